@@ -1,4 +1,4 @@
-// What the ops that touch files have in common.
+// What the ops and savers that touch files have in common.
 #pragma once
 
 #include <span>
@@ -8,6 +8,7 @@
 #include "persist/checkpoint_reader.h"
 #include "persist/file.h"
 #include "runtime/context.h"
+#include "runtime/session.h"
 
 namespace cairn {
 
@@ -15,6 +16,7 @@ namespace cairn {
 extern const OpDef kSaveOp, kSaveSlicesOp, kRestoreOp, kRestoreSliceOp;
 
 inline FileSystem& files_of(const KernelContext& c) { return c.file_system() ? *c.file_system() : posix_file_system(); }
+inline FileSystem& files_of(const Session& s) { return s.file_system() ? *s.file_system() : posix_file_system(); }
 
 // Input i as one string for each of `count` tensors; `what` names it in messages.
 std::span<const std::string> strings_at(KernelContext& c, int i, const char* what, size_t count);
