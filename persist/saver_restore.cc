@@ -70,6 +70,7 @@ class FitReport {
 void Saver::restore(Session& session, const std::string& path) const {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
+  if (saves_nothing()) return;
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
   FileSystem& fs = files_of(session);
   const std::string prefix = checkpoint_prefix(path, &fs);
