@@ -208,8 +208,8 @@ const RandomAccessFile& BundleReader::shard(int index) const {
   } catch (const Error& e) {
     if (e.code() != Code::kNotFound) throw;
     fail(Code::kNotFound, path, ": this data file of the checkpoint is missing, while its index, ",
-         bundle_index_path(prefix_), ", is there and counts ", num_shards_, num_shards_ == 1 ? " data file" : " data files",
-         "; copy it beside the index");
+         bundle_index_path(prefix_), ", is there and counts ", num_shards_,
+         num_shards_ == 1 ? " data file" : " data files", "; copy it beside the index");
   }
   return *file;
 }

@@ -55,7 +55,8 @@ struct NameRules::Rule {
   explicit Rule(std::string_view rule) : text(rule) {
     if (text.size() < 2 || text[0] != 's') refuse("it must begin with s/");
     const char mark = text[1];
-    if (std::isalnum(static_cast<unsigned char>(mark)) || mark == '\\' || std::isspace(static_cast<unsigned char>(mark)))
+    if (std::isalnum(static_cast<unsigned char>(mark)) || mark == '\\' ||
+        std::isspace(static_cast<unsigned char>(mark)))
       refuse(str_cat("after the s comes a mark such as / or |, not '", mark, "'"));
     const size_t middle = find_mark(mark, 2);
     if (middle == std::string::npos) refuse(str_cat("there is no second ", mark));
@@ -183,8 +184,8 @@ std::string Renaming::clash_text() const {
   for (const auto& [name, from] : clashes) {
     std::vector<std::string> old;
     for (const std::string& one : from) old.push_back(quoted(one));
-    text += str_cat(text.empty() ? "" : "\n", join_for_people(old, 5), from.size() == 2 ? " would both be " : " would all be ",
-                    quoted(name));
+    text += str_cat(text.empty() ? "" : "\n", join_for_people(old, 5),
+                    from.size() == 2 ? " would both be " : " would all be ", quoted(name));
   }
   return text;
 }

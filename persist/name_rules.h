@@ -27,12 +27,14 @@ class NameRules {
 
   NameRules() = default;  // every name stays as it is
   // Throw InvalidArgument for a rule that does not read as one, and say where and why.
-  NameRules(const char* rule) { add(rule); }          // NOLINT: implicit on purpose, as are all here
-  NameRules(const std::string& rule) { add(rule); }   // NOLINT
+  NameRules(const char* rule) { add(rule); }                // NOLINT: implicit on purpose, as are all here
+  NameRules(const std::string& rule) { add(rule); }         // NOLINT
   NameRules(std::initializer_list<const char*> rules);      // NOLINT
   NameRules(const std::vector<std::string>& rules);         // NOLINT
   NameRules(std::initializer_list<Map::value_type> exact);  // NOLINT
-  NameRules(Map exact) : exact_(std::move(exact)) {}        // NOLINT
+  NameRules(const Map& exact) {                             // NOLINT
+    for (const auto& [from, to] : exact) add(from, to);
+  }
 
   NameRules& add(std::string_view rule);
   // The name `from` becomes `to`. Throws InvalidArgument for an empty name, and when `from` has another new name.
@@ -57,7 +59,7 @@ struct Renaming {
   // Throws as NameRules does.
   Renaming(const NameRules& rules, const std::vector<std::string>& names);
 
-  std::vector<std::pair<std::string, std::string>> names;  // old and new, in the order given
+  std::vector<std::pair<std::string, std::string>> names;   // old and new, in the order given
   std::map<std::string, std::vector<std::string>> clashes;  // new names that several would have: those, as given
   std::vector<std::string> unmatched;  // rules, and names listed exactly ("old=new"), that fit none of the names
 
@@ -71,8 +73,8 @@ class NamePattern {
  public:
   NamePattern(bool all = false) : all_(all) {}  // NOLINT: implicit on purpose, as are all here
   // Throws InvalidArgument for what is no regular expression.
-  NamePattern(const char* pattern);                                                 // NOLINT
-  NamePattern(const std::string& pattern) : NamePattern(pattern.c_str()) {}         // NOLINT
+  NamePattern(const char* pattern);                                          // NOLINT
+  NamePattern(const std::string& pattern) : NamePattern(pattern.c_str()) {}  // NOLINT
   bool matches(const std::string& name) const;
 
  private:

@@ -50,16 +50,16 @@ std::string RestoreReport::summary() const {
 }
 
 std::string RestoreReport::str() const {
-  std::string text = str_cat(prefix, ": ", step ? str_cat("step ", *step, ", ") : "", restored.size(), " restored, ",
-                             summary());
+  std::string text =
+      str_cat(prefix, ": ", step ? str_cat("step ", *step, ", ") : "", restored.size(), " restored, ", summary());
   const auto table = [&](const std::string& title, const std::vector<Item>& items, bool both) {
     const size_t width = width_of(items);
     text += section(title, items, [&](const Item& item) {
       const std::string graph = str_cat(item.dtype, " ", item.shape);
       const std::string from = item.stored.empty() || item.stored == item.key ? "" : str_cat("  from ", item.stored);
-      return str_cat(padded(described(item), width), "  ",
-                     both ? str_cat("graph ", graph, ", checkpoint ", item.stored_dtype, " ", item.stored_shape) : graph,
-                     from);
+      return str_cat(
+          padded(described(item), width), "  ",
+          both ? str_cat("graph ", graph, ", checkpoint ", item.stored_dtype, " ", item.stored_shape) : graph, from);
     });
   };
   const auto names = [&](const std::string& title, const std::vector<std::string>& items) {

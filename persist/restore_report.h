@@ -47,10 +47,10 @@ struct RestoreReport {
   std::string prefix;
   std::optional<int64_t> step;  // as the prefix ends: 1000 of "run/model-1000"
   std::vector<Item> restored;
-  std::vector<Item> missing;           // not in the checkpoint; left alone
-  std::vector<Item> shape_mismatches;  // left alone
-  std::vector<Item> dtype_mismatches;  // always an error
-  std::vector<std::string> unused;     // names in the checkpoint that nothing asked for
+  std::vector<Item> missing;                 // not in the checkpoint; left alone
+  std::vector<Item> shape_mismatches;        // left alone
+  std::vector<Item> dtype_mismatches;        // always an error
+  std::vector<std::string> unused;           // names in the checkpoint that nothing asked for
   std::vector<std::string> unmatched_rules;  // of RestoreOptions::rename, those that fit no name of the checkpoint
   // Variables of the graph that have no value afterwards: initialize_rest() gives them theirs.
   std::vector<std::string> uninitialized;

@@ -114,7 +114,9 @@ class AssignmentMap {
     for (const Variable& variable : all_) by_name_[stored_name(variable)].push_back(variable);
     for (const Variable& variable : all_) by_name_.try_emplace(variable.name(), std::vector<Variable>{variable});
     for (const auto& [from, to] : assignments) add(session.graph(), from, to);
-    if (!wrong_.empty()) fail(missing_only_ ? Code::kNotFound : Code::kInvalidArgument, "init_from_checkpoint: no variable was changed:", wrong_);
+    if (!wrong_.empty())
+      fail(missing_only_ ? Code::kNotFound : Code::kInvalidArgument,
+           "init_from_checkpoint: no variable was changed:", wrong_);
   }
 
   const std::vector<RestoreItem>& items() const { return items_; }
@@ -168,8 +170,8 @@ class AssignmentMap {
 
   void add_item(const std::string& key, const Variable& variable) {
     if (is_scope(key)) {
-      return refuse(Code::kInvalidArgument, str_cat("the variable ", quoted(variable.name()), " cannot be set from the scope ",
-                                                    quoted(key), "; name a tensor"));
+      return refuse(Code::kInvalidArgument, str_cat("the variable ", quoted(variable.name()),
+                                                    " cannot be set from the scope ", quoted(key), "; name a tensor"));
     }
     const auto [first, is_new] = sources_.emplace(&variable.ref().node(), key);
     if (!is_new) {
@@ -207,8 +209,7 @@ RestoreReport init_from_checkpoint(Session& session, const std::string& path, co
   std::vector<std::pair<Variable, Tensor>> values;
   for (size_t i = 0; i < fit.restored.size(); ++i) {
     const auto place = static_cast<size_t>(fit.restored[i] - map.items().data());
-    values.emplace_back(map.variables()[place],
-                        read_item(reader, *fit.restored[i], fit.report.restored[i].stored));
+    values.emplace_back(map.variables()[place], read_item(reader, *fit.restored[i], fit.report.restored[i].stored));
   }
   session.set_values(values);
   fit.report.uninitialized = session.uninitialized_variables();

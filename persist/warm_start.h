@@ -24,10 +24,10 @@ std::vector<std::string> initialize_rest(Session& session);
 // from a scope ("old/", or "/" for everything), to the variables of a scope ("new/", "/").
 class AssignmentTarget {
  public:
-  AssignmentTarget(const char* name) : name_(name) {}                                         // NOLINT: implicit on
-  AssignmentTarget(std::string name) : name_(std::move(name)) {}                              // NOLINT: purpose, as
-  AssignmentTarget(const Variable& variable) : variables_{variable} {}                        // NOLINT: are all here
-  AssignmentTarget(std::vector<Variable> slices) : variables_(std::move(slices)) {}           // NOLINT
+  AssignmentTarget(const char* name) : name_(name) {}                                // NOLINT: implicit on
+  AssignmentTarget(std::string name) : name_(std::move(name)) {}                     // NOLINT: purpose, as
+  AssignmentTarget(const Variable& variable) : variables_{variable} {}               // NOLINT: are all here
+  AssignmentTarget(std::vector<Variable> slices) : variables_(std::move(slices)) {}  // NOLINT
 
   const std::string& name() const { return name_; }
   const std::vector<Variable>& variables() const { return variables_; }

@@ -55,13 +55,18 @@ struct Rewrite {
     std::string pattern, replacement;
     for (const char c : from) {  // in brackets a special character stands for itself, without a backslash
       const bool special = std::string_view(".*+?()[{}|$").find(c) != std::string_view::npos;
-      pattern += c == '^' || c == '\\' || c == ']' || c == mark ? str_cat('\\', c) : special ? str_cat('[', c, ']') : std::string(1, c);
+      pattern += c == '^' || c == '\\' || c == ']' || c == mark ? str_cat('\\', c)
+                 : special                                      ? str_cat('[', c, ']')
+                                                                : std::string(1, c);
     }
     for (const char c : to) replacement += (c == '&' || c == '\\' || c == mark ? "\\" : "") + std::string(1, c);
     switch (kind) {
-      case kBeginning: return str_cat('s', mark, '^', pattern, mark, replacement, mark);
-      case kEnd: return str_cat('s', mark, pattern, '$', mark, replacement, mark);
-      case kFirstScope: return str_cat('s', mark, "^([^/]*)", pattern, '/', mark, "\\1", replacement, '/', mark);
+      case kBeginning:
+        return str_cat('s', mark, '^', pattern, mark, replacement, mark);
+      case kEnd:
+        return str_cat('s', mark, pattern, '$', mark, replacement, mark);
+      case kFirstScope:
+        return str_cat('s', mark, "^([^/]*)", pattern, '/', mark, "\\1", replacement, '/', mark);
     }
     return "";
   }

@@ -50,7 +50,8 @@ class StoredNames {
 
   void require_no_clash(const std::string& prefix) const {
     if (asked_clashes_.empty()) return;
-    std::string text = str_cat("cannot restore from '", prefix, "'; no variable was changed: the renaming is ambiguous");
+    std::string text =
+        str_cat("cannot restore from '", prefix, "'; no variable was changed: the renaming is ambiguous");
     for (const auto& [name, from] : asked_clashes_)
       text += str_cat("\n  ", quoted_list(from), " would be ", quoted(name));
     fail(Code::kInvalidArgument, text);
@@ -157,8 +158,7 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
   }
   const bool bad_shapes = !options.ignore_shape && !report.shape_mismatches.empty();
   if (missing.empty() && !bad_shapes && report.dtype_mismatches.empty()) return;
-  std::string text =
-      str_cat("cannot restore from '", report.prefix, "'; no variable was changed: ", report.summary());
+  std::string text = str_cat("cannot restore from '", report.prefix, "'; no variable was changed: ", report.summary());
   text += about_missing(report, missing);
   if (bad_shapes) text += about_mismatches(report.shape_mismatches, "shape");
   // One line says both where both differ.

@@ -74,8 +74,10 @@ TEST_CASE("A restore reports what it restored, from where and of which step", "[
 
 TEST_CASE("The report reads as a table", "[restore]") {
   Disk disk;
-  write(disk, "/run/m-7", {{"conv/W", filled({3, 8}, 1)}, {"net/b", filled({8}, 2)}, {"s", filled({2}, 3)}, {"x", filled({}, 4)}});
-  Model m(disk, {{"conv/W", filled({3, 8}, 0)}, {"b", filled({8}, 0)}, {"s", filled({3}, 0)}, {"head/W", filled({2}, 0)}},
+  write(disk, "/run/m-7",
+        {{"conv/W", filled({3, 8}, 1)}, {"net/b", filled({8}, 2)}, {"s", filled({2}, 3)}, {"x", filled({}, 4)}});
+  Model m(disk,
+          {{"conv/W", filled({3, 8}, 0)}, {"b", filled({8}, 0)}, {"s", filled({3}, 0)}, {"head/W", filled({2}, 0)}},
           /*initialize=*/false);
   const RestoreReport report = m.saver.restore(
       m.session, "/run/m-7", {.allow_missing = "^head/", .rename = {"s|^net/||", "s/none//"}, .ignore_shape = true});
@@ -100,10 +102,17 @@ TEST_CASE("The report reads as a table", "[restore]") {
 
 TEST_CASE("A strict restore that does not fit tells everything in one error and changes nothing", "[restore]") {
   Disk disk;
-  write(disk, "/run/m", {{"fine", filled({}, 9)}, {"net/l1/W", filled({2}, 1)}, {"net/l2/W", filled({2}, 1)},
-                         {"softmax/W", filled({784, 20}, 1)}, {"step", Tensor(int32_t{1})}});
-  const Values initial = {{"fine", filled({}, 0)}, {"model/l1/W", filled({2}, 0)}, {"model/l2/W", filled({2}, 0)},
-                          {"softmax/W", filled({784, 10}, 0)}, {"step", Tensor(int64_t{0})}};
+  write(disk, "/run/m",
+        {{"fine", filled({}, 9)},
+         {"net/l1/W", filled({2}, 1)},
+         {"net/l2/W", filled({2}, 1)},
+         {"softmax/W", filled({784, 20}, 1)},
+         {"step", Tensor(int32_t{1})}});
+  const Values initial = {{"fine", filled({}, 0)},
+                          {"model/l1/W", filled({2}, 0)},
+                          {"model/l2/W", filled({2}, 0)},
+                          {"softmax/W", filled({784, 10}, 0)},
+                          {"step", Tensor(int64_t{0})}};
   Model m(disk, initial);
   const Error error = error_of([&] { m.saver.restore(m.session, "/run/m"); });
   CHECK(error.code() == Code::kNotFound);
@@ -206,7 +215,8 @@ TEST_CASE("Only what the pattern finds may be missing", "[restore]") {
   const Error error = error_of([&] { m.saver.restore(m.session, "/run/m", {.allow_missing = "^head/"}); });
   CHECK_THAT(error.what(), Contains("Key b not found") && !Contains("Key head/W"));
   CHECK(bit_equal(m["W"], filled({2}, 0)));
-  CHECK(variables(m.saver.restore(m.session, "/run/m", {.allow_missing = "^head/|^b$"}).missing) == Strings{"b", "head/W"});
+  CHECK(variables(m.saver.restore(m.session, "/run/m", {.allow_missing = "^head/|^b$"}).missing) ==
+        Strings{"b", "head/W"});
 }
 
 TEST_CASE("Variables of another shape are left alone when that is asked for", "[restore]") {

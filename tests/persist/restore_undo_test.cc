@@ -69,8 +69,12 @@ TEST_CASE("Whichever read fails, a failed restore leaves every variable bit-iden
     const std::vector<std::function<void(Session&)>> ways = {
         [&](Session& s) { m.saver.restore(s, prefix); },
         [&](Session& s) { m.saver.restore(s, prefix, {.rename = "s/nothing//"}); },
-        [&](Session& s) { m.saver.restore(s, prefix, {.rename = {{"v0", "v1"}, {"v1", "v0"}}}); },
-        [&](Session& s) { s.run(m.saver.as_saver_def().restore_op_name, {{"save/Const:0", prefix.c_str()}}); }};
+        [&](Session& s) {
+          m.saver.restore(s, prefix, {.rename = {{"v0", "v1"}, {"v1", "v0"}}});
+        },
+        [&](Session& s) {
+          s.run(m.saver.as_saver_def().restore_op_name, {{"save/Const:0", prefix.c_str()}});
+        }};
     for (size_t way = 0; way < ways.size(); ++way) {
       for (const bool initialized : {true, false}) {
         for (size_t i = 0;; ++i) {

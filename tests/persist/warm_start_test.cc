@@ -151,9 +151,10 @@ TEST_CASE("Slices of a variable are set from the whole and from other slices", "
 TEST_CASE("What an assignment map says wrongly is told, all at once, and nothing is set", "[warm_start]") {
   Disk disk;
   Model m(disk);
-  CHECK_THAT(m.refusal({{"top", "oter"}, {"old/", "none/"}}),
-             Contains("'oter' is no variable of the graph, and no scope, which would end in a slash; did you mean other?") &&
-                 Contains("the graph has no variables in the scope 'none/'"));
+  CHECK_THAT(
+      m.refusal({{"top", "oter"}, {"old/", "none/"}}),
+      Contains("'oter' is no variable of the graph, and no scope, which would end in a slash; did you mean other?") &&
+          Contains("the graph has no variables in the scope 'none/'"));
   CHECK_THAT(m.refusal({{"old", "new/"}}),
              Contains("the scope 'new/' cannot be set from the one tensor 'old'; from a scope it is 'old/'"));
   CHECK_THAT(m.refusal({{"old/", "other"}}), Contains("the variable 'other' cannot be set from the scope 'old/'"));
@@ -165,10 +166,10 @@ TEST_CASE("Tensors that are missing or do not fit are told as a restore tells th
           "[warm_start]") {
   Disk disk;
   Model m(disk);
-  CHECK_THAT(m.refusal({{"/", "new/"}}),
-             Contains("Key W not found in checkpoint") && Contains("nearest: 'old/W'") &&
-                 Contains("all 2 missing keys are found with .rename = \"s|^old/||\""));
-  CHECK_THAT(m.refusal({{"old/W", "other"}}), Contains("variable 'other' (key 'old/W'): graph float [], checkpoint float [2]"));
+  CHECK_THAT(m.refusal({{"/", "new/"}}), Contains("Key W not found in checkpoint") && Contains("nearest: 'old/W'") &&
+                                             Contains("all 2 missing keys are found with .rename = \"s|^old/||\""));
+  CHECK_THAT(m.refusal({{"old/W", "other"}}),
+             Contains("variable 'other' (key 'old/W'): graph float [], checkpoint float [2]"));
   init_from_checkpoint(m.session, "/run/m-9", {{"/", "new/"}, {"top", "other"}}, {.allow_missing = true});
   CHECK(m.session.uninitialized_variables() == Strings{"new/W", "new/b"});
 }

@@ -37,8 +37,8 @@ TEST_CASE("cairn rename gives V1 and V2 checkpoints other names and keeps values
         cairn_run({"rename", "--re", "s/^net/model/", "--re", "s|/W$|/kernel|", from, to, "--map", "step=global_step"});
     CHECK(run.err.empty());
     REQUIRE(run.status == 0);
-    CHECK(run.out == str_cat("net/P -> model/P\nnet/W -> model/kernel\nstep  -> global_step\n", to,
-                             ": 3 of 3 names changed\n"));
+    CHECK(run.out ==
+          str_cat("net/P -> model/P\nnet/W -> model/kernel\nstep  -> global_step\n", to, ": 3 of 3 names changed\n"));
     const CheckpointReader reader(to);
     CHECK((reader.version() == CheckpointFormat::kV1) == v1);
     CHECK(reader.names() == Strings{"global_step", "model/P", "model/kernel"});
