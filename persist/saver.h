@@ -31,6 +31,7 @@
 
 #include "persist/checkpoint_state.h"
 #include "persist/meta_graph.h"
+#include "persist/restore_report.h"
 #include "persist/saver_def.h"
 #include "runtime/session.h"
 
@@ -117,10 +118,15 @@ class Saver {
   // file, what the file system throws. When it throws, older checkpoints and the checkpoint file are as before.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
 
-  // Sets every variable of the saver from a checkpoint, named by its prefix, one of its files or its directory. Checks
-  // everything first: what is missing, of another shape or dtype is reported in one Error (NotFound, InvalidArgument)
-  // with the nearest names, and no variable is changed. DataLoss for damaged files.
-  void restore(Session& session, const std::string& path) const;
+  // Sets the variables of the saver from a checkpoint, named by its prefix, one of its files or its directory: all of
+  // them, unless the options allow for less. Everything is checked first: what is missing, of another shape or dtype is
+  // told in one Error (NotFound, InvalidArgument) with the nearest names and, where one would do, the rule to rename
+  // by. DataLoss for damaged files, NotFound for files that are not there. Whatever it throws, and whenever, every
+  // variable is as it was, to the last bit.
+  //   saver.restore(session, "run/model-1000");
+  //   auto report = saver.restore(session, "run", {.allow_missing = "^head/", .rename = "s/^net/model/"});
+  //   initialize_rest(session);                                     // persist/warm_start.h: what was left alone
+  RestoreReport restore(Session& session, const std::string& path, const RestoreOptions& options = {}) const;
 
   // The checkpoints that this saver keeps, oldest first.
   std::vector<std::string> last_checkpoints() const;

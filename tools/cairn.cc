@@ -28,6 +28,9 @@ constexpr Command kCommands[] = {
      "Writes the values of a checkpoint in the other format. A .meta file names savers of one format and is "
      "not converted.",
      "cairn convert old/model.ckpt new/model --format v2", make_convert},
+    {"rename", "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not copied.",
+     "cairn rename run/model-1000 renamed/model-1000 --re 's/^net/model/' --map global_step=step --dry-run",
+     make_rename},
     {"run", "Runs part of a graph and prints tensors, or writes them to .npy files.",
      "cairn run run/model-1000.meta --checkpoint run/model-1000 --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
      make_run},
