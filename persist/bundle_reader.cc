@@ -181,10 +181,10 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   std::vector<std::pair<const BundleEntry*, BundlePiece>> placed;
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
-    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard}});
+    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
       const BundleEntry& entry = slice_entry(s.key, slice);
-      placed.push_back({&entry, {s.key, slice, entry.shard}});
+      placed.push_back({&entry, {s.key, slice, entry.shard, entry.size, entry.masked_crc}});
     }
   }
   std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
