@@ -60,7 +60,8 @@ void limit_heap([[maybe_unused]] size_t bytes) {
 }  // namespace cairn
 
 #if !defined(CAIRN_SANITIZED) && defined(__GLIBC__)
-// The C library's own functions under their other names: whatever asks for memory, operator new too, comes through here.
+// The C library's own functions under their other names: whatever asks for memory, operator new too, comes through
+// here.
 extern "C" {
 void* __libc_malloc(size_t size);
 void* __libc_calloc(size_t count, size_t size);
