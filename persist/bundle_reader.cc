@@ -5,6 +5,7 @@
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
@@ -100,7 +101,8 @@ pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableRea
 }
 
 BundleReader::BundleReader(FileSystem& fs, std::string prefix) : fs_(fs), prefix_(std::move(prefix)) {
-  const TableReader table(fs, bundle_index_path(prefix_));
+  const auto index = open_table(fs, bundle_index_path(prefix_));
+  const TableReader& table = *index;
   const auto header = read_bundle_header(table);
   num_shards_ = header.num_shards();
   big_endian_ = header.endianness() == pb::BundleHeaderProto::BIG;
@@ -176,7 +178,8 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   std::vector<std::pair<const BundleEntry*, BundlePiece>> placed;
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
-    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
+    if (s.entry.slices.empty())
+      placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
       const BundleEntry& entry = slice_entry(s.key, slice);
       placed.push_back({&entry, {s.key, slice, entry.shard, entry.size, entry.masked_crc}});
@@ -237,8 +240,12 @@ void BundleReader::check_place(const BundleEntry& entry, const std::string& name
             str_cat("Invalid size in bundle entry: key ", name, "; stored size ", entry.size, "; expected size ",
                     expected));
   }
-  const uint64_t limit = shard(entry.shard).size();
+  const RandomAccessFile& file = shard(entry.shard);
+  const uint64_t limit = file.size();
   if (entry.offset > limit || entry.size > limit - entry.offset) {
+    // A pointer or a web page that a download left in place of the data.
+    const std::string begin = beginning_of(file), what = is_plain_text(begin) ? no_checkpoint_but(begin) : "";
+    if (!what.empty()) fail(Code::kDataLoss, file.path(), ": ", what);
     corrupt(entry, name, str_cat("its ", entry.size, " bytes go beyond the end of the file, ", limit));
   }
 }

@@ -69,7 +69,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
                                                              .metrics = options.metrics,
                                                              .latest_filename = options.latest_filename},
                                                             fs);
-  update_checkpoint_state(directory, saved, named, options.latest_filename, &fs);
+  update_checkpoint_state(directory, saved, named, options.latest_filename, &fs, options_.save_relative_paths);
   // What goes is not named any more when it goes.
   retention().remove_surplus(options.meta_graph_suffix, fs);
   return saved;

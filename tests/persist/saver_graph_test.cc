@@ -361,3 +361,17 @@ TEST_CASE("Saving again and again adds no nodes, whatever the step is made of", 
   CHECK(graph.num_nodes() == nodes);
   CHECK(fs.contents().size() == 7);
 }
+
+TEST_CASE("The checkpoint file has relative paths unless absolute ones are asked for", "[saver]") {
+  Graph graph;
+  variable(graph, 1.0f, {.name = "a"});
+  MemoryFileSystem fs;
+  fs.create_dirs("/run");
+  Session session(graph, {.file_system = &fs});
+  session.run(global_variables_initializer(graph));
+  Saver(graph).save(session, "/run/m");
+  CHECK_THAT(fs.contents().at("/run/checkpoint"), Contains("model_checkpoint_path: \"m\""));
+  Saver(graph, {.save_relative_paths = false}).save(session, "/run/m");
+  CHECK_THAT(fs.contents().at("/run/checkpoint"), Contains("model_checkpoint_path: \"/run/m\""));
+  CHECK(*latest_checkpoint("/run", kCheckpointFileName, &fs) == "/run/m");
+}
