@@ -357,6 +357,29 @@ void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values)
   for (size_t i = 0; i < states.size(); ++i) states[i]->value = std::move(copies[i]);
 }
 
+SessionSnapshot Session::snapshot() {
+  check_graph();
+  SessionSnapshot snapshot;
+  std::shared_lock values(state_->values_mutex);
+  std::lock_guard lock(state_->resources_mutex);
+  for (const auto& [key, state] : state_->variables) snapshot.variables_.emplace(key, *state);
+  return snapshot;
+}
+
+void Session::load(const SessionSnapshot& snapshot) {
+  check_graph();
+  std::unique_lock values(state_->values_mutex);
+  std::lock_guard lock(state_->resources_mutex);
+  for (const auto& [key, state] : state_->variables) {
+    if (!snapshot.variables_.count(key)) state->value = {};
+  }
+  for (const auto& [key, then] : snapshot.variables_) {
+    auto& state = state_->variables[key];
+    if (!state) state = std::make_unique<VariableState>();
+    *state = then;  // where it is stays: plans point at it
+  }
+}
+
 std::vector<std::string> Session::uninitialized_variables() {
   std::vector<std::string> names;
   for (const char* key : {GraphKeys::kGlobalVariables, GraphKeys::kLocalVariables}) {

@@ -17,6 +17,7 @@
 // Threads: run() may be called from several threads. Runs that change variables go one at a time; others together.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -71,6 +72,17 @@ struct Feed {
   Tensor value;
 };
 using Feeds = std::vector<Feed>;
+
+// The values of a session's variables at one moment, between two runs. It shares their memory: a variable that is
+// changed afterwards is copied first, so taking one costs no copy of the model, and keeping it at most one.
+class SessionSnapshot {
+ public:
+  SessionSnapshot() = default;  // no variable has a value
+
+ private:
+  friend class Session;
+  std::map<std::string, VariableState> variables_;
+};
 
 // A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the first time, allocates
 // nothing. For one thread at a time; make one for each thread (a copy is not another one). The session must outlive it.
@@ -138,6 +150,11 @@ class Session {
   void set_value(const Variable& variable, const Tensor& value);
   // Sets several, all or none: everything is checked before the first is changed.
   void set_values(const std::vector<std::pair<Variable, Tensor>>& values);
+  // All variables' values as they are now; a run that changes some is waited for.
+  SessionSnapshot snapshot();
+  // Every variable takes the value it had when `snapshot` was taken of this or another session of the same graph;
+  // those that had none become uninitialised.
+  void load(const SessionSnapshot& snapshot);
   // Of the variables in the collections "variables" and "local_variables", those without a value.
   std::vector<std::string> uninitialized_variables();
 
