@@ -279,6 +279,17 @@ TEST_CASE("Savers of V1 checkpoints restore a part and under other names", "[res
   CHECK(bit_equal(m["new"], filled({2}, 5)));
 }
 
+TEST_CASE("A saver that restores one variable after the other leaves alone what it may", "[restore]") {
+  Disk disk;
+  write(disk, "/run/m", {{"a", filled({2}, 1)}, {"c", filled({2}, 3)}});
+  Graph graph;
+  for (const char* name : {"a", "b", "c"}) variable(graph, filled({2}, 0), {.name = name});
+  Saver saver(graph, {.restore_sequentially = true});
+  Session session(graph, {.file_system = &disk});
+  CHECK(saver.restore(session, "/run/m", {.allow_missing = true}).uninitialized == Strings{"b"});
+  CHECK(bit_equal(session.value(find_variable(graph, "c")), filled({2}, 3)));
+}
+
 // ---- many -----------------------------------------------------------------------------------------------------------
 
 TEST_CASE("Ten thousand variables are restored, missed and renamed", "[restore]") {
