@@ -4,8 +4,16 @@
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/copying.h"
 #include "tools/commands.h"
+#include "tools/progress.h"
 
 namespace cairn {
+
+void copy_meta_graph(const std::string& source, const std::string& destination) {
+  FileSystem& fs = posix_file_system();
+  const std::string meta = meta_graph_path(source);
+  if (fs.exists(meta)) write_file_atomically(fs, meta_graph_path(destination), read_file(fs, meta));
+}
+
 namespace {
 
 struct Options {
@@ -15,21 +23,26 @@ struct Options {
 int copy(const Options& o) {
   FileSystem& fs = posix_file_system();
   const std::string source = check_copy_paths(fs, o.source, o.destination);
-  copy_checkpoint(fs, source, o.destination, [](const std::string& name) { return name; });
-  const std::string meta = meta_graph_path(source);
-  if (fs.exists(meta)) write_file_atomically(fs, meta_graph_path(o.destination), read_file(fs, meta));
+  Progress progress("copying", CheckpointReader(source).names().size());
+  copy_checkpoint(fs, source, o.destination, [&](const std::string& name) {
+    progress.step();
+    return name;
+  });
+  copy_meta_graph(source, o.destination);
   return kFine;
 }
 
 template <class Writer>
 void write_all(const CheckpointReader& reader, const std::string& destination) {
   Writer writer(posix_file_system(), destination);
+  Progress progress("converting", reader.names().size());
   for (const std::string& name : reader.names()) {
     const auto entry = *reader.find(name);
     if (entry.slices.empty()) writer.add(name, reader.get_tensor(name));
     for (const TensorSlice& slice : entry.slices) {
       writer.add_slice(name, entry.shape, slice, reader.get_tensor(name, slice));
     }
+    progress.step();
   }
   writer.finish();
 }
