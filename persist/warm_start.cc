@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "persist/internal/quoted.h"
 #include "persist/internal/restore_fit.h"
 #include "persist/internal/save_restore.h"
 
@@ -98,8 +99,6 @@ std::vector<std::string> initialize_rest(Session& session) {
 // ---- from a checkpoint --------------------------------------------------------------------------------------------
 
 namespace {
-
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
 bool is_scope(const std::string& name) { return name.ends_with('/'); }
 
