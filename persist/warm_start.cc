@@ -92,7 +92,8 @@ std::vector<std::string> initialize_rest(Session& session) {
     names.push_back(variable.name());
   }
   if (rest.empty()) return names;
-  for (const auto& round : Rounds(rest).all()) session.run_or_undo(round);
+  const Rounds rounds(rest);
+  for (const auto& round : rounds.all()) session.run_or_undo(round);
   return names;
 }
 
