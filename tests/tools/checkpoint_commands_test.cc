@@ -36,7 +36,7 @@ bool contains(const std::string& text, const std::string& part) { return text.fi
 }  // namespace
 
 TEST_CASE("Every command prints help with an example", "[tools]") {
-  for (const char* command : {"inspect", "meta", "copy", "convert", "run", "train"}) {
+  for (const char* command : {"inspect", "meta", "copy", "convert", "rename", "run", "train"}) {
     const Finished run = cairn_run({command, "--help"});
     CHECK(run.status == 0);
     CHECK(contains(run.out, str_cat("Example:\n  cairn ", command)));
