@@ -5,6 +5,7 @@
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -43,8 +44,11 @@ std::string bundle_data_path(const std::string& prefix, int shard, int num_shard
 // ---- Writer -------------------------------------------------------------------------------------------------------
 
 struct BundleWriter::Impl {
-  Impl(FileSystem& file_system, std::string where)
-      : fs(with_directory_of(file_system, where)), prefix(std::move(where)), data(fs, bundle_data_path(prefix, 0, 1)) {}
+  Impl(FileSystem& file_system, std::string where, FiniteWatch* finite_watch)
+      : fs(with_directory_of(file_system, where)),
+        prefix(std::move(where)),
+        watch(finite_watch),
+        data(fs, bundle_data_path(prefix, 0, 1)) {}
 
   pb::BundleEntryProto& new_entry(const std::string& key, const std::string& name, DType dtype, const Shape& shape) {
     const auto [at, added] = entries.try_emplace(key);
@@ -65,21 +69,25 @@ struct BundleWriter::Impl {
     }
     auto& entry = new_entry(key, name, tensor.dtype(), tensor.shape());
     const uint64_t begin = offset;
-    const uint32_t crc = tensor.dtype() == DType::kString
-                             ? put_strings(tensor)
-                             : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0);
+    NonfiniteCounter counter(tensor.dtype());
+    const uint32_t crc =
+        tensor.dtype() == DType::kString
+            ? put_strings(tensor)
+            : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0, watch ? &counter : nullptr);
+    if (watch) watch->note(name, tensor, counter);
     entry.set_offset(static_cast<int64_t>(begin));
     entry.set_size(static_cast<int64_t>(offset - begin));
     entry.set_crc32c(mask_crc(crc));
   }
 
-  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for both. Pieces
+  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for all. Pieces
   // that are not full wait for the next ones.
-  uint32_t put(std::string_view bytes, uint32_t crc) {
+  uint32_t put(std::string_view bytes, uint32_t crc, NonfiniteCounter* counter = nullptr) {
     offset += bytes.size();
     while (!bytes.empty()) {
       const std::string_view piece = bytes.substr(0, kTransferSize);
       crc = crc32c(piece, crc);
+      if (counter) counter->add(piece);
       if (piece.size() < kTransferSize) {
         pending += piece;
         if (pending.size() >= kTransferSize) flush();
@@ -115,6 +123,7 @@ struct BundleWriter::Impl {
 
   FileSystem& fs;
   std::string prefix;
+  FiniteWatch* watch;
   AtomicFile data;
   std::optional<AtomicFile> index;  // once sealed
   std::string pending;
@@ -122,7 +131,8 @@ struct BundleWriter::Impl {
   Entries entries;
 };
 
-BundleWriter::BundleWriter(FileSystem& fs, std::string prefix) : impl_(std::make_unique<Impl>(fs, std::move(prefix))) {}
+BundleWriter::BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watch)
+    : impl_(std::make_unique<Impl>(fs, std::move(prefix), watch)) {}
 BundleWriter::~BundleWriter() = default;
 
 void BundleWriter::add(const std::string& name, const Tensor& tensor) { impl_->add(name, name, tensor); }

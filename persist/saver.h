@@ -39,6 +39,11 @@
 namespace cairn {
 
 class Retention;
+namespace internal {
+struct BackgroundSave;
+struct BackgroundSaves;
+struct SaveJob;
+}  // namespace internal
 
 // Which variables, and under which keys of the checkpoint: a list, each under its own name, or names with variables.
 //   {.var_list = {v1, v2}}          {.var_list = {{"weight", v1}, {"bias", v2}}}
@@ -94,6 +99,13 @@ class StepNumber {
   std::optional<Target> target_;
 };
 
+// What a save does about NaN and infinity among the values. All tensors that have them are named, with counts.
+enum class OnNonfinite {
+  kIgnore,  // does not look
+  kWarn,    // saves, and says so
+  kRefuse,  // throws FailedPrecondition; nothing is published and what was there stays
+};
+
 struct SaveOptions {
   StepNumber global_step = {};
   std::string latest_filename = kCheckpointFileName;
@@ -101,7 +113,22 @@ struct SaveOptions {
   bool write_meta_graph = true;
   bool write_state = true;  // also: record it for max_to_keep
   bool strip_default_attrs = false;
+  OnNonfinite on_nonfinite = OnNonfinite::kWarn;
   std::map<std::string, double> metrics = {};  // what keep_best() ranks checkpoints by
+};
+
+// A save that goes on in the background.
+class PendingSave {
+ public:
+  PendingSave() = default;  // none
+  explicit operator bool() const { return save_ != nullptr; }
+  // Until it is done. Returns the checkpoint's prefix, or throws what the save threw; again and again if asked.
+  std::string wait() const;
+  bool done() const;
+
+ private:
+  friend class Saver;
+  std::shared_ptr<internal::BackgroundSave> save_;
 };
 
 class Saver {
@@ -120,9 +147,22 @@ class Saver {
   // checkpoint file; removal of all that nothing keeps any more of what this run or, under the same path, runs before
   // it saved. Kept are the max_to_keep newest and, in addition: one for every so many hours, the best by a metric,
   // pinned ones, and the newest whose values were all finite. What no Saver wrote is never removed.
-  // Throws FailedPrecondition for uninitialised variables, InvalidArgument for a path that clashes with the checkpoint
-  // file, what the file system throws. When it throws, older checkpoints and the checkpoint file are as before.
+  // Throws FailedPrecondition for uninitialised variables and refused values, InvalidArgument for a path that clashes
+  // with the checkpoint file, what the file system throws. When it throws, older checkpoints and the checkpoint file
+  // are as before.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
+
+  // The same in the background: returns when the values are held, those of this moment, whatever is trained meanwhile.
+  // They are not copied for it but shared, and each variable is copied when it is next changed; so at most one model's
+  // memory more is in use until the save is done. The commit order is save()'s. The step is evaluated and the graph
+  // written down before it returns.
+  //
+  // One is under way at a time: a save() or save_async() of the same saver waits for it first. An error is thrown by
+  // wait(), or else by the next save, which then saves nothing; or else the saver's destructor, which waits too, warns
+  // of it. The graph and the file system must outlive the saver, the session need not. on_warning may be called from
+  // another thread.
+  //   PendingSave pending = saver.save_async(session, "run/model", {.global_step = i});
+  PendingSave save_async(Session& session, const std::string& path, const SaveOptions& options = {});
 
   // Sets every variable of the saver from a checkpoint, named by its prefix, one of its files or its directory. Checks
   // everything first: what is missing, of another shape or dtype is reported in one Error (NotFound, InvalidArgument)
@@ -159,11 +199,15 @@ class Saver {
   double now() const;
   void make_retention();
   Retention& retention() const;
+  // A save is begun where it was asked for and finished there or in another thread. `run` runs the save nodes.
+  internal::SaveJob begin_save(Session& session, const std::string& path, const SaveOptions& options, FileSystem& fs);
+  std::string finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const;
 
   Graph* graph_ = nullptr;
   SaverDef def_;
   SaverOptions options_;
   std::shared_ptr<Retention> retention_;  // copies of a saver count together
+  std::shared_ptr<internal::BackgroundSaves> background_;
 };
 
 // Adds what a .meta file holds to `graph` and returns its saver. A file without one gets a default Saver if it has

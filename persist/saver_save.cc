@@ -3,6 +3,8 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/background_save.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
@@ -35,41 +37,68 @@ std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   fail(Code::kInvalidArgument, "global_step must be one number, got ", value.dtype(), " ", value.shape());
 }
 
-std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
-  if (&session.graph() != &graph())
-    fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
+internal::SaveJob Saver::begin_save(Session& session, const std::string& path, const SaveOptions& options,
+                                    FileSystem& fs) {
   const std::optional<int64_t> step = options.global_step.evaluate(session);
   check_names(options, path, step.has_value());
-  std::string checkpoint = path;
+  internal::SaveJob job{.path = path, .checkpoint = path, .options = options, .time = now(), .fs = &fs};
   if (step) {
     char number[32];
     std::snprintf(number, sizeof number, options_.pad_step_number ? "-%08lld" : "-%lld", static_cast<long long>(*step));
-    checkpoint += number;
+    job.checkpoint += number;
   }
-  FileSystem& fs = files_of(session);
-  const std::string directory = directory_of(checkpoint);
+  const std::string directory = directory_of(job.checkpoint);
   const auto above = fs.stat(directory_of(directory));
   if (!fs.exists(directory) && !(above && above->is_directory)) {
-    fail(Code::kNotFound, "Parent directory of ", checkpoint, " doesn't exist, can't save.");
+    fail(Code::kNotFound, "Parent directory of ", job.checkpoint, " doesn't exist, can't save.");
   }
-  const std::string saved =
-      session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
   if (options.write_meta_graph) {
-    export_meta_graph(meta_graph_path(saved, options.meta_graph_suffix),
-                      {.strip_default_attrs = options.strip_default_attrs, .file_system = &fs});
+    job.meta = std::make_shared<const std::string>(
+        export_meta_graph("", {.strip_default_attrs = options.strip_default_attrs}).bytes());
   }
+  return job;
+}
+
+std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
+  FileSystem& fs = *job.fs;
+  const SaveOptions& options = job.options;
+  FiniteWatch watch;
+  const bool watches = options.on_nonfinite != OnNonfinite::kIgnore;
+  std::string saved;
+  {
+    const FiniteWatch::Scope scope(watches ? &watch : nullptr);
+    saved = run().scalar<std::string>();
+  }
+  if (!watch.all_finite()) {
+    const std::string found = str_cat("'", job.checkpoint, "': values are not finite: ", watch.report());
+    if (options.on_nonfinite == OnNonfinite::kRefuse)
+      fail(Code::kFailedPrecondition, found, "; nothing was saved (SaveOptions::on_nonfinite)");
+    retention().warn(found);
+  }
+  if (job.meta) write_file_atomically(fs, meta_graph_path(saved, options.meta_graph_suffix), *job.meta);
   if (!options.write_state) return saved;
-  const std::vector<std::string> named = retention().record({.path = path,
-                                                             .prefix = saved,
-                                                             .time = now(),
-                                                             .finite = std::nullopt,
-                                                             .metrics = options.metrics,
-                                                             .latest_filename = options.latest_filename},
-                                                            fs);
-  update_checkpoint_state(directory, saved, named, options.latest_filename, &fs);
+  const std::vector<std::string> named =
+      retention().record({.path = job.path,
+                          .prefix = saved,
+                          .time = job.time,
+                          .finite = watches ? std::optional(watch.all_finite()) : std::nullopt,
+                          .metrics = options.metrics,
+                          .latest_filename = options.latest_filename},
+                         fs);
+  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs);
   // What goes is not named any more when it goes.
   retention().remove_surplus(options.meta_graph_suffix, fs);
   return saved;
+}
+
+std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
+  if (&session.graph() != &graph())
+    fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
+  if (background_) background_->settle();
+  const internal::SaveJob job = begin_save(session, path, options, files_of(session));
+  return finish_save(job, [&] {
+    return session.run(def_.save_tensor_name, {{def_.filename_tensor_name, job.checkpoint}});
+  });
 }
 
 // ---- what stays -----------------------------------------------------------------------------------------------------
