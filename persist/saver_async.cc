@@ -66,7 +66,7 @@ PendingSave Saver::save_async(Session& session, const std::string& path, const S
   Call call;
   try {
     job = begin_save(values, path, options, files_of(session));
-    call = values.prepare({def_.save_tensor_name}, {def_.filename_tensor_name});
+    if (!saves_nothing()) call = values.prepare({def_.save_tensor_name}, {def_.filename_tensor_name});
   } catch (...) {
     values.load({});
     throw;

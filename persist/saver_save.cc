@@ -64,8 +64,8 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
   const SaveOptions& options = job.options;
   FiniteWatch watch;
   const bool watches = options.on_nonfinite != OnNonfinite::kIgnore;
-  std::string saved;
-  {
+  std::string saved = job.checkpoint;
+  if (!saves_nothing()) {
     const FiniteWatch::Scope scope(watches ? &watch : nullptr);
     saved = run().scalar<std::string>();
   }
@@ -76,6 +76,7 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
     retention().warn(found);
   }
   if (job.meta) write_file_atomically(fs, meta_graph_path(saved, options.meta_graph_suffix), *job.meta);
+  if (saves_nothing()) return "";
   if (!options.write_state) return saved;
   const std::vector<std::string> named =
       retention().record({.path = job.path,

@@ -32,6 +32,8 @@ namespace cairn {
 namespace internal {
 struct SessionState;
 class Frame;
+struct CachedPlan;
+struct PlanKey;
 }  // namespace internal
 
 struct SessionOptions {
@@ -119,7 +121,7 @@ class Session {
   // Throws InvalidArgument (a feed of another dtype or shape, a placeholder not fed, whatever kernels find),
   // FailedPrecondition (uninitialised variables: all of them, by name; a reset graph), NotFound (names), Unimplemented
   // (ops this build cannot run: all of them). On failure variables written before the failing node keep what was
-  // written.
+  // written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice, Restore): that changes all or none.
   Tensor run(const Target& fetch, const Feeds& feeds = {});
   // Several at once, in one pass over the graph: values in the order of `fetches`. `targets` are run for their effect.
   std::vector<Tensor> run(std::initializer_list<Target> fetches, const Feeds& feeds = {},
@@ -132,6 +134,11 @@ class Session {
   }
   std::vector<Tensor> run_all(const std::vector<Target>& fetches, const Feeds& feeds = {},
                               const std::vector<Target>& targets = {});
+
+  // Runs `targets` all or nothing: where it throws, every variable has the value, to the last bit, that it had before,
+  // and those without one have none. (So does run() where the graph itself reads a checkpoint.) Values that were fed
+  // are let go of as soon as nothing reads them; `shared` is what the kernels begin with as their run_state().
+  void run_or_undo(const std::vector<Target>& targets, Feeds feeds = {}, RunState shared = {});
 
   Call prepare(const std::vector<Target>& fetches, const std::vector<Target>& feeds = {},
                const std::vector<Target>& targets = {});
@@ -164,7 +171,9 @@ class Session {
   // What a target names: an endpoint, or (index -1) an operation.
   Endpoint resolve(const Target& target, std::string_view what) const;
   Endpoint resolve_tensor(const Target& target, std::string_view what) const;
-  void execute(internal::Frame& frame);
+  void execute(internal::Frame& frame, bool undo = false);
+  // The plan for what is asked, and a frame to run it in.
+  std::unique_ptr<internal::Frame> frame_for(const internal::PlanKey& key, std::shared_ptr<internal::CachedPlan>& plan);
 
   Graph& graph_;
   SessionOptions options_;

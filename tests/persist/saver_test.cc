@@ -359,8 +359,8 @@ TEST_CASE("Restoring reports everything that does not fit at once and changes no
   } catch (const Error& e) {
     CHECK(e.code() == Code::kNotFound);
     CHECK_THAT(e.what(), Contains("Key bias_1 not found in checkpoint") && Contains("nearest: 'bias'") &&
-                             Contains("'kernel': the graph wants shape [3], the checkpoint has [4]") &&
-                             Contains("'count': the graph wants dtype int64, the checkpoint has int32"));
+                             Contains("variable 'kernel': graph float [3], checkpoint float [4]") &&
+                             Contains("variable 'count': graph int64 [], checkpoint int32 []"));
   }
   CHECK(session.value(fine).scalar<float>() == 0.0f);
 }
