@@ -15,15 +15,18 @@
 // save/RestoreV2, save/Assign…, save/restore_all) and runs them; anything that knows the names can run them too:
 //   session.run("save/restore_all", {{"save/Const:0", "run/model-1000"}});
 //
-// What a save promises. The data, the index and the meta graph are complete and synced before the `checkpoint` file
-// names them, and older checkpoints are removed only after that: a directory always has a whole checkpoint that its
-// checkpoint file names. On an error nothing that was there is lost.
+// What a save promises. Data, index and meta graph are complete and synced under temporary names, then get their names
+// together, and only then the `checkpoint` file names them; older checkpoints are removed after that. A directory
+// always has a whole checkpoint that its checkpoint file names, also when a path is overwritten, and whatever dies
+// meanwhile. On an error nothing that was there is lost. One writer at a time saves into a directory: a second one is
+// refused. What writers that died have left is removed.
 #pragma once
 
 #include <cstdint>
 #include <functional>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -111,10 +114,11 @@ class Saver {
   explicit operator bool() const { return graph_ != nullptr; }
 
   // Saves every variable of the saver and returns the checkpoint's prefix: `path`, or path-STEP with a global step; of
-  // a sharded V1 saver followed by -?????-of-00002. Then, in this order: the meta graph beside it; the directory's
+  // a sharded V1 saver followed by -?????-of-00002. The meta graph is beside it. Then, in this order: the directory's
   // checkpoint file; removal of checkpoints beyond max_to_keep, of this run or, under the same path, of runs before it.
-  // Throws FailedPrecondition for uninitialised variables, InvalidArgument for a path that clashes with the checkpoint
-  // file, what the file system throws. When it throws, older checkpoints and the checkpoint file are as before.
+  // Throws FailedPrecondition for uninitialised variables and when another writer is saving into the directory,
+  // InvalidArgument for a path that clashes with the checkpoint file, what the file system throws. When it throws, older
+  // checkpoints and the checkpoint file are as before.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
 
   // Sets every variable of the saver from a checkpoint, named by its prefix, one of its files or its directory. Checks
@@ -140,6 +144,11 @@ class Saver {
     double time;
   };
   Graph& graph() const;
+  struct Exported;
+  std::shared_ptr<const std::string> meta_graph_bytes(bool strip_default_attrs);
+  std::unique_ptr<DirLock> lock_for_saving(FileSystem& fs, const std::string& directory) const;
+  std::string write_checkpoint(Session& session, const std::string& checkpoint, const std::string& meta_graph_suffix,
+                               const std::string* meta) const;
   double now() const;
   void warn(const std::string& message) const;
   void adopt_earlier_run(const std::string& path, const std::string& latest_filename, FileSystem& fs);
@@ -150,6 +159,9 @@ class Saver {
   SaverOptions options_;
   std::vector<Kept> kept_;
   double next_preserved_ = 0;
+  // Of the last export, which is not made again while the graph stays as it is.
+  std::shared_ptr<const Exported> exported_;
+  std::shared_ptr<const std::string> meta_graph_bytes_;
   std::vector<std::string> adopted_;  // "directory/checkpoint" files whose lists were taken over
 };
 

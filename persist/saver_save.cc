@@ -3,6 +3,7 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
@@ -60,12 +61,9 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   if (!fs.exists(directory) && !(above && above->is_directory)) {
     fail(Code::kNotFound, "Parent directory of ", checkpoint, " doesn't exist, can't save.");
   }
-  const std::string saved =
-      session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
-  if (options.write_meta_graph) {
-    export_meta_graph(meta_graph_path(saved, options.meta_graph_suffix),
-                      {.strip_default_attrs = options.strip_default_attrs, .file_system = &fs});
-  }
+  const auto meta = options.write_meta_graph ? meta_graph_bytes(options.strip_default_attrs) : nullptr;
+  const auto lock = lock_for_saving(fs, directory);
+  const std::string saved = write_checkpoint(session, checkpoint, options.meta_graph_suffix, meta.get());
   if (!options.write_state) return saved;
   adopt_earlier_run(path, options.latest_filename, fs);
   std::erase_if(kept_, [&](const Kept& kept) { return kept.prefix == saved; });
@@ -77,6 +75,61 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   }
   update_checkpoint_state(directory, saved, named, options.latest_filename, &fs);
   remove_surplus(options.meta_graph_suffix, fs);
+  return saved;
+}
+
+// What an export depends on besides the nodes themselves, which never change once they are made.
+struct Saver::Exported {
+  uint64_t epoch;
+  int num_nodes;
+  bool strip_default_attrs;
+  SaverDef saver_def;
+  GraphVersions versions;
+  std::string library;
+  std::shared_ptr<const void> from_file;
+  std::map<std::string, std::vector<CollectionItem>> collections;
+  friend bool operator==(const Exported&, const Exported&) = default;
+};
+
+std::shared_ptr<const std::string> Saver::meta_graph_bytes(bool strip_default_attrs) {
+  const Graph& g = graph();
+  Exported now{g.epoch(), g.num_nodes(), strip_default_attrs, def_, g.versions, g.library, g.from_file, {}};
+  for (const std::string& key : g.collection_keys()) now.collections[key] = g.items(key);
+  if (!meta_graph_bytes_ || !exported_ || !(*exported_ == now)) {
+    meta_graph_bytes_ = std::make_shared<const std::string>(
+        export_meta_graph("", {.strip_default_attrs = strip_default_attrs}).bytes());
+    exported_ = std::make_shared<const Exported>(std::move(now));
+  }
+  return meta_graph_bytes_;
+}
+
+std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::string& directory) const {
+  if (!fs.exists(directory)) {
+    fs.create_dir(directory);
+    fs.sync_dir(directory_of(directory));
+  }
+  auto lock = fs.lock_dir(directory);
+  recover_directory(fs, directory);
+  if (lock) {
+    for (const std::string& warning : sweep_directory(fs, directory)) warn(warning);
+  }
+  return lock;
+}
+
+// Values and meta graph get their names together: no prefix has new values and an old meta graph.
+std::string Saver::write_checkpoint(Session& session, const std::string& checkpoint,
+                                    const std::string& meta_graph_suffix, const std::string* meta) const {
+  FileSystem& fs = files_of(session);
+  Publication publication(fs, checkpoint);
+  publication.gather();
+  std::string saved =
+      session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
+  if (meta) {
+    AtomicFile file(fs, meta_graph_path(saved, meta_graph_suffix));
+    file.append(*meta);
+    publication.add(file, Publication::kBefore);
+  }
+  publication.commit();
   return saved;
 }
 
