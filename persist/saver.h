@@ -15,13 +15,16 @@
 // save/RestoreV2, save/Assign…, save/restore_all) and runs them; anything that knows the names can run them too:
 //   session.run("save/restore_all", {{"save/Const:0", "run/model-1000"}});
 //
-// What a save promises. The data, the index and the meta graph are complete and synced before the `checkpoint` file
-// names them, and older checkpoints are removed only after that: a directory always has a whole checkpoint that its
-// checkpoint file names. On an error nothing that was there is lost.
+// What a save promises. Data, index and meta graph are complete and synced under temporary names, then get their names
+// together, and only then the `checkpoint` file names them; older checkpoints are removed after that. A directory
+// always has a whole checkpoint that its checkpoint file names, also when a path is overwritten, and whatever dies
+// meanwhile. On an error nothing that was there is lost. One writer at a time saves into a directory: a second one is
+// refused. What writers that died have left is removed.
 #pragma once
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -132,13 +135,13 @@ class Saver {
   explicit operator bool() const { return graph_ != nullptr; }
 
   // Saves every variable of the saver and returns the checkpoint's prefix: `path`, or path-STEP with a global step; of
-  // a sharded V1 saver followed by -?????-of-00002. Then, in this order: the meta graph beside it; the directory's
+  // a sharded V1 saver followed by -?????-of-00002. The meta graph is beside it. Then, in this order: the directory's
   // checkpoint file; removal of all that nothing keeps any more of what this run or, under the same path, runs before
   // it saved. Kept are the max_to_keep newest and, in addition: one for every so many hours, the best by a metric,
   // pinned ones, and the newest whose values were all finite. What no Saver wrote is never removed.
-  // Throws FailedPrecondition for uninitialised variables and refused values, InvalidArgument for a path that clashes
-  // with the checkpoint file, what the file system throws. When it throws, older checkpoints and the checkpoint file
-  // are as before.
+  // Throws FailedPrecondition for uninitialised variables, for values that are refused and when another writer is
+  // saving into the directory, InvalidArgument for a path that clashes with the checkpoint file, what the file system
+  // throws. When it throws, older checkpoints and the checkpoint file are as before.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
 
   // The same in the background: returns when the values are held, those of this moment, whatever is trained meanwhile.
@@ -192,18 +195,26 @@ class Saver {
  private:
   Graph& graph() const;
   bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
+  struct Exported;
+  std::shared_ptr<const std::string> meta_graph_bytes(bool strip_default_attrs);
+  std::unique_ptr<DirLock> lock_for_saving(FileSystem& fs, const std::string& directory) const;
   double now() const;
   void make_retention();
   Retention& retention() const;
   // A save is begun where it was asked for and finished there or in another thread. `run` runs the save nodes.
   internal::SaveJob begin_save(Session& session, const std::string& path, const SaveOptions& options, FileSystem& fs);
   std::string finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const;
+  std::string write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
+                               std::optional<bool>& finite) const;
 
   Graph* graph_ = nullptr;
   SaverDef def_;
   SaverOptions options_;
   std::shared_ptr<Retention> retention_;  // copies of a saver count together
   std::shared_ptr<internal::BackgroundSaves> background_;
+  // Of the last export, which is not made again while the graph stays as it is.
+  std::shared_ptr<const Exported> exported_;
+  std::shared_ptr<const std::string> meta_graph_bytes_;
 };
 
 // Adds what a .meta file holds to `graph` and returns its saver. A file without one gets a default Saver if it has
