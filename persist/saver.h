@@ -83,6 +83,7 @@ class StepNumber {
 
   // The number, evaluated in `session` if need be; nothing for none.
   std::optional<int64_t> evaluate(Session& session) const;
+  bool given() const { return number_ || target_; }
 
  private:
   std::optional<int64_t> number_;
@@ -105,6 +106,13 @@ struct SaveOptions {
   bool strip_default_attrs = false;
   OnNonfinite on_nonfinite = OnNonfinite::kWarn;
   std::map<std::string, double> metrics = {};  // what keep_best() ranks checkpoints by
+};
+
+// What a save will need.
+struct Preflight {
+  uint64_t checkpoint_bytes = 0;  // of one checkpoint, a little more than it will take
+  uint64_t free_bytes = 0;        // where it goes
+  std::vector<std::string> warnings;
 };
 
 // A save that goes on in the background.
@@ -156,6 +164,14 @@ class Saver {
   //   PendingSave pending = saver.save_async(session, "run/model", {.global_step = i});
   PendingSave save_async(Session& session, const std::string& path, const SaveOptions& options = {});
 
+  // Tries, before the first step is trained, whether save() with these arguments will work: the directory can be made
+  // or written in, files renamed and linked; nobody else is saving there; the longest file name fits; a checkpoint, by
+  // the declared shapes of the variables, has space. Throws one Error that tells all problems, with the code of the
+  // first. What may become one later (space for max_to_keep checkpoints and the next) is a warning. Leaves nothing
+  // behind.
+  //   saver.preflight(session, "run/model", {.global_step = step});
+  Preflight preflight(Session& session, const std::string& path, const SaveOptions& options = {});
+
   // Sets the variables of the saver from a checkpoint, named by its prefix, one of its files or its directory: all of
   // them, unless the options allow for less. Everything is checked first: what is missing, of another shape or dtype is
   // told in one Error (NotFound, InvalidArgument) with the nearest names and, where one would do, the rule to rename
@@ -195,6 +211,8 @@ class Saver {
  private:
   Graph& graph() const;
   bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
+  uint64_t size_of_values(std::vector<std::string>& warnings) const;
+  size_t longest_name(const std::string& path, const SaveOptions& options) const;
   struct Exported;
   std::shared_ptr<const std::string> meta_graph_bytes(bool strip_default_attrs);
   std::unique_ptr<DirLock> lock_for_saving(FileSystem& fs, const std::string& directory) const;

@@ -11,8 +11,6 @@
 #include "persist/saver.h"
 
 namespace cairn {
-namespace {
-
 void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
   if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
     fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", options.latest_filename,
@@ -26,8 +24,6 @@ void check_names(const SaveOptions& options, const std::string& path, bool has_s
          path, "'");
   }
 }
-
-}  // namespace
 
 std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   if (!target_) return number_;

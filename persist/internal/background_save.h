@@ -10,6 +10,13 @@
 
 #include "persist/saver.h"
 
+namespace cairn {
+
+// Throws InvalidArgument for a path or a latest_filename that cannot be.
+void check_names(const SaveOptions& options, const std::string& path, bool has_step);
+
+}  // namespace cairn
+
 namespace cairn::internal {
 
 // Everything that a save needs besides the values, settled when it is begun.
