@@ -201,7 +201,16 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
 const RandomAccessFile& BundleReader::shard(int index) const {
   const std::lock_guard lock(mutex_);
   auto& file = shards_[index];
-  if (!file) file = fs_.open(bundle_data_path(prefix_, index, num_shards_));
+  if (file) return *file;
+  const std::string path = bundle_data_path(prefix_, index, num_shards_);
+  try {
+    file = fs_.open(path);
+  } catch (const Error& e) {
+    if (e.code() != Code::kNotFound) throw;
+    fail(Code::kNotFound, path, ": this data file of the checkpoint is missing, while its index, ",
+         bundle_index_path(prefix_), ", is there and counts ", num_shards_,
+         num_shards_ == 1 ? " data file" : " data files", "; copy it beside the index");
+  }
   return *file;
 }
 

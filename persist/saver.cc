@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "persist/internal/retention.h"
 #include "persist/internal/saver_graph.h"
 
 namespace cairn {
@@ -15,7 +16,7 @@ Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(&graph), option
   if (options.write_version != CheckpointFormat::kV1 && options.write_version != CheckpointFormat::kV2)
     fail(Code::kInvalidArgument, "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
   def_ = add_saver_nodes(graph, options);
-  next_preserved_ = now() + options_.keep_checkpoint_every_n_hours * 3600;
+  make_retention();
 }
 
 Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& options) {
@@ -33,7 +34,7 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
   graph.find(def.filename_tensor_name);
   graph.find(def.save_tensor_name);
   graph.find_op(def.restore_op_name);
-  saver.next_preserved_ = saver.now() + saver.options_.keep_checkpoint_every_n_hours * 3600;
+  saver.make_retention();
   return saver;
 }
 
@@ -58,9 +59,12 @@ double Saver::now() const {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-void Saver::warn(const std::string& message) const {
-  if (options_.on_warning) return options_.on_warning(message);
-  std::cerr << "cairn: " << message << "\n";
+void Saver::make_retention() {
+  const auto warn = [on_warning = options_.on_warning](const std::string& message) {
+    if (on_warning) return on_warning(message);
+    std::cerr << "cairn: " << message << "\n";
+  };
+  retention_ = std::make_shared<Retention>(options_.max_to_keep, options_.keep_checkpoint_every_n_hours, now(), warn);
 }
 
 // ---- importing ----------------------------------------------------------------------------------------------------

@@ -4,8 +4,8 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/copying.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 #include "tools/progress.h"
@@ -122,7 +122,7 @@ int average(const Options& o) {
   for (size_t i = 0; i + 1 < o.paths.size(); ++i) readers.push_back(std::make_unique<CheckpointReader>(o.paths[i]));
   check_alike(readers);
   const CheckpointReader& last = *readers.back();
-  prepare_destination(last.prefix(), destination);
+  check_copy_paths(posix_file_system(), last.prefix(), destination);
   last.version() == CheckpointFormat::kV2 ? write_means<BundleWriter>(readers, destination)
                                           : write_means<CheckpointV1Writer>(readers, destination);
   copy_meta_graph(last.prefix(), destination);

@@ -30,6 +30,7 @@ Work make_doctor(CLI::App& app);   // doctor.cc
 Work make_export(CLI::App& app);   // export.cc
 Work make_inspect(CLI::App& app);  // inspect.cc
 Work make_meta(CLI::App& app);     // meta.cc
+Work make_rename(CLI::App& app);   // rename.cc
 Work make_run(CLI::App& app);      // run.cc
 Work make_show(CLI::App& app);     // show.cc
 Work make_train(CLI::App& app);    // run.cc
@@ -40,9 +41,6 @@ std::string find_meta_graph(const std::string& path);
 // Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint. In show.cc.
 bool holds_graph(const std::string& path);
 
-// Makes the directory of a checkpoint that is to be written. Throws InvalidArgument where `destination` is a directory,
-// AlreadyExists where there is such a checkpoint. In copy.cc.
-void prepare_destination(const std::string& source, const std::string& destination);
 // The .meta file of `source`, if it has one, for `destination`. In copy.cc.
 void copy_meta_graph(const std::string& source, const std::string& destination);
 

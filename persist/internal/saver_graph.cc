@@ -265,15 +265,15 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     open.pop_back();
     if (node->op->name == "Assign" || node->op->name == "AssignVariableOp") assigns.push_back(node);
     if (reads_checkpoint(*node)) {
-      ++found.reads;
       const auto names = constant_strings(graph, *node, 1), specs = constant_strings(graph, *node, 2);
       const bool known = names && specs;
-      found.complete &= known;
+      if (!known) found.unknown = node;
       for (int i = 0; known && i < node->num_outputs(); ++i) {
         RestoreItem item;
         item.key = (*names)[static_cast<size_t>(i)];
         item.spec = (*specs)[static_cast<size_t>(i)];
         item.dtype = node->output_dtypes[static_cast<size_t>(i)];
+        item.read = {node, i};
         items.emplace(std::pair{node, i}, item);
       }
     }
@@ -291,6 +291,7 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     if (item == items.end()) continue;
     const Endpoint to = assign->inputs[0];
     item->second.variable = to.node;
+    item->second.assigns.push_back(assign);
     item->second.reshapes = reshapes;
     const Attr* declared = to.node->attrs.find("shape");
     const Attr* validate = assign->attrs.find("validate_shape");
