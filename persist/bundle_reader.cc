@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <climits>
 #include <cstring>
 
 #include "persist/bundle.h"
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/message.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -14,11 +14,6 @@ namespace cairn {
 // ---- Index --------------------------------------------------------------------------------------------------------
 
 namespace {
-
-template <class Message>
-bool parse(Message& message, std::string_view bytes) {
-  return bytes.size() <= INT_MAX && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
 
 std::string printable(std::string_view key) {
   if (!is_slice_key(key)) return std::string(key);
@@ -83,7 +78,7 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   const auto* item = table.find("");
   if (!item) refuse("failed to seek to header entry");
   pb::BundleHeaderProto header;
-  if (!parse(header, item->value)) refuse("unable to parse header");
+  if (!parse_bytes(item->value, header)) refuse("unable to parse header");
   if (header.num_shards() <= 0) refuse(str_cat("the header counts ", header.num_shards(), " data files"));
   if (header.endianness() != pb::BundleHeaderProto::LITTLE && header.endianness() != pb::BundleHeaderProto::BIG) {
     refuse(str_cat("unknown byte order ", header.endianness()));
@@ -94,7 +89,7 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
 
 pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards) {
   pb::BundleEntryProto proto;
-  if (!parse(proto, item.value))
+  if (!parse_bytes(item.value, proto))
     bad_entry(table, item, str_cat("Entry for key ", printable(item.key), " not parseable."));
   if (proto.offset() < 0 || proto.size() < 0 || proto.shard_id() < 0 || proto.shard_id() >= num_shards) {
     bad_entry(table, item,

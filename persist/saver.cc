@@ -31,6 +31,7 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
   saver.options_.max_to_keep = def.max_to_keep;
   saver.options_.keep_checkpoint_every_n_hours = def.keep_checkpoint_every_n_hours;
   saver.options_.sharded = def.sharded;
+  saver.options_.write_version = def.version;
   graph.find(def.filename_tensor_name);
   graph.find(def.save_tensor_name);
   graph.find_op(def.restore_op_name);
@@ -50,7 +51,7 @@ const SaverDef& Saver::as_saver_def() const {
 
 MetaGraph Saver::export_meta_graph(const std::string& filename, ExportOptions options) const {
   options.filename = filename;
-  options.saver_def = as_saver_def();
+  if (const SaverDef& def = as_saver_def(); !saves_nothing()) options.saver_def = def;
   return cairn::export_meta_graph(graph(), options);
 }
 
@@ -69,13 +70,16 @@ void Saver::make_retention() {
 
 // ---- importing ----------------------------------------------------------------------------------------------------
 
-Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options) {
+Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options,
+                        const SaverOptions& saver) {
   const ImportedMetaGraph imported = import_meta_graph_def(graph, file, options);
-  if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def);
+  if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def, saver);
   const std::string scope = imported.scope.empty() ? "" : imported.scope + "/";
+  SaverOptions all = saver;
   const std::vector<Variable> variables = graph.collection<Variable>(GraphKeys::kGlobalVariables, scope);
   if (variables.empty()) return {};
-  return Saver(graph, {.var_list = variables});
+  all.var_list = variables;
+  return Saver(graph, all);
 }
 
 }  // namespace cairn

@@ -22,8 +22,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,31 +32,13 @@
 #include "persist/kept.h"
 #include "persist/meta_graph.h"
 #include "persist/restore_report.h"
+#include "persist/saveable.h"
 #include "persist/saver_def.h"
 #include "runtime/session.h"
 
 namespace cairn {
 
 class Retention;
-
-// Which variables, and under which keys of the checkpoint: a list, each under its own name, or names with variables.
-//   {.var_list = {v1, v2}}          {.var_list = {{"weight", v1}, {"bias", v2}}}
-class VarList {
- public:
-  VarList() = default;  // all of the graph's global variables
-  VarList(std::initializer_list<Variable> variables) : VarList(std::vector<Variable>(variables)) {}
-  VarList(std::initializer_list<std::pair<const std::string, Variable>> named) : VarList(Named(named)) {}
-  VarList(std::vector<Variable> variables) : list_(std::move(variables)) {}  // NOLINT: implicit on purpose
-  using Named = std::map<std::string, Variable>;
-  VarList(Named named) : named_(std::move(named)) {}  // NOLINT: implicit on purpose
-
-  const std::optional<std::vector<Variable>>& list() const { return list_; }
-  const std::optional<Named>& named() const { return named_; }
-
- private:
-  std::optional<std::vector<Variable>> list_;
-  std::optional<Named> named_;
-};
 
 struct SaverOptions {
   VarList var_list = {};
@@ -67,9 +47,15 @@ struct SaverOptions {
   int max_to_keep = 5;   // 0: all
   // In addition, keep one checkpoint for every so many hours for good.
   double keep_checkpoint_every_n_hours = 10000;
-  std::string name = "save";     // the name scope of the nodes, made unique
-  bool allow_empty = false;      // a graph without variables is fine: only the meta graph is written
+  std::string name = "save";  // the name scope of the nodes, made unique
+  // Read one tensor after the other, each when the one before it is in its variable, so that no more than one is held
+  // besides them; otherwise all are read by one node. The nodes are those of TensorFlow up to 1.5.
+  bool restore_sequentially = false;
+  bool allow_empty = false;      // a graph without variables is fine: no nodes, and only the meta graph is written
   bool pad_step_number = false;  // model-00000100
+  // The checkpoint file names checkpoints relative to its directory, so that this can be moved. false: as TensorFlow
+  // does unless told, absolute paths stay absolute.
+  bool save_relative_paths = true;
   CheckpointFormat write_version = CheckpointFormat::kV2;        // kV1: files that TensorFlow before 0.12 reads
   std::string filename = "model";                                // the constant that stands where the path is fed
   std::function<double()> clock = nullptr;                       // seconds since 1970; null: the system's
@@ -109,9 +95,11 @@ class Saver {
  public:
   Saver() = default;  // none, as import_meta_graph gives for a graph without variables
   // Adds the nodes. Variables made later are not saved. Throws InvalidArgument: no variables (unless allow_empty), two
-  // of one name, a handle of another graph.
+  // of one name, slices that overlap, a handle of another graph.
   explicit Saver(Graph& graph, const SaverOptions& options = {});
-  // A saver over nodes that are in the graph already. Throws InvalidArgument when `def` names none or others.
+  // A saver over nodes that are in the graph already. What `def` does not say (pad_step_number, save_relative_paths,
+  // clock, on_warning) is taken from `options`. Throws InvalidArgument when `def` names no nodes, NotFound when the
+  // graph has them not.
   static Saver from_proto(Graph& graph, const SaverDef& def, const SaverOptions& options = {});
 
   explicit operator bool() const { return graph_ != nullptr; }
@@ -156,12 +144,14 @@ class Saver {
   // All that is kept in the directories that this saver saved in, and why; kept_checkpoints() reads it without a Saver.
   std::vector<KeptCheckpoint> kept() const;
 
+  // A saver of nothing (allow_empty): names are empty.
   const SaverDef& as_saver_def() const;
   // The graph with this saver's SaverDef: see persist/meta_graph.h.
   MetaGraph export_meta_graph(const std::string& filename, ExportOptions options = {}) const;
 
  private:
   Graph& graph() const;
+  bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
   double now() const;
   void make_retention();
   Retention& retention() const;
@@ -173,8 +163,9 @@ class Saver {
 };
 
 // Adds what a .meta file holds to `graph` and returns its saver. A file without one gets a default Saver if it has
-// variables, and none (false) otherwise. Throws as import_meta_graph_def, which it is but for the Saver.
-// (tf.train.import_meta_graph)
-Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options = {});
+// variables, and none (false) otherwise. `saver` says what the file does not: see Saver::from_proto. Throws as
+// import_meta_graph_def, which it is but for the Saver. (tf.train.import_meta_graph)
+Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options = {},
+                        const SaverOptions& saver = {});
 
 }  // namespace cairn

@@ -42,6 +42,7 @@ void run_with_values(Session& session, const CheckpointReader& reader, const Ope
 RestoreReport Saver::restore(Session& session, const std::string& path, const RestoreOptions& options) const {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
+  if (saves_nothing()) return {};
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
   FileSystem& fs = files_of(session);
   const std::string prefix = checkpoint_prefix(path, &fs);

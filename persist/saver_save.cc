@@ -53,11 +53,14 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
     fail(Code::kNotFound, "Parent directory of ", checkpoint, " doesn't exist, can't save.");
   }
   const std::string saved =
-      session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
+      saves_nothing()
+          ? checkpoint
+          : session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
   if (options.write_meta_graph) {
     export_meta_graph(meta_graph_path(saved, options.meta_graph_suffix),
                       {.strip_default_attrs = options.strip_default_attrs, .file_system = &fs});
   }
+  if (saves_nothing()) return "";
   if (!options.write_state) return saved;
   const std::vector<std::string> named = retention().record({.path = path,
                                                              .prefix = saved,

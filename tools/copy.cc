@@ -23,7 +23,11 @@ struct Options {
 int copy(const Options& o) {
   FileSystem& fs = posix_file_system();
   const std::string source = check_copy_paths(fs, o.source, o.destination);
-  copy_checkpoint(fs, source, o.destination, [](const std::string& name) { return name; });
+  Progress progress("copying", CheckpointReader(source).names().size());
+  copy_checkpoint(fs, source, o.destination, [&](const std::string& name) {
+    progress.step();
+    return name;
+  });
   copy_meta_graph(source, o.destination);
   return kFine;
 }
