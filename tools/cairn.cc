@@ -28,6 +28,8 @@ constexpr Command kCommands[] = {
      "Writes the values of a checkpoint in the other format. A .meta file names savers of one format and is "
      "not converted.",
      "cairn convert old/model.ckpt new/model --format v2", make_convert},
+    {"freeze", "Writes what computing some outputs takes, graph and values, as one GraphDef without variables.",
+     "cairn freeze run/model-1000.meta run/model-1000 --output softmax serve/model.pb", make_freeze},
     {"run", "Runs part of a graph and prints tensors, or writes them to .npy files.",
      "cairn run run/model-1000.meta --checkpoint run/model-1000 --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
      make_run},

@@ -28,6 +28,8 @@ Work make_meta(CLI::App& app);
 // copy.cc
 Work make_copy(CLI::App& app);
 Work make_convert(CLI::App& app);
+// freeze.cc
+Work make_freeze(CLI::App& app);
 // run.cc
 Work make_run(CLI::App& app);
 Work make_train(CLI::App& app);
