@@ -25,10 +25,13 @@ TEST_CASE("BroadcastTo refuses what cannot be stretched, at once or when it runs
   Lab lab;
   const Output row = lab.fed(Tensor::vector<float>({1, 2}), {2});
   CHECK(error_of([&] { broadcast_to(row, {2, 3}); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { broadcast_to(lab.fed(Tensor::zeros(DType::kFloat, {2, 2}), {2, 2}), {2}); }).code() ==
-        Code::kInvalidArgument);
+  CHECK(error_of([&] {
+          broadcast_to(lab.fed(Tensor::zeros(DType::kFloat, {2, 2}), {2, 2}), {2});
+        }).code() == Code::kInvalidArgument);
   const Output hidden = lab.fed(Tensor::vector<float>({1, 2}));
-  CHECK_THAT(error_of([&] { lab.run(broadcast_to(hidden, {2, 3})); }).what(),
+  CHECK_THAT(error_of([&] {
+               lab.run(broadcast_to(hidden, {2, 3}));
+             }).what(),
              Catch::Contains("[2] cannot be stretched to [2,3]"));
 }
 
@@ -38,10 +41,11 @@ TEST_CASE("SelectV2 stretches condition and both sides to a common shape", "[whe
   const Output x = lab.fed(Tensor::vector<float>({1, 2, 3}), {3});
   CHECK(where_v2(condition, x, 0.0f).shape() == Shape{2, 3});
   CHECK(lab.told(where_v2(condition, x, 0.0f)) == "float [2,3] [[1. 2. 3.]\n [0. 0. 0.]]");
-  CHECK(lab.told(where_v2(lab.fed(Tensor(true)), lab.fed(Tensor(std::string("a"))), lab.fed(Tensor(std::string("b"))))) ==
-        lab.told(lab.fed(Tensor(std::string("a")))));
-  CHECK(error_of([&] { where_v2(condition, x, lab.fed(Tensor::vector<float>({1, 2}), {2})); }).code() ==
-        Code::kInvalidArgument);
+  CHECK(lab.told(where_v2(lab.fed(Tensor(true)), lab.fed(Tensor(std::string("a"))),
+                          lab.fed(Tensor(std::string("b"))))) == lab.told(lab.fed(Tensor(std::string("a")))));
+  CHECK(error_of([&] {
+          where_v2(condition, x, lab.fed(Tensor::vector<float>({1, 2}), {2}));
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("Where lists the places that hold, in order", "[where]") {
