@@ -104,9 +104,10 @@ void Graph::check_owns(const Operation& op, std::string_view what) const {
 // ---- adding -------------------------------------------------------------------------------------------------------
 
 const Op& Graph::parsed(const OpDef& def) {
-  std::unique_ptr<Op>& op = parsed_[&def];
-  if (!op) op = std::make_unique<Op>(parse_op(def));
-  return *op;
+  if (const auto known = parsed_.find(&def); known != parsed_.end()) return *known->second;
+  auto op = std::make_unique<Op>(parse_op(def));
+  std::unique_lock lock(mutex_);  // sessions look into it meanwhile, to say what they cannot run
+  return *parsed_.emplace(&def, std::move(op)).first->second;
 }
 
 std::vector<const Node*> Graph::control_inputs_for(const Node& node) const {
