@@ -51,6 +51,12 @@ struct FileInfo {
   bool is_directory = false;
 };
 
+// A directory that belongs to one writer for as long as this is held.
+class DirLock {
+ public:
+  virtual ~DirLock() = default;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -76,6 +82,20 @@ class FileSystem {
 
   // What is at `path`, or nothing when there is nothing.
   virtual std::optional<FileInfo> stat(const std::string& path) = 0;
+
+  // Takes the directory for one writer, of this process or another. Advisory: it keeps out only those who ask for it,
+  // makes no file, and is gone with the process that held it. Null where the file system has no locks. Throws
+  // FailedPrecondition, naming the directory, when another writer has it; NotFound.
+  virtual std::unique_ptr<DirLock> lock_dir(const std::string& path) = 0;
+  // True while a WritableFile of this path is open in any process, and where that cannot be told.
+  virtual bool is_being_written(const std::string& path) = 0;
+
+  // How many bytes may still be written into this directory.
+  virtual uint64_t space(const std::string& directory) = 0;
+  // The longest name that a file in this directory can have, in bytes.
+  virtual size_t name_max(const std::string& directory) = 0;
+  // Whether files can be made in this directory, as far as permissions say.
+  virtual bool can_write(const std::string& directory) = 0;
 
   bool exists(const std::string& path) { return stat(path).has_value(); }
   // Makes `path` and every missing directory above it, so that they survive a loss of power.
@@ -136,5 +156,7 @@ bool is_temporary_name(std::string_view base_name);
 
 // The error for a failed system call; test doubles report through it too. `operation` reads like "opening for reading".
 [[noreturn]] void fail_with_errno(const std::string& path, std::string_view operation, int error_number);
+// The error for a directory that another writer has locked.
+[[noreturn]] void fail_locked(const std::string& directory);
 
 }  // namespace cairn

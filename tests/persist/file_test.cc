@@ -51,11 +51,33 @@ void check_file_system(FileSystem& fs, const std::string& root) {
   fs.remove(b);
   CHECK(fs.list_dir(root) == std::vector<std::string>{"x"});
 
+  {
+    const auto lock = fs.lock_dir(root);
+    const Error second = error_of([&] { fs.lock_dir(root); });
+    CHECK(second.code() == Code::kFailedPrecondition);
+    CHECK(says(second, root + ": another writer is saving into this directory"));
+    CHECK_NOTHROW(fs.lock_dir(join_path(root, "x")));
+  }
+  CHECK_NOTHROW(fs.lock_dir(root));
+  {
+    const auto file = fs.create(a);
+    CHECK(fs.is_being_written(a));
+    file->close();
+    CHECK_FALSE(fs.is_being_written(a));
+    fs.remove(a);
+  }
+  CHECK(fs.space(root) > 0);
+  CHECK(fs.name_max(root) == 255);
+  CHECK(fs.can_write(root));
+
   const auto not_found = [&](auto action) { return error_of(action).code() == Code::kNotFound; };
   CHECK(not_found([&] { fs.open(a); }));
   CHECK(not_found([&] { fs.remove(a); }));
   CHECK(not_found([&] { fs.rename(a, b); }));
   CHECK(not_found([&] { fs.list_dir(a); }));
+  CHECK(not_found([&] { fs.lock_dir(a); }));
+  CHECK(not_found([&] { fs.space(a); }));
+  CHECK(not_found([&] { fs.can_write(a); }));
   CHECK(not_found([&] { fs.create(join_path(root, "no/a")); }));
   CHECK(not_found([&] { fs.create_dir(join_path(root, "no/a")); }));
   CHECK(error_of([&] { fs.open(root); }).code() == Code::kFailedPrecondition);
