@@ -27,6 +27,8 @@
 
 namespace cairn {
 
+class FiniteWatch;
+
 // "run/m" -> "run/m.index", "run/m.data-00001-of-00002".
 std::string bundle_index_path(const std::string& prefix);
 std::string bundle_data_path(const std::string& prefix, int shard, int num_shards);
@@ -57,8 +59,9 @@ struct BundlePiece {
 // use.
 class BundleWriter {
  public:
-  // Makes the prefix's directory if only that one level is missing. The file system must outlive the writer.
-  BundleWriter(FileSystem& fs, std::string prefix);
+  // Makes the prefix's directory if only that one level is missing. The file system must outlive the writer, and so
+  // must `watch`, which is told of values that are not finite.
+  BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watch = nullptr);
   ~BundleWriter();
   BundleWriter(const BundleWriter&) = delete;
   BundleWriter& operator=(const BundleWriter&) = delete;
