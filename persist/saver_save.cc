@@ -68,7 +68,8 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
                                                              .metrics = options.metrics,
                                                              .latest_filename = options.latest_filename},
                                                             fs);
-  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs);
+  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs,
+                          options_.save_relative_paths);
   // What goes is not named any more when it goes.
   retention().remove_surplus(options.meta_graph_suffix, fs);
   return saved;
