@@ -25,7 +25,7 @@ TEST_CASE("cond makes the nodes that TensorFlow makes", "[cond]") {
   const int first = graph.num_nodes();
   cond(pred, [&] { return add(x, 1.0f); }, [&] { return x; });
   CHECK(node_lines(graph, first) ==
-        Lines{"cond/Switch = Switch(pred, pred) @pred", "cond/switch_t = Identity(cond/Switch:1)",
+        Lines{"cond/Switch = Switch(pred, pred)", "cond/switch_t = Identity(cond/Switch:1)",
               "cond/switch_f = Identity(cond/Switch)", "cond/pred_id = Identity(pred)",
               "cond/Add/y = Const(^cond/switch_t)", "cond/Add/Switch = Switch(x, cond/pred_id) @x",
               "cond/Add = Add(cond/Add/Switch:1, cond/Add/y)", "cond/Switch_1 = Switch(x, cond/pred_id) @x",
