@@ -11,6 +11,7 @@
 #include "persist/saver.h"
 
 namespace cairn {
+
 void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
   if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
     fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", options.latest_filename,
