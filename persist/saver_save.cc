@@ -11,6 +11,7 @@
 #include "persist/saver.h"
 
 namespace cairn {
+
 void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
   if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
     fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", options.latest_filename,
@@ -53,12 +54,30 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path, c
   return job;
 }
 
+namespace {
+
+// The parts of a sharded save that did not come to its end; the error that ended it says more than one of these.
+void sweep_quietly(FileSystem& fs, const std::string& directory) {
+  try {
+    sweep_directory(fs, directory);
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace
+
 std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
   FileSystem& fs = *job.fs;
   const SaveOptions& options = job.options;
   const auto lock = lock_for_saving(fs, directory_of(job.checkpoint));
   std::optional<bool> finite;
-  const std::string saved = write_checkpoint(job, run, finite);
+  std::string saved;
+  try {
+    saved = write_checkpoint(job, run, finite);
+  } catch (...) {
+    if (lock) sweep_quietly(fs, directory_of(job.checkpoint));
+    throw;
+  }
   if (saves_nothing()) return "";
   if (!options.write_state) return saved;
   const std::vector<std::string> named = retention().record({.path = job.path,
