@@ -121,8 +121,11 @@ Grads atan2_gradient(const Operation& op, const Grads& dy) {
   const Output y = op.input(0), x = op.input(1);
   Scope scope = dy[0].graph().control_dependencies({dy[0].op()});
   const Output x2 = square(x), y2 = square(y), inverse = dy[0] / (x2 + y2);
-  const Output to_y = x * inverse, minus = -y;
-  return {to_y, minus * inverse};
+  const Output to_y = x * inverse, minus = -y, to_x = minus * inverse;
+  if (shapes_known_and_equal(y, x, dy[0])) return {to_y, to_x};
+  // TensorFlow 1.x leaves this out, and fails where an operand was stretched.
+  const Stretched s(y, x);
+  return {s.to_x(to_y), s.to_y(to_x)};
 }
 
 Grads select_gradient(const Operation& op, const Grads& dy) {

@@ -45,7 +45,10 @@ struct BundleEntry {
 struct BundlePiece {
   std::string name;
   std::optional<TensorSlice> slice;
-  int shard = 0;  // of a piece that is read: the number of its data file
+  // Of a piece that is read: the number of its data file, its length there and its checksum.
+  int shard = 0;
+  uint64_t size = 0;
+  uint32_t masked_crc = 0;
 };
 
 // Writes a bundle of one data file. Nothing is seen under the prefix before publish(): both files are written under

@@ -1,11 +1,11 @@
 #include <algorithm>
-#include <climits>
 #include <cstring>
 
 #include "persist/bundle.h"
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/message.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -14,11 +14,6 @@ namespace cairn {
 // ---- Index --------------------------------------------------------------------------------------------------------
 
 namespace {
-
-template <class Message>
-bool parse(Message& message, std::string_view bytes) {
-  return bytes.size() <= INT_MAX && message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
-}
 
 std::string printable(std::string_view key) {
   if (!is_slice_key(key)) return std::string(key);
@@ -83,7 +78,7 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   const auto* item = table.find("");
   if (!item) refuse("failed to seek to header entry");
   pb::BundleHeaderProto header;
-  if (!parse(header, item->value)) refuse("unable to parse header");
+  if (!parse_bytes(item->value, header)) refuse("unable to parse header");
   if (header.num_shards() <= 0) refuse(str_cat("the header counts ", header.num_shards(), " data files"));
   if (header.endianness() != pb::BundleHeaderProto::LITTLE && header.endianness() != pb::BundleHeaderProto::BIG) {
     refuse(str_cat("unknown byte order ", header.endianness()));
@@ -94,7 +89,7 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
 
 pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards) {
   pb::BundleEntryProto proto;
-  if (!parse(proto, item.value))
+  if (!parse_bytes(item.value, proto))
     bad_entry(table, item, str_cat("Entry for key ", printable(item.key), " not parseable."));
   if (proto.offset() < 0 || proto.size() < 0 || proto.shard_id() < 0 || proto.shard_id() >= num_shards) {
     bad_entry(table, item,
@@ -181,10 +176,10 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   std::vector<std::pair<const BundleEntry*, BundlePiece>> placed;
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
-    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard}});
+    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
       const BundleEntry& entry = slice_entry(s.key, slice);
-      placed.push_back({&entry, {s.key, slice, entry.shard}});
+      placed.push_back({&entry, {s.key, slice, entry.shard, entry.size, entry.masked_crc}});
     }
   }
   std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
@@ -201,7 +196,16 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
 const RandomAccessFile& BundleReader::shard(int index) const {
   const std::lock_guard lock(mutex_);
   auto& file = shards_[index];
-  if (!file) file = fs_.open(bundle_data_path(prefix_, index, num_shards_));
+  if (file) return *file;
+  const std::string path = bundle_data_path(prefix_, index, num_shards_);
+  try {
+    file = fs_.open(path);
+  } catch (const Error& e) {
+    if (e.code() != Code::kNotFound) throw;
+    fail(Code::kNotFound, path, ": this data file of the checkpoint is missing, while its index, ",
+         bundle_index_path(prefix_), ", is there and counts ", num_shards_,
+         num_shards_ == 1 ? " data file" : " data files", "; copy it beside the index");
+  }
   return *file;
 }
 

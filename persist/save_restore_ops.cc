@@ -10,6 +10,16 @@ namespace cairn {
 
 // ---- what they have in common -------------------------------------------------------------------------------------
 
+const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs) {
+  if (const CheckpointReader* known = find(path)) return *known;
+  return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs));
+}
+
+const CheckpointReader* OpenCheckpoints::find(const std::string& path) const {
+  const auto known = readers_.find(path);
+  return known == readers_.end() ? nullptr : known->second.get();
+}
+
 std::span<const std::string> strings_at(KernelContext& c, int i, const char* what, size_t count) {
   const Tensor& t = c.input(i);
   if (t.rank() != 1 || static_cast<size_t>(t.num_elements()) != count) {
@@ -91,6 +101,7 @@ Kernel save_v2_prepare(const KernelSetup& s) {
       }
     }
     writer.finish();
+    c.run_state().get<OpenCheckpoints>().clear();
   };
 }
 
@@ -110,7 +121,8 @@ Kernel restore_v2_prepare(const KernelSetup& s) {
   return [dtypes = s.dtypes("dtypes")](KernelContext& c) {
     const auto names = strings_at(c, 1, "tensor_names", dtypes.size());
     const auto specs = strings_at(c, 2, "shape_and_slices", dtypes.size());
-    restore_tensors(c, CheckpointReader(path_at(c, 0), &files_of(c)), names, specs, dtypes);
+    const auto& reader = c.run_state().get<OpenCheckpoints>().open(path_at(c, 0), files_of(c));
+    restore_tensors(c, reader, names, specs, dtypes);
   };
 }
 
@@ -119,6 +131,7 @@ constexpr OpDef kRestoreV2 = {.name = "RestoreV2",
                               .outputs = "tensors: dtypes",
                               .attrs = "dtypes: list(type) >= 1",
                               .stateful = true,
+                              .undoes_failed_run = true,
                               .shape = restore_v2_shape,
                               .prepare = restore_v2_prepare,
                               .gradient = not_differentiable};
@@ -164,6 +177,7 @@ Kernel merge_v2_prepare(const KernelSetup& s) {
     if (c.input(0).rank() != 1) c.fail(str_cat("checkpoint_prefixes must be a vector, got shape ", c.input(0).shape()));
     const auto prefixes = c.input(0).span<std::string>();
     merge_bundles(files_of(c), {prefixes.begin(), prefixes.end()}, path_at(c, 1), delete_old_dirs);
+    c.run_state().get<OpenCheckpoints>().clear();
   };
 }
 

@@ -1,87 +1,77 @@
 #include <algorithm>
 
 #include "persist/checkpoint_reader.h"
+#include "persist/internal/restore_fit.h"
 #include "persist/internal/save_restore.h"
 #include "persist/internal/saver_graph.h"
+#include "persist/internal/undisturbed.h"
 #include "persist/saver.h"
 
 namespace cairn {
 namespace {
 
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
-
-class FitReport {
- public:
-  FitReport(const CheckpointReader& reader, const RestoreNodes& nodes) : reader_(reader), names_(reader.names()) {
-    for (const RestoreItem& item : nodes.items) check(item);
+// Restores what fits by giving the saver's own nodes the values that they would have read: they know best how a slice,
+// another shape or a resource gets into its variable.
+void run_with_values(Session& session, const CheckpointReader& reader, const Operation& restore_op,
+                     const RestoreNodes& nodes, const RestoreFit& fit) {
+  Graph& graph = session.graph();
+  if (nodes.unknown) {
+    fail(Code::kInvalidArgument, nodes.unknown->str(),
+         ": what it reads is computed as it runs; a restore that renames or leaves out variables needs names that are "
+         "constants in the graph");
   }
-
-  void throw_if_any(const std::string& prefix) const {
-    if (missing_.empty() && wrong_.empty()) return;
-    std::string text = str_cat("cannot restore from '", prefix, "'; no variable was changed:");
-    for (const std::string& line : missing_) text += "\n  Key " + line;
-    for (const std::string& line : wrong_) text += "\n  " + line;
-    std::vector<std::string> unused;
-    for (const std::string& name : names_) {
-      if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) unused.push_back(quoted(name));
+  std::vector<Target> targets;
+  const bool all = fit.restored.size() == nodes.items.size();
+  if (all) targets.emplace_back(restore_op);
+  Feeds feeds;
+  for (size_t i = 0; i < fit.restored.size(); ++i) {
+    const RestoreItem& item = *fit.restored[i];
+    if (!all && item.assigns.empty()) {
+      fail(Code::kUnimplemented, "'", item.key, "' is restored by nodes other than Assign and AssignVariableOp (after ",
+           item.read.node->str(), "); it can only be restored together with everything else");
     }
-    if (!missing_.empty() && !unused.empty())
-      text += "\n  in the checkpoint and not asked for: " + join_for_people(unused);
-    throw Error(missing_.empty() ? Code::kInvalidArgument : Code::kNotFound, text);
+    for (const Node* assign : item.assigns) {
+      if (!all) targets.emplace_back(graph.handle(*assign));
+    }
+    feeds.push_back({graph.handle(item.read), read_item(reader, item, fit.report.restored[i].stored)});
   }
-
- private:
-  void check(const RestoreItem& item) {
-    asked_.push_back(item.key);
-    const std::string variable =
-        item.variable && item.variable->name != item.key ? str_cat(" (variable '", item.variable->name, "')") : "";
-    const auto entry = reader_.find(item.key);
-    if (!entry) {
-      std::vector<std::string> close;
-      for (const std::string& name : nearest_names(item.key, names_)) close.push_back(quoted(name));
-      missing_.push_back(str_cat(item.key, " not found in checkpoint", variable, ": the graph wants ", item.dtype, " ",
-                                 item.shape, close.empty() ? "" : "; nearest: " + join_for_people(close)));
-      return;
-    }
-    if (entry->dtype != item.dtype) {
-      wrong_.push_back(str_cat(quoted(item.key), variable, ": the graph wants dtype ", item.dtype,
-                               ", the checkpoint has ", entry->dtype));
-    }
-    const auto part = parse_shape_and_slice(item.spec);
-    if (part && !(part->full == entry->shape)) {
-      wrong_.push_back(str_cat(quoted(item.key), variable, ": the graph wants a slice of ", part->full,
-                               ", the checkpoint has ", entry->shape));
-    }
-    const Shape stored = part ? item.shape : entry->shape;
-    const bool fits = item.reshapes
-                          ? item.shape.num_elements() < 0 || item.shape.num_elements() == stored.num_elements()
-                          : item.shape.is_compatible_with(stored);
-    if (!fits)
-      wrong_.push_back(
-          str_cat(quoted(item.key), variable, ": the graph wants shape ", item.shape, ", the checkpoint has ", stored));
-  }
-
-  const CheckpointReader& reader_;
-  std::vector<std::string> names_, asked_, missing_, wrong_;
-};
+  if (!targets.empty()) session.run_or_undo(targets, std::move(feeds));
+}
 
 }  // namespace
 
-void Saver::restore(Session& session, const std::string& path) const {
+RestoreReport Saver::restore(Session& session, const std::string& path, const RestoreOptions& options) const {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
+  if (saves_nothing()) return {};
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
-  FileSystem& fs = files_of(session);
-  const std::string prefix = checkpoint_prefix(path, &fs);
+  for (Undisturbed look(files_of(session), path);; look.again()) {
+    try {
+      return restore_from(session, look.prefix(), options);
+    } catch (const Error& e) {
+      if (!look.was_disturbed(e)) throw;
+    }
+  }
+}
+
+RestoreReport Saver::restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const {
   const Operation restore_op = graph().find_op(def_.restore_op_name);
   const RestoreNodes nodes = find_restore_nodes(graph(), restore_op);
-  {
-    const CheckpointReader reader(prefix, &fs);
-    FitReport(reader, nodes).throw_if_any(prefix);
-    // Nodes that read apart assign apart: damage met by the second would leave the first's variables changed.
-    if (nodes.reads > 1) reader.verify();
+  const auto reader = std::make_shared<const CheckpointReader>(prefix, &files_of(session));
+  RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
+  require_fit(fit.report, options);
+  if (fit.whole(nodes.items) && (!nodes.unknown || options.rename.empty())) {
+    RunState shared;  // the nodes find the checkpoint open
+    shared.get<OpenCheckpoints>().add(prefix, reader);
+    session.run_or_undo({restore_op}, {{def_.filename_tensor_name, prefix}}, std::move(shared));
+  } else {
+    run_with_values(session, *reader, restore_op, nodes, fit);
   }
-  session.run(restore_op, {{def_.filename_tensor_name, prefix}});
+  if (fit.restored.size() < graph().items(GraphKeys::kGlobalVariables).size() ||
+      !graph().items(GraphKeys::kLocalVariables).empty()) {
+    fit.report.uninitialized = session.uninitialized_variables();
+  }
+  return std::move(fit.report);
 }
 
 }  // namespace cairn

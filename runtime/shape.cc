@@ -22,6 +22,10 @@ Shape Shape::unknown(int rank) {
 }
 
 void Shape::check() const {
+  constexpr int kMostExtents = 254;  // as TensorFlow's
+  if (rank_ > kMostExtents) {
+    fail(Code::kInvalidArgument, "a shape of ", rank_, " extents; there may be ", kMostExtents);
+  }
   int64_t product = 1;
   for (int64_t d : dims()) {
     if (d < kUnknownDim) fail(Code::kInvalidArgument, "shape extent ", d, " is below -1");

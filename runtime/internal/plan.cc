@@ -278,7 +278,7 @@ class Planner {
 
   // Variables read before anything in the plan gives them a value.
   void find_reads() {
-    std::unordered_set<const Node*> assigned, reported;
+    std::unordered_set<const Node*> assigned, reported, written;
     std::vector<bool> skippable(plan_.steps.size(), false);  // behind a Switch
     const auto read = [&](const Node* variable, Step* step) {
       if (assigned.count(variable)) return;
@@ -292,6 +292,7 @@ class Planner {
       Step& step = plan_.steps[i];
       skippable[i] = plan_.has_switch && may_be_skipped(step, skippable);
       const Access access = step.node->op->def->access;
+      plan_.undoes |= step.node->op->def->undoes_failed_run;
       for (size_t k = 0; k < step.variables.size(); ++k) {
         const Node* variable = step.variables[k];
         if (!variable) continue;
@@ -299,6 +300,7 @@ class Planner {
         if (access == Access::kRead && passes_handle) continue;
         if (access == Access::kRead || access == Access::kUpdate) read(variable, skippable[i] ? &step : nullptr);
         plan_.writes_variables |= writes(access);
+        if (writes(access) && written.insert(variable).second) plan_.writes.push_back(variable);
       }
       for (const Node* variable : step.variables) {
         if (variable && access == Access::kAssign && !skippable[i]) assigned.insert(variable);

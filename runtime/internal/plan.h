@@ -43,10 +43,12 @@ struct Plan {
   };
   std::vector<Step> steps;
   int num_slots = 0;
-  std::vector<int> feed_slots;     // in the order of PlanKey::feeds
-  std::vector<int> kept_slots;     // of feeds and fetches: full until the run is over
-  std::vector<Fetch> fetches;      // in the order of PlanKey::fetches
-  std::vector<const Node*> reads;  // variables that must hold a value before the first step
+  std::vector<int> feed_slots;      // in the order of PlanKey::feeds
+  std::vector<int> kept_slots;      // of feeds and fetches: full until the run is over
+  std::vector<Fetch> fetches;       // in the order of PlanKey::fetches
+  std::vector<const Node*> reads;   // variables that must hold a value before the first step
+  std::vector<const Node*> writes;  // variables that some step may change
+  bool undoes = false;              // a run that fails gives them their values back
   bool uses_variables = false, writes_variables = false, has_switch = false;
 };
 

@@ -124,6 +124,22 @@ bool is_of_kind(const Attr& attr, std::string_view type) {
   return kind == std::end(kKinds) || kind->second(attr);
 }
 
+// Kernels and shape functions count on it, so it holds for nodes from files too.
+void check_minimum(const Node& node, const AttrDef& def, const Attr& attr) {
+  if (!def.minimum) return;
+  int64_t size = INT64_MAX;
+  if (const auto* i = attr.get<int64_t>()) size = *i;
+  const auto count_of = [&]<class... T>(std::variant<T...>*) {
+    const auto count = [&]<class E>(const std::vector<E>* list) {
+      if (list) size = static_cast<int64_t>(list->size());
+    };
+    (count(attr.get<std::vector<T>>()), ...);
+  };
+  count_of(static_cast<std::variant<int64_t, float, bool, std::string, DType, Shape, Tensor>*>(nullptr));
+  if (size < *def.minimum)
+    refuse(node, str_cat("attribute '", def.name, "' is ", attr.str(), "; at least ", *def.minimum, " is needed"));
+}
+
 void check_attr(const Node& node, const AttrDef& def, const Attr& attr) {
   if (!is_of_kind(attr, def.type)) {
     refuse(node, str_cat("attribute '", def.name, "' is ", attr.str(), "; expected ", def.type));
@@ -144,19 +160,7 @@ void check_attr(const Node& node, const AttrDef& def, const Attr& attr) {
     refuse(node,
            str_cat("attribute '", def.name, "' is '", *s, "'; allowed are ", join_for_people(def.allowed_strings)));
   }
-  if (def.minimum) {
-    int64_t size = INT64_MAX;
-    if (const auto* i = attr.get<int64_t>()) size = *i;
-    const auto count_of = [&]<class... T>(std::variant<T...>*) {
-      const auto count = [&]<class E>(const std::vector<E>* list) {
-        if (list) size = static_cast<int64_t>(list->size());
-      };
-      (count(attr.get<std::vector<T>>()), ...);
-    };
-    count_of(static_cast<std::variant<int64_t, float, bool, std::string, DType, Shape, Tensor>*>(nullptr));
-    if (size < *def.minimum)
-      refuse(node, str_cat("attribute '", def.name, "' is ", attr.str(), "; at least ", *def.minimum, " is needed"));
-  }
+  check_minimum(node, def, attr);
 }
 
 }  // namespace
@@ -191,6 +195,10 @@ void bind_signature(Node& node, bool strict) {
       } else {
         refuse(node, str_cat("attribute '", def.name, "' is missing"));
       }
+    }
+  } else {
+    for (const AttrDef& def : node.op->attrs) {
+      if (const Attr* attr = node.attrs.find(def.name)) check_minimum(node, def, *attr);
     }
   }
   bind_outputs(node);

@@ -16,20 +16,12 @@
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"
+#include "tests/support/table_bytes.h"
 
 namespace cairn {
 namespace {
 
 using Items = std::map<std::string, std::string>;
-
-std::string table_of(const Items& items) {
-  MemoryFileSystem fs;
-  const auto file = fs.create("t");
-  TableWriter writer(*file);
-  for (const auto& [key, value] : items) writer.add(key, value);
-  writer.finish();
-  return fs.contents().at("t");
-}
 
 Items items_of(const std::string& bytes) {
   MemoryFileSystem fs;
@@ -106,35 +98,6 @@ Items random_items(uint32_t seed, size_t count, size_t longest_value) {
     items[key] = value;
   }
   return items;
-}
-
-std::string block_of(std::string contents, uint8_t type = 0) {
-  contents += static_cast<char>(type);
-  put_fixed<uint32_t>(contents, mask_crc(crc32c(contents)));
-  return contents;
-}
-
-// A table of one data block and whatever the index says of it.
-std::string table_around(const std::string& data_block, std::string index_entries, uint32_t restarts = 1) {
-  const std::string no_entries = from_hex("00000000 01000000");
-  std::string bytes = data_block, footer;
-  put_varint(footer, bytes.size());
-  put_varint(footer, no_entries.size());
-  bytes += block_of(no_entries);
-  put_fixed<uint32_t>(index_entries, 0);
-  put_fixed<uint32_t>(index_entries, restarts);
-  put_varint(footer, bytes.size());
-  put_varint(footer, index_entries.size());
-  bytes += block_of(index_entries);
-  footer.resize(40);
-  return bytes + footer + from_hex("57fb808b247547db");
-}
-
-std::string index_entry(uint64_t offset, uint64_t size) {
-  std::string handle;
-  put_varint(handle, offset);
-  put_varint(handle, size);
-  return std::string{'\0', '\1', static_cast<char>(handle.size()), 'z'} + handle;
 }
 
 }  // namespace
