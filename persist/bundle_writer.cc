@@ -1,10 +1,12 @@
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "persist/bundle.h"
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -169,9 +171,10 @@ void BundleWriter::seal() {
 
 void BundleWriter::publish() {
   seal();
-  impl_->data.publish();
-  impl_->index->publish();
-  impl_->fs.sync_dir(directory_of(impl_->prefix));
+  cairn::publish(impl_->fs, impl_->prefix, [&](Publication& publication) {
+    publication.add(impl_->data, Publication::kBefore);
+    publication.add(*impl_->index, Publication::kLast);
+  });
 }
 
 // ---- Merge --------------------------------------------------------------------------------------------------------
@@ -208,7 +211,8 @@ class Merge {
     }
   }
 
-  void write(const std::string& destination) {
+  // `tidy` is done when the merged bundle has its names.
+  void write(const std::string& destination, std::function<void()> tidy) {
     with_directory_of(fs_, destination);
     const int n = static_cast<int>(data_files_.size());
     // The index is complete before any data file loses its old name.
@@ -216,10 +220,18 @@ class Merge {
     header_.set_num_shards(std::max(n, 1));
     write_index(index, header_, entries_);
     index.seal();
-    if (n == 0) fs_.create(bundle_data_path(destination, 0, 1))->close();
-    for (int i = 0; i < n; ++i) fs_.rename(data_files_[static_cast<size_t>(i)], bundle_data_path(destination, i, n));
-    index.publish();
-    fs_.sync_dir(directory_of(destination));
+    publish(fs_, destination, [&](Publication& publication) {
+      if (n == 0) {
+        AtomicFile nothing(fs_, bundle_data_path(destination, 0, 1));
+        publication.add(nothing, Publication::kBefore);
+      }
+      for (int i = 0; i < n; ++i) {
+        publication.move(data_files_[static_cast<size_t>(i)], bundle_data_path(destination, i, n),
+                         Publication::kBefore);
+      }
+      publication.add(index, Publication::kLast);
+      publication.afterwards(std::move(tidy));
+    });
   }
 
  private:
@@ -249,24 +261,24 @@ void merge_bundles(FileSystem& fs, const std::vector<std::string>& prefixes, con
   if (prefixes.empty()) fail(Code::kInvalidArgument, "merging into ", destination, ": there are no parts");
   Merge merge(fs);
   for (const std::string& prefix : prefixes) merge.take(prefix);
-  merge.write(destination);
-  // The merged bundle is complete: what cannot be tidied now is only untidy.
-  const auto tidy = [](auto action) {
-    try {
-      action();
-    } catch (const Error&) {
+  merge.write(destination, [&fs, prefixes, destination, delete_old_dirs] {
+    const auto tidy = [](auto action) {
+      try {
+        action();
+      } catch (const Error&) {
+      }
+    };
+    std::set<std::string> directories;
+    for (const std::string& prefix : prefixes) {
+      if (prefix == destination) continue;
+      tidy([&] { fs.remove(bundle_index_path(prefix)); });
+      directories.insert(directory_of(prefix));
     }
-  };
-  std::set<std::string> directories;
-  for (const std::string& prefix : prefixes) {
-    if (prefix == destination) continue;
-    tidy([&] { fs.remove(bundle_index_path(prefix)); });
-    directories.insert(directory_of(prefix));
-  }
-  if (!delete_old_dirs) return;
-  for (const std::string& directory : directories) {
-    if (directory != directory_of(destination)) tidy([&] { fs.remove_dir(directory); });
-  }
+    if (!delete_old_dirs) return;
+    for (const std::string& directory : directories) {
+      if (directory != directory_of(destination)) tidy([&] { fs.remove_dir(directory); });
+    }
+  });
 }
 
 }  // namespace cairn

@@ -15,9 +15,11 @@
 // save/RestoreV2, save/Assign…, save/restore_all) and runs them; anything that knows the names can run them too:
 //   session.run("save/restore_all", {{"save/Const:0", "run/model-1000"}});
 //
-// What a save promises. The data, the index and the meta graph are complete and synced before the `checkpoint` file
-// names them, and older checkpoints are removed only after that: a directory always has a whole checkpoint that its
-// checkpoint file names. On an error nothing that was there is lost.
+// What a save promises. Data, index and meta graph are complete and synced under temporary names, then get their names
+// together, and only then the `checkpoint` file names them; older checkpoints are removed after that. A directory
+// always has a whole checkpoint that its checkpoint file names, also when a path is overwritten, and whatever dies
+// meanwhile. On an error nothing that was there is lost. One writer at a time saves into a directory: a second one is
+// refused. What writers that died have left is removed.
 #pragma once
 
 #include <cstdint>
@@ -105,12 +107,13 @@ class Saver {
   explicit operator bool() const { return graph_ != nullptr; }
 
   // Saves every variable of the saver and returns the checkpoint's prefix: `path`, or path-STEP with a global step; of
-  // a sharded V1 saver followed by -?????-of-00002. Then, in this order: the meta graph beside it; the directory's
+  // a sharded V1 saver followed by -?????-of-00002. The meta graph is beside it. Then, in this order: the directory's
   // checkpoint file; removal of all that nothing keeps any more of what this run or, under the same path, runs before
   // it saved. Kept are the max_to_keep newest and, in addition: one for every so many hours, the best by a metric,
   // pinned ones, and the newest whose values were all finite. What no Saver wrote is never removed.
-  // Throws FailedPrecondition for uninitialised variables, InvalidArgument for a path that clashes with the checkpoint
-  // file, what the file system throws. When it throws, older checkpoints and the checkpoint file are as before.
+  // Throws FailedPrecondition for uninitialised variables and when another writer is saving into the directory,
+  // InvalidArgument for a path that clashes with the checkpoint file, what the file system throws. When it throws,
+  // older checkpoints and the checkpoint file are as before.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
 
   // Sets the variables of the saver from a checkpoint, named by its prefix, one of its files or its directory: all of
@@ -151,6 +154,12 @@ class Saver {
 
  private:
   Graph& graph() const;
+  RestoreReport restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const;
+  struct Exported;
+  std::shared_ptr<const std::string> meta_graph_bytes(bool strip_default_attrs);
+  std::unique_ptr<DirLock> lock_for_saving(FileSystem& fs, const std::string& directory) const;
+  std::string write_checkpoint(Session& session, const std::string& checkpoint, const std::string& meta_graph_suffix,
+                               const std::string* meta) const;
   bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
   double now() const;
   void make_retention();
@@ -159,6 +168,8 @@ class Saver {
   Graph* graph_ = nullptr;
   SaverDef def_;
   SaverOptions options_;
+  // Of the last export, which is not made again while the graph stays as it is.
+  std::shared_ptr<const Exported> exported_;
   std::shared_ptr<Retention> retention_;  // copies of a saver count together
 };
 

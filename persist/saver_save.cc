@@ -52,14 +52,9 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   if (!fs.exists(directory) && !(above && above->is_directory)) {
     fail(Code::kNotFound, "Parent directory of ", checkpoint, " doesn't exist, can't save.");
   }
-  const std::string saved =
-      saves_nothing()
-          ? checkpoint
-          : session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
-  if (options.write_meta_graph) {
-    export_meta_graph(meta_graph_path(saved, options.meta_graph_suffix),
-                      {.strip_default_attrs = options.strip_default_attrs, .file_system = &fs});
-  }
+  const auto meta = options.write_meta_graph ? meta_graph_bytes(options.strip_default_attrs) : nullptr;
+  const auto lock = lock_for_saving(fs, directory);
+  const std::string saved = write_checkpoint(session, checkpoint, options.meta_graph_suffix, meta.get());
   if (saves_nothing()) return "";
   if (!options.write_state) return saved;
   const std::vector<std::string> named = retention().record({.path = path,
