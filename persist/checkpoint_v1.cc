@@ -9,8 +9,8 @@
 
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
-#include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/table.h"
 
 namespace cairn {
@@ -235,8 +235,7 @@ void CheckpointV1Writer::finish() {
     table.add(key, value.SerializeAsString());
   }
   table.finish();
-  file.publish();
-  impl_->fs.sync_dir(directory_of(impl_->path));
+  publish(impl_->fs, impl_->path, [&](Publication& publication) { publication.add(file, Publication::kLast); });
 }
 
 // ---- names of files -----------------------------------------------------------------------------------------------
@@ -274,6 +273,12 @@ std::string without_shard_ending(const std::string& path) {
   return parsed ? path.substr(0, path.size() - base_name(path).size() + parsed->base.size()) : path;
 }
 
+std::string shard_pattern(const std::string& path) {
+  const auto parsed = parse_shard_name(base_name(path));
+  if (!parsed) return path;
+  return str_cat(without_shard_ending(path), "-", std::string(parsed->shard.size(), '?'), "-of-", parsed->count);
+}
+
 std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& path) {
   if (is_file(fs, path)) return {path};
   const std::string directory = directory_of(path), name = base_name(path);
@@ -307,21 +312,6 @@ namespace {
 [[noreturn]] void damaged(const TableReader& table, uint64_t offset, const std::string& what) {
   fail(Code::kDataLoss, table.path(), ": in the block at offset ", offset, ": ", what,
        "; the file is damaged, use another copy");
-}
-
-std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path) {
-  try {
-    return std::make_unique<TableReader>(fs, path);
-  } catch (const Error& e) {
-    if (e.code() != Code::kDataLoss) throw;
-    constexpr uint64_t kEnough = 512;
-    const auto file = fs.open(path);
-    std::string begin(std::min(kEnough, file->size()), '\0');
-    file->read(0, begin);
-    const std::string kind = file_kind(begin);
-    if (kind.empty() && !is_plain_text(begin)) throw;
-    fail(Code::kDataLoss, path, ": this is no checkpoint but ", kind.empty() ? "plain text" : kind);
-  }
 }
 
 pb::SavedTensorSliceMeta read_contents(const TableReader& table) {
@@ -481,6 +471,7 @@ Tensor CheckpointV1Reader::read_slice(const std::string& name, const TensorSlice
 }
 
 void CheckpointV1Reader::verify() const {
+  if (missing_ > 0) fail(Code::kDataLoss, path_, ": ", missing_, " of its files are not there");
   size_t named = 0, stored = 0;
   for (const auto& table : tables_) stored += table->entries().size() - 1;
   for (const auto& [name, entry] : entries_) {

@@ -352,16 +352,16 @@ AtomicFile::AtomicFile(FileSystem& fs, std::string path)
 }
 
 AtomicFile::~AtomicFile() {
-  if (published_) return;
+  if (gone_) return;
   file_.reset();
   try {
     fs_.remove(temporary_);
-  } catch (const Error&) {  // the error that brought us here matters more; is_temporary_name() finds the leftover
+  } catch (const Error&) {  // the error that brought us here matters more; the next save finds the leftover
   }
 }
 
 void AtomicFile::append(std::string_view bytes) {
-  if (!file_) fail(Code::kFailedPrecondition, path_, ": appending: the file is closed already");
+  if (!file_ || sealed_) fail(Code::kFailedPrecondition, path_, ": appending: the file is complete already");
   naming(temporary_, path_, [&] { file_->append(bytes); });
 }
 
@@ -375,14 +375,21 @@ void AtomicFile::close() {
 }
 
 void AtomicFile::seal() {
-  sync();
-  close();
+  if (!sealed_) sync();
+  sealed_ = true;
 }
 
 void AtomicFile::publish() {
   seal();
   naming(temporary_, path_, [&] { fs_.rename(temporary_, path_); });
-  published_ = true;
+  gone_ = true;
+  file_.reset();
+}
+
+AtomicFile::Sealed AtomicFile::release() {
+  seal();
+  gone_ = true;
+  return {temporary_, std::move(file_)};
 }
 
 bool is_temporary_name(std::string_view base_name) {

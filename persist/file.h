@@ -9,7 +9,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +22,8 @@
 #include "runtime/error.h"
 
 namespace cairn {
+
+class Publication;
 
 // An open file that is read by position. Stays readable after the path was renamed over or removed.
 class RandomAccessFile {
@@ -100,6 +105,12 @@ class FileSystem {
   bool exists(const std::string& path) { return stat(path).has_value(); }
   // Makes `path` and every missing directory above it, so that they survive a loss of power.
   void create_dirs(const std::string& path);
+
+ private:
+  friend class Publication;
+  friend void publish(FileSystem&, const std::string&, const std::function<void(Publication&)>&);
+  std::mutex publications_mutex_;
+  std::map<std::string, Publication*> publications_;  // saves under way, which gather what kernels write; by prefix
 };
 
 FileSystem& posix_file_system();
@@ -139,16 +150,22 @@ class AtomicFile final : public WritableFile {
   void sync() override;
   void close() override;
 
-  // Syncs and closes. Nothing can be appended afterwards.
+  // Syncs. Nothing can be appended afterwards. The file stays open until it has its name, for is_being_written().
   void seal();
   // Renames to path(); seals first if that was not done. The caller syncs the directory.
   void publish();
+  // Seals, and leaves the temporary file to the caller, who renames or removes it.
+  struct Sealed {
+    std::string temporary;
+    std::unique_ptr<WritableFile> open;
+  };
+  Sealed release();
 
  private:
   FileSystem& fs_;
   std::string path_, temporary_;
   std::unique_ptr<WritableFile> file_;  // null once closed
-  bool published_ = false;
+  bool sealed_ = false, gone_ = false;  // gone: it has its name, or another owner
 };
 
 // True for a base name that AtomicFile makes: such a file left by a process that died can be removed.

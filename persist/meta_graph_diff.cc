@@ -7,11 +7,11 @@
 #include <map>
 #include <set>
 
-#include "persist/internal/collections.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
+#include "persist/internal/rewrite.h"
 
 namespace cairn {
 namespace {
@@ -36,6 +36,7 @@ std::string one_line(const std::string& text) {
     if (!blank) line += c;
     if (blank && !line.empty() && line.back() != ' ') line += ' ';
   }
+  if (line.ends_with(' ')) line.pop_back();
   return line;
 }
 
@@ -201,10 +202,8 @@ class Gatherer {
 
   template <class Item>
   static void bytes_item(const std::string& key, const std::string& content, Item& item) {
-    pb::VariableDef variable;
-    if (holds_variable_defs(key) && parse_bytes(content, variable)) {
-      return item(variable.variable_name(), line_of(variable), content);
-    }
+    const auto message = message_of_names(key);
+    if (message && parse_bytes(content, *message)) return item(subject(*message), line_of(*message), content);
     const bool printable =
         std::all_of(content.begin(), content.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
     if (printable && content.size() <= 200) return item("'" + content + "'", "", "");

@@ -72,7 +72,7 @@ VariableState& SessionState::variable(const Node& node) {
 
 std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, const Graph& graph, const PlanKey& key) {
   auto prepared = std::make_shared<PreparedPlan>();
-  prepared->plan = make_plan(key);
+  prepared->plan = make_plan(key, &graph);
   // Where a constant is fed, what follows from it in the graph need not hold in this plan.
   const bool own_values = std::none_of(key.feeds.begin(), key.feeds.end(), [&](const Endpoint& feed) {
     return graph.static_value(graph.handle(feed)).valid();

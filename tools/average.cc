@@ -4,7 +4,6 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/copying.h"
 #include "tools/commands.h"

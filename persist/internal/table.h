@@ -16,6 +16,9 @@
 
 namespace cairn {
 
+// The last eight bytes of a table.
+inline constexpr uint64_t kTableMagic = 0xdb4775248b80fb57u;
+
 class TableWriter {
  public:
   // Appends to `file`, which must be empty and outlive the writer. The caller syncs and closes it.
@@ -65,5 +68,8 @@ class TableReader {
   std::deque<std::string> uncompressed_;  // stable addresses: entries point into these
   std::vector<Entry> entries_;
 };
+
+// The same for a file that a user named: where it is of another kind, the DataLoss says which and what to do.
+std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path);
 
 }  // namespace cairn

@@ -501,9 +501,9 @@ TEST_CASE("Data, index and meta graph are durable before the checkpoint file nam
             meta = renamed_to("/run/m-2.meta"), state = renamed_to("/run/checkpoint");
   const int removed = last([](const FileOp& op) { return op.kind == FileOp::kRemove && op.path == "/run/m-1.index"; });
   REQUIRE(data > 0);
-  CHECK(data < index);
-  CHECK(index < meta);
-  CHECK(meta < state);
+  CHECK(data < meta);
+  CHECK(meta < index);
+  CHECK(index < state);
   CHECK(state < removed);
   int synced = 0;
   for (int i = state + 1; i < removed; ++i) synced += ops[static_cast<size_t>(i)].kind == FileOp::kSyncDir;

@@ -3,15 +3,13 @@
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
 #include "tests/support/catch.h"
-#include "tests/support/program.h"
+#include "tests/tools/commands.h"
 
 using namespace cairn;
 using Catch::Matchers::Contains;
 using Strings = std::vector<std::string>;
 
 namespace {
-
-Finished cairn_run(const std::vector<std::string>& args) { return run_program(built_program("tools/cairn"), args); }
 
 const Tensor kWeights = Tensor::matrix<float>({{1, -2.5f}, {0.1f, 4}});
 
