@@ -13,6 +13,7 @@
 // Numeric, bool and string tensors of every dtype that a Tensor holds. Resource and variant tensors are Unimplemented.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -25,6 +26,8 @@
 #include "runtime/tensor.h"
 
 namespace cairn {
+
+class FiniteWatch;
 
 // "run/m" -> "run/m.index", "run/m.data-00001-of-00002".
 std::string bundle_index_path(const std::string& prefix);
@@ -56,8 +59,9 @@ struct BundlePiece {
 // use.
 class BundleWriter {
  public:
-  // Makes the prefix's directory if only that one level is missing. The file system must outlive the writer.
-  BundleWriter(FileSystem& fs, std::string prefix);
+  // Makes the prefix's directory if only that one level is missing. The file system must outlive the writer, and so
+  // must `watch`, which is told of values that are not finite.
+  BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watch = nullptr);
   ~BundleWriter();
   BundleWriter(const BundleWriter&) = delete;
   BundleWriter& operator=(const BundleWriter&) = delete;
@@ -142,7 +146,17 @@ class BundleReader {
   std::string prefix_;
   int num_shards_ = 0;
   bool big_endian_ = false;
-  std::vector<Stored> stored_;  // by key
+  void read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const;
+
+  std::vector<Stored> stored_;                  // by key
+  mutable std::atomic<size_t> last_found_ = 0;  // where in it the last search ended
+  struct Ahead {                                // a stretch of a data file
+    int shard = -1;
+    uint64_t offset = 0;
+    std::string bytes;
+  };
+  mutable Ahead ahead_;
+  mutable std::mutex ahead_mutex_;
   mutable std::mutex mutex_;
   mutable std::map<int, std::unique_ptr<RandomAccessFile>> shards_;
 };

@@ -95,7 +95,7 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
 }
 
 void update_checkpoint_state(const std::string& directory, const std::string& path, std::vector<std::string> all,
-                             const std::string& latest_filename, FileSystem* file_system) {
+                             const std::string& latest_filename, FileSystem* file_system, bool relative_paths) {
   FileSystem& fs = or_posix(file_system);
   const std::string file = join_path(directory, latest_filename);
   if (file == path) {
@@ -105,8 +105,11 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
   std::erase(all, path);
   all.push_back(path);
   pb::CheckpointState proto;
-  proto.set_model_checkpoint_path(relative_to(directory, path));
-  for (const std::string& each : all) proto.add_all_model_checkpoint_paths(relative_to(directory, each));
+  const auto stored = [&](const std::string& each) {
+    return relative_paths || !each.starts_with('/') ? relative_to(directory, each) : each;
+  };
+  proto.set_model_checkpoint_path(stored(path));
+  for (const std::string& each : all) proto.add_all_model_checkpoint_paths(stored(each));
   std::string text;
   google::protobuf::TextFormat::PrintToString(proto, &text);
   write_file_atomically(fs, file, text);

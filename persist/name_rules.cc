@@ -5,7 +5,7 @@
 #include <regex>
 #include <set>
 
-#include "runtime/error.h"
+#include "persist/internal/quoted.h"
 
 namespace cairn {
 namespace {
@@ -40,8 +40,6 @@ std::regex compiled(const std::string& pattern, bool any_case, const std::string
     fail(Code::kInvalidArgument, what, ": the pattern '", pattern, "' is no regular expression: ", e.what());
   }
 }
-
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
 }  // namespace
 
@@ -182,9 +180,7 @@ Renaming::Renaming(const NameRules& rules, const std::vector<std::string>& old_n
 std::string Renaming::clash_text() const {
   std::string text;
   for (const auto& [name, from] : clashes) {
-    std::vector<std::string> old;
-    for (const std::string& one : from) old.push_back(quoted(one));
-    text += str_cat(text.empty() ? "" : "\n", join_for_people(old, 5),
+    text += str_cat(text.empty() ? "" : "\n", quoted_list(from, 5),
                     from.size() == 2 ? " would both be " : " would all be ", quoted(name));
   }
   return text;

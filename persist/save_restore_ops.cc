@@ -4,6 +4,7 @@
 
 #include "ops/array.h"
 #include "persist/bundle.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/save_restore.h"
 
 namespace cairn {
@@ -91,7 +92,7 @@ namespace {
 Kernel save_v2_prepare(const KernelSetup& s) {
   return [count = s.dtypes("dtypes").size()](KernelContext& c) {
     const auto names = strings_at(c, 1, "tensor_names", count), specs = strings_at(c, 2, "shape_and_slices", count);
-    BundleWriter writer(files_of(c), path_at(c, 0));
+    BundleWriter writer(files_of(c), path_at(c, 0), FiniteWatch::current());
     for (size_t i = 0; i < count; ++i) {
       const Tensor& tensor = c.input(static_cast<int>(i) + 3);
       if (const auto part = parse_shape_and_slice(specs[i])) {

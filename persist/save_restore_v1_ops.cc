@@ -2,6 +2,7 @@
 
 #include "ops/array.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/save_restore.h"
 #include "persist/save_restore_ops.h"
 
@@ -18,6 +19,7 @@ Kernel save_prepare(const KernelSetup& s) {
     CheckpointV1Writer writer(files_of(c), path_at(c, 0));
     for (size_t i = 0; i < count; ++i) {
       const Tensor& tensor = c.input(static_cast<int>(i) + (slices ? 3 : 2));
+      if (FiniteWatch* watch = FiniteWatch::current()) watch->look_at(names[i], tensor);
       if (const auto part = slices ? parse_shape_and_slice(specs[i]) : std::nullopt) {
         writer.add_slice(names[i], part->full, part->slice, tensor);
       } else {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <iostream>
 
+#include "persist/internal/background_save.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/saver_graph.h"
 
@@ -66,6 +67,7 @@ void Saver::make_retention() {
     std::cerr << "cairn: " << message << "\n";
   };
   retention_ = std::make_shared<Retention>(options_.max_to_keep, options_.keep_checkpoint_every_n_hours, now(), warn);
+  background_ = std::make_shared<internal::BackgroundSaves>(warn);
 }
 
 // ---- importing ----------------------------------------------------------------------------------------------------

@@ -41,6 +41,11 @@
 namespace cairn {
 
 class Retention;
+namespace internal {
+struct BackgroundSave;
+struct BackgroundSaves;
+struct SaveJob;
+}  // namespace internal
 
 struct SaverOptions {
   VarList var_list = {};
@@ -77,10 +82,18 @@ class StepNumber {
 
   // The number, evaluated in `session` if need be; nothing for none.
   std::optional<int64_t> evaluate(Session& session) const;
+  bool given() const { return number_ || target_; }
 
  private:
   std::optional<int64_t> number_;
   std::optional<Target> target_;
+};
+
+// What a save does about NaN and infinity among the values. All tensors that have them are named, with counts.
+enum class OnNonfinite {
+  kIgnore,  // does not look
+  kWarn,    // saves, and says so
+  kRefuse,  // throws FailedPrecondition; nothing is published and what was there stays
 };
 
 struct SaveOptions {
@@ -90,7 +103,29 @@ struct SaveOptions {
   bool write_meta_graph = true;
   bool write_state = true;  // also: record it for max_to_keep
   bool strip_default_attrs = false;
+  OnNonfinite on_nonfinite = OnNonfinite::kWarn;
   std::map<std::string, double> metrics = {};  // what keep_best() ranks checkpoints by
+};
+
+// What a save will need.
+struct Preflight {
+  uint64_t checkpoint_bytes = 0;  // of one checkpoint, a little more than it will take
+  uint64_t free_bytes = 0;        // where it goes
+  std::vector<std::string> warnings;
+};
+
+// A save that goes on in the background.
+class PendingSave {
+ public:
+  PendingSave() = default;  // none
+  explicit operator bool() const { return save_ != nullptr; }
+  // Until it is done. Returns the checkpoint's prefix, or throws what the save threw; again and again if asked.
+  std::string wait() const;
+  bool done() const;
+
+ private:
+  friend class Saver;
+  std::shared_ptr<internal::BackgroundSave> save_;
 };
 
 class Saver {
@@ -111,10 +146,30 @@ class Saver {
   // checkpoint file; removal of all that nothing keeps any more of what this run or, under the same path, runs before
   // it saved. Kept are the max_to_keep newest and, in addition: one for every so many hours, the best by a metric,
   // pinned ones, and the newest whose values were all finite. What no Saver wrote is never removed.
-  // Throws FailedPrecondition for uninitialised variables and when another writer is saving into the directory,
-  // InvalidArgument for a path that clashes with the checkpoint file, what the file system throws. When it throws,
-  // older checkpoints and the checkpoint file are as before.
+  // Throws FailedPrecondition for uninitialised variables, for values that are refused and when another writer is
+  // saving into the directory, InvalidArgument for a path that clashes with the checkpoint file, what the file system
+  // throws. When it throws, older checkpoints and the checkpoint file are as before.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
+
+  // The same in the background: returns when the values are held, those of this moment, whatever is trained meanwhile.
+  // They are not copied for it but shared, and each variable is copied when it is next changed; so at most one model's
+  // memory more is in use until the save is done. The commit order is save()'s. The step is evaluated and the graph
+  // written down before it returns.
+  //
+  // One is under way at a time: a save() or save_async() of the same saver waits for it first. An error is thrown by
+  // wait(), or else by the next save, which then saves nothing; or else the saver's destructor, which waits too, warns
+  // of it. The graph and the file system must outlive the saver, the session need not. on_warning may be called from
+  // another thread.
+  //   PendingSave pending = saver.save_async(session, "run/model", {.global_step = i});
+  PendingSave save_async(Session& session, const std::string& path, const SaveOptions& options = {});
+
+  // Tries, before the first step is trained, whether save() with these arguments will work: the directory can be made
+  // or written in, files renamed and linked; nobody else is saving there; the longest file name fits; a checkpoint, by
+  // the declared shapes of the variables, has space. Throws one Error that tells all problems, with the code of the
+  // first. What may become one later (space for max_to_keep checkpoints and the next) is a warning. Leaves nothing
+  // behind.
+  //   saver.preflight(session, "run/model", {.global_step = step});
+  Preflight preflight(Session& session, const std::string& path, const SaveOptions& options = {});
 
   // Sets the variables of the saver from a checkpoint, named by its prefix, one of its files or its directory: all of
   // them, unless the options allow for less. Everything is checked first: what is missing, of another shape or dtype is
@@ -155,22 +210,28 @@ class Saver {
  private:
   Graph& graph() const;
   RestoreReport restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const;
+  bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
+  uint64_t size_of_values(std::vector<std::string>& warnings) const;
+  size_t longest_name(const std::string& path, const SaveOptions& options) const;
   struct Exported;
   std::shared_ptr<const std::string> meta_graph_bytes(bool strip_default_attrs);
   std::unique_ptr<DirLock> lock_for_saving(FileSystem& fs, const std::string& directory) const;
-  std::string write_checkpoint(Session& session, const std::string& checkpoint, const std::string& meta_graph_suffix,
-                               const std::string* meta) const;
-  bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
   double now() const;
   void make_retention();
   Retention& retention() const;
+  // A save is begun where it was asked for and finished there or in another thread. `run` runs the save nodes.
+  internal::SaveJob begin_save(Session& session, const std::string& path, const SaveOptions& options, FileSystem& fs);
+  std::string finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const;
+  std::string write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
+                               std::optional<bool>& finite) const;
 
   Graph* graph_ = nullptr;
   SaverDef def_;
   SaverOptions options_;
+  std::shared_ptr<Retention> retention_;  // copies of a saver count together
+  std::shared_ptr<internal::BackgroundSaves> background_;
   // Of the last export, which is not made again while the graph stays as it is.
   std::shared_ptr<const Exported> exported_;
-  std::shared_ptr<Retention> retention_;  // copies of a saver count together
 };
 
 // Adds what a .meta file holds to `graph` and returns its saver. A file without one gets a default Saver if it has

@@ -1,6 +1,9 @@
-#include <iostream>
+#include <map>
 
+#include "persist/internal/background_save.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/publication.h"
+#include "persist/internal/retention.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
@@ -44,30 +47,35 @@ std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::strin
   }
   auto lock = fs.lock_dir(directory);
   recover_directory(fs, directory);
-  if (!lock) return lock;
-  for (const std::string& warning : sweep_directory(fs, directory)) {
-    if (options_.on_warning) {
-      options_.on_warning(warning);
-    } else {
-      std::cerr << "cairn: " << warning << "\n";
-    }
+  if (lock) {
+    for (const std::string& warning : sweep_directory(fs, directory)) retention().warn(warning);
   }
   return lock;
 }
 
 // Values and meta graph get their names together: no prefix has new values and an old meta graph.
-std::string Saver::write_checkpoint(Session& session, const std::string& checkpoint,
-                                    const std::string& meta_graph_suffix, const std::string* meta) const {
-  FileSystem& fs = files_of(session);
-  Publication publication(fs, checkpoint);
+std::string Saver::write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
+                                    std::optional<bool>& finite) const {
+  FileSystem& fs = *job.fs;
+  FiniteWatch watch;
+  const OnNonfinite on_nonfinite = job.options.on_nonfinite;
+  Publication publication(fs, job.checkpoint);
   publication.gather();
-  std::string saved = checkpoint;
+  std::string saved = job.checkpoint;
   if (!saves_nothing()) {
-    saved = session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
+    const FiniteWatch::Scope scope(on_nonfinite == OnNonfinite::kIgnore ? nullptr : &watch);
+    saved = run().scalar<std::string>();
+    if (on_nonfinite != OnNonfinite::kIgnore) finite = watch.all_finite();
   }
-  if (meta) {
-    AtomicFile file(fs, meta_graph_path(saved, meta_graph_suffix));
-    file.append(*meta);
+  if (!watch.all_finite()) {
+    const std::string found = str_cat("'", job.checkpoint, "': values are not finite: ", watch.report());
+    if (on_nonfinite == OnNonfinite::kRefuse)
+      fail(Code::kFailedPrecondition, found, "; nothing was saved (SaveOptions::on_nonfinite)");
+    retention().warn(found);
+  }
+  if (job.meta) {
+    AtomicFile file(fs, meta_graph_path(saved, job.options.meta_graph_suffix));
+    file.append(*job.meta);
     publication.add(file, Publication::kBefore);
   }
   publication.commit();

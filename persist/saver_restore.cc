@@ -1,4 +1,4 @@
-#include <algorithm>
+#include <unordered_map>
 
 #include "persist/checkpoint_reader.h"
 #include "persist/internal/restore_fit.h"
@@ -10,32 +10,46 @@
 namespace cairn {
 namespace {
 
-// Restores what fits by giving the saver's own nodes the values that they would have read: they know best how a slice,
-// another shape or a resource gets into its variable.
-void run_with_values(Session& session, const CheckpointReader& reader, const Operation& restore_op,
-                     const RestoreNodes& nodes, const RestoreFit& fit) {
-  Graph& graph = session.graph();
-  if (nodes.unknown) {
-    fail(Code::kInvalidArgument, nodes.unknown->str(),
-         ": what it reads is computed as it runs; a restore that renames or leaves out variables needs names that are "
-         "constants in the graph");
+// The graph's variables by the node that stands for each.
+std::unordered_map<const Node*, Variable> variables_by_node(const Graph& graph) {
+  std::unordered_map<const Node*, Variable> variables;
+  for (const std::string& key : graph.collection_keys()) {
+    for (const CollectionItem& item : graph.items(key)) {
+      if (const auto* variable = std::get_if<Variable>(&item)) variables.emplace(&variable->ref().node(), *variable);
+    }
   }
-  std::vector<Target> targets;
-  const bool all = fit.restored.size() == nodes.items.size();
-  if (all) targets.emplace_back(restore_op);
+  return variables;
+}
+
+// Everything is there, under other names: gives the saver's own nodes what they would have read, as they know best how
+// each tensor gets to where it belongs.
+void run_with_values(Session& session, const CheckpointReader& reader, const Operation& restore_op,
+                     const RestoreFit& fit) {
   Feeds feeds;
   for (size_t i = 0; i < fit.restored.size(); ++i) {
     const RestoreItem& item = *fit.restored[i];
-    if (!all && item.assigns.empty()) {
-      fail(Code::kUnimplemented, "'", item.key, "' is restored by nodes other than Assign and AssignVariableOp (after ",
+    feeds.push_back({session.graph().handle(item.read), read_item(reader, item, fit.report.restored[i].stored)});
+  }
+  session.run_or_undo({restore_op}, std::move(feeds));
+}
+
+// Some of it is left alone, but the nodes may wait for each other (a saver that restores one after the other): sets the
+// variables past them.
+void set_values(Session& session, const CheckpointReader& reader, const RestoreFit& fit) {
+  const auto variables = variables_by_node(session.graph());
+  std::vector<std::pair<Variable, Tensor>> values;
+  for (size_t i = 0; i < fit.restored.size(); ++i) {
+    const RestoreItem& item = *fit.restored[i];
+    const auto known = variables.find(item.variable);
+    if (known == variables.end()) {
+      fail(Code::kUnimplemented, "'", item.key, "' is no variable in the graph's collections (it is restored after ",
            item.read.node->str(), "); it can only be restored together with everything else");
     }
-    for (const Node* assign : item.assigns) {
-      if (!all) targets.emplace_back(graph.handle(*assign));
-    }
-    feeds.push_back({graph.handle(item.read), read_item(reader, item, fit.report.restored[i].stored)});
+    Tensor value = read_item(reader, item, fit.report.restored[i].stored);
+    if (item.reshapes && item.shape.is_fully_defined()) value = value.reshaped(item.shape);
+    values.emplace_back(known->second, std::move(value));
   }
-  if (!targets.empty()) session.run_or_undo(targets, std::move(feeds));
+  session.set_values(values);
 }
 
 }  // namespace
@@ -64,8 +78,14 @@ RestoreReport Saver::restore_from(Session& session, const std::string& prefix, c
     RunState shared;  // the nodes find the checkpoint open
     shared.get<OpenCheckpoints>().add(prefix, reader);
     session.run_or_undo({restore_op}, {{def_.filename_tensor_name, prefix}}, std::move(shared));
+  } else if (nodes.unknown) {
+    fail(Code::kInvalidArgument, nodes.unknown->str(),
+         ": what it reads is computed as it runs; a restore that renames or leaves out variables needs names that are "
+         "constants in the graph");
+  } else if (fit.restored.size() == nodes.items.size()) {
+    run_with_values(session, *reader, restore_op, fit);
   } else {
-    run_with_values(session, *reader, restore_op, nodes, fit);
+    set_values(session, *reader, fit);
   }
   if (fit.restored.size() < graph().items(GraphKeys::kGlobalVariables).size() ||
       !graph().items(GraphKeys::kLocalVariables).empty()) {

@@ -3,12 +3,13 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/background_save.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
 namespace cairn {
-namespace {
 
 void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
   if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
@@ -24,8 +25,6 @@ void check_names(const SaveOptions& options, const std::string& path, bool has_s
   }
 }
 
-}  // namespace
-
 std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   if (!target_) return number_;
   const Tensor value = session.run(*target_);
@@ -35,39 +34,73 @@ std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   fail(Code::kInvalidArgument, "global_step must be one number, got ", value.dtype(), " ", value.shape());
 }
 
-std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
-  if (&session.graph() != &graph())
-    fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
+internal::SaveJob Saver::begin_save(Session& session, const std::string& path, const SaveOptions& options,
+                                    FileSystem& fs) {
   const std::optional<int64_t> step = options.global_step.evaluate(session);
   check_names(options, path, step.has_value());
-  std::string checkpoint = path;
+  internal::SaveJob job{.path = path, .checkpoint = path, .options = options, .time = now(), .fs = &fs};
   if (step) {
     char number[32];
     std::snprintf(number, sizeof number, options_.pad_step_number ? "-%08lld" : "-%lld", static_cast<long long>(*step));
-    checkpoint += number;
+    job.checkpoint += number;
   }
-  FileSystem& fs = files_of(session);
-  const std::string directory = directory_of(checkpoint);
+  const std::string directory = directory_of(job.checkpoint);
   const auto above = fs.stat(directory_of(directory));
   if (!fs.exists(directory) && !(above && above->is_directory)) {
-    fail(Code::kNotFound, "Parent directory of ", checkpoint, " doesn't exist, can't save.");
+    fail(Code::kNotFound, "Parent directory of ", job.checkpoint, " doesn't exist, can't save.");
   }
-  const auto meta = options.write_meta_graph ? meta_graph_bytes(options.strip_default_attrs) : nullptr;
-  const auto lock = lock_for_saving(fs, directory);
-  const std::string saved = write_checkpoint(session, checkpoint, options.meta_graph_suffix, meta.get());
+  if (options.write_meta_graph) job.meta = meta_graph_bytes(options.strip_default_attrs);
+  return job;
+}
+
+namespace {
+
+// The parts of a sharded save that did not come to its end; the error that ended it says more than one of these.
+void sweep_quietly(FileSystem& fs, const std::string& directory) {
+  try {
+    sweep_directory(fs, directory);
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace
+
+std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
+  FileSystem& fs = *job.fs;
+  const SaveOptions& options = job.options;
+  const auto lock = lock_for_saving(fs, directory_of(job.checkpoint));
+  std::optional<bool> finite;
+  std::string saved;
+  try {
+    saved = write_checkpoint(job, run, finite);
+  } catch (...) {
+    if (lock) sweep_quietly(fs, directory_of(job.checkpoint));
+    throw;
+  }
   if (saves_nothing()) return "";
   if (!options.write_state) return saved;
-  const std::vector<std::string> named = retention().record({.path = path,
+  const std::vector<std::string> named = retention().record({.path = job.path,
                                                              .prefix = saved,
-                                                             .time = now(),
-                                                             .finite = std::nullopt,
+                                                             .time = job.time,
+                                                             .finite = finite,
                                                              .metrics = options.metrics,
                                                              .latest_filename = options.latest_filename},
                                                             fs);
-  update_checkpoint_state(directory, saved, named, options.latest_filename, &fs);
+  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs,
+                          options_.save_relative_paths);
   // What goes is not named any more when it goes.
   retention().remove_surplus(options.meta_graph_suffix, fs);
   return saved;
+}
+
+std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
+  if (&session.graph() != &graph())
+    fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
+  if (background_) background_->settle();
+  const internal::SaveJob job = begin_save(session, path, options, files_of(session));
+  return finish_save(job, [&] {
+    return session.run(def_.save_tensor_name, {{def_.filename_tensor_name, job.checkpoint}});
+  });
 }
 
 // ---- what stays -----------------------------------------------------------------------------------------------------

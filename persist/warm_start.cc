@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "persist/internal/quoted.h"
 #include "persist/internal/restore_fit.h"
 #include "persist/internal/save_restore.h"
 
@@ -91,15 +92,14 @@ std::vector<std::string> initialize_rest(Session& session) {
     names.push_back(variable.name());
   }
   if (rest.empty()) return names;
-  for (const auto& round : Rounds(rest).all()) session.run_or_undo(round);
+  const Rounds rounds(rest);
+  for (const auto& round : rounds.all()) session.run_or_undo(round);
   return names;
 }
 
 // ---- from a checkpoint --------------------------------------------------------------------------------------------
 
 namespace {
-
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
 
 bool is_scope(const std::string& name) { return name.ends_with('/'); }
 

@@ -36,6 +36,8 @@ constexpr Command kCommands[] = {
      "cairn doctor run --fix", make_doctor},
     {"export", "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
      "cairn export run/model-1000 weights.npz --tensor 'layer1/.*'", make_export},
+    {"freeze", "Writes what computing some outputs takes, graph and values, as one GraphDef without variables.",
+     "cairn freeze run/model-1000.meta run/model-1000 --output softmax serve/model.pb", make_freeze},
     {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
      "cairn inspect run/model-1000 --tensor W --values", make_inspect},
     {"meta", "Tells what a .meta file says: who wrote it, its saver, collections, ops, variables.",

@@ -28,6 +28,7 @@ Work make_copy(CLI::App& app);     // copy.cc
 Work make_diff(CLI::App& app);     // diff.cc
 Work make_doctor(CLI::App& app);   // doctor.cc
 Work make_export(CLI::App& app);   // export.cc
+Work make_freeze(CLI::App& app);   // freeze.cc
 Work make_inspect(CLI::App& app);  // inspect.cc
 Work make_meta(CLI::App& app);     // meta.cc
 Work make_rename(CLI::App& app);   // rename.cc

@@ -211,7 +211,9 @@ int show_meta(const Options& o) {
 std::string find_meta_graph(const std::string& path) {
   FileSystem& fs = posix_file_system();
   const auto info = fs.stat(path);
-  if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt")) return path;
+  if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt") || path.ends_with(".json")) {
+    return path;
+  }
   if (info && !info->is_directory && base_name(path) != kCheckpointFileName) {
     // A V1 checkpoint, or a file of a V2 one, has its meta graph beside it; anything else is one itself.
     const std::string beside = meta_graph_path(checkpoint_prefix(path));

@@ -27,13 +27,6 @@ std::string_view scope_of(std::string_view name) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash + 1);
 }
 
-// "dense" and "_1" of "dense_1"; nothing where no number is behind.
-size_t without_number(std::string_view name) {
-  size_t end = name.size();
-  while (end > 0 && name[end - 1] >= '0' && name[end - 1] <= '9') --end;
-  return end == name.size() || end < 2 || name[end - 1] != '_' ? std::string_view::npos : end - 1;
-}
-
 // One way to rewrite names: the text `from` at their beginning (or end, or behind the first scope) becomes `to`.
 struct Rewrite {
   enum Kind { kBeginning, kEnd, kFirstScope } kind;

@@ -6,18 +6,12 @@
 #include <unordered_set>
 
 #include "persist/internal/name_hints.h"
+#include "persist/internal/quoted.h"
 
 namespace cairn {
 namespace {
 
 constexpr size_t kMostLines = 20;
-
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
-
-std::string quoted_list(std::vector<std::string> names) {
-  for (std::string& name : names) name = quoted(name);
-  return join_for_people(names);
-}
 
 std::optional<int64_t> step_of(const std::string& prefix) {
   const size_t dash = prefix.rfind('-');

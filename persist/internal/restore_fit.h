@@ -14,11 +14,10 @@ namespace cairn {
 struct RestoreItem {
   std::string key, spec;  // as RestoreV2 (RestoreSlice, Restore) asks for it
   DType dtype = DType::kInvalid;
-  Endpoint read;                     // the tensor that a node reads; none where no node does
-  std::vector<const Node*> assigns;  // what gives it to a variable
-  const Node* variable = nullptr;    // what it is given to; null where that cannot be told
-  Shape shape = Shape::unknown();    // of the variable
-  bool reshapes = false;             // only the number of elements counts
+  Endpoint read;                   // the tensor that a node reads; none where no node does
+  const Node* variable = nullptr;  // what it is given to; null where that cannot be told
+  Shape shape = Shape::unknown();  // of the variable
+  bool reshapes = false;           // only the number of elements counts
 };
 
 struct RestoreFit {

@@ -33,6 +33,8 @@ class Retention {
   // `now` is when the saver is made: the hours rule counts from then.
   Retention(int max_to_keep, double keep_every_n_hours, double now, Warn warn);
 
+  void warn(const std::string& message) const { warn_(message); }
+
   Newest newest() const;
   void recover(const std::vector<std::string>& prefixes, FileSystem& fs);
   void set_newest(Newest newest);

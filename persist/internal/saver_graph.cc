@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <random>
+#include <tuple>
 #include <unordered_set>
 
 #include "ops/array.h"
@@ -214,7 +215,7 @@ class SaverNodes {
     std::string device;
     int shard = 0;
     for (const auto& [on, part] : shards_) {
-      device = cpu_of(on);
+      device = era_.shards_anywhere ? on : cpu_of(on);
       Scope placed = graph_.device(device);
       filenames.push_back(sharded_filename(join, shard++, count));
       saved.push_back(add_save(filenames.back(), part, device).op());
@@ -324,7 +325,6 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     if (item == items.end()) continue;
     const Endpoint to = assign->inputs[0];
     item->second.variable = to.node;
-    item->second.assigns.push_back(assign);
     item->second.reshapes = reshapes;
     const Attr* declared = to.node->attrs.find("shape");
     const Attr* validate = assign->attrs.find("validate_shape");
@@ -336,8 +336,9 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     }
   }
   for (auto& [where, item] : items) found.items.push_back(std::move(item));
-  std::sort(found.items.begin(), found.items.end(),
-            [](const RestoreItem& a, const RestoreItem& b) { return a.key < b.key; });
+  std::sort(found.items.begin(), found.items.end(), [](const RestoreItem& a, const RestoreItem& b) {
+    return std::tie(a.key, a.read.node->id, a.read.index) < std::tie(b.key, b.read.node->id, b.read.index);
+  });
   return found;
 }
 

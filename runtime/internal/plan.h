@@ -52,8 +52,8 @@ struct Plan {
   bool uses_variables = false, writes_variables = false, has_switch = false;
 };
 
-// Throws Unimplemented naming every op that cannot be run here, InvalidArgument naming every placeholder that is not
-// fed and for a cycle.
-Plan make_plan(const PlanKey& key);
+// Throws Unimplemented naming every op that cannot be run here (`graph`, if given, tells why of those that this build
+// has), InvalidArgument naming every placeholder that is not fed and for a cycle.
+Plan make_plan(const PlanKey& key, const Graph* graph = nullptr);
 
 }  // namespace cairn::internal

@@ -34,8 +34,8 @@ void check_same_values(const std::string& a, const std::string& b) {
 }  // namespace
 
 TEST_CASE("Every command prints help with an example", "[tools]") {
-  for (const char* command : {"average", "convert", "copy", "diff", "doctor", "export", "inspect", "meta", "rename",
-                              "run", "show", "train"}) {
+  for (const char* command : {"average", "convert", "copy", "diff", "doctor", "export", "freeze", "inspect", "meta",
+                              "rename", "run", "show", "train"}) {
     const Finished run = cairn_run({command, "--help"});
     CHECK(run.status == 0);
     CHECK(contains(run.out, str_cat("Usage: cairn ", command)));
