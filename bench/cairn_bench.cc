@@ -8,23 +8,15 @@
 #include <cairn/cairn.h>
 
 #include <Eigen/Core>
-#include <chrono>
 #include <cstdio>
-#include <cstring>
 #include <functional>
 
+#include "bench/bench.h"
+
 using namespace cairn;
+using namespace cairn::bench;
 
 namespace {
-
-struct Options {
-  int threads = 1;
-  double seconds = 0.2;
-  std::string only;
-  bool json = false;
-};
-
-double now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // ---- data: a hash of the index, so that every program trains on the same bits --------------------------------------
 
@@ -185,14 +177,6 @@ std::pair<double, double> time_in_turns(const std::function<void()>& a, const st
   return {times[0][3], times[1][3]};
 }
 
-void print_json(const Options& o, const std::string& workload, const char* peer, int64_t batch, const char* metric,
-                double value, const char* unit) {
-  std::printf(
-      "{\"workload\": \"%s\", \"peer\": \"%s\", \"threads\": %d, \"batch\": %lld, \"metric\": \"%s\", "
-      "\"value\": %.9g, \"unit\": \"%s\"}\n",
-      workload.c_str(), peer, o.threads, static_cast<long long>(batch), metric, value, unit);
-}
-
 void report(const Options& o, const std::string& workload, int64_t batch, const char* metric, double cairn_s,
             double hand_s) {
   if (o.json) {
@@ -268,58 +252,24 @@ void measure_chain(const Options& o, int64_t width) {
   }
 }
 
-Options parse(int argc, char** argv) {
-  Options o;
-  for (int i = 1; i < argc; ++i) {
-    const auto is = [&](const char* name) { return std::strcmp(argv[i], name) == 0; };
-    const bool more = i + 1 < argc;
-    if (is("--json")) {
-      o.json = true;
-    } else if (is("--quick")) {
-      o.seconds = 0.05;
-    } else if (is("--threads") && more) {
-      o.threads = std::atoi(argv[++i]);
-    } else if (is("--secs") && more) {
-      o.seconds = std::atof(argv[++i]);
-    } else if (is("--only") && more) {
-      o.only = argv[++i];
-    } else if (is("--dir") && more) {
-      ++i;  // where programs that measure files put them
-    } else {
-      fail(Code::kInvalidArgument, "unknown argument '", argv[i],
-           "'; there are --threads T, --secs S, --only PREFIX, --quick, --json");
-    }
-  }
-  return o;
-}
-
 void run(const Options& o) {
-  const auto wanted = [&](const std::string& name) { return name.starts_with(o.only); };
   Eigen::setNbThreads(o.threads);
   if (!o.json)
     std::printf("%-22s %6s %12s %12s %10s %8s   (%d threads; by hand: 1)\n", "workload", "batch", "cairn us",
                 "by hand us", "steps/s", "ratio", o.threads);
   for (const Workload& w : kWorkloads) {
     for (int64_t batch : w.train) {
-      if (wanted(w.name)) measure_training(o, w, batch);
+      if (o.wants(w.name)) measure_training(o, w, batch);
     }
     for (int64_t batch : w.infer) {
-      if (wanted(std::string("W4-infer-") + w.name)) measure_inference(o, w, batch);
+      if (o.wants(std::string("W4-infer-") + w.name)) measure_inference(o, w, batch);
     }
   }
   for (int64_t width : {1, 8}) {
-    if (wanted("W5-chain1000")) measure_chain(o, width);
+    if (o.wants("W5-chain1000")) measure_chain(o, width);
   }
 }
 
 }  // namespace
 
-int main(int argc, char** argv) {
-  try {
-    run(parse(argc, argv));
-    return 0;
-  } catch (const Error& e) {
-    std::fprintf(stderr, "cairn_bench: %s\n", e.what());
-    return e.code() == Code::kInvalidArgument ? 2 : 1;
-  }
-}
+int main(int argc, char** argv) { return main_of("cairn_bench", argc, argv, run); }

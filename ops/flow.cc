@@ -5,8 +5,11 @@
 #include <cmath>
 #include <cstdio>
 #include <map>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "ops/array.h"
+#include "ops/state.h"
 #include "runtime/context.h"
 
 namespace cairn {
@@ -141,13 +144,25 @@ Kernel switch_prepare(const KernelSetup&) {
 Kernel ref_switch_prepare(const KernelSetup&) {
   return [](KernelContext& c) { c.set_dead(c.input(1).scalar<bool>() ? 0 : 1); };
 }
+// The gradient for a side of which nobody made use: zeros that are there when that side is taken.
+Output zeros_of_side(const Output& side) {
+  const bool is_handle = base_dtype(side.dtype()) == DType::kResource;
+  return zeros_like(is_handle ? read_variable(side) : side, {.optimize = false});
+}
+Grads switch_gradient(const Operation& op, const Grads& dy) {
+  if (!dy[0] && !dy[1]) return {Output(), Output()};
+  const Output when_false = dy[0] ? dy[0] : zeros_of_side(op.output(0));
+  const Output when_true = dy[1] ? dy[1] : zeros_of_side(op.output(1));
+  return {merge({when_false, when_true}, {.name = "cond_grad"}).value, Output()};
+}
 constexpr OpDef kSwitch = {.name = "Switch",
                            .inputs = "data: T, pred: bool",
                            .outputs = "output_false: T, output_true: T",
                            .attrs = "T: type",
                            .flow = Flow::kSwitch,
                            .shape = switch_shape,
-                           .prepare = switch_prepare};
+                           .prepare = switch_prepare,
+                           .gradient = switch_gradient};
 constexpr OpDef kRefSwitch = {.name = "RefSwitch",
                               .inputs = "data: Ref(T), pred: bool",
                               .outputs = "output_false: Ref(T), output_true: Ref(T)",
@@ -156,7 +171,8 @@ constexpr OpDef kRefSwitch = {.name = "RefSwitch",
                               .access = Access::kQuery,
                               .flow = Flow::kSwitch,
                               .shape = switch_shape,
-                              .prepare = ref_switch_prepare};
+                              .prepare = ref_switch_prepare,
+                              .gradient = switch_gradient};
 
 void merge_shape(ShapeContext& c) {
   Shape common = c.input(0);
@@ -182,13 +198,94 @@ Kernel merge_prepare(const KernelSetup&) {
     *c.allocate(1, {}).data<int32_t>() = arrived;
   };
 }
+
+// The sides of Switches that a node stands behind: by what decides them, as the graph tells it.
+struct Side {
+  int side;
+  Output pred;
+};
+using Sides = std::map<std::pair<int, int>, Side>;
+
+// What a predicate is known by: where it comes from, through the Identity nodes (cond/pred_id) that pass it on.
+std::pair<int, int> origin(Output pred) {
+  while (pred.op().type() == "Identity") pred = pred.op().input(0);
+  return {pred.node().id, pred.index()};
+}
+
+// Finds the sides of tensors, going over each node before them once.
+class SideFinder {
+ public:
+  Sides of(const Output& tensor) {
+    std::vector<std::pair<Operation, bool>> open = {{tensor.op(), false}};  // true: what is before it is known
+    while (!open.empty()) {
+      const auto [op, ready] = open.back();
+      open.pop_back();
+      if (ready) {
+        of_node_[&op.node()] = through(op);
+      } else if (seen_.insert(&op.node()).second) {
+        open.emplace_back(op, true);
+        for (const Output& input : op.inputs()) open.emplace_back(input.op(), false);
+        for (const Operation& control : op.control_inputs()) open.emplace_back(control, false);
+      }
+    }
+    return known(tensor);
+  }
+
+ private:
+  // Behind a Merge what its inputs have in common, behind any other node what any of them has.
+  Sides through(const Operation& op) {
+    Sides sides;
+    const bool merges = op.node().op->def && op.node().op->def->flow == Flow::kMerge;
+    for (int i = 0; i < op.num_inputs(); ++i) {
+      Sides more = known(op.input(i));
+      if (!merges || i == 0) {
+        sides.merge(more);
+        continue;
+      }
+      std::erase_if(sides, [&](const auto& s) {
+        const auto same = more.find(s.first);
+        return same == more.end() || same->second.side != s.second.side;
+      });
+    }
+    for (const Operation& control : op.control_inputs()) sides.merge(Sides(of_node_[&control.node()]));
+    return sides;
+  }
+  Sides known(const Output& tensor) {
+    const Operation op = tensor.op();
+    Sides sides = of_node_[&op.node()];
+    if (op.node().op->def && op.node().op->def->flow == Flow::kSwitch) {
+      sides.insert_or_assign(origin(op.input(1)), Side{tensor.index(), op.input(1)});
+    }
+    return sides;
+  }
+
+  std::unordered_set<const Node*> seen_;
+  std::unordered_map<const Node*, Sides> of_node_;
+};
+
+// What arrived from one side goes back there.
+Grads merge_gradient(const Operation& op, const Grads& dy) {
+  if (!dy[0]) return Grads(static_cast<size_t>(op.num_inputs()));
+  SideFinder finder;
+  if (op.num_inputs() == 2) {
+    const Sides first = finder.of(op.input(0)), second = finder.of(op.input(1));
+    for (const auto& [key, side] : first) {
+      const auto other = second.find(key);
+      if (other == second.end() || other->second.side == side.side) continue;
+      const auto [when_false, when_true] = switch_by(dy[0], side.pred, {.name = "cond_grad"});
+      return side.side == 0 ? Grads{when_false, when_true} : Grads{when_true, when_false};
+    }
+  }
+  fail(Code::kInvalidArgument, op.node().str(), ": there is no gradient, as no one Switch decides which input arrives");
+}
 constexpr OpDef kMerge = {.name = "Merge",
                           .inputs = "inputs: N * T",
                           .outputs = "output: T, value_index: int32",
                           .attrs = "T: type, N: int >= 1",
                           .flow = Flow::kMerge,
                           .shape = merge_shape,
-                          .prepare = merge_prepare};
+                          .prepare = merge_prepare,
+                          .gradient = merge_gradient};
 
 // A NoOp behind `ops`, named exactly `name` (which ends in '/').
 Operation wait_for(Graph& graph, const std::vector<Operation>& ops, std::string_view name, SourceLocation at) {

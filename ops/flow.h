@@ -57,6 +57,8 @@ Output check_numerics(const Operand& x, std::string_view message, const NameOpti
 
 // ---- choices -------------------------------------------------------------------------------------------------------
 
+// Programs seldom need these: cond() in ops/cond.h puts them where they belong. Gradients go back through both.
+
 // x on the side that `pred`, a bool scalar, picks: {when false, when true}. What needs the other side does not run
 // (TensorFlow's Switch, or RefSwitch for a reference).
 std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const NameOptions& options = {});

@@ -239,7 +239,8 @@ Grads Walk::differentiate(const Node& node) {
   for (auto& grads : arrived) any = any || !grads.empty();
   if (!any || stops_.count(&node) > 0) return {};
   for (size_t i = 0; i < arrived.size(); ++i) {
-    if (arrived[i].empty() && is_trainable(node.output_dtypes[i])) {
+    const bool has_zeros = is_trainable(node.output_dtypes[i]) && base_dtype(node.output_dtypes[i]) != DType::kResource;
+    if (arrived[i].empty() && has_zeros) {
       arrived[i] = {zeros_like({op.output(static_cast<int>(i)), at_}, {.optimize = false})};
     }
     dy.push_back(arrived[i].empty() ? Output() : arrived[i][0]);

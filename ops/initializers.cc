@@ -6,6 +6,7 @@
 
 #include "ops/array.h"
 #include "ops/random.h"
+#include "ops/slicing.h"
 
 namespace cairn {
 namespace {
@@ -57,9 +58,12 @@ Initializer constant_initializer(double value) {
       [value](GraphAt graph, const Shape& shape, DType dtype) { return constant(graph, filled(value, dtype, shape)); };
 }
 Initializer constant_initializer(const Tensor& value) {
-  return [value](GraphAt graph, const Shape& shape, DType dtype) {
+  return [value](GraphAt graph, const Shape& shape, DType dtype, const SaveSliceInfo* part) {
     if (value.dtype() != dtype)
       fail(Code::kInvalidArgument, "the initial value is of dtype ", value.dtype(), ", the variable of dtype ", dtype);
+    if (part && value.num_elements() != 1) {
+      return slice(constant(graph, value.reshaped(Shape(part->full_shape))), part->var_offset, part->var_shape);
+    }
     if (value.num_elements() != 1) return constant(graph, value.reshaped(shape));
     return fill(graph, shape, value.reshaped({}), {.name = "Const"});
   };
@@ -87,8 +91,8 @@ Initializer random_uniform_initializer(const UniformInitializer& o) {
 
 Initializer variance_scaling_initializer(const VarianceScaling& o) {
   if (!(o.scale > 0)) fail(Code::kInvalidArgument, "variance_scaling_initializer: scale must be above 0, is ", o.scale);
-  return [o](GraphAt graph, const Shape& shape, DType dtype) {
-    const Fans fans = fans_of(shape);
+  return [o](GraphAt graph, const Shape& shape, DType dtype, const SaveSliceInfo* part) {
+    const Fans fans = fans_of(part ? Shape(part->full_shape) : shape);
     const double n = o.mode == Fan::kIn ? fans.in : o.mode == Fan::kOut ? fans.out : (fans.in + fans.out) / 2;
     const double variance = o.scale / std::max(1.0, n);
     if (o.distribution == Distribution::kUniform) {

@@ -34,10 +34,12 @@ Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& va
   const Scope root = graph->name_scope("");
   graph->add_to_collection(GraphKeys::kMovingAverageVariables, variable);
   // Initializers run in the order in which they were made, so the variable has its first value by then.
-  return internal::make_variable(graph, {.name = internal::slot_name(*graph.graph, variable, options_.name) + "/",
+  const std::string name = internal::slot_name(*graph.graph, variable, options_.name);
+  return internal::make_variable(graph, {.name = name + "/",
                                          .tensor = variable.value(),
                                          .trainable = false,
-                                         .use_resource = variable.is_resource()});
+                                         .use_resource = variable.is_resource(),
+                                         .slice = internal::slot_slice(variable, name)});
 }
 
 Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> variables) {

@@ -113,12 +113,14 @@ void Optimizer::make_slots(GraphAt graph, const Variable& variable) {
     }
     const Scope beside = graph->colocate_with(variable.ref().op());
     const Scope root = graph->name_scope("");
-    made_[key] = internal::make_variable(graph, {.name = internal::slot_name(*graph.graph, variable, rule_.name) + "/",
+    const std::string name = internal::slot_name(*graph.graph, variable, rule_.name);
+    made_[key] = internal::make_variable(graph, {.name = name + "/",
                                                  .initializer = slot_initializer(slot.initial_value),
                                                  .shape = variable.shape(),
                                                  .dtype = variable.dtype(),
                                                  .trainable = false,
-                                                 .use_resource = variable.is_resource()});
+                                                 .use_resource = variable.is_resource(),
+                                                 .slice = internal::slot_slice(variable, name)});
   }
 }
 

@@ -27,7 +27,7 @@ Output initial_value(GraphAt graph, const NewVariable& wanted) {
   const Scope scope = graph->name_scope("Initializer");
   const Scope anywhere = graph->device("");
   if (wanted.value.valid()) return constant(graph, wanted.value, {.name = "initial_value"});
-  return wanted.initializer(graph, wanted.shape, base_dtype(wanted.dtype));
+  return wanted.initializer(graph, wanted.shape, base_dtype(wanted.dtype), wanted.slice ? &*wanted.slice : nullptr);
 }
 
 VariableInfo make_reference(GraphAt graph, const NewVariable& wanted, const std::string& scope) {
@@ -74,6 +74,7 @@ Variable make_variable(GraphAt graph, const NewVariable& wanted) {
   VariableInfo info =
       wanted.use_resource ? make_resource(graph, wanted, scope.name()) : make_reference(graph, wanted, scope.name());
   info.trainable = wanted.trainable;
+  info.slice = wanted.slice;
   const Variable variable(std::move(info));
   std::vector<std::string> collections = wanted.collections;
   const auto has = [&](const char* key) {
@@ -92,6 +93,15 @@ std::string slot_name(const Graph& graph, const Variable& owner, std::string_vie
   std::string name = wish;
   for (int i = 1; graph.contains(name); ++i) name = str_cat(wish, "_", i);
   return name;
+}
+
+// TensorFlow takes what follows the owner's name off by its length alone, and so names the slots of optimizers inside
+// variable scopes W/part_0/Adam in checkpoints; theirs must be found.
+std::optional<SaveSliceInfo> slot_slice(const Variable& owner, std::string_view slot) {
+  if (!owner.slice()) return std::nullopt;
+  SaveSliceInfo slice = *owner.slice();
+  slice.full_name = str_cat(slice.full_name, "/", slot.substr(owner.name().size() + 1));
+  return slice;
 }
 
 }  // namespace internal
@@ -149,6 +159,11 @@ Variable variable(GraphAt graph, const Tensor& initial_value, const VariableOpti
 }
 
 Variable get_variable(GraphAt graph, std::string_view name, const Shape& shape, const GetVariableOptions& options) {
+  return internal::get_variable_part(graph, name, shape, options, std::nullopt);
+}
+
+Variable internal::get_variable_part(GraphAt graph, std::string_view name, const Shape& shape,
+                                     const GetVariableOptions& options, const std::optional<SaveSliceInfo>& slice) {
   const std::string& scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   const auto known = known_variable(graph, full);
@@ -172,7 +187,8 @@ Variable get_variable(GraphAt graph, std::string_view name, const Shape& shape, 
               .trainable = options.trainable,
               .collections = options.collections,
               .validate_shape = options.validate_shape,
-              .use_resource = options.use_resource});
+              .use_resource = options.use_resource,
+              .slice = slice});
   if (options.regularizer) {
     const Scope beside = graph->colocate_with(variable.ref().op());
     const Scope within = graph->name_scope(full + "/Regularizer/");

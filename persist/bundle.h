@@ -26,6 +26,8 @@
 
 namespace cairn {
 
+class FiniteWatch;
+
 // "run/m" -> "run/m.index", "run/m.data-00001-of-00002".
 std::string bundle_index_path(const std::string& prefix);
 std::string bundle_data_path(const std::string& prefix, int shard, int num_shards);
@@ -45,7 +47,10 @@ struct BundleEntry {
 struct BundlePiece {
   std::string name;
   std::optional<TensorSlice> slice;
-  int shard = 0;  // of a piece that is read: the number of its data file
+  // Of a piece that is read: the number of its data file, its length there and its checksum.
+  int shard = 0;
+  uint64_t size = 0;
+  uint32_t masked_crc = 0;
 };
 
 // Writes a bundle of one data file. Nothing is seen under the prefix before publish(): both files are written under
@@ -53,8 +58,9 @@ struct BundlePiece {
 // use.
 class BundleWriter {
  public:
-  // Makes the prefix's directory if only that one level is missing. The file system must outlive the writer.
-  BundleWriter(FileSystem& fs, std::string prefix);
+  // Makes the prefix's directory if only that one level is missing. The file system must outlive the writer, and so
+  // must `watch`, which is told of values that are not finite.
+  BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watch = nullptr);
   ~BundleWriter();
   BundleWriter(const BundleWriter&) = delete;
   BundleWriter& operator=(const BundleWriter&) = delete;

@@ -176,10 +176,10 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   std::vector<std::pair<const BundleEntry*, BundlePiece>> placed;
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
-    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard}});
+    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
       const BundleEntry& entry = slice_entry(s.key, slice);
-      placed.push_back({&entry, {s.key, slice, entry.shard}});
+      placed.push_back({&entry, {s.key, slice, entry.shard, entry.size, entry.masked_crc}});
     }
   }
   std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
@@ -196,7 +196,16 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
 const RandomAccessFile& BundleReader::shard(int index) const {
   const std::lock_guard lock(mutex_);
   auto& file = shards_[index];
-  if (!file) file = fs_.open(bundle_data_path(prefix_, index, num_shards_));
+  if (file) return *file;
+  const std::string path = bundle_data_path(prefix_, index, num_shards_);
+  try {
+    file = fs_.open(path);
+  } catch (const Error& e) {
+    if (e.code() != Code::kNotFound) throw;
+    fail(Code::kNotFound, path, ": this data file of the checkpoint is missing, while its index, ",
+         bundle_index_path(prefix_), ", is there and counts ", num_shards_,
+         num_shards_ == 1 ? " data file" : " data files", "; copy it beside the index");
+  }
   return *file;
 }
 

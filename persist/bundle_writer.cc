@@ -1,10 +1,13 @@
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "persist/bundle.h"
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/finite_watch.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -43,8 +46,11 @@ std::string bundle_data_path(const std::string& prefix, int shard, int num_shard
 // ---- Writer -------------------------------------------------------------------------------------------------------
 
 struct BundleWriter::Impl {
-  Impl(FileSystem& file_system, std::string where)
-      : fs(with_directory_of(file_system, where)), prefix(std::move(where)), data(fs, bundle_data_path(prefix, 0, 1)) {}
+  Impl(FileSystem& file_system, std::string where, FiniteWatch* finite_watch)
+      : fs(with_directory_of(file_system, where)),
+        prefix(std::move(where)),
+        watch(finite_watch),
+        data(fs, bundle_data_path(prefix, 0, 1)) {}
 
   pb::BundleEntryProto& new_entry(const std::string& key, const std::string& name, DType dtype, const Shape& shape) {
     const auto [at, added] = entries.try_emplace(key);
@@ -65,21 +71,25 @@ struct BundleWriter::Impl {
     }
     auto& entry = new_entry(key, name, tensor.dtype(), tensor.shape());
     const uint64_t begin = offset;
-    const uint32_t crc = tensor.dtype() == DType::kString
-                             ? put_strings(tensor)
-                             : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0);
+    NonfiniteCounter counter(tensor.dtype());
+    const uint32_t crc =
+        tensor.dtype() == DType::kString
+            ? put_strings(tensor)
+            : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0, watch ? &counter : nullptr);
+    if (watch) watch->note(name, tensor, counter);
     entry.set_offset(static_cast<int64_t>(begin));
     entry.set_size(static_cast<int64_t>(offset - begin));
     entry.set_crc32c(mask_crc(crc));
   }
 
-  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for both. Pieces
+  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for all. Pieces
   // that are not full wait for the next ones.
-  uint32_t put(std::string_view bytes, uint32_t crc) {
+  uint32_t put(std::string_view bytes, uint32_t crc, NonfiniteCounter* counter = nullptr) {
     offset += bytes.size();
     while (!bytes.empty()) {
       const std::string_view piece = bytes.substr(0, kTransferSize);
       crc = crc32c(piece, crc);
+      if (counter) counter->add(piece);
       if (piece.size() < kTransferSize) {
         pending += piece;
         if (pending.size() >= kTransferSize) flush();
@@ -115,6 +125,7 @@ struct BundleWriter::Impl {
 
   FileSystem& fs;
   std::string prefix;
+  FiniteWatch* watch;
   AtomicFile data;
   std::optional<AtomicFile> index;  // once sealed
   std::string pending;
@@ -122,7 +133,8 @@ struct BundleWriter::Impl {
   Entries entries;
 };
 
-BundleWriter::BundleWriter(FileSystem& fs, std::string prefix) : impl_(std::make_unique<Impl>(fs, std::move(prefix))) {}
+BundleWriter::BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watch)
+    : impl_(std::make_unique<Impl>(fs, std::move(prefix), watch)) {}
 BundleWriter::~BundleWriter() = default;
 
 void BundleWriter::add(const std::string& name, const Tensor& tensor) { impl_->add(name, name, tensor); }
@@ -169,9 +181,10 @@ void BundleWriter::seal() {
 
 void BundleWriter::publish() {
   seal();
-  impl_->data.publish();
-  impl_->index->publish();
-  impl_->fs.sync_dir(directory_of(impl_->prefix));
+  cairn::publish(impl_->fs, impl_->prefix, [&](Publication& publication) {
+    publication.add(impl_->data, Publication::kBefore);
+    publication.add(*impl_->index, Publication::kLast);
+  });
 }
 
 // ---- Merge --------------------------------------------------------------------------------------------------------
@@ -208,7 +221,8 @@ class Merge {
     }
   }
 
-  void write(const std::string& destination) {
+  // `tidy` is done when the merged bundle has its names.
+  void write(const std::string& destination, std::function<void()> tidy) {
     with_directory_of(fs_, destination);
     const int n = static_cast<int>(data_files_.size());
     // The index is complete before any data file loses its old name.
@@ -216,10 +230,18 @@ class Merge {
     header_.set_num_shards(std::max(n, 1));
     write_index(index, header_, entries_);
     index.seal();
-    if (n == 0) fs_.create(bundle_data_path(destination, 0, 1))->close();
-    for (int i = 0; i < n; ++i) fs_.rename(data_files_[static_cast<size_t>(i)], bundle_data_path(destination, i, n));
-    index.publish();
-    fs_.sync_dir(directory_of(destination));
+    publish(fs_, destination, [&](Publication& publication) {
+      if (n == 0) {
+        AtomicFile nothing(fs_, bundle_data_path(destination, 0, 1));
+        publication.add(nothing, Publication::kBefore);
+      }
+      for (int i = 0; i < n; ++i) {
+        publication.move(data_files_[static_cast<size_t>(i)], bundle_data_path(destination, i, n),
+                         Publication::kBefore);
+      }
+      publication.add(index, Publication::kLast);
+      publication.afterwards(std::move(tidy));
+    });
   }
 
  private:
@@ -249,24 +271,24 @@ void merge_bundles(FileSystem& fs, const std::vector<std::string>& prefixes, con
   if (prefixes.empty()) fail(Code::kInvalidArgument, "merging into ", destination, ": there are no parts");
   Merge merge(fs);
   for (const std::string& prefix : prefixes) merge.take(prefix);
-  merge.write(destination);
-  // The merged bundle is complete: what cannot be tidied now is only untidy.
-  const auto tidy = [](auto action) {
-    try {
-      action();
-    } catch (const Error&) {
+  merge.write(destination, [&fs, prefixes, destination, delete_old_dirs] {
+    const auto tidy = [](auto action) {
+      try {
+        action();
+      } catch (const Error&) {
+      }
+    };
+    std::set<std::string> directories;
+    for (const std::string& prefix : prefixes) {
+      if (prefix == destination) continue;
+      tidy([&] { fs.remove(bundle_index_path(prefix)); });
+      directories.insert(directory_of(prefix));
     }
-  };
-  std::set<std::string> directories;
-  for (const std::string& prefix : prefixes) {
-    if (prefix == destination) continue;
-    tidy([&] { fs.remove(bundle_index_path(prefix)); });
-    directories.insert(directory_of(prefix));
-  }
-  if (!delete_old_dirs) return;
-  for (const std::string& directory : directories) {
-    if (directory != directory_of(destination)) tidy([&] { fs.remove_dir(directory); });
-  }
+    if (!delete_old_dirs) return;
+    for (const std::string& directory : directories) {
+      if (directory != directory_of(destination)) tidy([&] { fs.remove_dir(directory); });
+    }
+  });
 }
 
 }  // namespace cairn

@@ -5,9 +5,14 @@
 
 #include <algorithm>
 #include <cctype>
+#include <set>
 
 #include "persist/bundle.h"
+#include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/overwrite_journal.h"
+#include "persist/internal/publication.h"
+#include "persist/meta_graph.h"
 #include "proto/checkpoint.pb.h"
 
 namespace cairn {
@@ -109,6 +114,7 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
 
 bool checkpoint_exists(const std::string& prefix, FileSystem* file_system) {
   FileSystem& fs = or_posix(file_system);
+  settle_overwriting(fs, prefix);
   return fs.exists(bundle_index_path(prefix)) || !checkpoint_v1_files(fs, prefix).empty();
 }
 
@@ -119,9 +125,114 @@ std::optional<std::string> latest_checkpoint(const std::string& directory, const
   return state->model_checkpoint_path;
 }
 
+// ---- which checkpoint is whole --------------------------------------------------------------------------------------
+
+namespace {
+
+// The number that ends the name, or -1.
+int64_t step_of(const std::string& prefix) {
+  const std::string name = base_name(without_shard_ending(prefix));
+  const size_t last = name.find_last_not_of("0123456789");
+  if (last == std::string::npos || name[last] != '-' || last + 1 == name.size()) return -1;
+  constexpr size_t kMostDigits = 18;
+  const std::string digits = name.substr(std::min(name.find_first_not_of('0', last + 1), name.size() - 1));
+  return digits.size() > kMostDigits ? -1 : std::stoll(digits);
+}
+
+class LatestSearch {
+ public:
+  LatestSearch(const std::string& directory, const LatestOptions& options)
+      : directory_(directory), options_(options), fs_(or_posix(options.file_system)) {}
+
+  std::optional<std::string> run() {
+    std::vector<std::string> named;
+    try {
+      if (const auto state = get_checkpoint_state(directory_, options_.latest_filename, &fs_)) {
+        named = state->all_model_checkpoint_paths;
+        std::erase(named, state->model_checkpoint_path);
+        named.push_back(state->model_checkpoint_path);
+      }
+    } catch (const Error& e) {
+      if (e.code() != Code::kDataLoss) throw;
+      skip(join_path(directory_, options_.latest_filename), e.what());
+    }
+    if (auto whole = newest_whole(named)) return whole;
+    const auto info = fs_.stat(directory_);
+    if (!info || !info->is_directory) return std::nullopt;
+    return newest_whole(find_checkpoints(directory_, &fs_));
+  }
+
+ private:
+  void skip(const std::string& prefix, const std::string& why) const {
+    if (options_.on_skip) options_.on_skip(prefix, why);
+  }
+
+  // Oldest first, as checkpoint files list them.
+  std::optional<std::string> newest_whole(const std::vector<std::string>& prefixes) {
+    for (size_t i = prefixes.size(); i-- > 0;) {
+      if (std::find(tried_.begin(), tried_.end(), prefixes[i]) != tried_.end()) continue;
+      tried_.push_back(prefixes[i]);
+      try {
+        check(prefixes[i]);
+        return prefixes[i];
+      } catch (const Error& e) {
+        skip(prefixes[i], e.what());
+      }
+    }
+    return std::nullopt;
+  }
+
+  void check(const std::string& prefix) const {
+    if (!checkpoint_exists(prefix, &fs_)) {
+      fail(Code::kNotFound, prefix, ": there is neither ", bundle_index_path(prefix), " nor a V1 file of that name");
+    }
+    CheckpointReader(prefix, &fs_).verify();
+    const std::string meta = meta_graph_path(prefix);
+    if (fs_.exists(meta)) MetaGraph::read(meta, {.tags = {}, .file_system = &fs_});
+  }
+
+  const std::string& directory_;
+  const LatestOptions& options_;
+  FileSystem& fs_;
+  std::vector<std::string> tried_;
+};
+
+}  // namespace
+
+std::vector<std::string> find_checkpoints(const std::string& directory, FileSystem* file_system) {
+  FileSystem& fs = or_posix(file_system);
+  // One whose overwriting was interrupted may be there under hidden names only.
+  for (const std::string& name : fs.list_dir(directory)) {
+    if (is_journal_name(name)) settle_journal(fs, join_path(directory, name));
+  }
+  std::set<std::string> found;
+  constexpr std::string_view kIndex = ".index";
+  for (const std::string& name : fs.list_dir(directory)) {
+    const std::string path = join_path(directory, name);
+    if (name.ends_with(kIndex) && name.size() > kIndex.size()) {
+      found.insert(path.substr(0, path.size() - kIndex.size()));
+    } else if (!is_temporary_name(name) && !is_recovery_name(name) && looks_like_table(fs, path)) {
+      found.insert(shard_pattern(path));
+    }
+  }
+  std::vector<std::string> prefixes(found.begin(), found.end());
+  std::stable_sort(prefixes.begin(), prefixes.end(),
+                   [](const std::string& a, const std::string& b) { return step_of(a) < step_of(b); });
+  return prefixes;
+}
+
+std::optional<std::string> latest_checkpoint(const std::string& directory, const LatestOptions& options) {
+  if (options.verify) return LatestSearch(directory, options).run();
+  return latest_checkpoint(directory, options.latest_filename, options.file_system);
+}
+
 std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) {
   FileSystem& fs = or_posix(file_system);
-  if (fs.exists(bundle_index_path(path))) return path;
+  const auto settled = [&](std::string prefix) {
+    settle_overwriting(fs, prefix);
+    return prefix;
+  };
+  if (fs.exists(bundle_index_path(settled(path)))) return path;
   const auto info = fs.stat(path);
   if (info && info->is_directory) {
     if (const auto newest = latest_checkpoint(path, kCheckpointFileName, &fs)) return *newest;
@@ -130,11 +241,11 @@ std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) 
   }
   for (const char* ending : {".index", ".meta"}) {
     if (path.ends_with(ending) && path.size() > std::string_view(ending).size()) {
-      return path.substr(0, path.size() - std::string_view(ending).size());
+      return settled(path.substr(0, path.size() - std::string_view(ending).size()));
     }
   }
   const std::string name = base_name(path);
-  if (const auto prefix = prefix_of_data_file(name)) return join_path(directory_of(path), *prefix);
+  if (const auto prefix = prefix_of_data_file(name)) return settled(join_path(directory_of(path), *prefix));
   if (info && name == kCheckpointFileName) return checkpoint_prefix(directory_of(path), &fs);
   if (info || !checkpoint_v1_files(fs, path).empty()) return path;
   fail(Code::kNotFound, "The passed save_path is not a valid checkpoint: ", path, " (there is no ",

@@ -4,8 +4,12 @@
 //
 // The file is protobuf text (TensorFlow's CheckpointState); docs/formats.md shows one. Every function takes the file
 // system last; null is the machine's.
+//
+// A writer that died while it overwrote a checkpoint in place left the older one under hidden names. The functions that
+// find checkpoints put it back first, and wait for a writer that is doing so now.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -41,6 +45,25 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
 std::optional<std::string> latest_checkpoint(const std::string& directory,
                                              const std::string& latest_filename = kCheckpointFileName,
                                              FileSystem* fs = nullptr);
+
+struct LatestOptions {
+  std::string latest_filename = kCheckpointFileName;
+  // Read the checkpoint whole before it is believed: index, sizes, checksums, the meta graph if there is one. Where the
+  // newest is not complete, the next older one is taken that the checkpoint file names; where none of them is, or that
+  // file is lost or damaged, the newest that is found in the directory, by the number at the end of its name.
+  bool verify = false;
+  // Told of each checkpoint (or checkpoint file) that was passed over, and why.
+  std::function<void(const std::string& prefix, const std::string& why)> on_skip = nullptr;
+  FileSystem* file_system = nullptr;
+};
+
+// The same, for a directory that something may have happened to.
+//   latest_checkpoint("run", {.verify = true, .on_skip = [](auto& prefix, auto& why) { std::cerr << why << "\n"; }});
+std::optional<std::string> latest_checkpoint(const std::string& directory, const LatestOptions& options);
+
+// The prefixes of all checkpoints in a directory, whether a checkpoint file names them or not: those with an index, and
+// V1 files. By the number at the end of the name, those without first; of one number, by name.
+std::vector<std::string> find_checkpoints(const std::string& directory, FileSystem* fs = nullptr);
 
 // True when `prefix` names a checkpoint: its index is there, or V1 files (checkpoint_v1_files()).
 // (tf.train.checkpoint_exists)

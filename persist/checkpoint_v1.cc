@@ -11,6 +11,7 @@
 #include "persist/internal/convert.h"
 #include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/table.h"
 
 namespace cairn {
@@ -235,8 +236,7 @@ void CheckpointV1Writer::finish() {
     table.add(key, value.SerializeAsString());
   }
   table.finish();
-  file.publish();
-  impl_->fs.sync_dir(directory_of(impl_->path));
+  publish(impl_->fs, impl_->path, [&](Publication& publication) { publication.add(file, Publication::kLast); });
 }
 
 // ---- names of files -----------------------------------------------------------------------------------------------
@@ -272,6 +272,12 @@ bool is_file(FileSystem& fs, const std::string& path) {
 std::string without_shard_ending(const std::string& path) {
   const auto parsed = parse_shard_name(base_name(path));
   return parsed ? path.substr(0, path.size() - base_name(path).size() + parsed->base.size()) : path;
+}
+
+std::string shard_pattern(const std::string& path) {
+  const auto parsed = parse_shard_name(base_name(path));
+  if (!parsed) return path;
+  return str_cat(without_shard_ending(path), "-", std::string(parsed->shard.size(), '?'), "-of-", parsed->count);
 }
 
 std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& path) {
@@ -481,6 +487,7 @@ Tensor CheckpointV1Reader::read_slice(const std::string& name, const TensorSlice
 }
 
 void CheckpointV1Reader::verify() const {
+  if (missing_ > 0) fail(Code::kDataLoss, path_, ": ", missing_, " of its files are not there");
   size_t named = 0, stored = 0;
   for (const auto& table : tables_) stored += table->entries().size() - 1;
   for (const auto& [name, entry] : entries_) {

@@ -66,6 +66,8 @@ std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& 
 // "run/m-00000-of-00002" and "run/m-?????-of-00002" -> "run/m"; other names as they are. The meta graph of a checkpoint
 // is beside it under this name.
 std::string without_shard_ending(const std::string& path);
+// "run/m-00000-of-00002" -> "run/m-?????-of-00002"; other names as they are.
+std::string shard_pattern(const std::string& path);
 
 // Reads a V1 checkpoint. Its files are read and their tables of contents checked when the reader is made. The const
 // functions are safe from several threads. Damage is DataLoss and names file, offset and tensor; no length that a file

@@ -2,7 +2,9 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -125,7 +127,10 @@ class PosixReadFile final : public RandomAccessFile {
 class PosixWriteFile final : public WritableFile {
  public:
   explicit PosixWriteFile(const std::string& path)
-      : path_(path), fd_(path, O_WRONLY | O_CREAT | O_TRUNC, "opening for writing") {}
+      : path_(path), fd_(path, O_WRONLY | O_CREAT | O_TRUNC, "opening for writing") {
+    // For is_being_written(). Without locks nobody can tell, and nobody will sweep.
+    ::flock(fd_.get(), LOCK_SH | LOCK_NB);
+  }
   const std::string& path() const override { return path_; }
 
   void append(std::string_view bytes) override {
@@ -146,6 +151,16 @@ class PosixWriteFile final : public WritableFile {
  private:
   std::string path_;
   FileDescriptor fd_;
+};
+
+class PosixDirLock final : public DirLock {
+ public:
+  explicit PosixDirLock(std::unique_ptr<FileDescriptor> fd) : fd_(std::move(fd)) {}
+  // Closing alone would leave the lock with a process that was forked meanwhile.
+  ~PosixDirLock() override { ::flock(fd_->get(), LOCK_UN); }
+
+ private:
+  std::unique_ptr<FileDescriptor> fd_;
 };
 
 class PosixFileSystem final : public FileSystem {
@@ -203,7 +218,39 @@ class PosixFileSystem final : public FileSystem {
     fail_with_errno(path, "looking at", errno);
   }
 
+  std::unique_ptr<DirLock> lock_dir(const std::string& path) override {
+    auto fd = std::make_unique<FileDescriptor>(path, O_RDONLY | O_DIRECTORY, "locking the directory");
+    if (retry_on_signal([&] { return ::flock(fd->get(), LOCK_EX | LOCK_NB); }) == 0) {
+      return std::make_unique<PosixDirLock>(std::move(fd));
+    }
+    if (errno == EWOULDBLOCK) fail_locked(path);
+    return nullptr;
+  }
+  bool is_being_written(const std::string& path) override {
+    const FileDescriptor fd(path, O_RDONLY, "asking who writes it");
+    return retry_on_signal([&] { return ::flock(fd.get(), LOCK_EX | LOCK_NB); }) != 0;
+  }
+
+  uint64_t space(const std::string& directory) override {
+    struct statvfs s = look_at(directory);
+    return static_cast<uint64_t>(s.f_bavail) * s.f_frsize;
+  }
+  size_t name_max(const std::string& directory) override { return look_at(directory).f_namemax; }
+  bool can_write(const std::string& directory) override {
+    if (::access(directory.c_str(), W_OK | X_OK) == 0) return true;
+    if (errno == EACCES || errno == EPERM || errno == EROFS) return false;
+    fail_with_errno(directory, kLooking, errno);
+  }
+
  private:
+  static constexpr std::string_view kLooking = "looking at the directory";
+  static struct statvfs look_at(const std::string& directory) {
+    struct statvfs s;
+    if (retry_on_signal([&] { return ::statvfs(directory.c_str(), &s); }) != 0) {
+      fail_with_errno(directory, kLooking, errno);
+    }
+    return s;
+  }
   static constexpr std::string_view kListing = "listing the directory";
   static constexpr std::string_view kSyncingDirectory = "syncing the directory";
 };
@@ -239,6 +286,12 @@ void fail_with_errno(const std::string& path, std::string_view operation, int er
   if (error_number == ENAMETOOLONG) message += str_cat(" (", base_name(path).size(), " bytes in the last part)");
   if (known) message += str_cat("; ", meaning->advice);
   throw Error(known ? meaning->code : Code::kUnknown, message);
+}
+
+void fail_locked(const std::string& directory) {
+  fail(Code::kFailedPrecondition, directory,
+       ": another writer is saving into this directory; wait until it is done, or give each program that saves a "
+       "directory of its own");
 }
 
 FileSystem& posix_file_system() {
@@ -299,16 +352,16 @@ AtomicFile::AtomicFile(FileSystem& fs, std::string path)
 }
 
 AtomicFile::~AtomicFile() {
-  if (published_) return;
+  if (gone_) return;
   file_.reset();
   try {
     fs_.remove(temporary_);
-  } catch (const Error&) {  // the error that brought us here matters more; is_temporary_name() finds the leftover
+  } catch (const Error&) {  // the error that brought us here matters more; the next save finds the leftover
   }
 }
 
 void AtomicFile::append(std::string_view bytes) {
-  if (!file_) fail(Code::kFailedPrecondition, path_, ": appending: the file is closed already");
+  if (!file_ || sealed_) fail(Code::kFailedPrecondition, path_, ": appending: the file is complete already");
   naming(temporary_, path_, [&] { file_->append(bytes); });
 }
 
@@ -322,14 +375,21 @@ void AtomicFile::close() {
 }
 
 void AtomicFile::seal() {
-  sync();
-  close();
+  if (!sealed_) sync();
+  sealed_ = true;
 }
 
 void AtomicFile::publish() {
   seal();
   naming(temporary_, path_, [&] { fs_.rename(temporary_, path_); });
-  published_ = true;
+  gone_ = true;
+  file_.reset();
+}
+
+AtomicFile::Sealed AtomicFile::release() {
+  seal();
+  gone_ = true;
+  return {temporary_, std::move(file_)};
 }
 
 bool is_temporary_name(std::string_view base_name) {

@@ -9,7 +9,10 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <span>
 #include <string>
@@ -19,6 +22,8 @@
 #include "runtime/error.h"
 
 namespace cairn {
+
+class Publication;
 
 // An open file that is read by position. Stays readable after the path was renamed over or removed.
 class RandomAccessFile {
@@ -51,6 +56,12 @@ struct FileInfo {
   bool is_directory = false;
 };
 
+// A directory that belongs to one writer for as long as this is held.
+class DirLock {
+ public:
+  virtual ~DirLock() = default;
+};
+
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -77,9 +88,29 @@ class FileSystem {
   // What is at `path`, or nothing when there is nothing.
   virtual std::optional<FileInfo> stat(const std::string& path) = 0;
 
+  // Takes the directory for one writer, of this process or another. Advisory: it keeps out only those who ask for it,
+  // makes no file, and is gone with the process that held it. Null where the file system has no locks. Throws
+  // FailedPrecondition, naming the directory, when another writer has it; NotFound.
+  virtual std::unique_ptr<DirLock> lock_dir(const std::string& path) = 0;
+  // True while a WritableFile of this path is open in any process, and where that cannot be told.
+  virtual bool is_being_written(const std::string& path) = 0;
+
+  // How many bytes may still be written into this directory.
+  virtual uint64_t space(const std::string& directory) = 0;
+  // The longest name that a file in this directory can have, in bytes.
+  virtual size_t name_max(const std::string& directory) = 0;
+  // Whether files can be made in this directory, as far as permissions say.
+  virtual bool can_write(const std::string& directory) = 0;
+
   bool exists(const std::string& path) { return stat(path).has_value(); }
   // Makes `path` and every missing directory above it, so that they survive a loss of power.
   void create_dirs(const std::string& path);
+
+ private:
+  friend class Publication;
+  friend void publish(FileSystem&, const std::string&, const std::function<void(Publication&)>&);
+  std::mutex publications_mutex_;
+  std::map<std::string, Publication*> publications_;  // saves under way, which gather what kernels write; by prefix
 };
 
 FileSystem& posix_file_system();
@@ -119,16 +150,22 @@ class AtomicFile final : public WritableFile {
   void sync() override;
   void close() override;
 
-  // Syncs and closes. Nothing can be appended afterwards.
+  // Syncs. Nothing can be appended afterwards. The file stays open until it has its name, for is_being_written().
   void seal();
   // Renames to path(); seals first if that was not done. The caller syncs the directory.
   void publish();
+  // Seals, and leaves the temporary file to the caller, who renames or removes it.
+  struct Sealed {
+    std::string temporary;
+    std::unique_ptr<WritableFile> open;
+  };
+  Sealed release();
 
  private:
   FileSystem& fs_;
   std::string path_, temporary_;
   std::unique_ptr<WritableFile> file_;  // null once closed
-  bool published_ = false;
+  bool sealed_ = false, gone_ = false;  // gone: it has its name, or another owner
 };
 
 // True for a base name that AtomicFile makes: such a file left by a process that died can be removed.
@@ -136,5 +173,7 @@ bool is_temporary_name(std::string_view base_name);
 
 // The error for a failed system call; test doubles report through it too. `operation` reads like "opening for reading".
 [[noreturn]] void fail_with_errno(const std::string& path, std::string_view operation, int error_number);
+// The error for a directory that another writer has locked.
+[[noreturn]] void fail_locked(const std::string& directory);
 
 }  // namespace cairn

@@ -10,6 +10,7 @@
 #include "persist/internal/meta_graph_rep.h"
 #include "persist/internal/rewrite.h"
 #include "persist/version.h"
+#include "runtime/internal/signature.h"
 
 namespace cairn {
 namespace {
@@ -162,6 +163,31 @@ void check_names(const Graph& graph, const pb::GraphDef& def) {
        "; reset the graph first, or import under a scope (.import_scope)");
 }
 
+// For ImportOptions::strict: what this build does not have, with how many nodes need it.
+void check_known(const pb::GraphDef& def, const OpSet& known, const std::vector<ImportedNode>& nodes,
+                 const std::vector<Op>& described) {
+  std::map<std::string, const Op*> told;
+  for (const Op& op : described) told[op.name] = &op;
+  std::map<const OpDef*, Op> parsed;
+  std::map<std::string, int> missing;
+  for (const ImportedNode& node : nodes) {
+    const OpDef* op = known.find(node.op);
+    if (!op || !op->prepare) {
+      ++missing["op " + node.op];
+      continue;
+    }
+    if (!parsed.count(op)) parsed[op] = parse_op(*op);
+    for (const std::string& attr : internal::foreign_attrs(node.attrs, parsed[op], told[node.op])) {
+      ++missing[str_cat("attribute ", attr, " of ", node.op)];
+    }
+  }
+  if (missing.empty()) return;
+  std::string list;
+  for (const auto& [what, count] : missing) list += str_cat("\n  ", what, ": ", count, count == 1 ? " node" : " nodes");
+  fail(Code::kUnimplemented, "the graph, of producer version ", def.versions().producer(),
+       ", needs what this build does not have; nothing was imported (.strict):", list);
+}
+
 // What the file says of the ops that its nodes use.
 std::vector<Op> described_ops(const pb::MetaGraphDef& meta, Allowance& allowance) {
   std::set<std::string> used;
@@ -242,6 +268,7 @@ ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef meta, const Impo
   nodes.reserve(static_cast<size_t>(meta.graph_def().node_size()));
   for (const auto& node : meta.graph_def().node()) nodes.push_back(from_proto(node, allowance));
   std::vector<Op> ops = described_ops(meta, allowance);
+  if (options.strict) check_known(meta.graph_def(), options.ops ? *options.ops : all_ops(), nodes, ops);
   std::string library = meta.graph_def().has_library() || !graph.library.empty()
                             ? merge_libraries(graph.library, meta.graph_def().library())
                             : "";
@@ -269,6 +296,8 @@ ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef meta, const Impo
 }  // namespace
 
 MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options) {
+  if (options.as_text && options.as_json)
+    fail(Code::kInvalidArgument, "export_meta_graph: as_text or as_json, not both");
   auto rep = std::make_shared<MetaGraph::Rep>();
   rep->name = options.filename;
   pb::MetaGraphDef& meta = rep->def;
@@ -292,7 +321,7 @@ MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options) {
   MetaGraph result(std::move(rep));
   if (!options.filename.empty()) {
     FileSystem& fs = or_posix(options.file_system);
-    const std::string content = options.as_text ? result.text() : result.bytes();
+    const std::string content = options.as_text ? result.text() : options.as_json ? result.json() : result.bytes();
     fs.create_dirs(directory_of(options.filename));
     write_file_atomically(fs, options.filename, content);
   }
@@ -321,14 +350,18 @@ ImportedMetaGraph import_meta_graph_def(Graph& graph, const std::string& file, c
 }
 
 std::vector<Operation> import_graph_def(Graph& graph, const std::string& file, const ImportGraphDefOptions& options) {
-  const MetaGraph whole = MetaGraph::read(file, {.tags = {}, .file_system = options.file_system});
+  return import_graph_def(graph, MetaGraph::read(file, {.tags = {}, .file_system = options.file_system}), options);
+}
+
+std::vector<Operation> import_graph_def(Graph& graph, const MetaGraph& whole, const ImportGraphDefOptions& options) {
   auto alone = std::make_shared<MetaGraph::Rep>();
-  alone->name = file;
+  alone->name = whole.rep().name;
   *alone->def.mutable_graph_def() = whole.rep().def.graph_def();
   *alone->def.mutable_meta_info_def()->mutable_stripped_op_list() = whole.rep().def.meta_info_def().stripped_op_list();
   return import_meta_graph_def(graph, MetaGraph(std::move(alone)),
                                {.import_scope = options.name,
                                 .clear_devices = false,
+                                .strict = false,
                                 .input_map = options.input_map,
                                 .tags = {},
                                 .file_system = options.file_system,

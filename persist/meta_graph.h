@@ -1,4 +1,4 @@
-// Graphs as files: TensorFlow's MetaGraphDef (.meta), GraphDef (.pb) and SavedModel, in bytes or in protobuf text.
+// Graphs as files: TensorFlow's MetaGraphDef (.meta), GraphDef (.pb) and SavedModel, in bytes, protobuf text or JSON.
 //
 //   export_meta_graph(graph, {.filename = "run/model.meta", .collection_list = {{"train_var"}}});
 //
@@ -36,7 +36,7 @@ class MetaGraph {
   struct Rep;
   explicit MetaGraph(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
 
-  // Reads a MetaGraphDef, a SavedModel or a bare GraphDef, in bytes or in text. `name` stands for it in messages.
+  // Reads a MetaGraphDef, a SavedModel or a bare GraphDef, in bytes, text or JSON. `name` stands for it in messages.
   // Throws DataLoss for what is none of these, saying what it looks like and where it stops making sense.
   static MetaGraph parse(const std::string& content, const std::string& name, const ReadOptions& options = {});
   static MetaGraph read(const std::string& path, const ReadOptions& options = {});
@@ -45,8 +45,8 @@ class MetaGraph {
   std::string bytes() const;
   // The same as protobuf text; fields of newer versions, which have no name here, are left out.
   std::string text() const;
-  // And in protobuf's mapping to JSON, without those fields too; bytes are in base64.
-  // Throws Unimplemented for an Any of a type that Cairn does not have.
+  // And in protobuf's mapping to JSON, without those fields too; bytes are in base64. An Any of a type that Cairn does
+  // not have is {"@type": "type.googleapis.com/cairn.pb.OpaqueAny", "type_url": ..., "value": base64}.
   std::string json() const;
   // Its GraphDef alone.
   std::string graph_def() const;
@@ -63,7 +63,8 @@ class MetaGraph {
 
 struct ExportOptions {
   std::string filename = {};  // written whole or not at all, in directories made as needed; "": not written
-  bool as_text = false;
+  bool as_text = false;       // protobuf text
+  bool as_json = false;       // see MetaGraph::json()
   std::optional<std::vector<std::string>> collection_list = {};  // nothing: all collections
   std::optional<SaverDef> saver_def = {};
   // Only the nodes under this name scope, without it in their names. Inputs from outside become $unbound_inputs_NAME.
@@ -77,9 +78,9 @@ struct ExportOptions {
 
 // Writes `graph` down: nodes with their shapes (`_output_shapes`), the definitions of their ops, collections, versions
 // and functions, and what was carried from the file it was imported from. The graph stays as it is. Collections that
-// are empty are not stored. Throws InvalidArgument for a collection of mixed kinds, NotFound for an export_scope
-// without nodes or a key in collection_list that the graph does not have, and what the FileSystem throws.
-// (tf.train.export_meta_graph)
+// are empty are not stored. Throws InvalidArgument for a collection of mixed kinds and for as_text with as_json,
+// NotFound for an export_scope without nodes or a key in collection_list that the graph does not have, and what the
+// FileSystem throws. (tf.train.export_meta_graph)
 MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options = {});
 
 struct ImportOptions {
@@ -87,6 +88,9 @@ struct ImportOptions {
   // names; variables, savers and collections follow.
   std::string import_scope = {};
   bool clear_devices = false;
+  // Refuse what this build would carry without being able to run it: all unknown ops, and attributes that this build's
+  // ops do not have (unless they say what the file gives as their default), in one error.
+  bool strict = false;
   // Inputs of the imported nodes, "x:0" or "$unbound_inputs_x:0" by the names in the file, and what they read instead.
   std::map<std::string, Output> input_map = {};
   std::vector<std::string> tags = {};  // see ReadOptions
@@ -105,7 +109,7 @@ struct ImportedMetaGraph {
 // Adds what a file holds to `graph`: nodes, collections, versions, functions. Variables have no values until they are
 // restored or initialised. All or nothing: on an error the graph is as before. Throws NotFound and DataLoss for files,
 // AlreadyExists listing names that the graph has already (and what to do), InvalidArgument listing nodes that do not
-// fit together. (tf.train.import_meta_graph without the Saver)
+// fit together, Unimplemented under `strict`. (tf.train.import_meta_graph without the Saver)
 ImportedMetaGraph import_meta_graph_def(Graph& graph, const std::string& file, const ImportOptions& options = {});
 ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta, const ImportOptions& options = {});
 
@@ -120,6 +124,7 @@ struct ImportGraphDefOptions {
 //   import_graph_def(graph, "frozen.pb", {.name = ""});
 std::vector<Operation> import_graph_def(Graph& graph, const std::string& file,
                                         const ImportGraphDefOptions& options = {});
+std::vector<Operation> import_graph_def(Graph& graph, const MetaGraph& meta, const ImportGraphDefOptions& options = {});
 
 // The graph as a serialized GraphDef. (tf.Graph.as_graph_def)
 std::string as_graph_def(const Graph& graph, bool add_shapes = false);

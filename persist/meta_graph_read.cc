@@ -56,8 +56,19 @@ std::string first_word(const std::string& text) {
   return text.substr(at, end - at);
 }
 
+// The first key of a JSON object, which tells the kind of message it stands for; "" where that is no object.
+std::string first_key(const std::string& json) {
+  constexpr char kSpace[] = " \t\r\n";
+  const size_t brace = json.find_first_not_of(kSpace);
+  if (brace == std::string::npos || json[brace] != '{') return "";
+  const size_t quote = json.find_first_not_of(kSpace, brace + 1);
+  if (quote == std::string::npos || json[quote] != '"') return "";
+  return json.substr(quote + 1, json.find('"', quote + 1) - quote - 1);
+}
+
 bool has_field(const proto::Message& message, const std::string& name) {
-  return message.GetDescriptor()->FindFieldByName(name) != nullptr;
+  const auto* type = message.GetDescriptor();
+  return type->FindFieldByName(name) || type->FindFieldByCamelcaseName(name);
 }
 
 // What a file is instead of a graph, where its bytes tell; "" where they do not.
@@ -102,9 +113,11 @@ bool read_bytes_of(const std::string& content, const std::string& name, const Re
          !into.graph_def().node(0).op().empty();
 }
 
-bool read_text_of(const std::string& content, const std::string& name, const ReadOptions& options,
-                  pb::MetaGraphDef& into) {
-  const std::string word = first_word(content);
+using Parse = bool (*)(const std::string& content, proto::Message& into, std::string* why);
+
+// `word` is the first thing that `content` names; `form` is what it is written in.
+bool read_named(const std::string& content, const std::string& name, const ReadOptions& options,
+                const std::string& word, const char* form, Parse parse, pb::MetaGraphDef& into) {
   pb::SavedModel saved;
   pb::MetaGraphDef meta;
   proto::Message* const kinds[] = {&meta, &saved, into.mutable_graph_def()};
@@ -112,8 +125,8 @@ bool read_text_of(const std::string& content, const std::string& name, const Rea
       std::find_if(std::begin(kinds), std::end(kinds), [&](const auto* message) { return has_field(*message, word); });
   if (word.empty() || kind == std::end(kinds)) return false;
   std::string why;
-  if (!parse_text(content, **kind, &why)) {
-    fail(Code::kDataLoss, name, ": not a ", (*kind)->GetDescriptor()->name(), " in protobuf text: ", why);
+  if (!parse(content, **kind, &why)) {
+    fail(Code::kDataLoss, name, ": not a ", (*kind)->GetDescriptor()->name(), " in ", form, ": ", why);
   }
   if (*kind == &meta) into = std::move(meta);
   if (*kind == &saved) into = choose(std::move(saved), name, options.tags);
@@ -127,10 +140,15 @@ MetaGraph MetaGraph::parse(const std::string& content, const std::string& name, 
   rep->name = name;
   if (content.empty()) fail(Code::kDataLoss, name, ": the file is empty");
   if (!read_bytes_of(content, name, options, rep->def)) {
+    rep->def.Clear();
+    if (read_named(content, name, options, first_key(content), "JSON", parse_json, rep->def)) {
+      return MetaGraph(std::move(rep));
+    }
     const std::string other = other_kind(content);
     rep->def.Clear();
-    if (!other.empty() || !read_text_of(content, name, options, rep->def)) {
-      fail(Code::kDataLoss, name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes or in text); ",
+    if (!other.empty() ||
+        !read_named(content, name, options, first_word(content), "protobuf text", parse_text, rep->def)) {
+      fail(Code::kDataLoss, name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
            other.empty() ? damage(content) : other);
     }
   }

@@ -4,11 +4,22 @@
 
 #include "ops/array.h"
 #include "persist/bundle.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/save_restore.h"
 
 namespace cairn {
 
 // ---- what they have in common -------------------------------------------------------------------------------------
+
+const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs) {
+  if (const CheckpointReader* known = find(path)) return *known;
+  return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs));
+}
+
+const CheckpointReader* OpenCheckpoints::find(const std::string& path) const {
+  const auto known = readers_.find(path);
+  return known == readers_.end() ? nullptr : known->second.get();
+}
 
 std::span<const std::string> strings_at(KernelContext& c, int i, const char* what, size_t count) {
   const Tensor& t = c.input(i);
@@ -81,7 +92,7 @@ namespace {
 Kernel save_v2_prepare(const KernelSetup& s) {
   return [count = s.dtypes("dtypes").size()](KernelContext& c) {
     const auto names = strings_at(c, 1, "tensor_names", count), specs = strings_at(c, 2, "shape_and_slices", count);
-    BundleWriter writer(files_of(c), path_at(c, 0));
+    BundleWriter writer(files_of(c), path_at(c, 0), FiniteWatch::current());
     for (size_t i = 0; i < count; ++i) {
       const Tensor& tensor = c.input(static_cast<int>(i) + 3);
       if (const auto part = parse_shape_and_slice(specs[i])) {
@@ -91,6 +102,7 @@ Kernel save_v2_prepare(const KernelSetup& s) {
       }
     }
     writer.finish();
+    c.run_state().get<OpenCheckpoints>().clear();
   };
 }
 
@@ -110,7 +122,8 @@ Kernel restore_v2_prepare(const KernelSetup& s) {
   return [dtypes = s.dtypes("dtypes")](KernelContext& c) {
     const auto names = strings_at(c, 1, "tensor_names", dtypes.size());
     const auto specs = strings_at(c, 2, "shape_and_slices", dtypes.size());
-    restore_tensors(c, CheckpointReader(path_at(c, 0), &files_of(c)), names, specs, dtypes);
+    const auto& reader = c.run_state().get<OpenCheckpoints>().open(path_at(c, 0), files_of(c));
+    restore_tensors(c, reader, names, specs, dtypes);
   };
 }
 
@@ -119,6 +132,7 @@ constexpr OpDef kRestoreV2 = {.name = "RestoreV2",
                               .outputs = "tensors: dtypes",
                               .attrs = "dtypes: list(type) >= 1",
                               .stateful = true,
+                              .undoes_failed_run = true,
                               .shape = restore_v2_shape,
                               .prepare = restore_v2_prepare,
                               .gradient = not_differentiable};
@@ -164,6 +178,7 @@ Kernel merge_v2_prepare(const KernelSetup& s) {
     if (c.input(0).rank() != 1) c.fail(str_cat("checkpoint_prefixes must be a vector, got shape ", c.input(0).shape()));
     const auto prefixes = c.input(0).span<std::string>();
     merge_bundles(files_of(c), {prefixes.begin(), prefixes.end()}, path_at(c, 1), delete_old_dirs);
+    c.run_state().get<OpenCheckpoints>().clear();
   };
 }
 

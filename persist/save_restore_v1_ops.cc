@@ -2,6 +2,7 @@
 
 #include "ops/array.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/finite_watch.h"
 #include "persist/internal/save_restore.h"
 #include "persist/save_restore_ops.h"
 
@@ -18,6 +19,7 @@ Kernel save_prepare(const KernelSetup& s) {
     CheckpointV1Writer writer(files_of(c), path_at(c, 0));
     for (size_t i = 0; i < count; ++i) {
       const Tensor& tensor = c.input(static_cast<int>(i) + (slices ? 3 : 2));
+      if (FiniteWatch* watch = FiniteWatch::current()) watch->look_at(names[i], tensor);
       if (const auto part = slices ? parse_shape_and_slice(specs[i]) : std::nullopt) {
         writer.add_slice(names[i], part->full, part->slice, tensor);
       } else {
@@ -25,18 +27,21 @@ Kernel save_prepare(const KernelSetup& s) {
       }
     }
     writer.finish();
+    c.run_state().get<OpenCheckpoints>().clear();
   };
 }
 
 // ---- Restore, RestoreSlice ----------------------------------------------------------------------------------------
 
-// The reader to take a tensor from: of the preferred file alone if that holds all that is asked for.
-std::unique_ptr<CheckpointReader> reader_for(FileSystem& fs, const std::string& pattern, int64_t preferred_shard,
-                                             const std::string& name, const std::string& spec) {
+// The reader to take a tensor from: of the preferred file alone if that holds all that is asked for, unless all of them
+// are open already.
+const CheckpointReader& reader_for(OpenCheckpoints& opened, FileSystem& fs, const std::string& pattern,
+                                   int64_t preferred_shard, const std::string& name, const std::string& spec) {
+  if (const CheckpointReader* all = opened.find(pattern)) return *all;
   const auto files = preferred_shard < 0 ? std::vector<std::string>() : checkpoint_v1_files(fs, pattern);
   if (files.size() > 1 && static_cast<size_t>(preferred_shard) < files.size()) {
-    auto one = std::make_unique<CheckpointReader>(files[static_cast<size_t>(preferred_shard)], &fs);
-    const auto entry = one->find(name);
+    const CheckpointReader& one = opened.open(files[static_cast<size_t>(preferred_shard)], fs);
+    const auto entry = one.find(name);
     const auto part = parse_shape_and_slice(spec);
     const auto is_part = [&](const TensorSlice& slice) {
       return part && slice.within(entry->shape) == part->slice.within(part->full);
@@ -44,7 +49,7 @@ std::unique_ptr<CheckpointReader> reader_for(FileSystem& fs, const std::string& 
     const bool same = entry && (!part || part->full == entry->shape);
     if (same && (entry->slices.empty() || std::any_of(entry->slices.begin(), entry->slices.end(), is_part))) return one;
   }
-  return std::make_unique<CheckpointReader>(pattern, &fs);
+  return opened.open(pattern, fs);
 }
 
 Kernel restore_prepare(const KernelSetup& s) {
@@ -52,8 +57,9 @@ Kernel restore_prepare(const KernelSetup& s) {
   return [dtype = s.dtype("dt"), preferred_shard = s.integer("preferred_shard"), slice](KernelContext& c) {
     const std::string name = c.input(1).scalar<std::string>();
     const std::string spec = slice ? c.input(2).scalar<std::string>() : "";
-    const auto reader = reader_for(files_of(c), path_at(c, 0), preferred_shard, name, spec);
-    restore_tensors(c, *reader, {&name, 1}, {&spec, 1}, {&dtype, 1});
+    auto& opened = c.run_state().get<OpenCheckpoints>();
+    const CheckpointReader& reader = reader_for(opened, files_of(c), path_at(c, 0), preferred_shard, name, spec);
+    restore_tensors(c, reader, {&name, 1}, {&spec, 1}, {&dtype, 1});
   };
 }
 
@@ -82,6 +88,7 @@ constexpr OpDef kRestoreOp = {.name = "Restore",
                               .outputs = "tensor: dt",
                               .attrs = "dt: type, preferred_shard: int = -1",
                               .stateful = true,
+                              .undoes_failed_run = true,
                               .prepare = restore_prepare,
                               .gradient = not_differentiable};
 
@@ -90,6 +97,7 @@ constexpr OpDef kRestoreSliceOp = {.name = "RestoreSlice",
                                    .outputs = "tensor: dt",
                                    .attrs = "dt: type, preferred_shard: int = -1",
                                    .stateful = true,
+                                   .undoes_failed_run = true,
                                    .shape = restore_slice_shape,
                                    .prepare = restore_prepare,
                                    .gradient = not_differentiable};

@@ -3,6 +3,8 @@
 #include <chrono>
 #include <iostream>
 
+#include "persist/internal/background_save.h"
+#include "persist/internal/retention.h"
 #include "persist/internal/saver_graph.h"
 
 namespace cairn {
@@ -15,7 +17,7 @@ Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(&graph), option
   if (options.write_version != CheckpointFormat::kV1 && options.write_version != CheckpointFormat::kV2)
     fail(Code::kInvalidArgument, "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
   def_ = add_saver_nodes(graph, options);
-  next_preserved_ = now() + options_.keep_checkpoint_every_n_hours * 3600;
+  make_retention();
 }
 
 Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& options) {
@@ -30,10 +32,11 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
   saver.options_.max_to_keep = def.max_to_keep;
   saver.options_.keep_checkpoint_every_n_hours = def.keep_checkpoint_every_n_hours;
   saver.options_.sharded = def.sharded;
+  saver.options_.write_version = def.version;
   graph.find(def.filename_tensor_name);
   graph.find(def.save_tensor_name);
   graph.find_op(def.restore_op_name);
-  saver.next_preserved_ = saver.now() + saver.options_.keep_checkpoint_every_n_hours * 3600;
+  saver.make_retention();
   return saver;
 }
 
@@ -49,7 +52,7 @@ const SaverDef& Saver::as_saver_def() const {
 
 MetaGraph Saver::export_meta_graph(const std::string& filename, ExportOptions options) const {
   options.filename = filename;
-  options.saver_def = as_saver_def();
+  if (const SaverDef& def = as_saver_def(); !saves_nothing()) options.saver_def = def;
   return cairn::export_meta_graph(graph(), options);
 }
 
@@ -58,20 +61,27 @@ double Saver::now() const {
   return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
-void Saver::warn(const std::string& message) const {
-  if (options_.on_warning) return options_.on_warning(message);
-  std::cerr << "cairn: " << message << "\n";
+void Saver::make_retention() {
+  const auto warn = [on_warning = options_.on_warning](const std::string& message) {
+    if (on_warning) return on_warning(message);
+    std::cerr << "cairn: " << message << "\n";
+  };
+  retention_ = std::make_shared<Retention>(options_.max_to_keep, options_.keep_checkpoint_every_n_hours, now(), warn);
+  background_ = std::make_shared<internal::BackgroundSaves>(warn);
 }
 
 // ---- importing ----------------------------------------------------------------------------------------------------
 
-Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options) {
+Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options,
+                        const SaverOptions& saver) {
   const ImportedMetaGraph imported = import_meta_graph_def(graph, file, options);
-  if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def);
+  if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def, saver);
   const std::string scope = imported.scope.empty() ? "" : imported.scope + "/";
+  SaverOptions all = saver;
   const std::vector<Variable> variables = graph.collection<Variable>(GraphKeys::kGlobalVariables, scope);
   if (variables.empty()) return {};
-  return Saver(graph, {.var_list = variables});
+  all.var_list = variables;
+  return Saver(graph, all);
 }
 
 }  // namespace cairn

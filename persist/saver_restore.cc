@@ -1,6 +1,7 @@
-#include <algorithm>
+#include <unordered_map>
 
 #include "persist/checkpoint_reader.h"
+#include "persist/internal/restore_fit.h"
 #include "persist/internal/save_restore.h"
 #include "persist/internal/saver_graph.h"
 #include "persist/saver.h"
@@ -8,80 +9,80 @@
 namespace cairn {
 namespace {
 
-std::string quoted(const std::string& name) { return "'" + name + "'"; }
-
-class FitReport {
- public:
-  FitReport(const CheckpointReader& reader, const RestoreNodes& nodes) : reader_(reader), names_(reader.names()) {
-    for (const RestoreItem& item : nodes.items) check(item);
+// The graph's variables by the node that stands for each.
+std::unordered_map<const Node*, Variable> variables_by_node(const Graph& graph) {
+  std::unordered_map<const Node*, Variable> variables;
+  for (const std::string& key : graph.collection_keys()) {
+    for (const CollectionItem& item : graph.items(key)) {
+      if (const auto* variable = std::get_if<Variable>(&item)) variables.emplace(&variable->ref().node(), *variable);
+    }
   }
+  return variables;
+}
 
-  void throw_if_any(const std::string& prefix) const {
-    if (missing_.empty() && wrong_.empty()) return;
-    std::string text = str_cat("cannot restore from '", prefix, "'; no variable was changed:");
-    for (const std::string& line : missing_) text += "\n  Key " + line;
-    for (const std::string& line : wrong_) text += "\n  " + line;
-    std::vector<std::string> unused;
-    for (const std::string& name : names_) {
-      if (std::find(asked_.begin(), asked_.end(), name) == asked_.end()) unused.push_back(quoted(name));
-    }
-    if (!missing_.empty() && !unused.empty())
-      text += "\n  in the checkpoint and not asked for: " + join_for_people(unused);
-    throw Error(missing_.empty() ? Code::kInvalidArgument : Code::kNotFound, text);
+// Everything is there, under other names: gives the saver's own nodes what they would have read, as they know best how
+// each tensor gets to where it belongs.
+void run_with_values(Session& session, const CheckpointReader& reader, const Operation& restore_op,
+                     const RestoreFit& fit) {
+  Feeds feeds;
+  for (size_t i = 0; i < fit.restored.size(); ++i) {
+    const RestoreItem& item = *fit.restored[i];
+    feeds.push_back({session.graph().handle(item.read), read_item(reader, item, fit.report.restored[i].stored)});
   }
+  session.run_or_undo({restore_op}, std::move(feeds));
+}
 
- private:
-  void check(const RestoreItem& item) {
-    asked_.push_back(item.key);
-    const std::string variable =
-        item.variable && item.variable->name != item.key ? str_cat(" (variable '", item.variable->name, "')") : "";
-    const auto entry = reader_.find(item.key);
-    if (!entry) {
-      std::vector<std::string> close;
-      for (const std::string& name : nearest_names(item.key, names_)) close.push_back(quoted(name));
-      missing_.push_back(str_cat(item.key, " not found in checkpoint", variable, ": the graph wants ", item.dtype, " ",
-                                 item.shape, close.empty() ? "" : "; nearest: " + join_for_people(close)));
-      return;
+// Some of it is left alone, but the nodes may wait for each other (a saver that restores one after the other): sets the
+// variables past them.
+void set_values(Session& session, const CheckpointReader& reader, const RestoreFit& fit) {
+  const auto variables = variables_by_node(session.graph());
+  std::vector<std::pair<Variable, Tensor>> values;
+  for (size_t i = 0; i < fit.restored.size(); ++i) {
+    const RestoreItem& item = *fit.restored[i];
+    const auto known = variables.find(item.variable);
+    if (known == variables.end()) {
+      fail(Code::kUnimplemented, "'", item.key, "' is no variable in the graph's collections (it is restored after ",
+           item.read.node->str(), "); it can only be restored together with everything else");
     }
-    if (entry->dtype != item.dtype) {
-      wrong_.push_back(str_cat(quoted(item.key), variable, ": the graph wants dtype ", item.dtype,
-                               ", the checkpoint has ", entry->dtype));
-    }
-    const auto part = parse_shape_and_slice(item.spec);
-    if (part && !(part->full == entry->shape)) {
-      wrong_.push_back(str_cat(quoted(item.key), variable, ": the graph wants a slice of ", part->full,
-                               ", the checkpoint has ", entry->shape));
-    }
-    const Shape stored = part ? item.shape : entry->shape;
-    const bool fits = item.reshapes
-                          ? item.shape.num_elements() < 0 || item.shape.num_elements() == stored.num_elements()
-                          : item.shape.is_compatible_with(stored);
-    if (!fits)
-      wrong_.push_back(
-          str_cat(quoted(item.key), variable, ": the graph wants shape ", item.shape, ", the checkpoint has ", stored));
+    Tensor value = read_item(reader, item, fit.report.restored[i].stored);
+    if (item.reshapes && item.shape.is_fully_defined()) value = value.reshaped(item.shape);
+    values.emplace_back(known->second, std::move(value));
   }
-
-  const CheckpointReader& reader_;
-  std::vector<std::string> names_, asked_, missing_, wrong_;
-};
+  session.set_values(values);
+}
 
 }  // namespace
 
-void Saver::restore(Session& session, const std::string& path) const {
+RestoreReport Saver::restore(Session& session, const std::string& path, const RestoreOptions& options) const {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
+  if (saves_nothing()) return {};
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
   FileSystem& fs = files_of(session);
   const std::string prefix = checkpoint_prefix(path, &fs);
   const Operation restore_op = graph().find_op(def_.restore_op_name);
   const RestoreNodes nodes = find_restore_nodes(graph(), restore_op);
-  {
-    const CheckpointReader reader(prefix, &fs);
-    FitReport(reader, nodes).throw_if_any(prefix);
-    // Nodes that read apart assign apart: damage met by the second would leave the first's variables changed.
-    if (nodes.reads > 1) reader.verify();
+  const auto reader = std::make_shared<const CheckpointReader>(prefix, &fs);
+  RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
+  require_fit(fit.report, options);
+  if (fit.whole(nodes.items) && (!nodes.unknown || options.rename.empty())) {
+    RunState shared;  // the nodes find the checkpoint open
+    shared.get<OpenCheckpoints>().add(prefix, reader);
+    session.run_or_undo({restore_op}, {{def_.filename_tensor_name, prefix}}, std::move(shared));
+  } else if (nodes.unknown) {
+    fail(Code::kInvalidArgument, nodes.unknown->str(),
+         ": what it reads is computed as it runs; a restore that renames or leaves out variables needs names that are "
+         "constants in the graph");
+  } else if (fit.restored.size() == nodes.items.size()) {
+    run_with_values(session, *reader, restore_op, fit);
+  } else {
+    set_values(session, *reader, fit);
   }
-  session.run(restore_op, {{def_.filename_tensor_name, prefix}});
+  if (fit.restored.size() < graph().items(GraphKeys::kGlobalVariables).size() ||
+      !graph().items(GraphKeys::kLocalVariables).empty()) {
+    fit.report.uninitialized = session.uninitialized_variables();
+  }
+  return std::move(fit.report);
 }
 
 }  // namespace cairn

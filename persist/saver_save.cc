@@ -3,12 +3,14 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/background_save.h"
+#include "persist/internal/finite_watch.h"
+#include "persist/internal/publication.h"
+#include "persist/internal/retention.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
 namespace cairn {
-namespace {
-
 void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
   if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
     fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", options.latest_filename,
@@ -23,17 +25,6 @@ void check_names(const SaveOptions& options, const std::string& path, bool has_s
   }
 }
 
-// "run/model-100" is of the series "run/model".
-bool is_of_series(const std::string& stored, const std::string& path) {
-  const std::string prefix = without_shard_ending(stored);
-  if (prefix == path) return true;
-  if (!prefix.starts_with(path + "-")) return false;
-  const std::string number = prefix.substr(path.size() + 1);
-  return !number.empty() && number.find_first_not_of("0123456789") == std::string::npos;
-}
-
-}  // namespace
-
 std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   if (!target_) return number_;
   const Tensor value = session.run(*target_);
@@ -43,102 +34,162 @@ std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   fail(Code::kInvalidArgument, "global_step must be one number, got ", value.dtype(), " ", value.shape());
 }
 
-std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
-  if (&session.graph() != &graph())
-    fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
+internal::SaveJob Saver::begin_save(Session& session, const std::string& path, const SaveOptions& options,
+                                    FileSystem& fs) {
   const std::optional<int64_t> step = options.global_step.evaluate(session);
   check_names(options, path, step.has_value());
-  std::string checkpoint = path;
+  internal::SaveJob job{.path = path, .checkpoint = path, .options = options, .time = now(), .fs = &fs};
   if (step) {
     char number[32];
     std::snprintf(number, sizeof number, options_.pad_step_number ? "-%08lld" : "-%lld", static_cast<long long>(*step));
-    checkpoint += number;
+    job.checkpoint += number;
   }
-  FileSystem& fs = files_of(session);
-  const std::string directory = directory_of(checkpoint);
+  const std::string directory = directory_of(job.checkpoint);
   const auto above = fs.stat(directory_of(directory));
   if (!fs.exists(directory) && !(above && above->is_directory)) {
-    fail(Code::kNotFound, "Parent directory of ", checkpoint, " doesn't exist, can't save.");
+    fail(Code::kNotFound, "Parent directory of ", job.checkpoint, " doesn't exist, can't save.");
   }
-  const std::string saved =
-      session.run(def_.save_tensor_name, {{def_.filename_tensor_name, checkpoint}}).scalar<std::string>();
-  if (options.write_meta_graph) {
-    export_meta_graph(meta_graph_path(saved, options.meta_graph_suffix),
-                      {.strip_default_attrs = options.strip_default_attrs, .file_system = &fs});
-  }
+  if (options.write_meta_graph) job.meta = meta_graph_bytes(options.strip_default_attrs);
+  return job;
+}
+
+std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
+  FileSystem& fs = *job.fs;
+  const SaveOptions& options = job.options;
+  const auto lock = lock_for_saving(fs, directory_of(job.checkpoint));
+  std::optional<bool> finite;
+  const std::string saved = write_checkpoint(job, run, finite);
+  if (saves_nothing()) return "";
   if (!options.write_state) return saved;
-  adopt_earlier_run(path, options.latest_filename, fs);
-  std::erase_if(kept_, [&](const Kept& kept) { return kept.prefix == saved; });
-  kept_.push_back({saved, now()});
-  // What is about to go is not named any more when it goes.
-  std::vector<std::string> named = last_checkpoints();
-  if (options_.max_to_keep > 0 && named.size() > static_cast<size_t>(options_.max_to_keep)) {
-    named.erase(named.begin(), named.end() - options_.max_to_keep);
-  }
-  update_checkpoint_state(directory, saved, named, options.latest_filename, &fs);
-  remove_surplus(options.meta_graph_suffix, fs);
+  const std::vector<std::string> named = retention().record({.path = job.path,
+                                                             .prefix = saved,
+                                                             .time = job.time,
+                                                             .finite = finite,
+                                                             .metrics = options.metrics,
+                                                             .latest_filename = options.latest_filename},
+                                                            fs);
+  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs);
+  // What goes is not named any more when it goes.
+  retention().remove_surplus(options.meta_graph_suffix, fs);
   return saved;
 }
 
-void Saver::adopt_earlier_run(const std::string& path, const std::string& latest_filename, FileSystem& fs) {
-  const std::string file = join_path(directory_of(path), latest_filename);
-  if (std::find(adopted_.begin(), adopted_.end(), file) != adopted_.end()) return;
-  adopted_.push_back(file);
-  std::vector<std::string> earlier;
-  try {
-    const auto state = get_checkpoint_state(directory_of(path), latest_filename, &fs);
-    if (!state) return;
-    for (const std::string& prefix : state->all_model_checkpoint_paths) {
-      const bool known =
-          std::any_of(kept_.begin(), kept_.end(), [&](const Kept& kept) { return kept.prefix == prefix; });
-      if (!known && is_of_series(prefix, path)) earlier.push_back(prefix);
-    }
-  } catch (const Error& e) {
-    return warn(str_cat("earlier checkpoints stay where they are: ", e.what()));
+// Values and meta graph get their names together: no prefix has new values and an old meta graph.
+std::string Saver::write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
+                                    std::optional<bool>& finite) const {
+  FileSystem& fs = *job.fs;
+  FiniteWatch watch;
+  const OnNonfinite on_nonfinite = job.options.on_nonfinite;
+  Publication publication(fs, job.checkpoint);
+  publication.gather();
+  std::string saved = job.checkpoint;
+  if (!saves_nothing()) {
+    const FiniteWatch::Scope scope(on_nonfinite == OnNonfinite::kIgnore ? nullptr : &watch);
+    saved = run().scalar<std::string>();
+    if (on_nonfinite != OnNonfinite::kIgnore) finite = watch.all_finite();
   }
-  std::vector<Kept> own = std::move(kept_);
-  kept_.clear();
-  recover_last_checkpoints(earlier, &fs);
-  kept_.insert(kept_.end(), own.begin(), own.end());
+  if (!watch.all_finite()) {
+    const std::string found = str_cat("'", job.checkpoint, "': values are not finite: ", watch.report());
+    if (on_nonfinite == OnNonfinite::kRefuse)
+      fail(Code::kFailedPrecondition, found, "; nothing was saved (SaveOptions::on_nonfinite)");
+    retention().warn(found);
+  }
+  if (job.meta) {
+    AtomicFile file(fs, meta_graph_path(saved, job.options.meta_graph_suffix));
+    file.append(*job.meta);
+    publication.add(file, Publication::kBefore);
+  }
+  publication.commit();
+  return saved;
 }
 
-void Saver::remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs) {
-  while (options_.max_to_keep > 0 && kept_.size() > static_cast<size_t>(options_.max_to_keep)) {
-    const Kept oldest = kept_.front();
-    kept_.erase(kept_.begin());
-    if (oldest.time > next_preserved_) {
-      next_preserved_ += options_.keep_checkpoint_every_n_hours * 3600;
-      continue;
-    }
-    try {
-      remove_checkpoint(oldest.prefix, meta_graph_suffix, &fs);
-    } catch (const Error& e) {
-      warn(str_cat("an old checkpoint could not be removed: ", e.what()));
-    }
+std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
+  if (&session.graph() != &graph())
+    fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
+  if (background_) background_->settle();
+  const internal::SaveJob job = begin_save(session, path, options, files_of(session));
+  return finish_save(job, [&] {
+    return session.run(def_.save_tensor_name, {{def_.filename_tensor_name, job.checkpoint}});
+  });
+}
+
+// What an export depends on besides the nodes themselves, which never change once they are made.
+struct Saver::Exported {
+  uint64_t epoch;
+  int num_nodes;
+  bool strip_default_attrs;
+  SaverDef saver_def;
+  GraphVersions versions;
+  std::string library;
+  std::shared_ptr<const void> from_file;
+  std::map<std::string, std::vector<CollectionItem>> collections;
+  friend bool operator==(const Exported&, const Exported&) = default;
+};
+
+std::shared_ptr<const std::string> Saver::meta_graph_bytes(bool strip_default_attrs) {
+  const Graph& g = graph();
+  Exported now{g.epoch(), g.num_nodes(), strip_default_attrs, def_, g.versions, g.library, g.from_file, {}};
+  for (const std::string& key : g.collection_keys()) now.collections[key] = g.items(key);
+  if (!meta_graph_bytes_ || !exported_ || !(*exported_ == now)) {
+    meta_graph_bytes_ = std::make_shared<const std::string>(
+        export_meta_graph("", {.strip_default_attrs = strip_default_attrs}).bytes());
+    exported_ = std::make_shared<const Exported>(std::move(now));
   }
+  return meta_graph_bytes_;
+}
+
+std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::string& directory) const {
+  if (!fs.exists(directory)) {
+    fs.create_dir(directory);
+    fs.sync_dir(directory_of(directory));
+  }
+  auto lock = fs.lock_dir(directory);
+  recover_directory(fs, directory);
+  if (lock) {
+    for (const std::string& warning : sweep_directory(fs, directory)) retention().warn(warning);
+  }
+  return lock;
+}
+
+// ---- what stays -----------------------------------------------------------------------------------------------------
+
+Retention& Saver::retention() const {
+  graph();
+  return *retention_;
 }
 
 std::vector<std::string> Saver::last_checkpoints() const {
   std::vector<std::string> prefixes;
-  for (const Kept& kept : kept_) prefixes.push_back(kept.prefix);
+  if (!retention_) return prefixes;
+  for (auto& [prefix, time] : retention_->newest()) prefixes.push_back(prefix);
   return prefixes;
 }
 
-void Saver::recover_last_checkpoints(const std::vector<std::string>& prefixes, FileSystem* file_system) {
-  FileSystem& fs = file_system ? *file_system : posix_file_system();
-  kept_.clear();
-  for (const std::string& prefix : prefixes) {
-    auto info = fs.stat(bundle_index_path(prefix));
-    if (const auto files = info ? std::vector<std::string>() : checkpoint_v1_files(fs, prefix); !files.empty()) {
-      info = fs.stat(files[0]);
-    }
-    if (info) kept_.push_back({prefix, info->modified});
-  }
+void Saver::recover_last_checkpoints(const std::vector<std::string>& prefixes, FileSystem* fs) {
+  retention().recover(prefixes, fs ? *fs : posix_file_system());
 }
 
 void Saver::set_last_checkpoints_with_time(const std::vector<std::pair<std::string, double>>& checkpoints) {
-  kept_.clear();
-  for (const auto& [prefix, time] : checkpoints) kept_.push_back({prefix, time});
+  retention().set_newest(checkpoints);
 }
+
+void Saver::keep_best(const std::string& metric, int count, const KeepBestOptions& options) {
+  if (count < 0) fail(Code::kInvalidArgument, "keep_best: ", count, " checkpoints; 0 (none) or more are needed");
+  retention().keep_best(metric, count, options.higher_is_better);
+}
+
+void Saver::pin(const std::string& prefix, FileSystem* fs) {
+  retention().set_pinned(prefix, true, fs ? *fs : posix_file_system());
+}
+
+void Saver::pin(int64_t step, FileSystem* fs) { pin(retention().prefix_of_step(step), fs); }
+
+void Saver::unpin(const std::string& prefix, FileSystem* fs) {
+  retention().set_pinned(prefix, false, fs ? *fs : posix_file_system());
+}
+
+void Saver::unpin(int64_t step, FileSystem* fs) { unpin(retention().prefix_of_step(step), fs); }
+
+std::vector<KeptCheckpoint> Saver::kept() const { return retention().kept(); }
 
 }  // namespace cairn

@@ -4,12 +4,14 @@
 
 #include <any>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <random>
 #include <span>
 #include <string>
 #include <type_traits>
+#include <typeindex>
 #include <vector>
 
 #include "runtime/node.h"
@@ -120,12 +122,11 @@ class KernelSetup : public AttrReader {
   Tensor constant(int i) const;
 
   // Something of this node that lives as long as the session and is shared by all its plans: the position of a random
-  // sequence, a queue. Made by `make` when first asked for. Access from kernels must be synchronised by T itself.
+  // sequence, a queue. Made by `make` when first asked for, once however many threads ask. A node may keep one of each
+  // type. Access from kernels must be synchronised by T itself.
   template <class T>
   std::shared_ptr<T> session_state(const std::function<std::shared_ptr<T>()>& make) const {
-    std::any& slot = state_slot();
-    if (!slot.has_value()) slot = make();
-    return std::any_cast<std::shared_ptr<T>>(slot);
+    return std::any_cast<std::shared_ptr<T>>(state_of(typeid(T), [&] { return std::any(make()); }));
   }
   // 64 random bits, different in every session unless the session was given a seed.
   uint64_t fresh_seed() const;
@@ -134,7 +135,7 @@ class KernelSetup : public AttrReader {
   [[noreturn]] void unimplemented(const std::string& message) const { fail_at(node_, Code::kUnimplemented, message); }
 
  private:
-  std::any& state_slot() const;
+  std::any state_of(std::type_index kind, const std::function<std::any()>& make) const;
 
   const Graph& graph_;
   const Node& node_;
@@ -157,6 +158,23 @@ Kernel by_dtype(const KernelSetup& s, DType dtype, Make&& make) {
 }
 
 // ---- running --------------------------------------------------------------------------------------------------------
+
+// What the kernels of one run share beside tensors: a file that several of them read stays open from the first to the
+// last. One value of each type, made by its default constructor when first asked for. A run's kernels are called one
+// after the other, so it needs no lock.
+class RunState {
+ public:
+  template <class T>
+  T& get() {
+    std::shared_ptr<void>& value = values_[typeid(T)];
+    if (!value) value = std::make_shared<T>();
+    return *static_cast<T*>(value.get());
+  }
+  void clear() { values_.clear(); }
+
+ private:
+  std::map<std::type_index, std::shared_ptr<void>> values_;
+};
 
 // Memory of one running plan: blocks come back here when their last reader has run, and are handed out again.
 class Arena {
@@ -232,6 +250,9 @@ class KernelContext {
   // The size of parallel_for's pieces (the last may be smaller).
   static int64_t piece_size(int64_t n, double cost);
 
+  // Of this run alone. Not from inside parallel_for.
+  RunState& run_state() const { return *run_state_; }
+
   // What persistence ops read and write; null: the machine's files.
   FileSystem* file_system() const { return file_system_; }
 
@@ -256,6 +277,7 @@ class KernelContext {
   Arena* arena_ = nullptr;
   int threads_ = 1;
   FileSystem* file_system_ = nullptr;
+  RunState* run_state_ = nullptr;
   std::vector<BufferRef> scratch_;
 };
 

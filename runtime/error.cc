@@ -26,17 +26,27 @@ std::string SourceLocation::str() const {
 
 namespace {
 
-size_t edit_distance(std::string_view a, std::string_view b) {
+// The edit distance where it is at most `limit`, else something larger. Looks only at what can stay within the limit.
+size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
+  while (!a.empty() && !b.empty() && a.front() == b.front()) a.remove_prefix(1), b.remove_prefix(1);
+  while (!a.empty() && !b.empty() && a.back() == b.back()) a.remove_suffix(1), b.remove_suffix(1);
+  const size_t far = limit + 1;
+  if (std::max(a.size(), b.size()) - std::min(a.size(), b.size()) > limit) return far;
+  if (a.empty() || b.empty()) return a.size() + b.size();
   std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
+  for (size_t j = 0; j <= b.size(); ++j) row[j] = std::min(j, far);
   for (size_t i = 1; i <= a.size(); ++i) {
-    size_t diagonal = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
+    const size_t begin = i > limit ? i - limit : 1, end = std::min(b.size(), i + limit);
+    size_t diagonal = row[begin - 1], least = far;
+    row[begin - 1] = begin == 1 ? std::min(i, far) : far;
+    for (size_t j = begin; j <= end; ++j) {
+      const size_t above = j == i + limit ? far : row[j];
       const size_t substitute = diagonal + (a[i - 1] != b[j - 1]);
       diagonal = row[j];
-      row[j] = std::min({substitute, row[j] + 1, row[j - 1] + 1});
+      row[j] = std::min({substitute, above + 1, row[j - 1] + 1, far});
+      least = std::min(least, row[j]);
     }
+    if (least > limit && row[begin - 1] > limit) return far;
   }
   return row[b.size()];
 }
@@ -46,18 +56,22 @@ size_t edit_distance(std::string_view a, std::string_view b) {
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& candidates, size_t most) {
   // Long names are rare and the comparison is quadratic: past this length a suggestion is not worth its time.
   constexpr size_t kLongest = 512;
-  if (name.size() > kLongest) return {};
-  const size_t limit = std::max<size_t>(2, name.size() / 3);
-  std::vector<std::pair<size_t, const std::string*>> close;
+  if (name.size() > kLongest || most == 0) return {};
+  size_t limit = std::max<size_t>(2, name.size() / 3);
+  std::vector<std::pair<size_t, const std::string*>> close;  // the nearest so far, in order
   for (const std::string& candidate : candidates) {
     const size_t longer = std::max(candidate.size(), name.size()), shorter = std::min(candidate.size(), name.size());
     if (longer - shorter > limit) continue;
-    const size_t distance = edit_distance(name, candidate);
-    if (distance <= limit) close.emplace_back(distance, &candidate);
+    const size_t distance = edit_distance(name, candidate, limit);
+    if (distance > limit) continue;
+    const auto after = std::upper_bound(close.begin(), close.end(), distance,
+                                        [](size_t d, const auto& other) { return d < other.first; });
+    close.insert(after, {distance, &candidate});
+    if (close.size() > most) close.pop_back();
+    if (close.size() == most) limit = std::min(limit, close.back().first);
   }
-  std::stable_sort(close.begin(), close.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   std::vector<std::string> names;
-  for (size_t i = 0; i < close.size() && i < most; ++i) names.push_back(*close[i].second);
+  for (const auto& [distance, candidate] : close) names.push_back(*candidate);
   return names;
 }
 

@@ -67,6 +67,7 @@ void Graph::reset() {
   control_scopes_.clear();
   colocation_.clear();
   device_.clear();
+  flow_.reset();
   made_at_ = {};
   seed_.reset();
   versions = {};
@@ -104,9 +105,10 @@ void Graph::check_owns(const Operation& op, std::string_view what) const {
 // ---- adding -------------------------------------------------------------------------------------------------------
 
 const Op& Graph::parsed(const OpDef& def) {
-  std::unique_ptr<Op>& op = parsed_[&def];
-  if (!op) op = std::make_unique<Op>(parse_op(def));
-  return *op;
+  if (const auto known = parsed_.find(&def); known != parsed_.end()) return *known->second;
+  auto op = std::make_unique<Op>(parse_op(def));
+  std::unique_lock lock(mutex_);  // sessions look into it meanwhile, to say what they cannot run
+  return *parsed_.emplace(&def, std::move(op)).first->second;
 }
 
 std::vector<const Node*> Graph::control_inputs_for(const Node& node) const {
@@ -155,6 +157,14 @@ void Graph::insert(std::unique_ptr<Node> node) {
   nodes_.push_back(std::move(node));
 }
 
+void Graph::amend(NodeSpec& spec, const std::string& node_name) {
+  const Scope inside = name_scope(node_name + "/");
+  const Scope no_waiting = control_dependencies({});
+  const std::shared_ptr<FlowContext> context = flow_;
+  const Scope no_context = control_flow(nullptr);
+  context->amend(*this, spec);
+}
+
 Operation Graph::add_node(NodeSpec spec) {
   auto node = std::make_unique<Node>();
   node->op = &parsed(*spec.op);
@@ -171,6 +181,7 @@ Operation Graph::add_node(NodeSpec spec) {
   }
   if (!is_valid_node_name(node->name)) fail_at(*node, Code::kInvalidArgument, "this is not a valid name for a node");
   if (exact && contains(node->name)) fail_at(*node, Code::kInvalidArgument, "a node of this name exists");
+  if (flow_) amend(spec, node->name);
   node->id = static_cast<int>(nodes_.size());
   for (const Output& input : spec.inputs) {
     if (input.graph_ != this || input.epoch_ != epoch_) check_owns(input, node->str());
@@ -193,8 +204,11 @@ Operation Graph::add_node(NodeSpec spec) {
   const Node* added = node.get();
   take_name(choice);
   for (const auto& scope : control_scopes_) scope->made_inside.insert(added);
-  std::unique_lock lock(mutex_);
-  insert(std::move(node));
+  {
+    std::unique_lock lock(mutex_);
+    insert(std::move(node));
+  }
+  if (flow_) flow_->added(handle(*added));
   return handle(*added);
 }
 
@@ -445,6 +459,10 @@ Scope Graph::colocate_with_future(std::string_view node_name) {
 
 Scope Graph::device(std::string_view device) {
   return undo_later("", [this, left = std::exchange(device_, std::string(device))] { device_ = left; });
+}
+
+Scope Graph::control_flow(std::shared_ptr<FlowContext> context) {
+  return undo_later("", [this, left = std::exchange(flow_, std::move(context))] { flow_ = left; });
 }
 
 Scope Graph::made_at(SourceLocation at) {

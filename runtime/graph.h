@@ -137,6 +137,17 @@ class [[nodiscard]] Scope {
 // TensorFlow's rule for names of nodes: [A-Za-z0-9.][A-Za-z0-9_.\\/>-]*
 bool is_valid_node_name(std::string_view name);
 
+// Has a say in nodes about to be added, while Graph::control_flow() has it in force: how a branch of cond() takes what
+// it uses from outside.
+class FlowContext {
+ public:
+  virtual ~FlowContext() = default;
+  // May change what the node takes and waits for. Called in the name scope of the node, with no context in force and
+  // nothing to wait for; nodes made meanwhile stay even if the node itself is then refused.
+  virtual void amend(Graph& graph, NodeSpec& spec) = 0;
+  virtual void added(const Operation& op) = 0;
+};
+
 class Graph {
  public:
   Graph();
@@ -191,6 +202,10 @@ class Graph {
   // Nodes made inside remember `at` as the place that made them: for builders that make several. The outermost wins.
   Scope made_at(SourceLocation at);
   SourceLocation current_location(SourceLocation at) const { return made_at_.known() ? made_at_ : at; }
+
+  // Nodes made inside are handed to `context` first. Null: to none.
+  Scope control_flow(std::shared_ptr<FlowContext> context);
+  const std::shared_ptr<FlowContext>& control_flow() const { return flow_; }
 
   // The name a node wished to be called `name` would get now: scope, then _1, _2 … (case does not distinguish names).
   // mark: takes the name.
@@ -260,6 +275,7 @@ class Graph {
   static std::vector<std::string> colocation_groups(const Node& node);
   NameChoice choose_name(std::string_view wish) const;
   void take_name(const NameChoice& choice);
+  void amend(NodeSpec& spec, const std::string& node_name);
   Scope undo_later(std::string name, std::function<void()> undo);
   void insert(std::unique_ptr<Node> node);
   std::optional<Tensor> known_static_value(Endpoint e) const;
@@ -282,6 +298,7 @@ class Graph {
   std::vector<std::shared_ptr<ControlScope>> control_scopes_;
   std::vector<std::string> colocation_;
   std::string device_;
+  std::shared_ptr<FlowContext> flow_;
   SourceLocation made_at_;
   std::optional<int64_t> seed_;
   std::map<std::string, std::vector<CollectionItem>, std::less<>> collections_;

@@ -36,6 +36,37 @@ class GraphImporter {
     return land();
   }
 
+  // See internal::why_carried.
+  static std::string why_carried(const Graph& graph, const Node& node) {
+    const Op* known = nullptr;
+    {
+      std::shared_lock lock(graph.mutex_);
+      for (const auto& [def, op] : graph.parsed_) {
+        if (op->name == node.op->name) known = op.get();
+      }
+    }
+    if (!known) return "";
+    std::vector<std::string> attrs;
+    for (const std::string& name : internal::foreign_attrs(node.attrs, *known, node.op)) {
+      attrs.push_back("'" + name + "' = " + node.attrs.find(name)->str());
+    }
+    if (!attrs.empty()) {
+      return str_cat("with ", attrs.size() == 1 ? "an attribute" : "attributes", " that this build's ", known->name,
+                     " does not have: ", join_for_people(attrs));
+    }
+    Node as_known;
+    as_known.name = node.name;
+    as_known.op = known;
+    as_known.inputs = node.inputs;
+    as_known.attrs = node.attrs;
+    try {
+      internal::bind_signature(as_known, /*strict=*/false);
+    } catch (const Error& e) {
+      return e.what();
+    }
+    return "";
+  }
+
  private:
   void wrong(const ImportedNode& node, const std::string& message) {
     errors_.push_back(str_cat(node.op, " '", node.name, "': ", message));
@@ -185,6 +216,25 @@ class GraphImporter {
     return ordered;
   }
 
+  // A node that says more than this build's op can heed is carried: its op is what the file says of it or, where that
+  // is nothing, a likeness of ours that cannot be run.
+  bool says_too_much(size_t i) const {
+    const Node& node = *nodes_[i];
+    if (!node.op->def) return false;
+    const auto told = described_.find(node.op->name);
+    return !internal::foreign_attrs(node.attrs, *node.op, told == described_.end() ? nullptr : told->second.get())
+                .empty();
+  }
+  const Op* carried_op(const Op& ours) {
+    if (const auto told = described_.find(ours.name); told != described_.end()) return told->second.get();
+    auto& likeness = likenesses_[ours.name];
+    if (!likeness) {
+      likeness = std::make_unique<Op>(ours);
+      likeness->def = nullptr;
+    }
+    return likeness.get();
+  }
+
   // What the node says of its own outputs, where its op does not.
   void bind_undescribed(size_t i) {
     Node& node = *nodes_[i];
@@ -197,9 +247,11 @@ class GraphImporter {
 
   void bind(size_t i) {
     Node& node = *nodes_[i];
+    if (says_too_much(i)) node.op = carried_op(*node.op);
     const bool known = node.op->def != nullptr;
+    const bool described = !node.op->wire.empty() || likenesses_.count(node.op->name) > 0;
     try {
-      if (node.op->outputs.empty() && !known && node.op->wire.empty()) {
+      if (node.op->outputs.empty() && !known && !described) {
         bind_undescribed(i);
       } else if (!known) {
         internal::bind_outputs(node);
@@ -264,7 +316,9 @@ class GraphImporter {
       take_name(node->name);
       handles.push_back(graph_.handle(*node));
     }
-    for (auto& [name, op] : described_) graph_.carried_.push_back(std::move(op));
+    for (auto* ops : {&described_, &likenesses_}) {
+      for (auto& [name, op] : *ops) graph_.carried_.push_back(std::move(op));
+    }
     std::unique_lock lock(graph_.mutex_);
     for (auto& node : nodes_) graph_.insert(std::move(node));
     return handles;
@@ -283,13 +337,17 @@ class GraphImporter {
   Graph& graph_;
   std::vector<ImportedNode> given_;
   const OpSet& ops_;
-  std::unordered_map<std::string, std::unique_ptr<Op>> described_;
+  std::unordered_map<std::string, std::unique_ptr<Op>> described_, likenesses_;
   std::unordered_map<std::string, size_t> index_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::map<size_t, std::vector<Shape>> file_shapes_;
   std::unordered_map<const Node*, int> used_outputs_;
   std::vector<std::string> errors_;
 };
+
+std::string internal::why_carried(const Graph& graph, const Node& node) {
+  return GraphImporter::why_carried(graph, node);
+}
 
 std::vector<Operation> Graph::import_nodes(std::vector<ImportedNode> nodes, const OpSet& ops, std::vector<Op> carried) {
   return GraphImporter(*this, std::move(nodes), ops, std::move(carried)).run();

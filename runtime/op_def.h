@@ -59,6 +59,8 @@ struct OpDef {
   bool commutative = false, aggregate = false, allows_uninitialized_input = false;  // written to stripped_op_list
   Access access = Access::kRead;
   Flow flow = Flow::kPlain;
+  // A run with such a node that fails leaves every variable as it was: what reads checkpoints should not set half.
+  bool undoes_failed_run = false;
   bool must_be_fed = false;  // has no value of its own (Placeholder): a run that needs it must feed it
   bool never_static =
       false;  // is there to be fed (PlaceholderWithDefault): not known before a run, whatever its inputs

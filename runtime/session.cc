@@ -5,7 +5,9 @@
 #include <map>
 #include <mutex>
 #include <random>
+#include <set>
 #include <shared_mutex>
+#include <typeindex>
 #include <unordered_map>
 
 #include "runtime/internal/executor.h"
@@ -29,9 +31,10 @@ struct SessionState {
   std::mutex plans_mutex;
   std::unordered_map<PlanKey, std::shared_ptr<CachedPlan>, PlanKeyHash> plans;
 
-  std::mutex resources_mutex;  // guards the maps below, not what is in them
+  // Guards the maps below, not what is in them. Recursive: what makes a node's state may draw a seed.
+  std::recursive_mutex resources_mutex;
   std::map<std::string, std::unique_ptr<VariableState>> variables;
-  std::unordered_map<const Node*, std::any> node_states;
+  std::map<std::pair<const Node*, std::type_index>, std::any> node_states;
   std::mt19937_64 random;
 
   // Held alone by runs that write variables, together by runs that only read them.
@@ -74,7 +77,7 @@ VariableState& SessionState::variable(const Node& node) {
 
 std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, const Graph& graph, const PlanKey& key) {
   auto prepared = std::make_shared<PreparedPlan>();
-  prepared->plan = make_plan(key);
+  prepared->plan = make_plan(key, &graph);
   // Where a constant is fed, what follows from it in the graph need not hold in this plan.
   const bool own_values = std::none_of(key.feeds.begin(), key.feeds.end(), [&](const Endpoint& feed) {
     return graph.static_value(graph.handle(feed)).valid();
@@ -86,6 +89,7 @@ std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, cons
     for (const Node* node : step.variables) states.push_back(state_of(node));
   }
   for (const Node* node : prepared->plan.reads) prepared->reads.push_back(state_of(node));
+  for (const Node* node : prepared->plan.writes) prepared->writes.push_back(state_of(node));
   for (const Plan::Fetch& fetch : prepared->plan.fetches) prepared->fetched.push_back(state_of(fetch.variable));
   return prepared;
 }
@@ -114,10 +118,12 @@ using internal::PlanKey;
 
 // ---- what kernels keep in a session -------------------------------------------------------------------------------
 
-std::any& KernelSetup::state_slot() const {
+std::any KernelSetup::state_of(std::type_index kind, const std::function<std::any()>& make) const {
   if (!session_) fail("it keeps state in a session and cannot be computed while a graph is built");
   std::lock_guard lock(session_->state_->resources_mutex);
-  return session_->state_->node_states[&node_];
+  auto& states = session_->state_->node_states;
+  const auto known = states.find({&node_, kind});
+  return known != states.end() ? known->second : states.emplace(std::pair(&node_, kind), make()).first->second;
 }
 
 uint64_t KernelSetup::fresh_seed() const {
@@ -168,7 +174,7 @@ Endpoint Session::resolve_tensor(const Target& target, std::string_view what) co
   return e;
 }
 
-void Session::execute(Frame& frame) {
+void Session::execute(Frame& frame, bool undo) {
   const internal::PreparedPlan& prepared = frame.prepared();
   std::shared_lock readers(state_->values_mutex, std::defer_lock);
   std::unique_lock writer(state_->values_mutex, std::defer_lock);
@@ -184,10 +190,20 @@ void Session::execute(Frame& frame) {
   if (!missing.empty()) {
     frame.drop_feeds();
     fail(Code::kFailedPrecondition, "uninitialized ",
-         missing.size() == 1 ? "variable: " : "variables: ", join_for_people(missing),
+         missing.size() == 1 ? "variable: " : "variables: ", join_for_people(missing, missing.size()),
          "; run the initializer (global_variables_initializer) or restore a checkpoint first");
   }
-  frame.run();
+  if (!undo && !prepared.plan.undoes) return frame.run();
+  // Copies share the memory, and who writes to shared memory takes new: the old values cost nothing but their space.
+  std::vector<Tensor> before;
+  before.reserve(prepared.writes.size());
+  for (const VariableState* variable : prepared.writes) before.push_back(variable->value);
+  try {
+    frame.run();
+  } catch (...) {
+    for (size_t i = 0; i < before.size(); ++i) prepared.writes[i]->value = std::move(before[i]);
+    throw;
+  }
 }
 
 Tensor Session::run(const Target& fetch, const Feeds& feeds) { return std::move(run_all({fetch}, feeds)[0]); }
@@ -195,10 +211,19 @@ Tensor Session::run(const Target& fetch, const Feeds& feeds) { return std::move(
 namespace {
 
 void check_fed_once(const std::vector<Endpoint>& feeds) {
-  for (size_t i = 0; i < feeds.size(); ++i) {
-    if (std::find(feeds.begin() + static_cast<std::ptrdiff_t>(i) + 1, feeds.end(), feeds[i]) != feeds.end()) {
-      fail(Code::kInvalidArgument, "'", endpoint_name(*feeds[i].node, feeds[i].index, true), "' is fed twice");
+  const auto refuse = [](const Endpoint& e) {
+    fail(Code::kInvalidArgument, "'", endpoint_name(*e.node, e.index, true), "' is fed twice");
+  };
+  constexpr size_t kFew = 16;
+  if (feeds.size() <= kFew) {  // what a training step feeds: needs no memory
+    for (size_t i = 0; i < feeds.size(); ++i) {
+      if (std::count(feeds.begin(), feeds.begin() + static_cast<std::ptrdiff_t>(i), feeds[i]) > 0) refuse(feeds[i]);
     }
+    return;
+  }
+  std::set<std::pair<const Node*, int>> seen;
+  for (const Endpoint& e : feeds) {
+    if (!seen.emplace(e.node, e.index).second) refuse(e);
   }
 }
 
@@ -212,17 +237,8 @@ std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const F
   for (const Target& target : targets) key.targets.push_back(resolve(target, "run").node);
   for (const Feed& feed : feeds) key.feeds.push_back(resolve_tensor(feed.target, "feed"));
   check_fed_once(key.feeds);
-  const std::shared_ptr<CachedPlan> cached = state_->plan_for(this, graph_, key);
-
-  std::unique_ptr<Frame> frame;
-  {
-    std::lock_guard lock(cached->mutex);
-    if (!cached->free_frames.empty()) {
-      frame = std::move(cached->free_frames.back());
-      cached->free_frames.pop_back();
-    }
-  }
-  if (!frame) frame = std::make_unique<Frame>(cached->prepared, state_->threads, options_.file_system);
+  std::shared_ptr<CachedPlan> cached;
+  std::unique_ptr<Frame> frame = frame_for(key, cached);
   std::vector<Tensor> results;
   for (size_t i = 0; i < feeds.size(); ++i) frame->feed(i, key.feeds[i], feeds[i].value);
   execute(*frame);
@@ -230,6 +246,39 @@ std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const F
   std::lock_guard lock(cached->mutex);
   cached->free_frames.push_back(std::move(frame));
   return results;
+}
+
+void Session::run_or_undo(const std::vector<Target>& targets, Feeds feeds, RunState shared) {
+  check_graph();
+  PlanKey key;
+  for (const Target& target : targets) key.targets.push_back(resolve(target, "run_or_undo").node);
+  for (const Feed& feed : feeds) key.feeds.push_back(resolve_tensor(feed.target, "feed"));
+  check_fed_once(key.feeds);
+  std::shared_ptr<CachedPlan> cached;
+  std::unique_ptr<Frame> frame = frame_for(key, cached);
+  for (size_t i = 0; i < feeds.size(); ++i) {
+    frame->feed(i, key.feeds[i], feeds[i].value);
+    feeds[i].value = Tensor();  // with nobody else to read it, a variable can take its memory over
+  }
+  frame->share(std::move(shared));
+  execute(*frame, true);
+  std::vector<Tensor> none;
+  frame->collect(none);
+  std::lock_guard lock(cached->mutex);
+  cached->free_frames.push_back(std::move(frame));
+}
+
+std::unique_ptr<Frame> Session::frame_for(const PlanKey& key, std::shared_ptr<CachedPlan>& plan) {
+  plan = state_->plan_for(this, graph_, key);
+  {
+    std::lock_guard lock(plan->mutex);
+    if (!plan->free_frames.empty()) {
+      std::unique_ptr<Frame> frame = std::move(plan->free_frames.back());
+      plan->free_frames.pop_back();
+      return frame;
+    }
+  }
+  return std::make_unique<Frame>(plan->prepared, state_->threads, options_.file_system);
 }
 
 Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Target>& feeds,
@@ -311,6 +360,29 @@ void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values)
   for (const auto& [variable, value] : values) copies.push_back(value.clone());
   std::unique_lock lock(state_->values_mutex);
   for (size_t i = 0; i < states.size(); ++i) states[i]->value = std::move(copies[i]);
+}
+
+SessionSnapshot Session::snapshot() {
+  check_graph();
+  SessionSnapshot snapshot;
+  std::shared_lock values(state_->values_mutex);
+  std::lock_guard lock(state_->resources_mutex);
+  for (const auto& [key, state] : state_->variables) snapshot.variables_.emplace(key, *state);
+  return snapshot;
+}
+
+void Session::load(const SessionSnapshot& snapshot) {
+  check_graph();
+  std::unique_lock values(state_->values_mutex);
+  std::lock_guard lock(state_->resources_mutex);
+  for (const auto& [key, state] : state_->variables) {
+    if (!snapshot.variables_.count(key)) state->value = {};
+  }
+  for (const auto& [key, then] : snapshot.variables_) {
+    auto& state = state_->variables[key];
+    if (!state) state = std::make_unique<VariableState>();
+    *state = then;  // where it is stays: plans point at it
+  }
 }
 
 std::vector<std::string> Session::uninitialized_variables() {

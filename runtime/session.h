@@ -17,6 +17,7 @@
 // Threads: run() may be called from several threads. Runs that change variables go one at a time; others together.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
@@ -31,6 +32,8 @@ namespace cairn {
 namespace internal {
 struct SessionState;
 class Frame;
+struct CachedPlan;
+struct PlanKey;
 }  // namespace internal
 
 struct SessionOptions {
@@ -70,6 +73,17 @@ struct Feed {
 };
 using Feeds = std::vector<Feed>;
 
+// The values of a session's variables at one moment, between two runs. It shares their memory: a variable that is
+// changed afterwards is copied first, so taking one costs no copy of the model, and keeping it at most one.
+class SessionSnapshot {
+ public:
+  SessionSnapshot() = default;  // no variable has a value
+
+ private:
+  friend class Session;
+  std::map<std::string, VariableState> variables_;
+};
+
 // A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the first time, allocates
 // nothing. For one thread at a time; make one for each thread (a copy is not another one). The session must outlive it.
 //
@@ -107,7 +121,7 @@ class Session {
   // Throws InvalidArgument (a feed of another dtype or shape, a placeholder not fed, whatever kernels find),
   // FailedPrecondition (uninitialised variables: all of them, by name; a reset graph), NotFound (names), Unimplemented
   // (ops this build cannot run: all of them). On failure variables written before the failing node keep what was
-  // written.
+  // written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice, Restore): that changes all or none.
   Tensor run(const Target& fetch, const Feeds& feeds = {});
   // Several at once, in one pass over the graph: values in the order of `fetches`. `targets` are run for their effect.
   std::vector<Tensor> run(std::initializer_list<Target> fetches, const Feeds& feeds = {},
@@ -121,6 +135,11 @@ class Session {
   std::vector<Tensor> run_all(const std::vector<Target>& fetches, const Feeds& feeds = {},
                               const std::vector<Target>& targets = {});
 
+  // Runs `targets` all or nothing: where it throws, every variable has the value, to the last bit, that it had before,
+  // and those without one have none. (So does run() where the graph itself reads a checkpoint.) Values that were fed
+  // are let go of as soon as nothing reads them; `shared` is what the kernels begin with as their run_state().
+  void run_or_undo(const std::vector<Target>& targets, Feeds feeds = {}, RunState shared = {});
+
   Call prepare(const std::vector<Target>& fetches, const std::vector<Target>& feeds = {},
                const std::vector<Target>& targets = {});
 
@@ -131,6 +150,11 @@ class Session {
   void set_value(const Variable& variable, const Tensor& value);
   // Sets several, all or none: everything is checked before the first is changed.
   void set_values(const std::vector<std::pair<Variable, Tensor>>& values);
+  // All variables' values as they are now; a run that changes some is waited for.
+  SessionSnapshot snapshot();
+  // Every variable takes the value it had when `snapshot` was taken of this or another session of the same graph;
+  // those that had none become uninitialised.
+  void load(const SessionSnapshot& snapshot);
   // Of the variables in the collections "variables" and "local_variables", those without a value.
   std::vector<std::string> uninitialized_variables();
 
@@ -147,7 +171,9 @@ class Session {
   // What a target names: an endpoint, or (index -1) an operation.
   Endpoint resolve(const Target& target, std::string_view what) const;
   Endpoint resolve_tensor(const Target& target, std::string_view what) const;
-  void execute(internal::Frame& frame);
+  void execute(internal::Frame& frame, bool undo = false);
+  // The plan for what is asked, and a frame to run it in.
+  std::unique_ptr<internal::Frame> frame_for(const internal::PlanKey& key, std::shared_ptr<internal::CachedPlan>& plan);
 
   Graph& graph_;
   SessionOptions options_;

@@ -38,7 +38,7 @@ struct Library {
 };
 const std::vector<Library> kLibraries = {
     {"(unsupported/)?Eigen/.*", "(ops/[^/]*\\.cc|ops/internal/.*|bench/.*)"},
-    {"(google/protobuf/.*|.*\\.pb\\.h)", "(persist/.*\\.cc|persist/internal/.*|tests/.*)"},
+    {"(google/protobuf/.*|.*\\.pb\\.h)", "(persist/.*\\.cc|persist/internal/.*|tests/.*|samples/hyperparameters\\.cc)"},
     {"(leveldb/.*|isa-l.*|crc\\.h|snappy.*)", "(persist/.*\\.cc|persist/internal/.*|tests/.*)"},
     {"CLI/.*", "(tools|samples|bench)/.*"},
     {"zlib\\.h", "(samples|tests)/.*"},

@@ -1,6 +1,7 @@
 // `cairn`: checkpoints and meta graphs from the command line.
 //
 // Exit status: 0 fine, 1 a difference or a problem, 2 wrong usage. Errors are on standard error.
+#include <charconv>
 #include <iostream>
 #include <vector>
 
@@ -18,19 +19,39 @@ struct Command {
 };
 
 constexpr Command kCommands[] = {
-    {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
-     "cairn inspect run/model-1000 --tensor W --values", make_inspect},
-    {"meta", "Tells what a .meta file says: who wrote it, its saver, collections, ops, variables.",
-     "cairn meta run/model-1000.meta --collections", make_meta},
-    {"copy", "Writes a checkpoint again, whole and checked, with its .meta file if it has one.",
-     "cairn copy run/model-1000 backup/model-1000", make_copy},
+    {"average",
+     "Writes the means of several checkpoints' floating-point tensors; everything else is as in the last one.",
+     "cairn average run/model-800 run/model-900 run/model-1000 run/mean", make_average},
     {"convert",
      "Writes the values of a checkpoint in the other format. A .meta file names savers of one format and is "
      "not converted.",
      "cairn convert old/model.ckpt new/model --format v2", make_convert},
+    {"copy", "Writes a checkpoint again, whole and checked, with its .meta file if it has one.",
+     "cairn copy run/model-1000 backup/model-1000", make_copy},
+    {"diff", "Says how the tensors of two checkpoints differ, or two graphs: nodes, attributes, collections, savers.",
+     "cairn diff run/model-1000 run/model-2000 --tolerance 1e-6\n  cairn diff old/model.meta new/model.meta",
+     make_diff},
+    {"export", "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
+     "cairn export run/model-1000 weights.npz --tensor 'layer1/.*'", make_export},
+    {"freeze", "Writes what computing some outputs takes, graph and values, as one GraphDef without variables.",
+     "cairn freeze run/model-1000.meta run/model-1000 --output softmax serve/model.pb", make_freeze},
+    {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
+     "cairn inspect run/model-1000 --tensor W --values", make_inspect},
+    {"meta", "Tells what a .meta file says: who wrote it, its saver, collections, ops, variables.",
+     "cairn meta run/model-1000.meta --collections", make_meta},
+    {"rename", "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not copied.",
+     "cairn rename run/model-1000 renamed/model-1000 --re 's/^net/model/' --map global_step=step --dry-run",
+     make_rename},
     {"run", "Runs part of a graph and prints tensors, or writes them to .npy files.",
      "cairn run run/model-1000.meta --checkpoint run/model-1000 --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
      make_run},
+    {"show", "Prints one file as text that stays the same while the file says the same: for comparing line by line.",
+     "cairn show run/model-1000.meta\n\n"
+     "For git to compare such files, give their names a driver in .gitattributes:\n"
+     "  *.meta diff=cairn\n  *.index diff=cairn\n  *.pb diff=cairn\n  *.data-*-of-* diff=cairn\n"
+     "and say once what the driver is:\n"
+     "  git config diff.cairn.textconv \"cairn show\"",
+     make_show},
     {"train", "Goes on training from a checkpoint, with none of the model's code.",
      "cairn train run/model-1000.meta --checkpoint run/model-1000 --train-op GradientDescent --loss Mean:0 \\\n"
      "    --feed X=images.npy --feed Y=labels.npy --batch 100 --steps 1000 --save-every 100 --dir resumed",
@@ -56,8 +77,23 @@ int run(const std::string& name, const Work& work) {
 
 }  // namespace
 
+namespace cairn {
+
+CLI::Validator at_least(int64_t least) {
+  const auto check = [least](std::string& text) {
+    double value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool fine = error == std::errc() && end == text.data() + text.size() && value >= static_cast<double>(least);
+    return fine ? std::string() : str_cat(text, " is no number from ", least, " on");
+  };
+  return CLI::Validator(check, str_cat(">= ", least));
+}
+
+}  // namespace cairn
+
 int main(int argc, char** argv) {
-  CLI::App app("Checkpoints and meta graphs in TensorFlow's formats: seen, checked, copied, run and trained on.");
+  CLI::App app("Checkpoints and meta graphs in TensorFlow's formats: seen, checked, compared, copied, run, trained on.",
+               "cairn");
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.footer(

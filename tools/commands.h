@@ -2,6 +2,7 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <stdexcept>
@@ -21,19 +22,30 @@ struct UsageError : std::runtime_error {
 using Work = std::function<int()>;
 using CommandMaker = Work (*)(CLI::App& app);
 
-// inspect.cc
-Work make_inspect(CLI::App& app);
-// meta.cc
-Work make_meta(CLI::App& app);
-// copy.cc
-Work make_copy(CLI::App& app);
-Work make_convert(CLI::App& app);
-// run.cc
-Work make_run(CLI::App& app);
-Work make_train(CLI::App& app);
+Work make_average(CLI::App& app);  // average.cc
+Work make_convert(CLI::App& app);  // copy.cc
+Work make_copy(CLI::App& app);     // copy.cc
+Work make_diff(CLI::App& app);     // diff.cc
+Work make_doctor(CLI::App& app);   // doctor.cc
+Work make_export(CLI::App& app);   // export.cc
+Work make_freeze(CLI::App& app);   // freeze.cc
+Work make_inspect(CLI::App& app);  // inspect.cc
+Work make_meta(CLI::App& app);     // meta.cc
+Work make_rename(CLI::App& app);   // rename.cc
+Work make_run(CLI::App& app);      // run.cc
+Work make_show(CLI::App& app);     // show.cc
+Work make_train(CLI::App& app);    // run.cc
 
 // Where the meta graph is that `path` means: the file itself, or the one that belongs to a checkpoint (its prefix, one
 // of its files, its directory). Throws as checkpoint_prefix(). In meta.cc.
 std::string find_meta_graph(const std::string& path);
+// Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint. In show.cc.
+bool holds_graph(const std::string& path);
+
+// The .meta file of `source`, if it has one, for `destination`. In copy.cc.
+void copy_meta_graph(const std::string& source, const std::string& destination);
+
+// Numbers from `least` on; says so in plain words where another is given. In cairn.cc.
+CLI::Validator at_least(int64_t least);
 
 }  // namespace cairn

@@ -140,8 +140,10 @@ std::pair<std::string, std::string> split(const std::string& argument, const cha
 }  // namespace
 
 void add_feed_arguments(CLI::App& app, FeedArguments& args) {
-  app.add_option("--feed", args.files, "NAME=FILE.npy: the tensor NAME is what the file holds; may be repeated");
-  app.add_option("--set", args.values, "NAME=VALUE: the tensor NAME is 0.5, true, [1, 2], ...; may be repeated");
+  app.add_option("--feed", args.files, "NAME=FILE.npy: the tensor NAME is what the file holds; may be repeated")
+      ->allow_extra_args(false);
+  app.add_option("--set", args.values, "NAME=VALUE: the tensor NAME is 0.5, true, [1, 2], ...; may be repeated")
+      ->allow_extra_args(false);
 }
 
 Output find_tensor(const Graph& graph, const std::string& name) {

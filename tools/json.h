@@ -12,6 +12,8 @@
 
 namespace cairn {
 
+bool is_utf8(std::string_view text);
+
 //   Json j;
 //   j.object().key("step").value(1).key("shape").array().value(2).value(3).end().end();
 //   std::cout << j.text() << "\n";

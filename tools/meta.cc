@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 #include <map>
 
@@ -21,6 +22,66 @@ struct Summary {
   std::vector<std::string> unknown_ops;
   std::map<std::string, int> ops;
 };
+
+// Ops that read or write files, whose names are attributes, inputs or both: what to look at before a stranger's graph
+// is run.
+bool touches_files(std::string_view op) {
+  static constexpr std::string_view kOps[] = {"CacheDataset",
+                                              "CacheDatasetV2",
+                                              "CreateSummaryDbWriter",
+                                              "CreateSummaryFileWriter",
+                                              "DatasetToTFRecord",
+                                              "DebugIdentity",
+                                              "DebugIdentityV2",
+                                              "DebugNanCount",
+                                              "DebugNumericSummary",
+                                              "DebugNumericSummaryV2",
+                                              "FixedLengthRecordDataset",
+                                              "FixedLengthRecordDatasetV2",
+                                              "FixedLengthRecordReader",
+                                              "FixedLengthRecordReaderV2",
+                                              "GenerateVocabRemapping",
+                                              "ImmutableConst",
+                                              "InitializeTableFromTextFile",
+                                              "InitializeTableFromTextFileV2",
+                                              "LMDBDataset",
+                                              "LMDBReader",
+                                              "LoadAndRemapMatrix",
+                                              "LoadDataset",
+                                              "LoadDatasetV2",
+                                              "MatchingFiles",
+                                              "MatchingFilesDataset",
+                                              "MergeV2Checkpoints",
+                                              "PrintV2",
+                                              "ReadFile",
+                                              "ReaderRead",
+                                              "ReaderReadUpTo",
+                                              "ReaderReadUpToV2",
+                                              "ReaderReadV2",
+                                              "Restore",
+                                              "RestoreSlice",
+                                              "RestoreV2",
+                                              "Save",
+                                              "SaveDataset",
+                                              "SaveDatasetV2",
+                                              "SaveSlices",
+                                              "SaveV2",
+                                              "Skipgram",
+                                              "SnapshotDataset",
+                                              "SnapshotDatasetV2",
+                                              "SqlDataset",
+                                              "TFRecordDataset",
+                                              "TFRecordDatasetV2",
+                                              "TFRecordReader",
+                                              "TFRecordReaderV2",
+                                              "TextLineDataset",
+                                              "TextLineReader",
+                                              "TextLineReaderV2",
+                                              "WholeFileReader",
+                                              "WholeFileReaderV2",
+                                              "WriteFile"};
+  return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
+}
 
 const char* format_name(CheckpointFormat format) { return format == CheckpointFormat::kV2 ? "V2" : "V1"; }
 
@@ -74,7 +135,11 @@ void print_json(const Summary& s, const std::string& file, const Options& o) {
   if (all || o.ops) {
     j.key("ops").object();
     for (const auto& [op, count] : s.ops) j.key(op).value(count);
-    j.end().key("unknown_ops").value(s.unknown_ops);
+    j.end().key("unknown_ops").value(s.unknown_ops).key("file_ops").array();
+    for (const auto& [op, count] : s.ops) {
+      if (touches_files(op)) j.value(op);
+    }
+    j.end();
   }
   if (all) {
     j.key("variables").array();
@@ -97,8 +162,11 @@ void print_collections(const Graph& graph) {
 
 void print_ops(const Summary& s) {
   std::cout << "ops:\n";
-  for (const auto& [op, count] : s.ops) std::cout << "  " << count << "  " << op << "\n";
-  if (!s.unknown_ops.empty()) std::cout << "carried, not run: " << join_for_people(s.unknown_ops, 1000) << "\n";
+  for (const auto& [op, count] : s.ops) {
+    const bool unknown = std::find(s.unknown_ops.begin(), s.unknown_ops.end(), op) != s.unknown_ops.end();
+    std::cout << "  " << count << "  " << op << (unknown ? "  (carried, not run)" : "")
+              << (touches_files(op) ? "  (touches files)" : "") << "\n";
+  }
 }
 
 void print_text(const Summary& s, const std::string& file, const Options& o) {
@@ -143,7 +211,9 @@ int show_meta(const Options& o) {
 std::string find_meta_graph(const std::string& path) {
   FileSystem& fs = posix_file_system();
   const auto info = fs.stat(path);
-  if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt")) return path;
+  if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt") || path.ends_with(".json")) {
+    return path;
+  }
   if (info && !info->is_directory && base_name(path) != kCheckpointFileName) {
     // A V1 checkpoint, or a file of a V2 one, has its meta graph beside it; anything else is one itself.
     const std::string beside = meta_graph_path(checkpoint_prefix(path));
@@ -157,7 +227,8 @@ Work make_meta(CLI::App& app) {
   app.add_option("META", o->meta, "a .meta file, SavedModel or GraphDef, or a checkpoint that has one")->required();
   app.add_flag("--text", o->text, "all of it as protobuf text; with --json, in protobuf's JSON");
   app.add_flag("--collections", o->collections, "only the collections, with every item");
-  app.add_flag("--ops", o->ops, "only how many nodes there are of each op");
+  app.add_flag("--ops", o->ops,
+               "only how many nodes there are of each op; says which this build cannot run, and which touch files");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return show_meta(*o); };
 }

@@ -222,7 +222,9 @@ Work make_run(CLI::App& app) {
   app.add_option("META", o->meta, "a .meta file, SavedModel or GraphDef, or a checkpoint that has one")->required();
   app.add_option("--checkpoint", o->checkpoint, "the checkpoint that gives the variables their values");
   add_feed_arguments(app, o->feeds);
-  app.add_option("--fetch", o->fetches, "NAME of a tensor to compute, or of an op to run; may be repeated")->required();
+  app.add_option("--fetch", o->fetches, "NAME of a tensor to compute, or of an op to run; may be repeated")
+      ->required()
+      ->allow_extra_args(false);
   app.add_option("--output", o->output, "the directory to write the tensors to as .npy files, in place of printing");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return run(*o); };
@@ -236,10 +238,10 @@ Work make_train(CLI::App& app) {
   app.add_option("--loss", o->loss, "the tensor to print, computed in the same run")->required();
   add_feed_arguments(app, o->feeds);
   app.add_option("--batch", o->batch, "rows in a step, from the last on to the first; without it all of them")
-      ->check(CLI::PositiveNumber);
-  app.add_option("--steps", o->steps, "how many steps")->required()->check(CLI::PositiveNumber);
+      ->check(at_least(1));
+  app.add_option("--steps", o->steps, "how many steps")->required()->check(at_least(1));
   app.add_option("--save-every", o->save_every, "save after so many steps; after the last one in any case")
-      ->check(CLI::PositiveNumber);
+      ->check(at_least(1));
   app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")->required();
   app.add_option("--shuffle", o->shuffle, "take the rows in another order in each epoch, from this SEED");
   app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");

@@ -1,6 +1,9 @@
 // How all variables are made: those of users and those of optimizers.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "ops/variables.h"
 
 namespace cairn::internal {
@@ -19,11 +22,18 @@ struct NewVariable {
   std::vector<std::string> collections = {GraphKeys::kGlobalVariables};
   bool validate_shape = true;
   bool use_resource = false;
+  std::optional<SaveSliceInfo> slice = {};  // the part of a partitioned variable that it holds
 };
 Variable make_variable(GraphAt graph, const NewVariable& wanted);
+
+// get_variable() of such a part.
+Variable get_variable_part(GraphAt graph, std::string_view name, const Shape& shape, const GetVariableOptions& options,
+                           const std::optional<SaveSliceInfo>& slice);
 
 // For a variable that belongs to another: W/Adam, within the current variable scope, or the next of W/Adam_1,
 // W/Adam_2 ... that is free, whoever made the others.
 std::string slot_name(const Graph& graph, const Variable& owner, std::string_view suffix);
+// The part that a slot named `slot` holds if its owner is a part of a partitioned variable.
+std::optional<SaveSliceInfo> slot_slice(const Variable& owner, std::string_view slot);
 
 }  // namespace cairn::internal

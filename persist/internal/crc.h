@@ -1,4 +1,4 @@
-// CRC-32C (Castagnoli), the checksum of every format in this room, and the mask it is stored under.
+// CRC-32C (Castagnoli), the checksum of every format in this room, and the mask it is stored under; CRC-32, that of zip.
 #pragma once
 
 #include <cstdint>
@@ -8,6 +8,8 @@ namespace cairn {
 
 // The checksum of what `crc` covered followed by `bytes`: crc32c("123456789") is e3069283.
 uint32_t crc32c(std::string_view bytes, uint32_t crc = 0);
+// The same of zip archives: crc32("123456789") is cbf43926.
+uint32_t crc32(std::string_view bytes, uint32_t crc = 0);
 
 // Files store checksums masked, so that the checksum of bytes that hold a checksum is not degenerate.
 constexpr uint32_t kCrcMaskDelta = 0xa282ead8u;

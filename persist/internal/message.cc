@@ -1,14 +1,19 @@
 #include "persist/internal/message.h"
 
+#include <google/protobuf/any.pb.h>
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/tokenizer.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
 #include <google/protobuf/text_format.h>
 #include <google/protobuf/util/json_util.h>
+#include <google/protobuf/util/type_resolver_util.h>
 
 #include <climits>
+#include <functional>
+#include <memory>
 
+#include "proto/meta_graph.pb.h"
 #include "runtime/error.h"
 
 namespace cairn {
@@ -93,15 +98,111 @@ std::string to_text(const proto::Message& message) {
   return text;
 }
 
+namespace {
+
+constexpr char kTypeUrl[] = "type.googleapis.com/";
+constexpr char kTheirs[] = "tensorflow.";
+constexpr char kOurs[] = "cairn.pb.";
+
+// What is after the last slash; TensorFlow's types are ours.
+std::string type_name(const std::string& type_url) {
+  const std::string name = type_url.substr(type_url.rfind('/') + 1);
+  return name.starts_with(kTheirs) ? kOurs + name.substr(sizeof kTheirs - 1) : name;
+}
+
+class Types final : public proto::util::TypeResolver {
+ public:
+  using Status = decltype(proto::util::MessageToJsonString(proto::Any(), nullptr));
+  Status ResolveMessageType(const std::string& type_url, proto::Type* type) override {
+    return known_->ResolveMessageType(kTypeUrl + type_name(type_url), type);
+  }
+  Status ResolveEnumType(const std::string& type_url, proto::Enum* type) override {
+    return known_->ResolveEnumType(type_url, type);
+  }
+
+ private:
+  const std::unique_ptr<proto::util::TypeResolver> known_{
+      proto::util::NewTypeResolverForDescriptorPool("type.googleapis.com", proto::DescriptorPool::generated_pool())};
+};
+
+// Calls `visit` with every Any in `message`.
+void for_each_any(proto::Message& message, const std::function<void(proto::Any&)>& visit) {
+  if (message.GetDescriptor() == proto::Any::descriptor()) return visit(static_cast<proto::Any&>(message));
+  const auto* reflection = message.GetReflection();
+  std::vector<const proto::FieldDescriptor*> fields;
+  reflection->ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->cpp_type() != proto::FieldDescriptor::CPPTYPE_MESSAGE) continue;
+    if (!field->is_repeated()) {
+      for_each_any(*reflection->MutableMessage(&message, field), visit);
+      continue;
+    }
+    for (int i = 0; i < reflection->FieldSize(message, field); ++i) {
+      for_each_any(*reflection->MutableRepeatedMessage(&message, field, i), visit);
+    }
+  }
+}
+
+// JSON can tell all that the Any holds.
+bool is_telling(const proto::Any& any) {
+  const auto* type = proto::DescriptorPool::generated_pool()->FindMessageTypeByName(type_name(any.type_url()));
+  if (!type || !any.type_url().starts_with(kTypeUrl) || type == pb::OpaqueAny::descriptor()) return false;
+  const std::unique_ptr<proto::Message> inside(proto::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  if (!parse_bytes(any.value(), *inside)) return false;
+  inside->DiscardUnknownFields();
+  bool nested = false;
+  for_each_any(*inside, [&](proto::Any&) { nested = true; });
+  return !nested && to_bytes(*inside) == any.value();
+}
+
+void wrap(proto::Any& any) {
+  if (is_telling(any) || (any.type_url().empty() && any.value().empty())) return;
+  pb::OpaqueAny opaque;
+  opaque.set_type_url(any.type_url());
+  opaque.set_value(any.value());
+  any.PackFrom(opaque);
+}
+void unwrap(proto::Any& any) {
+  pb::OpaqueAny opaque;
+  if (!any.UnpackTo(&opaque)) return;
+  any.set_type_url(opaque.type_url());
+  any.set_value(opaque.value());
+}
+
+}  // namespace
+
 std::string to_json(const proto::Message& message) {
   [[maybe_unused]] const Quiet quiet;
+  const std::unique_ptr<proto::Message> telling(message.New());
+  telling->CopyFrom(message);
+  for_each_any(*telling, wrap);
   proto::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
+  Types types;
   std::string json;
-  const auto status = proto::util::MessageToJsonString(message, &json, options);
-  if (!status.ok()) fail(Code::kUnimplemented, "no JSON can tell this message: ", status.ToString());
+  const auto status = proto::util::BinaryToJsonString(&types, kTypeUrl + message.GetDescriptor()->full_name(),
+                                                      to_bytes(*telling), &json, options);
+  if (!status.ok()) fail(Code::kInternal, "no JSON can tell this message: ", status.ToString());
   return json;
+}
+
+bool parse_json(const std::string& json, proto::Message& into, std::string* why) {
+  [[maybe_unused]] const Quiet quiet;
+  Types types;
+  std::string bytes;
+  const auto status =
+      proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetDescriptor()->full_name(), json, &bytes);
+  if (!status.ok()) {
+    if (why) *why = std::string(status.message());
+    return false;
+  }
+  if (!parse_bytes(bytes, into)) {
+    if (why) *why = "it is nested too deeply";
+    return false;
+  }
+  for_each_any(into, unwrap);
+  return true;
 }
 
 }  // namespace cairn

@@ -18,8 +18,12 @@ bool parse_text(const std::string& text, google::protobuf::Message& into, std::s
 std::string to_bytes(const google::protobuf::Message& message);
 // Fields that this version of the schema does not name cannot be told in text and are left out.
 std::string to_text(const google::protobuf::Message& message);
-// Throws Unimplemented where protobuf has no JSON for it: an Any of a type that is not at hand.
+// Protobuf's mapping to JSON, with the names of fields as they are in the schema; unknown fields are left out as in
+// text. An Any of a type that is not at hand, or whose bytes hold more than its type tells, is written as an Any that
+// holds an OpaqueAny: its type_url and its bytes in base64.
 std::string to_json(const google::protobuf::Message& message);
+// Takes names of fields in both spellings, graph_def and graphDef. `why`: what is wrong, and where.
+bool parse_json(const std::string& json, google::protobuf::Message& into, std::string* why = nullptr);
 
 // Equal by every field, known or not.
 inline bool same_message(const google::protobuf::Message& a, const google::protobuf::Message& b) {

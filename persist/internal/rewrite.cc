@@ -9,10 +9,25 @@
 #include "proto/control_flow.pb.h"
 
 namespace cairn {
+
+using google::protobuf::Message;
+
+std::unique_ptr<Message> message_of_names(const std::string& key) {
+  if (holds_variable_defs(key)) return std::make_unique<pb::VariableDef>();
+  if (key == GraphKeys::kSavers) return std::make_unique<pb::SaverDef>();
+  if (key == GraphKeys::kQueueRunners) return std::make_unique<pb::QueueRunnerDef>();
+  if (key == GraphKeys::kCondContext) return std::make_unique<pb::CondContextDef>();
+  if (key == GraphKeys::kWhileContext) return std::make_unique<pb::WhileContextDef>();
+  return nullptr;
+}
+
+std::string subject(const Message& message) {
+  return message.GetReflection()->GetString(message, message.GetDescriptor()->field(0));
+}
+
 namespace {
 
 using google::protobuf::FieldDescriptor;
-using google::protobuf::Message;
 
 constexpr char kUnboundPrefix[] = "$unbound_inputs_";
 constexpr char kUnboundKey[] = "unbound_inputs";
@@ -56,21 +71,6 @@ void rename_strings(Message& message, const Rename& rename) {
       if (is_message) rename_strings(*reflection->MutableRepeatedMessage(&message, field, i), rename);
     }
   }
-}
-
-// An empty message of the kind that a collection holds as bytes, where all its strings are names of nodes.
-std::unique_ptr<Message> message_of_names(const std::string& key) {
-  if (holds_variable_defs(key)) return std::make_unique<pb::VariableDef>();
-  if (key == GraphKeys::kSavers) return std::make_unique<pb::SaverDef>();
-  if (key == GraphKeys::kQueueRunners) return std::make_unique<pb::QueueRunnerDef>();
-  if (key == GraphKeys::kCondContext) return std::make_unique<pb::CondContextDef>();
-  if (key == GraphKeys::kWhileContext) return std::make_unique<pb::WhileContextDef>();
-  return nullptr;
-}
-
-// The first string of a message: the name of what it is about.
-std::string subject(const Message& message) {
-  return message.GetReflection()->GetString(message, message.GetDescriptor()->field(0));
 }
 
 // Renames the items of a collection; those about nodes that have no new name go.

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <memory>
 #include <string>
 
 #include "proto/meta_graph.pb.h"
@@ -26,5 +27,11 @@ void cut_scope(pb::MetaGraphDef& meta, const std::string& scope);
 
 // Drops the nodes of every saver but the one in saver_def, and makes that one the only item of the collection savers.
 void drop_other_savers(pb::MetaGraphDef& meta);
+
+// An empty message of the kind that a collection holds as bytes, where all its strings are names of nodes: variables,
+// savers, queue runners, contexts of loops and conditions. Null for others.
+std::unique_ptr<google::protobuf::Message> message_of_names(const std::string& key);
+// The first string of such a message: the name of what it is about.
+std::string subject(const google::protobuf::Message& message);
 
 }  // namespace cairn

@@ -1,6 +1,8 @@
 // What the ops and savers that touch files have in common.
 #pragma once
 
+#include <map>
+#include <memory>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,6 +19,22 @@ extern const OpDef kSaveOp, kSaveSlicesOp, kRestoreOp, kRestoreSliceOp;
 
 inline FileSystem& files_of(const KernelContext& c) { return c.file_system() ? *c.file_system() : posix_file_system(); }
 inline FileSystem& files_of(const Session& s) { return s.file_system() ? *s.file_system() : posix_file_system(); }
+
+// The checkpoints that one run has open (of its RunState): each is opened, and what is in it learned, once, however
+// many nodes read it. What a node of the run writes is seen by those after it.
+class OpenCheckpoints {
+ public:
+  // As CheckpointReader's constructor. Valid until clear().
+  const CheckpointReader& open(const std::string& path, FileSystem& fs);
+  const CheckpointReader* find(const std::string& path) const;
+  void add(const std::string& path, std::shared_ptr<const CheckpointReader> reader) {
+    readers_[path] = std::move(reader);
+  }
+  void clear() { readers_.clear(); }
+
+ private:
+  std::map<std::string, std::shared_ptr<const CheckpointReader>> readers_;
+};
 
 // Input i as one string for each of `count` tensors; `what` names it in messages.
 std::span<const std::string> strings_at(KernelContext& c, int i, const char* what, size_t count);

@@ -3,74 +3,42 @@
 #include <algorithm>
 #include <cstdio>
 #include <random>
-#include <set>
+#include <tuple>
 #include <unordered_set>
 
 #include "ops/array.h"
 #include "ops/catalog.h"
 #include "ops/flow.h"
+#include "ops/state.h"
+#include "persist/internal/saver_items.h"
 #include "persist/save_restore_ops.h"
 
 namespace cairn {
 namespace {
 
-struct Saveable {
-  std::string key, spec;
-  Variable variable;
-};
-
-std::string key_of(const Variable& v) { return v.slice() ? v.slice()->full_name : v.name(); }
-
-// Sorted by key, as every saver writes; slices of one variable stay in the order given, which is by offset.
-std::vector<Saveable> saveables(Graph& graph, const SaverOptions& options) {
-  std::vector<Saveable> all;
-  const auto add = [&](const std::string& key, const Variable& v) {
-    graph.check_owns(v.ref(), "Saver");
-    all.push_back({key, v.slice() ? v.slice()->spec() : "", v});
-  };
-  if (const auto& named = options.var_list.named()) {
-    for (const auto& [key, variable] : *named) {
-      if (variable.slice() && variable.slice()->full_name != key) {
-        fail(Code::kInvalidArgument, "variable '", variable.name(), "' is a slice of '", variable.slice()->full_name,
-             "' and cannot be saved as '", key, "'");
-      }
-      add(key, variable);
-    }
-  } else {
-    for (const Variable& v : options.var_list.list() ? *options.var_list.list() : graph.variables()) add(key_of(v), v);
-  }
-  std::stable_sort(all.begin(), all.end(), [](const Saveable& a, const Saveable& b) { return a.key < b.key; });
-  std::set<const Node*> seen;
-  for (size_t i = 0; i < all.size(); ++i) {
-    if (i > 0 && all[i].key == all[i - 1].key &&
-        (all[i].spec.empty() || all[i - 1].spec.empty() || all[i].spec == all[i - 1].spec)) {
-      fail(Code::kInvalidArgument, "At least two variables have the same name: ", all[i].key);
-    }
-    if (!seen.insert(&all[i].variable.ref().node()).second) {
-      fail(Code::kInvalidArgument, "The same saveable will be restored with two names: ", all[i].key);
-    }
-  }
-  return all;
-}
-
 class SaverNodes {
  public:
-  SaverNodes(Graph& graph, const SaverOptions& options) : graph_(graph), options_(options) {}
+  SaverNodes(Graph& graph, const SaverOptions& options, const SaverEra& era)
+      : graph_(graph), options_(options), era_(era) {
+    era_.reads_each |= options.restore_sequentially;
+  }
 
   SaverDef add() {
-    const std::vector<Saveable> all = saveables(graph_, options_);
+    const std::vector<SaverItem> all = saver_items(graph_, options_.var_list);
     if (all.empty() && !options_.allow_empty) fail(Code::kInvalidArgument, "No variables to save");
-    Scope scope = graph_.name_scope(options_.name);
-    filename_ = constant(graph_, options_.filename.c_str());
     SaverDef def;
-    def.filename_tensor_name = filename_.name();
     def.max_to_keep = options_.max_to_keep;
     def.keep_checkpoint_every_n_hours = static_cast<float>(options_.keep_checkpoint_every_n_hours);
     def.sharded = options_.sharded;
     def.version = options_.write_version;
+    if (all.empty()) return def;
+    Scope scope = graph_.name_scope(options_.name);
+    add_filename();
+    def.filename_tensor_name = filename_.name();
+    if (options_.sharded) split_by_device(all);
     def.save_tensor_name = (!options_.sharded ? add_save(filename_, all)
-                            : is_v1()         ? add_sharded_v1(all)
-                                              : add_sharded(all))
+                            : is_v1()         ? add_sharded_v1()
+                                              : add_sharded())
                                .name();
     def.restore_op_name = (options_.sharded ? add_sharded_restore() : add_restore(all, "restore_all", "")).name();
     return def;
@@ -79,101 +47,165 @@ class SaverNodes {
  private:
   bool is_v1() const { return options_.write_version == CheckpointFormat::kV1; }
 
-  // What is saved: the reference itself, but the value of a slice or of a resource.
-  static Output saved_tensor(const Saveable& s) {
-    return s.variable.slice() || s.variable.is_resource() ? s.variable.value() : s.variable.ref();
+  void add_filename() {
+    if (!era_.filename_placeholder) {
+      filename_ = constant(graph_, options_.filename.c_str());
+      return;
+    }
+    {
+      Scope inside = graph_.name_scope("filename");
+      filename_ = constant(graph_, options_.filename.c_str(), {.name = "input"});
+      filename_ = placeholder_with_default(filename_, {}, {.name = inside.name()});
+    }
+    filename_ = placeholder_with_default(filename_, {}, {.name = "Const"});
   }
 
-  Output add_save(const Output& filename, const std::vector<Saveable>& part) {
-    if (part.empty()) return identity(filename, {.name = "control_dependency"});
-    std::vector<std::string> names, specs;
-    std::vector<Output> tensors;
-    for (const Saveable& s : part) {
-      names.push_back(s.key);
-      specs.push_back(s.spec);
-      tensors.push_back(saved_tensor(s));
+  // What is saved: the reference itself, but the value of a slice or of a resource. Where slices of resources are
+  // wanted on `device`, they are read again, as TensorFlow does it: beside the variable, then taken to its processor.
+  std::vector<Output> saved_tensors(const SaverItem& item, const std::string& device) {
+    if (item.saveable) {
+      std::vector<Output> tensors;
+      for (const SaveSpec& spec : item.saveable->specs) tensors.push_back(spec.tensor);
+      return tensors;
     }
-    const Operation save =
-        is_v1() ? save_v1(filename, names, specs, tensors) : save_v2(filename, names, specs, tensors);
+    const Variable& v = item.variable;
+    if (!item.reads_anew()) return {v.slice() || v.is_resource() ? v.value() : v.ref()};
+    const std::string& own = v.ref().node().device;
+    Scope on = graph_.device(own.empty() ? device : own);
+    Output value;
+    {
+      Scope inside = graph_.name_scope("Read");
+      value = read_variable(v.ref());
+    }
+    value = identity(value);
+    Scope at_processor = graph_.device(cpu_of(own));
+    return {identity(value)};
+  }
+
+  struct Columns {
+    std::vector<std::string> names, specs;
+    std::vector<DType> dtypes;
+  };
+  static void append(Columns& columns, const SaverItem& item) {
+    if (item.variable) {
+      columns.names.push_back(item.key);
+      columns.specs.push_back(item.spec);
+      columns.dtypes.push_back(item.variable.dtype());
+      return;
+    }
+    for (const SaveSpec& spec : item.saveable->specs) {
+      columns.names.push_back(spec.name);
+      columns.specs.push_back(spec.slice);
+      columns.dtypes.push_back(base_dtype(spec.tensor.dtype()));
+    }
+  }
+
+  Output add_save(const Output& filename, const std::vector<SaverItem>& part, const std::string& device = "") {
+    Columns columns;
+    std::vector<Output> tensors;
+    for (const SaverItem& item : part) {
+      append(columns, item);
+      for (const Output& tensor : saved_tensors(item, device)) tensors.push_back(tensor);
+    }
+    const Operation save = is_v1() ? save_v1(filename, columns.names, columns.specs, tensors)
+                                   : save_v2(filename, columns.names, columns.specs, tensors);
     return with_dependencies({save}, filename);
   }
 
-  Operation add_restore(const std::vector<Saveable>& part, const std::string& name, const std::string& device) {
-    if (part.empty()) return no_op(graph_, {.name = name});
-    std::vector<std::string> names, specs;
-    std::vector<DType> dtypes;
-    for (const Saveable& s : part) {
-      names.push_back(s.key);
-      specs.push_back(s.spec);
-      dtypes.push_back(s.variable.dtype());
+  Operation add_restore(const std::vector<SaverItem>& part, const std::string& name, const std::string& device) {
+    std::vector<Operation> restored;
+    if (era_.reads_each) {
+      for (const SaverItem& item : part) restored.push_back(read_and_restore(item, restored, device));
+    } else {
+      Columns columns;
+      for (const SaverItem& item : part) append(columns, item);
+      std::vector<Output> values;
+      {
+        Scope on = graph_.device(cpu_of(device));
+        values = restore_v2(filename_, columns.names, columns.specs, columns.dtypes);
+      }
+      Scope on = graph_.device(device);
+      auto next = values.begin();
+      for (const SaverItem& item : part) {
+        const auto end = next + static_cast<std::ptrdiff_t>(item.variable ? 1 : item.saveable->specs.size());
+        restored.push_back(put_back(item, {next, end}, device));
+        next = end;
+      }
     }
-    std::vector<Output> values;
-    {
-      Scope on = graph_.device(cpu_of(device));
-      values = restore_v2(filename_, names, specs, dtypes);
-    }
-    std::vector<Operation> assigns;
-    for (size_t i = 0; i < part.size(); ++i) assigns.push_back(add_assign(part[i].variable, values[i]));
     Scope on = graph_.device(device);
-    return group(assigns, {.name = name});
+    return group(restored, {.name = name});
   }
 
-  Operation add_assign(const Variable& v, Output value) {
-    Scope on = graph_.device(v.ref().node().device);
+  Operation read_and_restore(const SaverItem& item, const std::vector<Operation>& before, const std::string& device) {
+    const Node& node = item.variable ? item.variable.ref().node() : item.saveable->specs[0].tensor.node();
+    const std::string on_device = node.device.empty() ? device : cpu_of(node.device);
+    Scope on = graph_.device(on_device);
+    Scope after =
+        options_.restore_sequentially && !before.empty() ? graph_.control_dependencies({before.back()}) : Scope();
+    Columns columns;
+    append(columns, item);
+    std::vector<Output> values;
+    for (size_t i = 0; i < columns.names.size(); ++i) {
+      values.push_back(restore_v2(filename_, {columns.names[i]}, {columns.specs[i]}, {columns.dtypes[i]})[0]);
+    }
+    return put_back(item, values, on_device);
+  }
+
+  // The operation that gives the item what was read; `device` is that of the nodes made around it.
+  Operation put_back(const SaverItem& item, const std::vector<Output>& values, const std::string& device) {
+    if (item.saveable) {
+      const Operation restored = item.saveable->restore(values);
+      graph_.check_owns(restored, str_cat("what Saveable '", item.saveable->name, "' restores with"));
+      return restored;
+    }
+    const Variable& v = item.variable;
     const bool known = v.shape().is_fully_defined();
-    if (options_.reshape) value = add_reshape(v, value);
+    Output value = options_.reshape ? add_reshape(v, values[0]) : values[0];
+    const std::string& own = v.ref().node().device;
     if (v.is_resource()) {
+      Scope on = graph_.device(own.empty() ? device : own);
       value = identity(value);
       return add_operation(graph_, *compute_ops().find("AssignVariableOp"), {v.ref(), value}, {{"dtype", v.dtype()}});
     }
+    Scope on = graph_.device(own);
     Scope with = graph_.colocate_with(v.ref().op());
     return add_operation(graph_, *compute_ops().find("Assign"), {v.ref(), value},
                          {{"validate_shape", known && !options_.reshape}, {"use_locking", true}});
   }
 
   Output add_reshape(const Variable& v, const Output& value) {
-    Scope inside = graph_.name_scope("Reshape");
     Output shape;
-    if (v.shape().is_fully_defined()) {
+    if (!v.shape().is_fully_defined()) {
+      shape = add_node(*compute_ops().find("Shape"), {v.is_resource() ? v.value() : v.ref()});
+    }
+    Scope inside = graph_.name_scope("Reshape");
+    if (!shape) {
       std::vector<int32_t> dims(v.shape().begin(), v.shape().end());
       shape = constant(graph_, Tensor::vector(dims), {.name = "shape"});
-    } else {
-      Scope outside = graph_.name_scope(inside.name().substr(0, inside.name().rfind("Reshape")));
-      shape = add_node(*compute_ops().find("Shape"), {v.value()});
     }
     return add_node(*compute_ops().find("Reshape"), {value, shape}, {}, inside.name());
   }
 
-  // A device of a host's processor beside `device`: file names and reads stand there.
-  static std::string cpu_of(const std::string& device) {
-    const size_t at = std::min(device.find("/device:"), std::min(device.find("/gpu:"), device.find("/cpu:")));
-    return (at == std::string::npos ? device : device.substr(0, at)) + "/device:CPU:0";
-  }
-
-  void split_by_device(const std::vector<Saveable>& all) {
-    for (const Saveable& s : all) {
-      const std::string& device =
-          s.variable.is_resource() ? s.variable.value().node().device : s.variable.ref().node().device;
-      shards_[device].push_back(s);
+  // Slices of resources count as being where their value is read to; finding that out makes nodes, in TensorFlow too.
+  void split_by_device(const std::vector<SaverItem>& all) {
+    for (const SaverItem& item : all) {
+      shards_[canonical_device(saved_tensors(item, "")[0].node().device)].push_back(item);
     }
-    if (shards_.empty()) shards_[""];
   }
 
-  Output add_sharded_v1(const std::vector<Saveable>& all) {
-    split_by_device(all);
+  Output add_sharded_v1() {
     const Output count = constant(graph_, static_cast<int32_t>(shards_.size()), {.name = "num_shards"});
     std::vector<Operation> saved;
     int shard = 0;
     for (const auto& [device, part] : shards_) {
       Scope placed = graph_.device(device);
-      saved.push_back(add_save(sharded_filename(filename_, shard++, count), part).op());
+      saved.push_back(add_save(sharded_filename(filename_, shard++, count), part, device).op());
     }
     Scope after = graph_.control_dependencies(saved);
     return sharded_filespec(filename_, count);
   }
 
-  Output add_sharded(const std::vector<Saveable>& all) {
-    split_by_device(all);
+  Output add_sharded() {
     const Output temporary =
         constant(graph_, ("_temp_" + random_hex() + "/part").c_str(), {.name = "StringJoin/inputs_1"});
     const Output join = string_join({filename_, temporary});
@@ -186,17 +218,16 @@ class SaverNodes {
       device = cpu_of(on);
       Scope placed = graph_.device(device);
       filenames.push_back(sharded_filename(join, shard++, count));
-      saved.push_back(add_save(filenames.back(), part).op());
+      saved.push_back(add_save(filenames.back(), part, device).op());
     }
     Operation merged;
+    Scope placed = graph_.device(device);
     {
-      Scope placed = graph_.device(device);
       Scope inside = graph_.name_scope("MergeV2Checkpoints");
       Scope after = graph_.control_dependencies(saved);
       const Output prefixes = add_node(*compute_ops().find("Pack"), filenames, {}, "checkpoint_prefixes");
       merged = merge_v2_checkpoints(prefixes, filename_, true, {.name = inside.name()});
     }
-    Scope placed = graph_.device(device);
     saved.insert(saved.begin(), merged);
     Scope after = graph_.control_dependencies(saved);
     return identity(filename_);
@@ -217,8 +248,9 @@ class SaverNodes {
 
   Graph& graph_;
   const SaverOptions& options_;
+  SaverEra era_;
   Output filename_;
-  std::map<std::string, std::vector<Saveable>> shards_;  // by device, in order of name
+  std::map<std::string, std::vector<SaverItem>> shards_;  // by device, in order of name
 };
 
 // Follows a value back through the ops that only pass it on or reshape it.
@@ -252,7 +284,9 @@ std::optional<std::vector<std::string>> constant_strings(const Graph& graph, con
 
 }  // namespace
 
-SaverDef add_saver_nodes(Graph& graph, const SaverOptions& options) { return SaverNodes(graph, options).add(); }
+SaverDef add_saver_nodes(Graph& graph, const SaverOptions& options, const SaverEra& era) {
+  return SaverNodes(graph, options, era).add();
+}
 
 RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op) {
   RestoreNodes found;
@@ -265,15 +299,15 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     open.pop_back();
     if (node->op->name == "Assign" || node->op->name == "AssignVariableOp") assigns.push_back(node);
     if (reads_checkpoint(*node)) {
-      ++found.reads;
       const auto names = constant_strings(graph, *node, 1), specs = constant_strings(graph, *node, 2);
       const bool known = names && specs;
-      found.complete &= known;
+      if (!known) found.unknown = node;
       for (int i = 0; known && i < node->num_outputs(); ++i) {
         RestoreItem item;
         item.key = (*names)[static_cast<size_t>(i)];
         item.spec = (*specs)[static_cast<size_t>(i)];
         item.dtype = node->output_dtypes[static_cast<size_t>(i)];
+        item.read = {node, i};
         items.emplace(std::pair{node, i}, item);
       }
     }
@@ -302,8 +336,9 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     }
   }
   for (auto& [where, item] : items) found.items.push_back(std::move(item));
-  std::sort(found.items.begin(), found.items.end(),
-            [](const RestoreItem& a, const RestoreItem& b) { return a.key < b.key; });
+  std::sort(found.items.begin(), found.items.end(), [](const RestoreItem& a, const RestoreItem& b) {
+    return std::tie(a.key, a.read.node->id, a.read.index) < std::tie(b.key, b.read.node->id, b.read.index);
+  });
   return found;
 }
 

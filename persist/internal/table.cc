@@ -17,7 +17,6 @@ constexpr size_t kBlockSize = 262144;
 constexpr size_t kBigEntry = 2 * kBlockSize;
 constexpr size_t kTrailerSize = 5;  // type byte, masked checksum
 constexpr size_t kFooterSize = 48;
-constexpr uint64_t kMagic = 0xdb4775248b80fb57u;
 enum BlockType : uint8_t { kRaw = 0, kSnappy = 1 };
 
 // Snappy cannot do better than 64 bytes for 3; keys are cut to what they do not share at most 15 times in a row.
@@ -101,7 +100,7 @@ TableReader::TableReader(FileSystem& fs, const std::string& path) : path_(path),
   if (file_.size() < kFooterSize) corrupt(0, "file is too short to be an sstable");
   const uint64_t footer_at = file_.size() - kFooterSize;
   std::string_view footer = std::string_view(file_).substr(footer_at);
-  if (get_fixed<uint64_t>(footer.substr(kFooterSize - sizeof kMagic)) != kMagic) {
+  if (get_fixed<uint64_t>(footer.substr(kFooterSize - sizeof kTableMagic)) != kTableMagic) {
     corrupt(footer_at, "not an sstable (bad magic number)");
   }
   const Handle metaindex = take_handle(footer, footer_at);

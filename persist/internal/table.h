@@ -16,6 +16,9 @@
 
 namespace cairn {
 
+// The last eight bytes of a table.
+inline constexpr uint64_t kTableMagic = 0xdb4775248b80fb57u;
+
 class TableWriter {
  public:
   // Appends to `file`, which must be empty and outlive the writer. The caller syncs and closes it.

@@ -56,6 +56,7 @@ Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* 
     c.arena_ = &arena_;
     c.threads_ = threads;
     c.file_system_ = file_system;
+    c.run_state_ = &run_state_;
     if (!step.idle && !step.constant) turns_.push_back(i);
     for (int slot : step.releases) releases_.push_back(&slots_[static_cast<size_t>(slot)]);
     release_end_.push_back(releases_.size());
@@ -124,6 +125,7 @@ void Frame::run() {
     clear();
     rethrow(i);
   }
+  run_state_.clear();
 }
 
 inline void Frame::run_step(size_t i) {
@@ -226,6 +228,7 @@ void Frame::clear() {
     if (slot.valid()) arena_.give_back(slot.take_buffer());
   }
   for (Tensor& fetched : fetched_) fetched = Tensor();
+  run_state_.clear();
   for (KernelContext& c : contexts_) c.scratch_.clear();
   run_constants();
 }

@@ -17,6 +17,7 @@ struct PreparedPlan {
   std::vector<Kernel> kernels;                         // one for each step
   std::vector<std::vector<VariableState*>> variables;  // per step and input, null where there is none
   std::vector<VariableState*> reads;                   // Plan::reads
+  std::vector<VariableState*> writes;                  // Plan::writes
   std::vector<VariableState*> fetched;                 // per fetch, null where it is no variable
 };
 
@@ -33,6 +34,8 @@ class Frame {
   void drop_feeds();
   // Takes a value for the i-th feed. Throws InvalidArgument when dtype or shape do not fit.
   void feed(size_t i, const Endpoint& where, const Tensor& value);
+  // What the next run's kernels find in their run_state().
+  void share(RunState state) { run_state_ = std::move(state); }
   // Runs all steps. On failure all slots are emptied and the error names the node.
   void run();
   // Moves the fetched values into `results`, each its own memory; then empties what is left. Throws InvalidArgument
@@ -54,6 +57,7 @@ class Frame {
 
   std::shared_ptr<const PreparedPlan> plan_;
   Arena arena_;
+  RunState run_state_;  // empty between runs
   std::vector<Tensor> slots_;
   std::vector<Tensor> fetched_;   // of variables, read at their turn
   std::unique_ptr<bool[]> dead_;  // per slot

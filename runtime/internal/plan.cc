@@ -6,6 +6,8 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "runtime/internal/signature.h"
+
 namespace cairn::internal {
 
 namespace {
@@ -23,7 +25,7 @@ bool carries_variable(Endpoint e) {
 
 class Planner {
  public:
-  explicit Planner(const PlanKey& key) : key_(key) {}
+  Planner(const PlanKey& key, const Graph* graph) : key_(key), graph_(graph) {}
 
   Plan make() {
     for (const Endpoint& feed : key_.feeds) {
@@ -71,20 +73,22 @@ class Planner {
   }
 
   void check_runnable() const {
-    std::map<std::string, std::pair<int, const Node*>> unknown;  // op -> how many nodes, the first of them
+    // Op and why it is carried -> how many nodes, the first of them.
+    std::map<std::pair<std::string, std::string>, std::pair<int, const Node*>> unknown;
     std::vector<const Node*> unfed;
     for (const Node* node : needed_) {
       const OpDef* def = node->op->def;
       if (def && def->must_be_fed) unfed.push_back(node);
       if (def && def->prepare) continue;
-      auto& [count, first] = unknown[node->op->name];
+      auto& [count, first] = unknown[{node->op->name, def || !graph_ ? "" : why_carried(*graph_, *node)}];
       if (count++ == 0 || node->id < first->id) first = node;
     }
     if (!unknown.empty()) {
       std::vector<std::string> ops;
       for (const auto& [op, where] : unknown) {
-        ops.push_back(str_cat(op, " (", where.first, where.first == 1 ? " node, " : " nodes, first ", "'",
-                              where.second->name, "')"));
+        const auto& [type, why] = op;
+        ops.push_back(str_cat(type, " (", where.first, where.first == 1 ? " node, " : " nodes, first ", "'",
+                              where.second->name, "'", why.empty() ? "" : ", " + why, ")"));
       }
       fail(Code::kUnimplemented, "this needs ops that cannot be run here: ", join_for_people(ops),
            ". They are carried in the graph; fetch or feed something that does not depend on them");
@@ -278,7 +282,7 @@ class Planner {
 
   // Variables read before anything in the plan gives them a value.
   void find_reads() {
-    std::unordered_set<const Node*> assigned, reported;
+    std::unordered_set<const Node*> assigned, reported, written;
     std::vector<bool> skippable(plan_.steps.size(), false);  // behind a Switch
     const auto read = [&](const Node* variable, Step* step) {
       if (assigned.count(variable)) return;
@@ -292,6 +296,7 @@ class Planner {
       Step& step = plan_.steps[i];
       skippable[i] = plan_.has_switch && may_be_skipped(step, skippable);
       const Access access = step.node->op->def->access;
+      plan_.undoes |= step.node->op->def->undoes_failed_run;
       for (size_t k = 0; k < step.variables.size(); ++k) {
         const Node* variable = step.variables[k];
         if (!variable) continue;
@@ -299,6 +304,7 @@ class Planner {
         if (access == Access::kRead && passes_handle) continue;
         if (access == Access::kRead || access == Access::kUpdate) read(variable, skippable[i] ? &step : nullptr);
         plan_.writes_variables |= writes(access);
+        if (writes(access) && written.insert(variable).second) plan_.writes.push_back(variable);
       }
       for (const Node* variable : step.variables) {
         if (variable && access == Access::kAssign && !skippable[i]) assigned.insert(variable);
@@ -328,6 +334,7 @@ class Planner {
   }
 
   const PlanKey& key_;
+  const Graph* graph_;
   Plan plan_;
   std::unordered_map<Endpoint, int, EndpointHash> feeds_;
   std::unordered_set<const Node*> needed_;
@@ -346,6 +353,6 @@ size_t PlanKeyHash::operator()(const PlanKey& key) const {
   return hash;
 }
 
-Plan make_plan(const PlanKey& key) { return Planner(key).make(); }
+Plan make_plan(const PlanKey& key, const Graph* graph) { return Planner(key, graph).make(); }
 
 }  // namespace cairn::internal

@@ -43,15 +43,17 @@ struct Plan {
   };
   std::vector<Step> steps;
   int num_slots = 0;
-  std::vector<int> feed_slots;     // in the order of PlanKey::feeds
-  std::vector<int> kept_slots;     // of feeds and fetches: full until the run is over
-  std::vector<Fetch> fetches;      // in the order of PlanKey::fetches
-  std::vector<const Node*> reads;  // variables that must hold a value before the first step
+  std::vector<int> feed_slots;      // in the order of PlanKey::feeds
+  std::vector<int> kept_slots;      // of feeds and fetches: full until the run is over
+  std::vector<Fetch> fetches;       // in the order of PlanKey::fetches
+  std::vector<const Node*> reads;   // variables that must hold a value before the first step
+  std::vector<const Node*> writes;  // variables that some step may change
+  bool undoes = false;              // a run that fails gives them their values back
   bool uses_variables = false, writes_variables = false, has_switch = false;
 };
 
-// Throws Unimplemented naming every op that cannot be run here, InvalidArgument naming every placeholder that is not
-// fed and for a cycle.
-Plan make_plan(const PlanKey& key);
+// Throws Unimplemented naming every op that cannot be run here (`graph`, if given, tells why of those that this build
+// has), InvalidArgument naming every placeholder that is not fed and for a cycle.
+Plan make_plan(const PlanKey& key, const Graph* graph = nullptr);
 
 }  // namespace cairn::internal

@@ -226,4 +226,14 @@ void bind_signature(Node& node, bool strict) {
   bind_outputs(node);
 }
 
+std::vector<std::string> foreign_attrs(const Attrs& attrs, const Op& known, const Op* told) {
+  std::vector<std::string> foreign;
+  for (const auto& [name, value] : attrs) {
+    if (name.empty() || name[0] == '_' || known.find_attr(name)) continue;
+    const AttrDef* def = told ? told->find_attr(name) : nullptr;
+    if (!def || !def->default_value || *def->default_value != value) foreign.push_back(name);
+  }
+  return foreign;
+}
+
 }  // namespace cairn::internal

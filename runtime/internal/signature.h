@@ -1,6 +1,10 @@
 // Fits a node to its op's signature.
 #pragma once
 
+#include <string>
+#include <vector>
+
+#include "runtime/graph.h"
 #include "runtime/node.h"
 
 namespace cairn::internal {
@@ -23,5 +27,13 @@ DType expected_dtype(const Node& node, size_t i);
 
 // Sets output_dtypes from the attributes alone. Throws InvalidArgument when they do not say.
 void bind_outputs(Node& node);
+
+// The attributes that `known`, an op of this build, does not have and that a node may not be run without heeding: not
+// those that begin with '_', nor those with the value that the file's own description of the op (`told`; null: none)
+// gives as their default, which is what older builds of it did anyway.
+std::vector<std::string> foreign_attrs(const Attrs& attrs, const Op& known, const Op* told);
+
+// Why a node that was imported is carried though this build has its op; "" where it does not have it.
+std::string why_carried(const Graph& graph, const Node& node);
 
 }  // namespace cairn::internal

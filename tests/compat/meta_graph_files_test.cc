@@ -143,7 +143,7 @@ TEST_CASE("Every graph that TensorFlow wrote is imported and exported as it was"
   }
 }
 
-TEST_CASE("Every graph that TensorFlow wrote survives as text", "[compat][meta]") {
+TEST_CASE("Every graph that TensorFlow wrote survives as text and as JSON", "[compat][meta]") {
   const auto dir = fixtures();
   if (!dir) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const auto& name : kFiles) {
@@ -151,6 +151,12 @@ TEST_CASE("Every graph that TensorFlow wrote survives as text", "[compat][meta]"
     INFO(name);
     const MetaGraph original = MetaGraph::read(*dir / name);
     CHECK(MetaGraph::parse(original.text(), "text").bytes() == original.bytes());
+    const MetaGraph from_json = MetaGraph::parse(original.json(), "json");
+    CHECK(from_json.bytes() == original.bytes());
+    Graph graph, again;
+    import_meta_graph_def(graph, original);
+    import_meta_graph_def(again, from_json);
+    CHECK(export_meta_graph(again).bytes() == export_meta_graph(graph).bytes());
   }
 }
 

@@ -1,5 +1,6 @@
 // Graphs built here, beside the graphs that TensorFlow built from the same program.
 #include "ops/array.h"
+#include "ops/cond.h"
 #include "ops/matmul.h"
 #include "ops/nn.h"
 #include "ops/reduce.h"
@@ -70,4 +71,29 @@ TEST_CASE("a perceptron and its training with momentum are node for node what Te
   const auto ours = full_lines(graph, {}), expected = full_lines(theirs, {"Regularizer", "eval/", "save/", "init"});
   REQUIRE(ours.size() == expected.size());
   for (size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == expected[i]);
+}
+
+TEST_CASE("a condition and its context are what TensorFlow 1.14 made of them", "[compat]") {
+  const auto dir = fixture("linear-ftrl-res-2shard-tf114");
+  if (!dir) return;
+  Graph theirs, graph;
+  import_meta_graph_def(theirs, (*dir / "model.ckpt-5000.meta").string());
+  create_global_step(graph);
+  const Variable step = get_global_step(graph);
+  {
+    const Scope scope = graph.name_scope("global_step/");
+    const Output initialized = is_variable_initialized(step);
+    cond(
+        initialized, [&] { return identity(step.ref(), {.name = "read"}); }, [&] { return step.initial_value(); });
+  }
+  for (const Operation& op : graph.operations()) {
+    if (op.name().rfind("global_step/cond", 0) != 0) continue;
+    CAPTURE(op.name());
+    CHECK(node_line(op) == node_line(theirs.find_op(op.name())));
+  }
+  const auto ours = graph.collection<std::string>(GraphKeys::kCondContext),
+             expected = theirs.collection<std::string>(GraphKeys::kCondContext);
+  REQUIRE(ours.size() == 2);
+  CHECK(ours[0] == expected.at(0));
+  CHECK(ours[1] == expected.at(1));
 }

@@ -6,6 +6,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "ops/variables.h"
 #include "persist/bundle.h"
 #include "persist/saver.h"
 #include "samples/mnist_data.h"
@@ -163,5 +164,92 @@ TEST_CASE("999 steps from TensorFlow's first checkpoint give the values of its s
     for (int64_t i = 0; i < got.num_elements(); ++i) {
       CHECK(std::abs(got.data<float>()[i] - expected.data<float>()[i]) <= 1e-6 * std::abs(expected.data<float>()[i]));
     }
+  }
+}
+
+namespace {
+
+// The loss of TFLearn's classifier, three layers without activations under a softmax, from the restored values alone.
+double plain_loss(Session& session, const Tensor& x, const Tensor& y) {
+  const auto value = [&](const std::string& name) { return session.run(name + ":0"); };
+  std::vector<std::vector<double>> rows;
+  for (int64_t i = 0; i < x.dim(0); ++i) rows.emplace_back(x.data<float>() + i * 18, x.data<float>() + (i + 1) * 18);
+  for (const std::string layer : {"FullyConnected", "FullyConnected_1", "FullyConnected_2"}) {
+    const Tensor w = value(layer + "/W"), b = value(layer + "/b");
+    for (auto& row : rows) {
+      std::vector<double> out(b.data<float>(), b.data<float>() + b.dim(0));
+      for (int64_t i = 0; i < w.dim(0); ++i) {
+        for (int64_t j = 0; j < w.dim(1); ++j) out[size_t(j)] += row[size_t(i)] * double(w.mat<float>()(i, j));
+      }
+      row = out;
+    }
+  }
+  double loss = 0;
+  for (size_t i = 0; i < rows.size(); ++i) {
+    double sum = 0;
+    for (const double logit : rows[i]) sum += std::exp(logit);
+    for (size_t j = 0; j < rows[i].size(); ++j) {
+      loss -= double(y.mat<float>()(int64_t(i), int64_t(j))) * (rows[i][j] - std::log(sum));
+    }
+  }
+  return loss / double(rows.size());
+}
+
+}  // namespace
+
+TEST_CASE("What TFLearn under TensorFlow 2.16 trained goes on: the loss is that of its values, and falls", "[compat]") {
+  const auto folder = fixture("tflearn-adam-bool-tf216");
+  if (!folder) return;
+  const std::string prefix = (*folder / "model.tflearn").string();
+  Graph graph;
+  const Saver saver = import_meta_graph(graph, prefix + ".meta");
+  Session session(graph);
+  saver.restore(session, prefix);
+  const Tensor x = synthetic("x", 18);
+  Tensor y = Tensor::zeros(DType::kFloat, {16, 4});
+  for (int64_t i = 0; i < 16; ++i) y.mat<float>()(i, i % 4) = 1;
+  const Feeds feeds = {{"InputData/X:0", x}, {"TargetsData/Y:0", y}};
+  const auto loss = [&] { return session.run("Crossentropy/Mean:0", feeds).scalar<float>(); };
+  const auto train = graph.collection<Operation>(GraphKeys::kTrainOp).at(0);
+  const float first = loss(), steps = session.run("Training_step:0").scalar<float>();
+  CHECK(first == Approx(plain_loss(session, x, y)).epsilon(1e-4));
+  for (int i = 0; i < 100; ++i) session.run(train, feeds);
+  CHECK(loss() < first);
+  CHECK(session.run("Training_step:0").scalar<float>() == steps + 100);
+}
+
+TEST_CASE("Where the saver kept a part of the variables, the rest begins anew and training goes on", "[compat]") {
+  const auto folder = fixture("softmax-tf0121");
+  if (!folder) return;
+  const std::string prefix = (*folder / "model.ckpt").string();
+  Graph graph;
+  const Saver saver = import_meta_graph(graph, prefix + ".meta");
+  Session session(graph);
+  saver.restore(session, prefix);
+  CHECK(session.uninitialized_variables() == std::vector<std::string>{"Variable_1"});
+  session.run(find_variable(graph, "Variable_1").initializer());
+  const Feeds feeds = {{"Placeholder:0", synthetic("x", 784)}, {"Placeholder_1:0", synthetic("onehot", 10)}};
+  const auto train = graph.collection<Operation>(GraphKeys::kTrainOp).at(0);
+  const float first = session.run("Mean:0", feeds).scalar<float>();
+  for (int i = 0; i < 20; ++i) session.run(train, feeds);
+  CHECK(session.run("Mean:0", feeds).scalar<float>() < first);
+}
+
+TEST_CASE("What cannot resume yet says so: every op that is missing, with where it is needed", "[compat]") {
+  const std::pair<const char*, std::vector<const char*>> kCases[] = {
+      {"linear-ftrl-res-2shard-tf114/model.ckpt-5000", {"HashTableV2", "IteratorGetNext", "LookupTableFindV2"}},
+      {"estimator-cnn-tf15/model.ckpt-1", {"QueueDequeueManyV2", "RandomShuffleQueueV2"}}};
+  const auto folder = fixtures();
+  if (!folder) return skip("no fixtures (-Dfixtures=DIR)");
+  for (const auto& [name, ops] : kCases) {
+    CAPTURE(name);
+    const std::string prefix = (*folder / name).string();
+    Graph graph;
+    const Saver saver = import_meta_graph(graph, prefix + ".meta");
+    Session session(graph);
+    saver.restore(session, prefix);
+    const Error error = error_of([&] { session.run(graph.collection<Operation>(GraphKeys::kTrainOp).at(0)); });
+    CHECK(error.code() == Code::kUnimplemented);
+    for (const char* op : ops) CHECK(says(error, op));
   }
 }

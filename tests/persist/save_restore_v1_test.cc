@@ -119,7 +119,7 @@ TEST_CASE("A V1 saver adds TensorFlow's nodes, saves, restores and keeps the new
   for (int step = 1; step <= 3; ++step) CHECK(saver.save(session, "m", {.global_step = step}) == str_cat("m-", step));
   std::vector<std::string> files;
   for (const auto& [path, bytes] : fs.contents()) files.push_back(path);
-  CHECK(files == std::vector<std::string>{"checkpoint", "m-2", "m-2.meta", "m-3", "m-3.meta"});
+  CHECK(files == std::vector<std::string>{".cairn", "checkpoint", "m-2", "m-2.meta", "m-3", "m-3.meta"});
 
   session.run(assign(a, 9.0f));
   saver.restore(session, "m-3");
@@ -156,7 +156,8 @@ TEST_CASE("A sharded V1 saver names its checkpoints by pattern", "[persist][save
   CHECK(saver.save(session, "m", {.global_step = 2}) == "m-2-\?\?\?\?\?-of-00002");
   std::vector<std::string> files;
   for (const auto& [path, bytes] : fs.contents()) files.push_back(path);
-  CHECK(files == std::vector<std::string>{"checkpoint", "m-2-00000-of-00002", "m-2-00001-of-00002", "m-2.meta"});
+  CHECK(files ==
+        std::vector<std::string>{".cairn", "checkpoint", "m-2-00000-of-00002", "m-2-00001-of-00002", "m-2.meta"});
   session.run(assign(b, 5));
   saver.restore(session, *latest_checkpoint(".", kCheckpointFileName, &fs));
   CHECK(session.run(b).scalar<int32_t>() == 2);

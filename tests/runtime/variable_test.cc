@@ -157,6 +157,30 @@ TEST_CASE("Values are set without a node, all or none", "[runtime][variable]") {
   CHECK(c.session.run(w).scalar<float>() == 7);
 }
 
+TEST_CASE("A snapshot holds the values of its moment, whatever sessions do afterwards",
+          "[runtime][variable][snapshot]") {
+  Counter c;
+  const Variable w = test::variable(c.graph, c.one, "w");
+  c.session.set_values({{c.v, Tensor::vector<float>({1, 2})}});
+  const SessionSnapshot then = c.session.snapshot();
+  Session other(c.graph);
+  other.set_value(w, 5.0f);
+  other.load(then);
+  CHECK(other.value(c.v).str() == "[1. 2.]");
+  CHECK_FALSE(other.is_initialized(w));
+  c.session.run(test::assign_add(c.v.ref(), c.one).op());
+  CHECK(c.session.value(c.v).str() == "[2. 3.]");
+  CHECK(other.value(c.v).str() == "[1. 2.]");
+  other.run(test::assign_add(c.v.ref(), c.one).op());
+  other.run(test::assign_add(c.v.ref(), c.one).op());
+  CHECK(other.value(c.v).str() == "[3. 4.]");
+  CHECK(c.session.value(c.v).str() == "[2. 3.]");
+  c.session.load(then);
+  CHECK(c.session.value(c.v).str() == "[1. 2.]");
+  c.session.load({});
+  CHECK_FALSE(c.session.is_initialized(c.v));
+}
+
 TEST_CASE("Variables written before a node fails keep what was written", "[runtime][variable]") {
   Counter c;
   const Output update = test::assign_add(c.v.ref(), c.one);

@@ -21,6 +21,8 @@ class FaultyFileSystem final : public HookedFileSystem {
       : HookedFileSystem(inner), at_(at), error_number_(error_number), span_(span) {}
 
   bool failed() const { return failed_; }
+  // The first call that failed.
+  const std::optional<FileOp>& failed_op() const { return failed_op_; }
   size_t calls() const { return calls_; }
 
  protected:
@@ -28,6 +30,7 @@ class FaultyFileSystem final : public HookedFileSystem {
     const size_t i = calls_++;
     if (i < at_ || (i > at_ && span_ == kOnce)) return proceed(op.bytes);
     failed_ = true;
+    if (!failed_op_) failed_op_ = op;
     if (op.kind == FileOp::kAppend) proceed(std::string_view(op.bytes).substr(0, op.bytes.size() / 2));
     fail_with_errno(op.path, str_cat("(made to fail) ", op.str()), error_number_);
   }
@@ -38,6 +41,7 @@ class FaultyFileSystem final : public HookedFileSystem {
   Span span_;
   size_t calls_ = 0;
   bool failed_ = false;
+  std::optional<FileOp> failed_op_;
 };
 
 }  // namespace cairn

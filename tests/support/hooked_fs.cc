@@ -3,9 +3,10 @@
 namespace cairn {
 
 std::string FileOp::str() const {
-  static constexpr std::string_view kNames[] = {"open",       "read",     "create",   "append", "sync",
-                                                "close",      "rename",   "link",     "remove", "create_dir",
-                                                "remove_dir", "list_dir", "sync_dir", "stat"};
+  static constexpr std::string_view kNames[] = {
+      "open",   "read",       "create",     "append",   "sync",     "close", "rename",   "link",
+      "remove", "create_dir", "remove_dir", "list_dir", "sync_dir", "stat",  "lock_dir", "is_being_written",
+      "space",  "name_max",   "can_write"};
   std::string text = str_cat(kNames[kind], " ", path);
   if (!to.empty()) text += str_cat(" ", to);
   if (kind == kAppend) text += str_cat(" ", bytes.size());
@@ -82,6 +83,32 @@ std::optional<FileInfo> HookedFileSystem::stat(const std::string& path) {
   std::optional<FileInfo> info;
   hook({FileOp::kStat, path}, [&](std::string_view) { info = inner_.stat(path); });
   return info;
+}
+
+std::unique_ptr<DirLock> HookedFileSystem::lock_dir(const std::string& path) {
+  std::unique_ptr<DirLock> lock;
+  hook({FileOp::kLockDir, path}, [&](std::string_view) { lock = inner_.lock_dir(path); });
+  return lock;
+}
+bool HookedFileSystem::is_being_written(const std::string& path) {
+  bool is = true;
+  hook({FileOp::kIsBeingWritten, path}, [&](std::string_view) { is = inner_.is_being_written(path); });
+  return is;
+}
+uint64_t HookedFileSystem::space(const std::string& directory) {
+  uint64_t bytes = 0;
+  hook({FileOp::kSpace, directory}, [&](std::string_view) { bytes = inner_.space(directory); });
+  return bytes;
+}
+size_t HookedFileSystem::name_max(const std::string& directory) {
+  size_t bytes = 0;
+  hook({FileOp::kNameMax, directory}, [&](std::string_view) { bytes = inner_.name_max(directory); });
+  return bytes;
+}
+bool HookedFileSystem::can_write(const std::string& directory) {
+  bool can = false;
+  hook({FileOp::kCanWrite, directory}, [&](std::string_view) { can = inner_.can_write(directory); });
+  return can;
 }
 
 }  // namespace cairn

@@ -23,13 +23,18 @@ struct FileOp {
     kRemoveDir,
     kListDir,
     kSyncDir,
-    kStat
+    kStat,
+    kLockDir,
+    kIsBeingWritten,
+    kSpace,
+    kNameMax,
+    kCanWrite
   };
   Kind kind;
   std::string path;
   std::string to = "";     // rename and link
   std::string bytes = "";  // append
-  bool changes() const { return kind != kOpen && kind != kRead && kind != kListDir && kind != kStat; }
+  bool changes() const { return kind != kOpen && kind != kRead && kind != kListDir && kind < kStat; }
   std::string str() const;  // "rename a b", "append a 12"
 };
 
@@ -47,6 +52,11 @@ class HookedFileSystem : public FileSystem {
   std::vector<std::string> list_dir(const std::string& path) override;
   void sync_dir(const std::string& path) override;
   std::optional<FileInfo> stat(const std::string& path) override;
+  std::unique_ptr<DirLock> lock_dir(const std::string& path) override;
+  bool is_being_written(const std::string& path) override;
+  uint64_t space(const std::string& directory) override;
+  size_t name_max(const std::string& directory) override;
+  bool can_write(const std::string& directory) override;
 
  protected:
   // Makes the call; for an append, of as many of its bytes as it is given.

@@ -7,7 +7,7 @@ namespace cairn {
 
 using Lock = std::lock_guard<std::mutex>;
 
-class MemoryFile final : public RandomAccessFile, public WritableFile {
+class MemoryFile final : public RandomAccessFile {
  public:
   MemoryFile(MemoryFileSystem& fs, std::string path, std::shared_ptr<MemoryFileSystem::Node> node)
       : fs_(fs), path_(std::move(path)), node_(std::move(node)), size_(node_->bytes.size()) {}
@@ -21,19 +21,54 @@ class MemoryFile final : public RandomAccessFile, public WritableFile {
     }
     std::copy_n(bytes.data() + offset, into.size(), into.data());
   }
-  void append(std::string_view bytes) override {
-    const Lock lock(fs_.mutex_);
-    node_->bytes += bytes;
-    node_->modified = fs_.clock_++;
-  }
-  void sync() override {}
-  void close() override {}
 
  private:
   MemoryFileSystem& fs_;
   std::string path_;
   std::shared_ptr<MemoryFileSystem::Node> node_;
   uint64_t size_;
+};
+
+class MemoryWritableFile final : public WritableFile {
+ public:
+  MemoryWritableFile(MemoryFileSystem& fs, std::string path, std::shared_ptr<MemoryFileSystem::Node> node)
+      : fs_(fs), path_(std::move(path)), node_(std::move(node)) {
+    ++node_->writers;
+  }
+  ~MemoryWritableFile() override {
+    const Lock lock(fs_.mutex_);
+    if (open_) --node_->writers;
+  }
+  const std::string& path() const override { return path_; }
+  void append(std::string_view bytes) override {
+    const Lock lock(fs_.mutex_);
+    const uint64_t room = fs_.capacity_ ? *fs_.capacity_ - std::min(*fs_.capacity_, fs_.used()) : bytes.size();
+    node_->bytes += bytes.substr(0, room);
+    node_->modified = fs_.clock_++;
+    if (bytes.size() > room) fail_with_errno(path_, str_cat("writing ", bytes.size(), " bytes"), ENOSPC);
+  }
+  void sync() override {}
+  void close() override {
+    const Lock lock(fs_.mutex_);
+    if (open_) --node_->writers;
+    open_ = false;
+  }
+
+ private:
+  MemoryFileSystem& fs_;
+  std::string path_;
+  std::shared_ptr<MemoryFileSystem::Node> node_;
+  bool open_ = true;
+};
+
+struct MemoryFileSystem::Locked final : DirLock {
+  Locked(MemoryFileSystem& in, std::string directory) : fs(in), path(std::move(directory)) {}
+  ~Locked() override {
+    const Lock lock(fs.mutex_);
+    fs.locked_.erase(path);
+  }
+  MemoryFileSystem& fs;
+  std::string path;
 };
 
 void MemoryFileSystem::check_parent(const std::string& path, std::string_view operation) const {
@@ -60,7 +95,7 @@ std::unique_ptr<WritableFile> MemoryFileSystem::create(const std::string& path) 
   if (!node) node = std::make_shared<Node>();
   node->bytes.clear();
   node->modified = clock_++;
-  return std::make_unique<MemoryFile>(*this, path, node);
+  return std::make_unique<MemoryWritableFile>(*this, path, node);
 }
 
 void MemoryFileSystem::rename(const std::string& from, const std::string& to) {
@@ -68,6 +103,7 @@ void MemoryFileSystem::rename(const std::string& from, const std::string& to) {
   const auto node = find(from, "renaming");
   check_parent(to, "renaming");
   if (is_dir(to)) fail_with_errno(to, "renaming", EISDIR);
+  if (const auto there = files_.find(to); there != files_.end() && there->second == node) return;  // as POSIX has it
   files_.erase(from);
   files_[to] = node;
 }
@@ -122,6 +158,44 @@ std::optional<FileInfo> MemoryFileSystem::stat(const std::string& path) {
   const auto at = files_.find(path);
   if (at == files_.end()) return std::nullopt;
   return FileInfo{.size = at->second->bytes.size(), .modified = at->second->modified};
+}
+
+std::unique_ptr<DirLock> MemoryFileSystem::lock_dir(const std::string& path) {
+  const Lock lock(mutex_);
+  if (!is_dir(path)) fail_with_errno(path, "locking the directory", ENOENT);
+  if (!locked_.insert(path).second) fail_locked(path);
+  return std::make_unique<Locked>(*this, path);
+}
+
+bool MemoryFileSystem::is_being_written(const std::string& path) {
+  const Lock lock(mutex_);
+  return find(path, "asking who writes it")->writers > 0;
+}
+
+uint64_t MemoryFileSystem::used() const {
+  std::set<const Node*> nodes;
+  uint64_t bytes = 0;
+  for (const auto& [path, node] : files_) {
+    if (nodes.insert(node.get()).second) bytes += node->bytes.size();
+  }
+  return bytes;
+}
+
+uint64_t MemoryFileSystem::space(const std::string& directory) {
+  const Lock lock(mutex_);
+  if (!is_dir(directory)) fail_with_errno(directory, "looking at the directory", ENOENT);
+  return capacity_ ? *capacity_ - std::min(*capacity_, used()) : uint64_t{1} << 40;
+}
+
+bool MemoryFileSystem::can_write(const std::string& directory) {
+  const Lock lock(mutex_);
+  if (!is_dir(directory)) fail_with_errno(directory, "looking at the directory", ENOENT);
+  return true;
+}
+
+void MemoryFileSystem::set_capacity(uint64_t bytes) {
+  const Lock lock(mutex_);
+  capacity_ = bytes;
 }
 
 std::map<std::string, std::string> MemoryFileSystem::contents() const {

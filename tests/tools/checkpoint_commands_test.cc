@@ -1,15 +1,15 @@
 // cairn inspect, meta, copy and convert.
+#include <cairn/cairn.h>
+
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
 #include "tests/support/catch.h"
-#include "tests/support/program.h"
+#include "tests/tools/commands.h"
 
 using namespace cairn;
 
 namespace {
-
-Finished cairn_run(const std::vector<std::string>& args) { return run_program(built_program("tools/cairn"), args); }
 
 const Tensor kWeights = Tensor::matrix<float>({{1, -2.5f}, {0.1f, 4}});
 const Tensor kNames = Tensor::vector<std::string>({"a\"b", "\xff"});
@@ -31,15 +31,16 @@ void check_same_values(const std::string& a, const std::string& b) {
   for (const std::string& name : one.names()) CHECK(bit_equal(one.get_tensor(name), other.get_tensor(name)));
 }
 
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
-
 }  // namespace
 
 TEST_CASE("Every command prints help with an example", "[tools]") {
-  for (const char* command : {"inspect", "meta", "copy", "convert", "run", "train"}) {
+  for (const char* command : {"average", "convert", "copy", "diff", "doctor", "export", "freeze", "inspect", "meta",
+                              "rename", "run", "show", "train"}) {
     const Finished run = cairn_run({command, "--help"});
     CHECK(run.status == 0);
+    CHECK(contains(run.out, str_cat("Usage: cairn ", command)));
     CHECK(contains(run.out, str_cat("Example:\n  cairn ", command)));
+    CHECK(run.err.empty());
   }
 }
 
@@ -154,4 +155,64 @@ TEST_CASE("cairn meta tells who wrote a graph, its saver, collections, ops and v
   CHECK(contains(cairn_run({"meta", prefix, "--text"}).out, "tensorflow_version: \"1.12.0\""));
   CHECK(contains(cairn_run({"meta", prefix, "--text", "--json"}).out, "\"tensorflow_version\": \"1.12.0\""));
   CHECK(cairn_run({"meta", prefix, "--text", "--ops"}).status == 2);
+}
+
+TEST_CASE("A checkpoint is named by its prefix, any of its files, its directory or the checkpoint file", "[tools]") {
+  const TempDir dir;
+  const std::string prefix = write_bundle(dir / "m");
+  update_checkpoint_state(dir.path().string(), prefix);
+  write_bytes(dir / "m.meta", "");
+  const std::string expected = cairn_run({"inspect", prefix}).out;
+  CHECK(contains(expected, "3 tensors"));
+  for (const std::string name : {"m.index", "m.data-00000-of-00001", "m.meta", "checkpoint", "."}) {
+    CAPTURE(name);
+    CHECK(cairn_run({"inspect", (dir.path() / name).lexically_normal().string()}).out == expected);
+    CHECK(cairn_run({"diff", prefix, name == "m.meta" ? prefix : (dir / name).string()}).status == 0);
+  }
+}
+
+TEST_CASE("cairn inspect --verify tells that it did, in JSON too, and --stats passes over text", "[tools]") {
+  const TempDir dir;
+  const std::string prefix = write_bundle(dir / "m");
+  const Finished json = cairn_run({"inspect", prefix, "--verify", "--stats", "--json"});
+  CHECK(json.status == 0);
+  CHECK(contains(json.out, R"("name": "names", "dtype": "string", "shape": [2], "bytes": 4})"));
+  CHECK(contains(json.out, R"("verified": true)"));
+  CHECK(!contains(cairn_run({"inspect", prefix, "--json"}).out, "verified"));
+}
+
+TEST_CASE("cairn meta --ops marks ops that it cannot run and ops that touch files", "[tools]") {
+  const TempDir dir;
+  write_bytes(dir / "g.pbtxt",
+              "node { name: 'f' op: 'Const' attr { key: 'dtype' value { type: DT_STRING } } attr { key: 'value' "
+              "value { tensor { dtype: DT_STRING tensor_shape {} string_val: '/etc/passwd' } } } }\n"
+              "node { name: 'r' op: 'ReadFile' input: 'f' }\n"
+              "node { name: 'm' op: 'Mystery' input: 'r' }\n");
+  const Finished text = cairn_run({"meta", (dir / "g.pbtxt").string(), "--ops"});
+  CAPTURE(text.err);
+  CHECK(text.status == 0);
+  CHECK(contains(text.out, "  1  Const\n  1  Mystery  (carried, not run)\n"));
+  CHECK(contains(text.out, "  1  ReadFile"));
+  CHECK(contains(text.out, "  (touches files)\n"));
+  CHECK(!contains(text.out, "collections:"));
+  const Finished json = cairn_run({"meta", (dir / "g.pbtxt").string(), "--ops", "--json"});
+  CHECK(contains(json.out, R"("unknown_ops": ["Mystery")"));
+  CHECK(contains(json.out, R"("file_ops": ["ReadFile"]})"));
+}
+
+TEST_CASE("cairn meta shows collections alone where asked, and says what a file is that holds no graph", "[tools]") {
+  const TempDir dir;
+  Graph graph;
+  graph.add_to_collection("outputs", placeholder(graph, DType::kFloat, {}, {.name = "x"}));
+  export_meta_graph(graph, {.filename = (dir / "g.meta").string()});
+  const Finished run = cairn_run({"meta", (dir / "g.meta").string(), "--collections"});
+  CHECK(contains(run.out, "collections:\n  outputs:\n    x:0\n"));
+  CHECK(!contains(run.out, "ops:"));
+  CHECK(contains(cairn_run({"meta", (dir / "g.meta").string(), "--collections", "--json"}).out,
+                 R"("collections": {"outputs": ["x:0"]}})"));
+  write_bytes(dir / "weights.meta", "\x89HDF\r\n\x1a\n and more");
+  const Finished wrong = cairn_run({"meta", (dir / "weights.meta").string()});
+  CHECK(wrong.status == 1);
+  CHECK(contains(wrong.err, "HDF5"));
+  CHECK(wrong.out.empty());
 }

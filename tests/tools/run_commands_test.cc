@@ -5,15 +5,12 @@
 
 #include "samples/mnist_data.h"
 #include "tests/support/catch.h"
-#include "tests/support/program.h"
+#include "tests/tools/commands.h"
 #include "tools/npy.h"
 
 using namespace cairn;
 
 namespace {
-
-Finished cairn_run(const std::vector<std::string>& args) { return run_program(built_program("tools/cairn"), args); }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // y = w x + b with rate-fed steps; the checkpoint is DIR/line-7, whose global step is 7.
 struct Line {
@@ -191,4 +188,56 @@ TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its l
     CHECK(std::stod(line.substr(line.rfind(' '))) == Approx(expected[i]).epsilon(1e-4));
   }
   CHECK(contains(run.out, "saved " + (dir / "to/521model.ckpt-3").string()));
+}
+
+TEST_CASE("Options of cairn run take one value each, so that they may stand before the graph", "[tools]") {
+  const Trained t;
+  const Finished run = cairn_run({"run", "--fetch", "w", "--checkpoint", t.prefix, t.prefix + ".meta"});
+  CHECK(run.status == 0);
+  CHECK(contains(run.out, "w  float  [1,1]"));
+}
+
+TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variables, places to write", "[tools]") {
+  const Trained t;
+  const auto fails = [&](const std::vector<std::string>& more, int status, const std::string& says) {
+    const Finished run = cairn_run(std::vector<std::string>{"run", t.prefix} + more);
+    CAPTURE(run.err, says);
+    CHECK(run.status == status);
+    CHECK(contains(run.err, says));
+    CHECK(run.out.empty());
+  };
+  fails({}, 2, "--fetch");
+  fails({"--fetch", "w"}, 1, "uninitialized variable");
+  fails({"--checkpoint", t.prefix, "--fetch", "loss"}, 1, "a value must be fed");
+  fails({"--checkpoint", t.prefix, "--fetch", "w", "--set", "nope=1"}, 1, "'nope'");
+  fails({"--checkpoint", t.prefix, "--fetch", "w", "--feed", "x=none.npy"}, 1, "none.npy");
+  fails({"--checkpoint", t.prefix, "--fetch", "w", "--feed", "x"}, 2, "--feed takes NAME=FILE.npy");
+  fails({"--checkpoint", t.prefix, "--fetch", "w", "--fetch", "w:0", "--output", "o"}, 2, "two fetches");
+  fails({"--checkpoint", t.prefix + "0", "--fetch", "w"}, 1, t.prefix + "0");
+}
+
+TEST_CASE("cairn train says in plain words which number of steps, rows or saves cannot be", "[tools]") {
+  const Trained t;
+  const auto args = t.train_args((t.dir / "to").string());
+  for (const char* option : {"--steps", "--batch", "--save-every"}) {
+    std::vector<std::string> more = {option, "0"};
+    if (option != std::string("--steps")) more.insert(more.end(), {"--steps", "1"});
+    const Finished run = cairn_run(args + more);
+    CHECK(is_wrong_usage(run));
+    CHECK(contains(run.err, str_cat(option, ": 0 is no number from 1 on")));
+  }
+  CHECK(is_wrong_usage(cairn_run(args)));
+  CHECK(!std::filesystem::exists(t.dir / "to"));
+}
+
+TEST_CASE("cairn train prints each save beside the steps, and nothing but steps as JSON", "[tools]") {
+  const Trained t;
+  const std::string to = (t.dir / "to").string();
+  const Finished text = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2"});
+  REQUIRE(text.lines().size() == 3);
+  CHECK(contains(text.lines()[0], "step 1  loss "));
+  CHECK(text.lines()[2] == "saved " + to + "/line-9");
+  const Finished json = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
+  CHECK(json.lines().size() == 2);
+  CHECK(json.err.empty());
 }

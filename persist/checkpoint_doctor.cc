@@ -1,0 +1,461 @@
+#include "persist/checkpoint_doctor.h"
+
+#include <algorithm>
+#include <map>
+#include <set>
+
+#include "persist/bundle.h"
+#include "persist/checkpoint_state.h"
+#include "persist/checkpoint_v1.h"
+#include "persist/internal/overwrite_journal.h"
+#include "persist/internal/publication.h"
+#include "persist/kept.h"
+#include "persist/meta_graph.h"
+
+namespace cairn {
+namespace {
+
+// Shows a file system as it is and changes nothing: no reader can set about recovering what it finds, for it finds no
+// journals.
+class LookingOnly final : public FileSystem {
+ public:
+  explicit LookingOnly(FileSystem& inner) : inner_(inner) {}
+
+  std::unique_ptr<RandomAccessFile> open(const std::string& path) override { return inner_.open(path); }
+  std::vector<std::string> list_dir(const std::string& path) override {
+    auto names = inner_.list_dir(path);
+    std::erase_if(names, [](const std::string& name) { return is_journal_name(name); });
+    return names;
+  }
+  std::optional<FileInfo> stat(const std::string& path) override {
+    return is_journal_name(base_name(path)) ? std::nullopt : inner_.stat(path);
+  }
+  bool is_being_written(const std::string& path) override { return inner_.is_being_written(path); }
+  uint64_t space(const std::string& directory) override { return inner_.space(directory); }
+  size_t name_max(const std::string& directory) override { return inner_.name_max(directory); }
+  bool can_write(const std::string&) override { return false; }
+
+  std::unique_ptr<WritableFile> create(const std::string& path) override { refuse(path); }
+  void rename(const std::string& from, const std::string&) override { refuse(from); }
+  void link(const std::string& from, const std::string&) override { refuse(from); }
+  void remove(const std::string& path) override { refuse(path); }
+  void create_dir(const std::string& path) override { refuse(path); }
+  void remove_dir(const std::string& path) override { refuse(path); }
+  void sync_dir(const std::string& path) override { refuse(path); }
+  std::unique_ptr<DirLock> lock_dir(const std::string& path) override { refuse(path); }
+
+ private:
+  [[noreturn]] static void refuse(const std::string& path) {
+    fail(Code::kFailedPrecondition, path, ": nothing is changed while a directory is examined");
+  }
+  FileSystem& inner_;
+};
+
+constexpr std::string_view kIndexEnding = ".index", kMetaEnding = ".meta";
+
+std::string without(const std::string& name, std::string_view ending) {
+  return name.substr(0, name.size() - ending.size());
+}
+
+// The name of the checkpoint whose data file this is, and how many there are; nothing for other names.
+struct DataName {
+  std::string checkpoint;
+  int shard = 0, shards = 0;
+};
+std::optional<DataName> parse_data_name(const std::string& name) {
+  constexpr std::string_view kForm = ".data-00000-of-00001";
+  if (name.size() <= kForm.size()) return std::nullopt;
+  const size_t at = name.size() - kForm.size();
+  for (size_t i = 0; i < kForm.size(); ++i) {
+    const char c = name[at + i];
+    const bool digit = c >= '0' && c <= '9';
+    if (kForm[i] == '0' || kForm[i] == '1' ? !digit : c != kForm[i]) return std::nullopt;
+  }
+  return DataName{name.substr(0, at), std::stoi(name.substr(at + 6, 5)), std::stoi(name.substr(at + 15, 5))};
+}
+
+// "model-100" is number 100 of the series "model".
+std::pair<std::string, int64_t> series_of(const std::string& prefix) {
+  const std::string name = base_name(without_shard_ending(prefix));
+  const size_t dash = name.find_last_of('-');
+  constexpr size_t kMostDigits = 18;
+  const bool number = dash != std::string::npos && dash + 1 < name.size() && name.size() - dash - 1 <= kMostDigits &&
+                      name.find_first_not_of("0123456789", dash + 1) == std::string::npos;
+  return number ? std::pair(name.substr(0, dash), static_cast<int64_t>(std::stoll(name.substr(dash + 1))))
+                : std::pair(name, int64_t{-1});
+}
+
+bool by_number(const std::string& a, const std::string& b) {
+  const auto of_a = series_of(a), of_b = series_of(b);
+  return std::tuple(of_a.second, of_a.first, a) < std::tuple(of_b.second, of_b.first, b);
+}
+
+class Examination {
+ public:
+  // `locked`: the caller has the directory's lock, so that no writer is at work in it.
+  Examination(const std::string& directory, FileSystem& fs, bool locked = false) : fs_(fs), view_(fs) {
+    report_.directory = directory;
+    if (locked) has_writer_ = false;
+    for (const std::string& name : fs_.list_dir(directory)) report_.files.push_back(classify(name));
+    for (const DirectoryFile& file : report_.files) {
+      if (file.role == FileRole::kIndex) examine_v2(file.checkpoint);
+      if (file.role == FileRole::kV1) v1_.insert(file.checkpoint);
+    }
+    for (const std::string& name : v1_) examine_v1(name);
+    std::sort(report_.checkpoints.begin(), report_.checkpoints.end(),
+              [](const auto& a, const auto& b) { return by_number(a.prefix, b.prefix); });
+    examine_strays();
+    examine_leftovers();
+    for (const DirectoryCheckpoint& c : report_.checkpoints) {
+      for (const std::string& what : c.problems) {
+        problem(str_cat(base_name(c.prefix), ": ", what), "use another copy of it, or remove its files", false);
+      }
+    }
+    examine_kept();
+    examine_state();
+    report_.being_written = has_writer_.value_or(false);
+  }
+
+  DirectoryReport take() { return std::move(report_); }
+  // What the checkpoint file ought to list, oldest first, the newest last; empty where it is right as it is.
+  const std::vector<std::string>& new_state() const { return new_state_; }
+
+ private:
+  std::string path(const std::string& name) const { return join_path(report_.directory, name); }
+  void problem(std::string what, std::string remedy, bool can_repair) {
+    report_.problems.push_back({std::move(what), std::move(remedy), can_repair});
+  }
+
+  // Asked only where something looks wrong that a writer at work would explain: for the moment of the question a writer
+  // that begins could not have the directory.
+  bool has_writer() {
+    if (has_writer_) return *has_writer_;
+    has_writer_ = false;
+    try {
+      fs_.lock_dir(report_.directory);
+    } catch (const Error& e) {
+      has_writer_ = e.code() == Code::kFailedPrecondition;
+    }
+    return *has_writer_;
+  }
+
+  DirectoryFile classify(const std::string& name) const {
+    const auto info = fs_.stat(path(name));
+    DirectoryFile file{name, FileRole::kOther, info && !info->is_directory ? info->size : 0, ""};
+    const auto is = [&](FileRole role, std::string checkpoint = "") {
+      file.role = role;
+      file.checkpoint = std::move(checkpoint);
+      return file;
+    };
+    if (info && info->is_directory) return is(is_parts_directory_name(name) ? FileRole::kParts : FileRole::kDirectory);
+    if (is_temporary_name(name)) return is(FileRole::kTemporary);
+    if (is_journal_name(name)) return is(FileRole::kJournal);
+    if (is_recovery_name(name)) return is(FileRole::kRecovery);
+    if (name == kCheckpointFileName) return is(FileRole::kState);
+    if (name == kKeptFileName) return is(FileRole::kKept);
+    if (name.ends_with(kIndexEnding) && name.size() > kIndexEnding.size()) {
+      return is(FileRole::kIndex, without(name, kIndexEnding));
+    }
+    if (const auto data = parse_data_name(name)) return is(FileRole::kData, data->checkpoint);
+    if (name.ends_with(kMetaEnding) && name.size() > kMetaEnding.size()) {
+      return is(FileRole::kMetaGraph, without(name, kMetaEnding));
+    }
+    if (name.find("tfevents") != std::string::npos) return is(FileRole::kEvents);
+    // A damaged one is known by its graph.
+    if (info && (is_table(name) || fs_.exists(meta_graph_path(path(name))))) {
+      return is(FileRole::kV1, v1_checkpoint(name));
+    }
+    return file;
+  }
+
+  bool is_table(const std::string& name) const {
+    try {
+      return looks_like_table(view_, path(name));
+    } catch (const Error&) {  // one that cannot be read is someone else's, as far as one can tell
+      return false;
+    }
+  }
+
+  // "m-00000-of-00002" -> "m-?????-of-00002": what all its files are called together.
+  static std::string v1_checkpoint(const std::string& name) {
+    const std::string begin = without_shard_ending(name);
+    if (begin == name) return name;
+    std::string pattern = name;
+    std::fill_n(pattern.begin() + static_cast<std::ptrdiff_t>(begin.size()) + 1, 5, '?');
+    return pattern;
+  }
+
+  bool is_being_overwritten(const std::string& prefix) const { return fs_.exists(journal_path(prefix)); }
+
+  template <class Check>
+  void add(const std::string& name, CheckpointFormat format, Check check) {
+    DirectoryCheckpoint c{path(name), format, 0, {}};
+    for (const DirectoryFile& file : report_.files) {
+      const bool graph = file.role == FileRole::kMetaGraph && file.checkpoint == without_shard_ending(name);
+      if (file.checkpoint == name || graph) c.size += file.size;
+      if (graph) {
+        try {
+          MetaGraph::read(path(file.name), {.tags = {}, .file_system = &view_});
+        } catch (const Error& e) {
+          c.problems.push_back(e.what());
+        }
+      }
+    }
+    // Half of it may be of the older and half of the newer one, which is no damage: the journal says what to do.
+    if (!is_being_overwritten(c.prefix)) {
+      try {
+        check(c);
+      } catch (const Error& e) {
+        c.problems.push_back(e.what());
+      }
+    }
+    report_.checkpoints.push_back(std::move(c));
+  }
+
+  void examine_v2(const std::string& name) {
+    add(name, CheckpointFormat::kV2, [&](DirectoryCheckpoint& c) {
+      const BundleReader reader(view_, c.prefix);
+      shards_[name] = reader.num_shards();
+      std::vector<std::string> missing;
+      for (int i = 0; i < reader.num_shards(); ++i) {
+        const std::string data = bundle_data_path(c.prefix, i, reader.num_shards());
+        const auto pieces = reader.pieces_in_file_order();
+        const bool needed =
+            std::any_of(pieces.begin(), pieces.end(), [&](const BundlePiece& p) { return p.shard == i && p.size > 0; });
+        if (needed && !view_.exists(data)) missing.push_back(base_name(data));
+      }
+      if (!missing.empty()) fail(Code::kDataLoss, "missing: ", join_for_people(missing));
+      reader.verify();
+    });
+  }
+
+  void examine_v1(const std::string& name) {
+    add(name, CheckpointFormat::kV1, [&](DirectoryCheckpoint& c) {
+      const CheckpointV1Reader reader(view_, c.prefix);
+      if (reader.missing_files() > 0) fail(Code::kDataLoss, reader.missing_files(), " of its files are missing");
+      reader.verify();
+    });
+  }
+
+  // Data files that no index speaks of.
+  void examine_strays() {
+    std::map<std::string, std::vector<std::string>> strays;
+    for (const DirectoryFile& file : report_.files) {
+      if (file.role != FileRole::kData || is_being_overwritten(path(file.checkpoint))) continue;
+      const auto shards = shards_.find(file.checkpoint);
+      const bool has_index = fs_.exists(bundle_index_path(path(file.checkpoint)));
+      if (!has_index) strays[file.checkpoint + " has no index"].push_back(file.name);
+      if (shards != shards_.end() && parse_data_name(file.name)->shards != shards->second) {
+        strays[str_cat(file.checkpoint, " has ", shards->second, shards->second == 1 ? " data file" : " data files")]
+            .push_back(file.name);
+      }
+    }
+    for (const auto& [why, names] : strays) {
+      problem(str_cat(why, ", so that ", join_for_people(names), names.size() == 1 ? " is" : " are", " of no use"),
+              "remove it, unless the index can be found", false);
+    }
+  }
+
+  void examine_leftovers() {
+    std::vector<std::string> leftovers, recovery, journals;
+    for (const DirectoryFile& file : report_.files) {
+      const bool temporary = file.role == FileRole::kTemporary;
+      if (temporary && fs_.is_being_written(path(file.name))) has_writer_ = true;
+      if (temporary || file.role == FileRole::kParts) leftovers.push_back(file.name);
+      if (file.role == FileRole::kJournal) journals.push_back(file.name);
+      if (file.role == FileRole::kRecovery) recovery.push_back(file.name);
+    }
+    if ((leftovers.empty() && recovery.empty() && journals.empty()) || has_writer()) return;
+    if (!journals.empty()) {
+      problem(str_cat("a writer died while it overwrote a checkpoint: ", join_for_people(journals)),
+              "put back the one that was there before", true);
+    } else {
+      leftovers.insert(leftovers.end(), recovery.begin(), recovery.end());
+    }
+    if (leftovers.empty()) return;
+    problem(str_cat("left by a writer that died: ", join_for_people(leftovers)), "remove what it left", true);
+  }
+
+  void examine_kept() {
+    try {
+      kept_checkpoints(report_.directory, &view_);
+    } catch (const Error& e) {
+      problem(e.what(), "remove it; older checkpoints then stay until they are removed by hand", false);
+    }
+  }
+
+  const DirectoryCheckpoint* find_whole(const std::string& prefix) const {
+    const auto at = std::find_if(report_.checkpoints.begin(), report_.checkpoints.end(),
+                                 [&](const auto& c) { return c.prefix == prefix && c.whole(); });
+    return at == report_.checkpoints.end() ? nullptr : &*at;
+  }
+
+  double modified(const DirectoryCheckpoint& c) const {
+    const auto files = c.format == CheckpointFormat::kV2 ? std::vector<std::string>{bundle_index_path(c.prefix)}
+                                                         : checkpoint_v1_files(view_, c.prefix);
+    const auto info = files.empty() ? std::nullopt : view_.stat(files[0]);
+    return info ? info->modified : 0;
+  }
+
+  // The one to go on from: the last of the series that was written to last.
+  const DirectoryCheckpoint* newest_whole() const {
+    std::map<std::string, std::pair<double, const DirectoryCheckpoint*>> series;
+    for (const DirectoryCheckpoint& c : report_.checkpoints) {
+      if (!c.whole()) continue;
+      auto& [time, last] = series[series_of(c.prefix).first];
+      time = std::max(time, modified(c));
+      last = &c;  // they are in order of number
+    }
+    const DirectoryCheckpoint* newest = nullptr;
+    double newest_time = -1;
+    for (const auto& [name, entry] : series) {
+      if (entry.first <= newest_time) continue;
+      newest_time = entry.first;
+      newest = entry.second;
+    }
+    return newest;
+  }
+
+  void examine_state() {
+    std::optional<CheckpointState> state;
+    std::string wrong;
+    try {
+      state = get_checkpoint_state(report_.directory, kCheckpointFileName, &view_);
+      if (!state && !report_.checkpoints.empty()) wrong = "there is no checkpoint file, which names the newest one";
+    } catch (const Error& e) {
+      wrong = e.what();
+    }
+    if (state && directory_of(state->model_checkpoint_path) != report_.directory &&
+        checkpoint_exists(state->model_checkpoint_path, &view_)) {
+      report_.newest = state->model_checkpoint_path;  // of another directory, whose health is not the question
+      return;
+    }
+    const DirectoryCheckpoint* newest = state ? newest_of_state(*state, wrong) : newest_whole();
+    if (newest) report_.newest = newest->prefix;
+    if (state && wrong.empty()) check_listed(*state, wrong);
+    // The checkpoint file is what a save writes last.
+    if (wrong.empty() || has_writer()) return;
+    problem(wrong,
+            newest ? str_cat("write it anew, naming ", base_name(newest->prefix)) : "no checkpoint here is whole",
+            newest != nullptr);
+    if (newest) decide_state(state, newest->prefix);
+  }
+
+  // What the state names, or ought to.
+  const DirectoryCheckpoint* newest_of_state(const CheckpointState& state, std::string& wrong) const {
+    const DirectoryCheckpoint* named = find_whole(state.model_checkpoint_path);
+    if (!named) {
+      wrong = str_cat("the checkpoint file names ", base_name(state.model_checkpoint_path), ", which is not ",
+                      is_there(state.model_checkpoint_path) ? "whole" : "there");
+      return newest_whole();
+    }
+    const DirectoryCheckpoint* newest = named;
+    for (const DirectoryCheckpoint& c : report_.checkpoints) {
+      const auto a = series_of(c.prefix), b = series_of(newest->prefix);
+      if (c.whole() && a.first == b.first && a.second > b.second && modified(c) >= modified(*newest)) newest = &c;
+    }
+    if (newest != named) {
+      wrong = str_cat("the checkpoint file names ", base_name(named->prefix), ", and ", base_name(newest->prefix),
+                      " is newer");
+    }
+    return newest;
+  }
+
+  bool is_there(const std::string& prefix) const {
+    return std::any_of(report_.checkpoints.begin(), report_.checkpoints.end(),
+                       [&](const auto& c) { return c.prefix == prefix; });
+  }
+
+  void check_listed(const CheckpointState& state, std::string& wrong) const {
+    std::vector<std::string> gone;
+    for (const std::string& prefix : state.all_model_checkpoint_paths) {
+      if (directory_of(prefix) == report_.directory && !is_there(prefix)) gone.push_back(base_name(prefix));
+    }
+    if (gone.empty()) return;
+    wrong = str_cat("the checkpoint file lists ", join_for_people(gone),
+                    gone.size() == 1 ? ", which is" : ", which are", " not there");
+  }
+
+  // What it listed and is whole, and what of the newest one's series it did not know of.
+  void decide_state(const std::optional<CheckpointState>& state, const std::string& newest) {
+    const auto [series, number] = series_of(newest);
+    std::set<std::string> listed;
+    int64_t known = -2;  // before all numbers
+    if (state) {
+      listed.insert(state->all_model_checkpoint_paths.begin(), state->all_model_checkpoint_paths.end());
+      const auto named = series_of(state->model_checkpoint_path);
+      known = named.first == series ? named.second : number;
+    }
+    for (const DirectoryCheckpoint& c : report_.checkpoints) {
+      const auto of = series_of(c.prefix);
+      const bool missed = of.first == series && of.second > known && of.second <= number;
+      if (c.whole() && c.prefix != newest && (missed || listed.count(c.prefix))) new_state_.push_back(c.prefix);
+    }
+    new_state_.push_back(newest);
+  }
+
+  FileSystem& fs_;
+  mutable LookingOnly view_;
+  DirectoryReport report_;
+  std::set<std::string> v1_;
+  std::map<std::string, int> shards_;  // of the indexes that could be read
+  std::optional<bool> has_writer_;
+  std::vector<std::string> new_state_;
+};
+
+// "run/" and "run" are one directory.
+std::string plain(const std::string& directory, FileSystem& fs) {
+  std::string path = directory;
+  while (path.size() > 1 && path.ends_with('/')) path.pop_back();
+  const auto info = fs.stat(path);
+  if (!info) fail(Code::kNotFound, directory, ": there is no such directory");
+  if (!info->is_directory) fail(Code::kFailedPrecondition, directory, ": this is a file; give the directory it is in");
+  return path;
+}
+
+}  // namespace
+
+std::string role_name(FileRole role) {
+  static constexpr const char* kNames[] = {
+      "checkpoint state", "retention record", "index",         "data",   "V1 checkpoint", "graph", "temporary",
+      "parts of a save",  "recovery journal", "recovery file", "events", "directory",     "other"};
+  return kNames[static_cast<size_t>(role)];
+}
+
+DirectoryReport examine_directory(const std::string& directory, FileSystem* file_system) {
+  FileSystem& fs = file_system ? *file_system : posix_file_system();
+  return Examination(plain(directory, fs), fs).take();
+}
+
+std::vector<std::string> repair_directory(const std::string& directory, FileSystem* file_system) {
+  FileSystem& fs = file_system ? *file_system : posix_file_system();
+  const std::string path = plain(directory, fs);
+  std::vector<std::string> done;
+  const auto names = [&](auto is) {
+    std::vector<std::string> found = fs.list_dir(path);
+    std::erase_if(found, [&](const std::string& name) { return !is(name); });
+    return found;
+  };
+  const auto is_leftover = [](const std::string& name) {
+    return is_temporary_name(name) || is_recovery_name(name) || is_parts_directory_name(name);
+  };
+  const auto lock = fs.lock_dir(path);
+  if (const auto journals = names(is_journal_name); !journals.empty()) {
+    recover_directory(fs, path);
+    done.push_back("put back what was there before an overwriting that was interrupted");
+  }
+  const auto before = names(is_leftover);
+  std::vector<std::string> failed = sweep_directory(fs, path), removed;
+  const auto after = names(is_leftover);
+  std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(removed));
+  if (!removed.empty()) done.push_back(str_cat("removed ", join_for_people(removed)));
+  done.insert(done.end(), failed.begin(), failed.end());
+  if (std::vector<std::string> state = Examination(path, fs, true).new_state(); !state.empty()) {
+    const std::string newest = state.back();
+    update_checkpoint_state(path, newest, std::move(state), kCheckpointFileName, &fs);
+    done.push_back(str_cat("wrote the checkpoint file, which names ", base_name(newest)));
+  }
+  return done;
+}
+
+}  // namespace cairn

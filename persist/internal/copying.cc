@@ -1,0 +1,80 @@
+#include "persist/internal/copying.h"
+
+#include "persist/bundle.h"
+#include "persist/checkpoint_state.h"
+#include "persist/checkpoint_v1.h"
+
+namespace cairn {
+namespace {
+
+using Naming = std::function<std::string(const std::string&)>;
+
+void add_piece(BundleWriter& writer, const BundleReader& reader, const BundlePiece& piece, const Naming& name) {
+  if (!piece.slice) return writer.add(name(piece.name), reader.read(piece.name));
+  writer.add_slice(name(piece.name), reader.entry(piece.name).shape, *piece.slice,
+                   reader.read_slice(piece.name, *piece.slice));
+}
+
+// One data file for each of the source's, merged when all are complete.
+void copy_v2(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
+  const BundleReader reader(fs, source);
+  const auto pieces = reader.pieces_in_file_order();
+  if (reader.num_shards() == 1) {
+    BundleWriter writer(fs, destination);
+    for (const BundlePiece& piece : pieces) add_piece(writer, reader, piece, name);
+    return writer.finish();
+  }
+  std::vector<std::string> parts;
+  auto piece = pieces.begin();
+  for (int shard = 0; shard < reader.num_shards(); ++shard) {
+    parts.push_back(str_cat(destination, "_temp/part-", shard));
+    BundleWriter writer(fs, parts.back());
+    for (; piece != pieces.end() && piece->shard == shard; ++piece) add_piece(writer, reader, *piece, name);
+    writer.finish();
+  }
+  merge_bundles(fs, parts, destination);
+}
+
+void copy_v1(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
+  const CheckpointV1Reader reader(fs, source);
+  if (reader.missing_files() > 0)
+    fail(Code::kNotFound, source, ": ", reader.missing_files(), " of its files are missing; all are needed");
+  for (size_t f = 0; f < reader.files().size(); ++f) {
+    const std::string& from = reader.files()[f];
+    const std::string ending = from.substr(without_shard_ending(from).size());
+    CheckpointV1Writer writer(fs, without_shard_ending(destination) + ending);
+    for (const std::string& old : reader.names()) {
+      const CheckpointV1Entry& entry = reader.entry(old);
+      for (size_t i = 0; i < entry.slices.size(); ++i) {
+        if (entry.files[i] != static_cast<int>(f)) continue;
+        writer.add_slice(name(old), entry.shape, entry.slices[i], reader.read_stored(old, i));
+      }
+    }
+    writer.finish();
+  }
+}
+
+}  // namespace
+
+void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
+  fs.exists(bundle_index_path(source)) ? copy_v2(fs, source, destination, name)
+                                       : copy_v1(fs, source, destination, name);
+}
+
+std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
+                             bool make_folder) {
+  const std::string prefix = checkpoint_prefix(source, &fs);
+  if (const auto there = fs.stat(destination); there && there->is_directory) {
+    fail(Code::kInvalidArgument, destination, " is a directory; give a prefix, as in ",
+         join_path(destination, base_name(prefix)));
+  }
+  if (destination == prefix)
+    fail(Code::kAlreadyExists, destination, " is the source itself, which is never overwritten; give another name");
+  if (checkpoint_exists(destination, &fs)) {
+    fail(Code::kAlreadyExists, destination, ": there is a checkpoint already; give another name, or remove it first");
+  }
+  if (make_folder) fs.create_dirs(directory_of(destination));
+  return prefix;
+}
+
+}  // namespace cairn

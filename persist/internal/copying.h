@@ -1,0 +1,23 @@
+// Checkpoints written again, as they are or under other names.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "persist/file.h"
+
+namespace cairn {
+
+// Writes the checkpoint `source` (a prefix) again as `destination`: its shards, its slices, the order of the bytes and
+// its format stay, so that one whose names stay too gets the same bytes. `name` gives the new names, which must differ.
+// Meta graphs are not its business. Nothing is seen under `destination` before all is complete, but for V1 of several
+// files, which come one by one. Throws NotFound when files of the source are missing, DataLoss for damage.
+void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination,
+                     const std::function<std::string(const std::string&)>& name);
+
+// The prefix that `source` means. Throws where `destination` is not free to be written: a directory, or a checkpoint
+// that is there already, the source above all. Then makes the folder it is in.
+std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
+                             bool make_folder = true);
+
+}  // namespace cairn

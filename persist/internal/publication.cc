@@ -1,0 +1,235 @@
+#include "persist/internal/publication.h"
+
+#include <algorithm>
+#include <set>
+
+#include "persist/bundle.h"
+#include "persist/checkpoint_v1.h"
+#include "persist/internal/bundle_format.h"
+#include "persist/internal/overwrite_journal.h"
+
+namespace cairn {
+namespace {
+
+// What a failure leaves is found and removed by the next save: the error that brought us here matters more.
+template <class Action>
+bool quietly(Action action) {
+  try {
+    action();
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool is_file(FileSystem& fs, const std::string& path) {
+  const auto info = fs.stat(path);
+  return info && !info->is_directory;
+}
+
+// The data files that the index under `prefix` speaks of; none where it cannot be read.
+std::vector<std::string> data_files_of(FileSystem& fs, const std::string& prefix) {
+  std::vector<std::string> files;
+  try {
+    const int shards = read_bundle_header(TableReader(fs, bundle_index_path(prefix))).num_shards();
+    const auto listed = fs.list_dir(directory_of(prefix));
+    const std::set<std::string> there(listed.begin(), listed.end());
+    if (static_cast<size_t>(shards) > there.size()) return {};
+    for (int i = 0; i < shards; ++i) {
+      if (const std::string path = bundle_data_path(prefix, i, shards); there.count(base_name(path))) {
+        files.push_back(path);
+      }
+    }
+  } catch (const Error& e) {
+    if (e.code() != Code::kDataLoss && e.code() != Code::kInvalidArgument) throw;
+  }
+  return files;
+}
+
+}  // namespace
+
+Publication::Publication(FileSystem& fs, std::string prefix)
+    : fs_(fs), prefix_(std::move(prefix)), directory_(directory_of(prefix_)) {}
+
+Publication::~Publication() {
+  if (gathers_) {
+    const std::lock_guard lock(fs_.publications_mutex_);
+    fs_.publications_.erase(prefix_);
+  }
+  for (size_t i = renamed_; i < moves_.size(); ++i) {
+    moves_[i].open.reset();
+    if (moves_[i].temporary) quietly([&] { fs_.remove(moves_[i].from); });
+  }
+  for (Move& move : last_moves_) {
+    move.open.reset();
+    if (move.temporary) quietly([&] { fs_.remove(move.from); });
+  }
+}
+
+void Publication::gather() {
+  const std::lock_guard lock(fs_.publications_mutex_);
+  gathers_ = fs_.publications_.emplace(prefix_, this).second;
+  if (!gathers_) fail_locked(directory_);
+}
+
+void Publication::add(AtomicFile& file, Place place) {
+  auto& moves = place == kLast ? last_moves_ : moves_;
+  moves.reserve(moves.size() + 1);
+  AtomicFile::Sealed sealed = file.release();
+  moves.push_back({std::move(sealed.temporary), file.path(), true, std::move(sealed.open)});
+}
+
+void Publication::move(std::string from, std::string path, Place place) {
+  (place == kLast ? last_moves_ : moves_).push_back({std::move(from), std::move(path), false, nullptr});
+}
+
+std::vector<std::string> Publication::files_to_replace() const {
+  std::vector<std::string> old;
+  const auto take = [&](const std::string& path) {
+    if (std::find(old.begin(), old.end(), path) == old.end() && is_file(fs_, path)) old.push_back(path);
+  };
+  const std::string index = bundle_index_path(prefix_);
+  const auto writes = [&](const std::string& path) {
+    return std::any_of(moves_.begin(), moves_.end(), [&](const Move& move) { return move.path == path; });
+  };
+  // The format before goes with its files: an index makes a checkpoint V2 whatever else is there.
+  if (writes(index) || writes(prefix_)) {
+    if (fs_.exists(index)) {
+      take(index);
+      for (const std::string& path : data_files_of(fs_, prefix_)) take(path);
+    } else if (looks_like_table(fs_, prefix_)) {
+      take(prefix_);
+    }
+  }
+  for (const Move& move : moves_) take(move.path);
+  return old;
+}
+
+void Publication::rename_all() {
+  for (; renamed_ < moves_.size(); ++renamed_) {
+    Move& move = moves_[renamed_];
+    fs_.rename(move.from, move.path);
+    move.open.reset();
+  }
+}
+
+void Publication::place_new() {
+  try {
+    rename_all();
+    fs_.sync_dir(directory_);
+  } catch (const Error&) {
+    // Backwards, so that the index goes first.
+    for (size_t i = renamed_; i-- > 0;) {
+      const Move& move = moves_[i];
+      quietly([&] { move.temporary ? fs_.remove(move.path) : fs_.rename(move.path, move.from); });
+    }
+    throw;
+  }
+}
+
+void Publication::overwrite(const std::vector<std::string>& old) {
+  const auto lock = gathers_ ? nullptr : fs_.lock_dir(directory_);
+  std::vector<OverwriteJournal::NewFile> new_files;
+  for (const Move& move : moves_) new_files.push_back({base_name(move.path), move.from});
+  OverwriteJournal journal(fs_, journal_path(prefix_));
+  try {
+    journal.begin(old, new_files);
+    rename_all();
+    for (const std::string& path : old) {
+      const bool stays = std::any_of(moves_.begin(), moves_.end(), [&](const Move& m) { return m.path == path; });
+      if (!stays) fs_.remove(path);
+    }
+    fs_.sync_dir(directory_);
+    journal.end();
+  } catch (const Error&) {
+    quietly([&] { journal.undo(); });
+    throw;
+  }
+  journal.tidy();
+}
+
+void Publication::commit() {
+  std::move(last_moves_.begin(), last_moves_.end(), std::back_inserter(moves_));
+  last_moves_.clear();
+  if (moves_.empty()) return;
+  const auto old = files_to_replace();
+  old.empty() ? place_new() : overwrite(old);
+  for (const auto& action : afterwards_) quietly(action);
+}
+
+void publish(FileSystem& fs, const std::string& prefix, const std::function<void(Publication&)>& fill) {
+  Publication* gathering = nullptr;
+  {
+    const std::lock_guard lock(fs.publications_mutex_);
+    for (const std::string& key : {prefix, without_shard_ending(prefix)}) {
+      const auto at = fs.publications_.find(key);
+      if (!gathering && at != fs.publications_.end()) gathering = at->second;
+    }
+  }
+  if (gathering) return fill(*gathering);
+  Publication own(fs, prefix);
+  fill(own);
+  own.commit();
+}
+
+// ---- what dead writers leave ----------------------------------------------------------------------------------------
+
+namespace {
+
+bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
+
+bool is_part_file(std::string_view name) {
+  return is_temporary_name(name) || is_journal_name(name) || is_recovery_name(name) || name.starts_with("part-");
+}
+
+// A directory with the parts of a sharded save, and nothing else, none of it being written.
+bool remove_parts(FileSystem& fs, const std::string& directory) {
+  const auto names = fs.list_dir(directory);
+  for (const std::string& name : names) {
+    if (!is_part_file(name) || fs.is_being_written(join_path(directory, name))) return false;
+  }
+  for (const std::string& name : names) fs.remove(join_path(directory, name));
+  fs.remove_dir(directory);
+  return true;
+}
+
+}  // namespace
+
+bool is_parts_directory_name(std::string_view base_name) {
+  constexpr std::string_view kMark = "_temp_";
+  constexpr size_t kDigits = 32;
+  if (base_name.size() <= kMark.size() + kDigits) return false;
+  return base_name.substr(base_name.size() - kDigits - kMark.size()).starts_with(kMark) &&
+         is_hex(base_name.substr(base_name.size() - kDigits));
+}
+
+void recover_directory(FileSystem& fs, const std::string& directory) {
+  for (const std::string& name : fs.list_dir(directory)) {
+    if (is_journal_name(name)) OverwriteJournal(fs, join_path(directory, name)).recover();
+  }
+}
+
+std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& directory) {
+  std::vector<std::string> warnings;
+  bool synced = false;
+  for (const std::string& name : fs.list_dir(directory)) {
+    const std::string path = join_path(directory, name);
+    try {
+      if (is_recovery_name(name)) {
+        // The journal that spoke of it must not come back without it.
+        if (!synced) fs.sync_dir(directory);
+        synced = true;
+        fs.remove(path);
+      } else if (is_temporary_name(name)) {
+        if (!fs.is_being_written(path)) fs.remove(path);
+      } else if (is_parts_directory_name(name) && !is_file(fs, path)) {
+        remove_parts(fs, path);
+      }
+    } catch (const Error& e) {
+      if (e.code() != Code::kNotFound) warnings.push_back(str_cat("what a dead writer left stays: ", e.what()));
+    }
+  }
+  return warnings;
+}
+
+}  // namespace cairn

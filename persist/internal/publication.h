@@ -1,0 +1,86 @@
+// Publications: the files of one checkpoint get their names together, or none does.
+//
+// Where nothing is under the names yet, files are renamed into place, the one that makes it a checkpoint last. Where an
+// older checkpoint is overwritten, its files are linked to recovery names first and a journal says which is which, so
+// that whoever finds the journal can put the older checkpoint back: see docs/formats.md, "Overwriting".
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "persist/file.h"
+
+namespace cairn {
+
+class Publication {
+ public:
+  enum Place { kBefore, kLast };  // kLast: an index or a V1 file, by which readers know a checkpoint
+
+  // `prefix` is the checkpoint's. Files are added until commit(). Destroyed without it, removes the temporary files.
+  Publication(FileSystem& fs, std::string prefix);
+  ~Publication();
+  Publication(const Publication&) = delete;
+  Publication& operator=(const Publication&) = delete;
+
+  // From now on everything that publish() is asked to publish under this prefix in this file system is added here. The
+  // caller holds the directory's lock.
+  void gather();
+
+  // Takes over a file, which must be in the prefix's directory. Seals it.
+  void add(AtomicFile& file, Place place);
+  // A complete file that is to be called `path`. It keeps its old name if the publication fails.
+  void move(std::string from, std::string path, Place place);
+  // What to do once all is durable. Errors of it are passed over.
+  void afterwards(std::function<void()> action) { afterwards_.push_back(std::move(action)); }
+
+  // Everything under its name, durably. On an error, what was under the names before is there again. Throws
+  // FailedPrecondition when something is to be overwritten and another writer has the directory.
+  void commit();
+
+ private:
+  struct Move {
+    std::string from, path;
+    bool temporary;
+    std::unique_ptr<WritableFile> open;  // says that the temporary file is in use
+  };
+  std::vector<std::string> files_to_replace() const;
+  void place_new();
+  void overwrite(const std::vector<std::string>& old);
+  void rename_all();
+
+  FileSystem& fs_;
+  std::string prefix_, directory_;
+  bool gathers_ = false;
+  std::vector<Move> moves_, last_moves_;
+  std::vector<std::function<void()>> afterwards_;
+  size_t renamed_ = 0;
+
+  friend void publish(FileSystem&, const std::string&, const std::function<void(Publication&)>&);
+};
+
+// Lets `fill` add to the publication that gathers what is saved under `prefix`, or to one of its own, which is
+// committed. A file of V1 may give its own name.
+void publish(FileSystem& fs, const std::string& prefix, const std::function<void(Publication&)>& fill);
+
+// Where the journal of an overwriting of `prefix` is: ".r-" and 16 hex digits of its name, in the same directory.
+std::string journal_path(const std::string& prefix);
+bool is_journal_name(std::string_view base_name);
+bool is_recovery_name(std::string_view base_name);
+// A directory in which a sharded save has its parts: "model_temp_" and 32 hex digits.
+bool is_parts_directory_name(std::string_view base_name);
+
+// For readers of `prefix`: waits while a writer is overwriting it, and puts the older checkpoint back where a writer
+// died doing so. Throws what the file system does; Unavailable when a writer takes longer than half a minute.
+void settle_overwriting(FileSystem& fs, const std::string& prefix);
+// The same for whatever checkpoint a journal is about.
+void settle_journal(FileSystem& fs, const std::string& journal);
+
+// For whoever has the directory's lock: puts back what dead writers left half overwritten.
+void recover_directory(FileSystem& fs, const std::string& directory);
+// And removes the files they left: temporary and recovery files, parts of sharded saves. Says what could not be
+// removed.
+std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& directory);
+
+}  // namespace cairn

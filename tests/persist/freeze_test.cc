@@ -1,0 +1,188 @@
+// Graphs cut down to what computing needs.
+#include "persist/freeze.h"
+
+#include "ops/array.h"
+#include "ops/flow.h"
+#include "ops/math.h"
+#include "ops/matmul.h"
+#include "ops/reduce.h"
+#include "ops/softmax.h"
+#include "ops/train.h"
+#include "persist/internal/convert.h"
+#include "persist/internal/meta_graph_rep.h"
+#include "persist/saver.h"
+#include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/memory_fs.h"
+
+using namespace cairn;
+
+namespace {
+
+using Names = std::vector<std::string>;
+
+Names node_names(const MetaGraph& meta) {
+  Names names;
+  for (const auto& node : meta.rep().def.graph_def().node()) names.push_back(node.name());
+  return names;
+}
+const pb::NodeDef& node_of(const MetaGraph& meta, const std::string& name) {
+  for (const auto& node : meta.rep().def.graph_def().node()) {
+    if (node.name() == name) return node;
+  }
+  throw Error(Code::kNotFound, name);
+}
+
+// A small classifier with all that training adds.
+struct Model {
+  explicit Model(bool use_resource = false) {
+    x = placeholder(graph, DType::kFloat, {-1, 2}, {.name = "x"});
+    w = variable(constant(graph, Tensor::matrix<float>({{1, 2}, {3, 4}})), {.name = "w", .use_resource = use_resource});
+    b = variable(constant(graph, Tensor::vector<float>({0.5f, -0.5f})), {.name = "b", .use_resource = use_resource});
+    y = identity(matmul(x, w) + b, {.name = "y"});
+    loss = reduce_mean(square(y));
+    train = GradientDescentOptimizer(0.1).minimize(loss);
+  }
+  Graph graph;
+  Output x, y, loss;
+  Variable w, b;
+  Operation train;
+};
+
+const Tensor kInput = Tensor::matrix<float>({{1, 0}, {-1, 2}});
+
+}  // namespace
+
+TEST_CASE("A frozen graph computes what the session does, with no variable and nothing of training",
+          "[persist][freeze]") {
+  for (const bool use_resource : {false, true}) {
+    CAPTURE(use_resource);
+    Model model(use_resource);
+    Session session(model.graph);
+    session.run(global_variables_initializer(model.graph));
+    session.run(model.train, {{model.x, kInput}});
+    const std::string before = as_graph_def(model.graph);
+    const MetaGraph frozen = convert_variables_to_constants(session, {"y"});
+    CHECK(as_graph_def(model.graph) == before);
+    for (const auto& node : frozen.rep().def.graph_def().node()) {
+      CAPTURE(node.name());
+      CHECK((node.op() == "Placeholder" || node.op() == "Const" || node.op() == "Identity" || node.op() == "MatMul" ||
+             node.op() == "Add"));
+    }
+    CHECK(node_of(frozen, "w").op() == "Const");
+    Graph served;
+    import_graph_def(served, frozen, {.name = ""});
+    CHECK(bit_equal(Session(served).run("y:0", {{"x:0", kInput}}), session.run(model.y, {{model.x, kInput}})));
+  }
+}
+
+TEST_CASE("A frozen graph is one file, in bytes or in text", "[persist][freeze]") {
+  Model model;
+  Session session(model.graph);
+  session.run(global_variables_initializer(model.graph));
+  const MetaGraph frozen = convert_variables_to_constants(session, {model.y});
+  MemoryFileSystem fs;
+  for (const bool as_text : {false, true}) {
+    const std::string path = as_text ? "serve/model.pbtxt" : "serve/model.pb";
+    write_graph(frozen, path, {.as_text = as_text, .file_system = &fs});
+    Graph served;
+    import_graph_def(served, path, {.name = "net", .file_system = &fs});
+    CHECK(bit_equal(Session(served).run("net/y:0", {{"net/x:0", kInput}}), session.run(model.y, {{model.x, kInput}})));
+  }
+}
+
+TEST_CASE("Variables are frozen by white and black list", "[persist][freeze]") {
+  Model model;
+  Session session(model.graph);
+  session.run(model.w.initializer());
+  const MetaGraph only_w = convert_variables_to_constants(session, {"y"}, {.variable_names_whitelist = {"w"}});
+  CHECK(node_of(only_w, "w").op() == "Const");
+  CHECK(node_of(only_w, "b").op() == "VariableV2");
+  const MetaGraph without_b = convert_variables_to_constants(session, {"y"}, {.variable_names_blacklist = {"b"}});
+  CHECK(node_of(without_b, "b").op() == "VariableV2");
+  const Error error =
+      error_of([&] { convert_variables_to_constants(session, {"y"}, {.variable_names_whitelist = {"ww"}}); });
+  CHECK(error.code() == Code::kNotFound);
+  CHECK_THAT(error.what(), Catch::Contains("'ww'"));
+}
+
+TEST_CASE("Variables without a value are all named", "[persist][freeze]") {
+  Model model;
+  Session session(model.graph);
+  const Error error = error_of([&] { convert_variables_to_constants(session, {"y"}); });
+  CHECK(error.code() == Code::kFailedPrecondition);
+  CHECK_THAT(error.what(), Catch::Contains("w and b"));
+}
+
+TEST_CASE("Outputs that are not there are all named, with what is near", "[persist][freeze]") {
+  Model model;
+  const Error error = error_of([&] { extract_sub_graph(model.graph, {"Mea", "nothing_like_it_at_all"}); });
+  CHECK(error.code() == Code::kNotFound);
+  CHECK_THAT(error.what(), Catch::Contains("'Mea' (did you mean Mean") && Catch::Contains("nothing_like_it_at_all"));
+}
+
+TEST_CASE("Freezing refuses outputs that change a variable, naming the nodes", "[persist][freeze]") {
+  for (const bool use_resource : {false, true}) {
+    Model model(use_resource);
+    Session session(model.graph);
+    session.run(global_variables_initializer(model.graph));
+    const Error error = error_of([&] { convert_variables_to_constants(session, {model.train}); });
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK_THAT(error.what(), Catch::Contains("GradientDescent/update_w/") && Catch::Contains("of 'w'"));
+  }
+}
+
+TEST_CASE("A part of a graph has what its outputs need, by control edges too", "[persist][freeze]") {
+  Graph graph;
+  const Output a = constant(graph, 1.0f, {.name = "a"}), b = constant(graph, 2.0f, {.name = "b"});
+  constant(graph, 3.0f, {.name = "unused"});
+  const Scope after = graph.control_dependencies({b.op()});
+  identity(a, {.name = "y"});
+  graph.add_to_collection("k", a);
+  const MetaGraph part = extract_sub_graph(graph, {"y:0"});
+  CHECK(node_names(part) == Names{"a", "b", "y"});
+  CHECK(part.rep().def.collection_def().empty());
+  CHECK(part.rep().def.graph_def().versions().producer() == graph.versions.producer);
+  CHECK(part.rep().def.meta_info_def().stripped_op_list().op_size() == 2);
+}
+
+TEST_CASE("Nodes that only training needs are spliced out, unless an edge orders them", "[persist][freeze]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
+  const Output checked = check_numerics(identity(identity(x, {.name = "i"}), {.name = "ii"}), "m", {.name = "checked"});
+  const Output waited = identity(checked, {.name = "waited"});
+  const Scope after = graph.control_dependencies({waited.op(), checked.op()});
+  const Output y = identity(negative(identity(checked, {.name = "ordered"})), {.name = "y"});
+  const MetaGraph left = remove_training_nodes(graph, {y});
+  CHECK(node_names(left) == Names{"x", "waited", "ordered", "Neg", "y"});
+  CHECK(node_of(left, "ordered").input(0) == "x");
+  CHECK(node_of(left, "ordered").input_size() == 2);  // ^waited stays, ^checked goes
+  Graph again;
+  import_graph_def(again, left, {.name = ""});
+  CHECK(Session(again).run("y:0", {{"x:0", 2.0f}}).scalar<float>() == -2);
+  CHECK(node_names(remove_training_nodes(graph, {"i", "ii", "checked", "y"})).size() ==
+        static_cast<size_t>(graph.num_nodes()));
+}
+
+TEST_CASE("What TensorFlow 1.8 froze is what is frozen here", "[persist][freeze][compat]") {
+  const auto dir = fixture("softmax-v1-tf18");
+  if (!dir) return;
+  const MetaGraph theirs = MetaGraph::read(*dir / "frozen_model.pb");
+  Graph graph;
+  const Saver saver = import_meta_graph(graph, *dir / "model.ckpt.meta");
+  Session session(graph);
+  saver.restore(session, *dir / "model.ckpt");
+  const auto& nodes = theirs.rep().def.graph_def().node();
+  const MetaGraph ours = convert_variables_to_constants(session, {nodes[nodes.size() - 1].name()});
+  REQUIRE(ours.num_nodes() == theirs.num_nodes());
+  for (const auto& expected : nodes) {
+    CAPTURE(expected.name());
+    const pb::NodeDef& node = node_of(ours, expected.name());
+    CHECK(node.op() == expected.op());
+    CHECK(std::equal(node.input().begin(), node.input().end(), expected.input().begin(), expected.input().end()));
+    if (node.op() != "Const") continue;
+    Allowance allowance;
+    CHECK(bit_equal(from_proto(node.attr().at("value").tensor(), allowance),
+                    from_proto(expected.attr().at("value").tensor(), allowance)));
+  }
+}

@@ -1,0 +1,194 @@
+// cairn doctor.
+#include <cairn/cairn.h>
+
+#include "tests/support/catch.h"
+#include "tests/tools/commands.h"
+
+using namespace cairn;
+
+namespace {
+
+// A training of three saves: run/m-8, run/m-9 and run/m-10, with a checkpoint file.
+struct Run {
+  Run() {
+    const Variable w = variable(zeros(graph, {2}), {.name = "w"});
+    Saver saver(graph);
+    Session session(graph);
+    session.run(global_variables_initializer(graph));
+    for (const int step : {8, 9, 10}) saver.save(session, (folder() / "m").string(), {.global_step = step});
+  }
+  std::filesystem::path folder() const { return dir / "run"; }
+  std::map<std::string, std::string> contents() const {
+    std::map<std::string, std::string> files;
+    for (const auto& entry : std::filesystem::directory_iterator(folder())) {
+      files[entry.path().filename()] = entry.is_directory() ? "" : read_bytes(entry.path());
+    }
+    return files;
+  }
+  Finished doctor(const std::vector<std::string>& more = {}) const {
+    std::vector<std::string> args = {"doctor", folder().string()};
+    args.insert(args.end(), more.begin(), more.end());
+    return cairn_run(args);
+  }
+  // What is wrong is told without being changed; --fix ends well and leaves nothing wrong.
+  void check_fixed(const std::string& problem) const {
+    const auto before = contents();
+    const Finished found = doctor();
+    CAPTURE(found.out, found.err, problem);
+    CHECK(found.status == 1);
+    CHECK(contains(found.out, problem));
+    CHECK(contents() == before);
+    const Finished fixed = doctor({"--fix"});
+    CAPTURE(fixed.out, fixed.err);
+    CHECK(fixed.status == 0);
+    CHECK(contains(fixed.out, "done: "));
+    CHECK(doctor().status == 0);
+  }
+
+  TempDir dir;
+  Graph graph;
+};
+
+}  // namespace
+
+TEST_CASE("cairn doctor explains every file of a directory in which nothing is wrong", "[tools][doctor]") {
+  const Run run;
+  write_bytes(run.folder() / "notes.txt", "mine");
+  write_bytes(run.folder() / "events.out.tfevents.1.host", "");
+  const Finished text = run.doctor();
+  CHECK(text.err.empty());
+  CHECK(text.status == 0);
+  CHECK(contains(text.out, "  checkpoint state  "));
+  CHECK(contains(text.out, "m-10.index"));
+  CHECK(contains(text.out, "  index of m-10  "));
+  CHECK(contains(text.out, "  data of m-10  "));
+  CHECK(contains(text.out, "  graph of m-10  "));
+  CHECK(contains(text.out, "notes.txt"));
+  CHECK(contains(text.out, "  other  4 bytes\n"));
+  CHECK(contains(text.out, "  events  "));
+  CHECK(contains(text.out, "the newest checkpoint is " + (run.folder() / "m-10").string() + ", nothing is wrong\n"));
+  const Finished json = run.doctor({"--json"});
+  CHECK(contains(json.out, R"("healthy": true, "newest": ")" + (run.folder() / "m-10").string()));
+  CHECK(contains(json.out, R"({"name": "m-9.index", "role": "index", "bytes": )"));
+  CHECK(contains(json.out, R"("problems": [], "done": []})"));
+}
+
+TEST_CASE("cairn doctor --fix changes nothing where nothing is wrong", "[tools][doctor]") {
+  const Run run;
+  const auto before = run.contents();
+  CHECK(run.doctor({"--fix"}).status == 0);
+  CHECK(run.contents() == before);
+}
+
+TEST_CASE("cairn doctor --fix writes a lost checkpoint file anew, with all of the series", "[tools][doctor]") {
+  const Run run;
+  const auto before = run.contents();
+  std::filesystem::remove(run.folder() / "checkpoint");
+  run.check_fixed("there is no checkpoint file");
+  CHECK(run.contents() == before);
+}
+
+TEST_CASE("cairn doctor --fix writes a damaged checkpoint file anew", "[tools][doctor]") {
+  const Run run;
+  const auto before = run.contents();
+  write_bytes(run.folder() / "checkpoint", "model_checkpoint_path: oops");
+  run.check_fixed("checkpoint: line 1");
+  CHECK(run.contents() == before);
+}
+
+TEST_CASE("cairn doctor --fix names the newest whole checkpoint where the named one is gone", "[tools][doctor]") {
+  const Run run;
+  remove_checkpoint((run.folder() / "m-10").string());
+  run.check_fixed("the checkpoint file names m-10, which is not there");
+  const auto state = get_checkpoint_state(run.folder().string());
+  CHECK(state->model_checkpoint_path == (run.folder() / "m-9").string());
+  CHECK(state->all_model_checkpoint_paths.size() == 2);
+}
+
+TEST_CASE("cairn doctor --fix takes in a save that died before it wrote the checkpoint file", "[tools][doctor]") {
+  const Run run;
+  const auto before = run.contents();
+  const std::string folder = run.folder().string();
+  update_checkpoint_state(folder, folder + "/m-9", {folder + "/m-8"});
+  run.check_fixed("the checkpoint file names m-9, and m-10 is newer");
+  CHECK(run.contents() == before);
+}
+
+TEST_CASE("cairn doctor --fix lists no checkpoints that are not there", "[tools][doctor]") {
+  const Run run;
+  remove_checkpoint((run.folder() / "m-8").string());
+  run.check_fixed("the checkpoint file lists m-8, which is not there");
+  CHECK(get_checkpoint_state(run.folder().string())->all_model_checkpoint_paths.size() == 2);
+}
+
+TEST_CASE("cairn doctor finds damage and missing files, points elsewhere, and removes no checkpoint",
+          "[tools][doctor]") {
+  const Run run;
+  const auto data = run.folder() / "m-10.data-00000-of-00001";
+  std::string bytes = read_bytes(data);
+  bytes[0] ^= 1;
+  write_bytes(data, bytes);
+  std::filesystem::remove(run.folder() / "m-8.data-00000-of-00001");
+  std::filesystem::remove(run.folder() / "m-9.meta");
+  const Finished found = run.doctor({"--json"});
+  CHECK(found.status == 1);
+  CHECK(contains(found.out, R"("what": "m-8: missing: m-8.data-00000-of-00001")"));
+  CHECK(contains(found.out, R"("what": "m-10: )"));
+  CHECK(contains(found.out, "the checkpoint file names m-10, which is not whole"));
+  const auto before = run.contents();
+  const Finished fixed = run.doctor({"--fix"});
+  CHECK(fixed.status == 1);  // what is damaged stays so
+  auto after = run.contents();
+  CHECK(latest_checkpoint(run.folder().string()) == (run.folder() / "m-9").string());
+  after["checkpoint"] = before.at("checkpoint");
+  CHECK(after == before);
+}
+
+TEST_CASE("cairn doctor tells data files that no index speaks of, and leaves them", "[tools][doctor]") {
+  const Run run;
+  std::filesystem::remove(run.folder() / "m-8.index");
+  write_bytes(run.folder() / "m-9.data-00001-of-00002", "old");
+  const Finished fixed = run.doctor({"--fix"});
+  CHECK(fixed.status == 1);
+  CHECK(contains(fixed.out, "m-8 has no index, so that m-8.data-00000-of-00001 is of no use"));
+  CHECK(contains(fixed.out, "m-9 has 1 data file, so that m-9.data-00001-of-00002 is of no use"));
+  CHECK(std::filesystem::exists(run.folder() / "m-9.data-00001-of-00002"));
+}
+
+TEST_CASE("cairn doctor --fix removes what dead writers left, and nothing else", "[tools][doctor]") {
+  const Run run;
+  write_bytes(run.folder() / "mine.tmp", "mine");
+  const auto before = run.contents();
+  write_bytes(run.folder() / ".t-0123abcd", "half");
+  write_bytes(run.folder() / ".t-mine", "mine");
+  run.check_fixed("left by a writer that died: .t-0123abcd\n");
+  auto after = run.contents();
+  CHECK(after.erase(".t-mine") == 1);
+  CHECK(after == before);
+}
+
+TEST_CASE("cairn doctor knows V1 checkpoints, of one file and of several", "[tools][doctor]") {
+  const TempDir dir;
+  const std::string v2 = write_tensors(dir / "v2", {{"w", Tensor(1.0f)}});
+  std::filesystem::create_directory(dir / "run");
+  REQUIRE(cairn_run({"convert", v2, (dir / "run/old-1").string(), "--format", "v1"}).status == 0);
+  REQUIRE(cairn_run({"convert", v2, (dir / "run/s-2-00000-of-00002").string(), "--format", "v1"}).status == 0);
+  update_checkpoint_state((dir / "run").string(), (dir / "run/old-1").string());
+  const Finished run = cairn_run({"doctor", (dir / "run").string()});
+  CHECK(run.status == 1);
+  CHECK(contains(run.out, "old-1: V1, "));
+  CHECK(contains(run.out, "V1 checkpoint of s-2-?????-of-00002"));
+  CHECK(contains(run.out, "problem: s-2-?????-of-00002: 1 of its files are missing"));
+}
+
+TEST_CASE("cairn doctor takes a directory and nothing else", "[tools][doctor]") {
+  const TempDir dir;
+  CHECK(is_wrong_usage(cairn_run({"doctor"})));
+  const Finished none = cairn_run({"doctor", (dir / "none").string()});
+  CHECK(none.status == 1);
+  CHECK(contains(none.err, "there is no such directory"));
+  write_bytes(dir / "file", "");
+  CHECK(contains(cairn_run({"doctor", (dir / "file").string()}).err, "this is a file"));
+  const Finished empty = cairn_run({"doctor", dir.path().string() + "/"});
+  CHECK(empty.status == 0);
+}

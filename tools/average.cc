@@ -1,0 +1,142 @@
+#include <complex>
+#include <iostream>
+#include <set>
+
+#include "persist/bundle.h"
+#include "persist/checkpoint_reader.h"
+#include "persist/checkpoint_v1.h"
+#include "persist/internal/copying.h"
+#include "tools/commands.h"
+#include "tools/json.h"
+#include "tools/progress.h"
+
+namespace cairn {
+namespace {
+
+struct Options {
+  std::vector<std::string> paths;  // the checkpoints, then the destination
+  bool json = false;
+};
+
+using Readers = std::vector<std::unique_ptr<CheckpointReader>>;
+
+// Calls f<T>() for the dtypes that have a mean.
+template <class F>
+bool for_averaged(DType dtype, F&& f) {
+  return for_dtype<float, double, Half, BFloat16, std::complex<float>, std::complex<double>>(dtype, f);
+}
+
+bool is_averaged(DType dtype) {
+  return for_averaged(dtype, [&]<class T> {});
+}
+
+// Everything that keeps the checkpoints from having one mean.
+void check_alike(const Readers& readers) {
+  const CheckpointReader& last = *readers.back();
+  std::vector<std::string> problems;
+  for (const auto& reader : readers) {
+    for (const std::string& name : last.names()) {
+      const auto entry = reader->find(name), expected = last.find(name);
+      if (!entry) {
+        problems.push_back(str_cat(reader->prefix(), " lacks ", name));
+      } else if (entry->dtype != expected->dtype || entry->shape != expected->shape) {
+        problems.push_back(str_cat(name, " is ", dtype_name(entry->dtype), " ", entry->shape, " in ", reader->prefix(),
+                                   " and ", dtype_name(expected->dtype), " ", expected->shape, " in ", last.prefix()));
+      }
+    }
+    for (const std::string& name : reader->names()) {
+      if (!last.has_tensor(name)) problems.push_back(str_cat(last.prefix(), " lacks ", name));
+    }
+  }
+  if (!problems.empty()) {
+    fail(Code::kInvalidArgument, "these checkpoints are not of one model: ", join_for_people(problems));
+  }
+}
+
+Tensor mean_of(const Readers& readers, const std::string& name, const Tensor& last) {
+  Tensor mean = Tensor::uninitialized(last.dtype(), last.shape());
+  for_averaged(last.dtype(), [&]<class T> {
+    constexpr bool kShort = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+    using Narrow = std::conditional_t<kShort, float, T>;
+    using Sum = decltype([] {
+      if constexpr (requires { T().imag(); }) {
+        return std::complex<double>();
+      } else {
+        return 0.0;
+      }
+    }());
+    std::vector<Sum> sums(static_cast<size_t>(last.num_elements()));
+    for (const auto& reader : readers) {
+      const Tensor tensor = reader == readers.back() ? last : reader->get_tensor(name);
+      for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<Sum>(static_cast<Narrow>(tensor.data<T>()[i]));
+    }
+    const auto count = static_cast<double>(readers.size());
+    for (size_t i = 0; i < sums.size(); ++i) mean.data<T>()[i] = T(static_cast<Narrow>(sums[i] / count));
+  });
+  return mean;
+}
+
+template <class Writer>
+void write_means(const Readers& readers, const std::string& destination) {
+  const CheckpointReader& last = *readers.back();
+  Writer writer(posix_file_system(), destination);
+  Progress progress("averaging", last.names().size());
+  for (const std::string& name : last.names()) {
+    const auto entry = *last.find(name);
+    Tensor tensor = last.get_tensor(name);
+    if (is_averaged(entry.dtype)) tensor = mean_of(readers, name, tensor);
+    if (entry.slices.empty()) writer.add(name, tensor);
+    for (const TensorSlice& slice : entry.slices) {
+      const TensorSlice part = slice.within(entry.shape);
+      Tensor values = Tensor::uninitialized(entry.dtype, part.shape_in(entry.shape));
+      copy_common(tensor, TensorSlice::whole(entry.shape.rank()).within(entry.shape), values, part);
+      writer.add_slice(name, entry.shape, slice, values);
+    }
+    progress.step();
+  }
+  writer.finish();
+}
+
+void print(const Options& o, const Readers& readers) {
+  const CheckpointReader& last = *readers.back();
+  std::vector<std::string> averaged, taken;
+  for (const std::string& name : last.names()) (is_averaged(last.find(name)->dtype) ? averaged : taken).push_back(name);
+  if (o.json) {
+    Json j;
+    j.object().key("checkpoint").value(o.paths.back()).key("of").array();
+    for (const auto& reader : readers) j.value(reader->prefix());
+    j.end().key("averaged").value(averaged).key("from_last").value(taken).end();
+    std::cout << j.text() << "\n";
+    return;
+  }
+  std::cout << o.paths.back() << ": the mean of " << readers.size() << " checkpoints, " << averaged.size()
+            << (averaged.size() == 1 ? " tensor" : " tensors");
+  if (!taken.empty()) std::cout << "; as in " << last.prefix() << ": " << join_for_people(taken);
+  std::cout << "\n";
+}
+
+int average(const Options& o) {
+  if (o.paths.size() < 3) throw UsageError("give two checkpoints or more, and after them the prefix to write");
+  const std::string& destination = o.paths.back();
+  Readers readers;
+  for (size_t i = 0; i + 1 < o.paths.size(); ++i) readers.push_back(std::make_unique<CheckpointReader>(o.paths[i]));
+  check_alike(readers);
+  const CheckpointReader& last = *readers.back();
+  check_copy_paths(posix_file_system(), last.prefix(), destination);
+  last.version() == CheckpointFormat::kV2 ? write_means<BundleWriter>(readers, destination)
+                                          : write_means<CheckpointV1Writer>(readers, destination);
+  copy_meta_graph(last.prefix(), destination);
+  print(o, readers);
+  return kFine;
+}
+
+}  // namespace
+
+Work make_average(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("CKPT", o->paths, "two checkpoints or more, then DST: the prefix to write")->required();
+  app.add_flag("--json", o->json, "one JSON object");
+  return [o] { return average(*o); };
+}
+
+}  // namespace cairn

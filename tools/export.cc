@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <iostream>
+#include <regex>
+
+#include "persist/checkpoint_reader.h"
+#include "tools/commands.h"
+#include "tools/json.h"
+#include "tools/npy.h"
+#include "tools/progress.h"
+#include "tools/zip.h"
+
+namespace cairn {
+namespace {
+
+struct Options {
+  std::string checkpoint, destination;
+  std::vector<std::string> tensors;
+  bool json = false;
+};
+
+std::vector<std::string> chosen_names(const CheckpointReader& reader, const std::vector<std::string>& patterns) {
+  const std::vector<std::string> names = reader.names();
+  if (patterns.empty()) return names;
+  std::vector<bool> chosen(names.size());
+  std::vector<std::string> unmatched;
+  for (const std::string& pattern : patterns) {
+    bool any = false;
+    try {
+      const std::regex regex(pattern, std::regex::ECMAScript);
+      for (size_t i = 0; i < names.size(); ++i) {
+        if (names[i] == pattern || std::regex_match(names[i], regex)) any = chosen[i] = true;
+      }
+    } catch (const std::regex_error& e) {
+      throw UsageError(str_cat("--tensor ", pattern, " is no regular expression: ", e.what()));
+    }
+    if (any) continue;
+    const auto near = nearest_names(pattern, names);
+    unmatched.push_back(
+        str_cat("'", pattern, "'", near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
+  }
+  if (!unmatched.empty()) fail(Code::kNotFound, reader.prefix(), ": no tensor matches ", join_for_people(unmatched));
+  std::vector<std::string> result;
+  for (size_t i = 0; i < names.size(); ++i) {
+    if (chosen[i]) result.push_back(names[i]);
+  }
+  return result;
+}
+
+void write_npz(const CheckpointReader& reader, const std::vector<std::string>& names, WritableFile& file) {
+  ZipWriter zip(file);
+  Progress progress("exporting", names.size());
+  for (const std::string& name : names) {
+    zip.add(name + ".npy", npy_bytes(reader.get_tensor(name)));
+    progress.step();
+  }
+  zip.finish();
+}
+
+// "" for what the format has no name for.
+std::string safetensors_dtype(DType dtype) {
+  static constexpr std::pair<DType, const char*> kNames[] = {
+      {DType::kFloat, "F32"}, {DType::kDouble, "F64"}, {DType::kHalf, "F16"},   {DType::kBFloat16, "BF16"},
+      {DType::kInt8, "I8"},   {DType::kInt16, "I16"},  {DType::kInt32, "I32"},  {DType::kInt64, "I64"},
+      {DType::kUInt8, "U8"},  {DType::kUInt16, "U16"}, {DType::kUInt32, "U32"}, {DType::kUInt64, "U64"},
+      {DType::kBool, "BOOL"},
+  };
+  for (const auto& [of, name] : kNames) {
+    if (of == dtype) return name;
+  }
+  return "";
+}
+
+// Eight bytes of length, a header in JSON that says where each tensor is, the tensors without gaps.
+void write_safetensors(const CheckpointReader& reader, std::vector<std::string> names, WritableFile& file) {
+  std::vector<std::string> refused;
+  for (const std::string& name : names) {
+    const DType dtype = reader.find(name)->dtype;
+    if (safetensors_dtype(dtype).empty()) refused.push_back(str_cat(name, " (", dtype_name(dtype), ")"));
+  }
+  if (!refused.empty()) {
+    fail(Code::kUnimplemented, file.path(), ": safetensors has no dtype for ", join_for_people(refused),
+         "; choose others with --tensor, or write an .npz");
+  }
+  // The widest first, so that every tensor begins at a multiple of its element's size.
+  std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
+    return dtype_size(reader.find(a)->dtype) > dtype_size(reader.find(b)->dtype);
+  });
+  Json j;
+  j.object();
+  uint64_t at = 0;
+  for (const std::string& name : names) {
+    const auto entry = *reader.find(name);
+    const uint64_t end = at + static_cast<uint64_t>(entry.shape.num_elements()) * dtype_size(entry.dtype);
+    j.key(name).object().key("dtype").value(safetensors_dtype(entry.dtype)).key("shape").value(entry.shape);
+    j.key("data_offsets").array().value(at).value(end).end().end();
+    at = end;
+  }
+  std::string header = j.end().text();
+  header.append((8 - header.size() % 8) % 8, ' ');
+  std::string length;
+  for (int i = 0; i < 8; ++i) length += static_cast<char>(uint64_t{header.size()} >> (8 * i));
+  file.append(length + header);
+  Progress progress("exporting", names.size());
+  for (const std::string& name : names) {
+    const Tensor tensor = reader.get_tensor(name);
+    file.append({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()});
+    progress.step();
+  }
+}
+
+int export_tensors(const Options& o) {
+  const bool npz = o.destination.ends_with(".npz");
+  if (!npz && !o.destination.ends_with(".safetensors")) {
+    throw UsageError(str_cat("DST ends in .npz or .safetensors, which says what is written, not ", o.destination));
+  }
+  const CheckpointReader reader(o.checkpoint);
+  const auto names = chosen_names(reader, o.tensors);
+  FileSystem& fs = posix_file_system();
+  if (fs.exists(o.destination)) {
+    fail(Code::kAlreadyExists, o.destination, ": there is a file already; give another name, or remove it first");
+  }
+  fs.create_dirs(directory_of(o.destination));
+  AtomicFile file(fs, o.destination);
+  npz ? write_npz(reader, names, file) : write_safetensors(reader, names, file);
+  file.publish();
+  fs.sync_dir(directory_of(o.destination));
+  if (o.json) {
+    Json j;
+    j.object().key("file").value(o.destination).key("checkpoint").value(reader.prefix());
+    std::cout << j.key("tensors").value(names).end().text() << "\n";
+  } else {
+    std::cout << o.destination << ": " << names.size() << (names.size() == 1 ? " tensor" : " tensors") << " of "
+              << reader.prefix() << "\n";
+  }
+  return kFine;
+}
+
+}  // namespace
+
+Work make_export(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")->required();
+  app.add_option("DST", o->destination, "the file to write, .npz (bfloat16 becomes float) or .safetensors")->required();
+  app.add_option("--tensor", o->tensors,
+                 "only tensors whose whole name this regular expression matches; may be repeated")
+      ->allow_extra_args(false);
+  app.add_flag("--json", o->json, "one JSON object");
+  return [o] { return export_tensors(*o); };
+}
+
+}  // namespace cairn

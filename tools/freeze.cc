@@ -1,0 +1,62 @@
+#include <iostream>
+
+#include "persist/freeze.h"
+#include "persist/saver.h"
+#include "tools/commands.h"
+#include "tools/json.h"
+
+namespace cairn {
+namespace {
+
+struct Options {
+  std::string meta, checkpoint, destination;
+  std::vector<std::string> outputs;
+  bool keep_devices = false, strip = false, text = false, json = false;
+};
+
+int freeze(const Options& o) {
+  Graph graph;
+  const Saver saver = import_meta_graph(graph, find_meta_graph(o.meta), {.clear_devices = !o.keep_devices});
+  if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to freeze");
+  Session session(graph);
+  saver.restore(session, o.checkpoint);
+  const NodeNames outputs(o.outputs.begin(), o.outputs.end());
+  MetaGraph frozen = convert_variables_to_constants(session, outputs);
+  if (o.strip) frozen = remove_training_nodes(frozen, outputs);
+  write_graph(frozen, o.destination, {.as_text = o.text});
+  const auto bytes = static_cast<int64_t>(posix_file_system().stat(o.destination)->size);
+  if (o.json) {
+    Json j;
+    j.object()
+        .key("file")
+        .value(o.destination)
+        .key("nodes")
+        .value(frozen.num_nodes())
+        .key("of")
+        .value(graph.num_nodes());
+    std::cout << j.key("bytes").value(bytes).key("outputs").value(o.outputs).end().text() << "\n";
+  } else {
+    std::cout << o.destination << ": " << frozen.num_nodes() << " of " << graph.num_nodes() << " nodes, " << bytes
+              << " bytes\n";
+  }
+  return kFine;
+}
+
+}  // namespace
+
+Work make_freeze(CLI::App& app) {
+  auto o = std::make_shared<Options>();
+  app.add_option("META", o->meta, "a .meta file, or a checkpoint that has one")->required();
+  app.add_option("CKPT", o->checkpoint, "the checkpoint that gives the variables their values")->required();
+  app.add_option("DST", o->destination, "the .pb file to write")->required();
+  app.add_option("--output", o->outputs, "NAME of a node that is to be computed; may be repeated")
+      ->required()
+      ->allow_extra_args(false);
+  app.add_flag("--strip", o->strip, "leave out nodes that only help training (CheckNumerics, Identity)");
+  app.add_flag("--keep-devices", o->keep_devices, "leave nodes on the devices they were placed on");
+  app.add_flag("--text", o->text, "write protobuf text (.pbtxt) and not bytes");
+  app.add_flag("--json", o->json, "say what was written as one JSON object");
+  return [o] { return freeze(*o); };
+}
+
+}  // namespace cairn

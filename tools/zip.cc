@@ -1,0 +1,95 @@
+#include "tools/zip.h"
+
+#include <algorithm>
+
+#include "persist/internal/crc.h"
+#include "tools/json.h"
+
+namespace cairn {
+namespace {
+
+constexpr uint16_t kPlainVersion = 20, kVersionWith64Bits = 45;
+constexpr uint16_t kFlagUtf8 = 0x0800;
+constexpr uint16_t kDate = 0x0021;  // 1980-01-01
+constexpr uint32_t kInExtra = 0xffffffff;
+
+// Little-endian numbers, one after another.
+class Record {
+ public:
+  Record& u16(uint64_t v) { return put(v, 2); }
+  Record& u32(uint64_t v) { return put(v, 4); }
+  Record& u64(uint64_t v) { return put(v, 8); }
+  Record& text(std::string_view v) {
+    bytes_ += v;
+    return *this;
+  }
+  const std::string& bytes() const { return bytes_; }
+
+ private:
+  Record& put(uint64_t v, int count) {
+    for (int i = 0; i < count; ++i) bytes_ += static_cast<char>(v >> (8 * i));
+    return *this;
+  }
+  std::string bytes_;
+};
+
+// The record of fields that did not fit into 32 bits; "" for none.
+std::string extra(const std::string& fields) {
+  if (fields.empty()) return "";
+  return Record().u16(1).u16(fields.size()).text(fields).bytes();
+}
+
+}  // namespace
+
+void ZipWriter::add(const std::string& name, std::string_view bytes) {
+  if (name.size() > 0xffff) {
+    fail(Code::kInvalidArgument, file_.path(), ": a name of ", name.size(), " bytes does not fit a zip archive");
+  }
+  const bool wide = bytes.size() > largest_, far = at_ > largest_;
+  const uint32_t crc = crc32(bytes);
+  // Without the flag a name is read as code page 437, in which every byte is a letter.
+  const bool ascii = std::none_of(name.begin(), name.end(), [](char c) { return (c & 0x80) != 0; });
+  const uint16_t flags = !ascii && is_utf8(name) ? kFlagUtf8 : 0;
+  const std::string sizes = wide ? Record().u64(bytes.size()).u64(bytes.size()).bytes() : "";
+  const auto common = [&](Record& r, const std::string& more) -> Record& {
+    const uint64_t size = wide ? kInExtra : bytes.size();
+    return r.u16(flags).u16(0).u16(0).u16(kDate).u32(crc).u32(size).u32(size).u16(name.size()).u16(more.size());
+  };
+
+  Record local;
+  const std::string local_extra = extra(sizes);
+  common(local.u32(0x04034b50).u16(wide ? kVersionWith64Bits : kPlainVersion), local_extra);
+  local.text(name).text(local_extra);
+
+  Record entry;
+  const std::string entry_extra = extra(sizes + (far ? Record().u64(at_).bytes() : ""));
+  const uint16_t version = wide || far ? kVersionWith64Bits : kPlainVersion;
+  constexpr uint16_t kUnix = 3 << 8;
+  constexpr uint32_t kPermissions = 0100644u << 16;
+  common(entry.u32(0x02014b50).u16(kUnix | version).u16(version), entry_extra);
+  entry.u16(0).u16(0).u16(0).u32(kPermissions).u32(far ? kInExtra : at_).text(name).text(entry_extra);
+
+  file_.append(local.bytes());
+  file_.append(bytes);
+  at_ += local.bytes().size() + bytes.size();
+  directory_ += entry.bytes();
+  ++entries_;
+}
+
+void ZipWriter::finish() {
+  file_.append(directory_);
+  const uint64_t size = directory_.size(), end = at_ + size;
+  const bool wide = entries_ >= 0xffff || at_ > largest_ || size > largest_;
+  Record tail;
+  if (wide) {
+    tail.u32(0x06064b50).u64(44).u16(kVersionWith64Bits).u16(kVersionWith64Bits).u32(0).u32(0);
+    tail.u64(entries_).u64(entries_).u64(size).u64(at_);
+    tail.u32(0x07064b50).u32(0).u64(end).u32(1);
+  }
+  const uint64_t entries = wide ? 0xffff : entries_;
+  tail.u32(0x06054b50).u16(0).u16(0).u16(entries).u16(entries);
+  tail.u32(wide ? kInExtra : size).u32(wide ? kInExtra : at_).u16(0);
+  file_.append(tail.bytes());
+}
+
+}  // namespace cairn
