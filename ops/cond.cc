@@ -152,7 +152,7 @@ std::vector<Output> make_cond(const Operand& given, const std::function<Made()>&
   const Scope place = graph.made_at(given.at());
   const Scope scope = graph.name_scope(options.name.empty() ? "cond" : options.name);
   const auto outer = std::dynamic_pointer_cast<Branch>(graph.control_flow());
-  const auto [pivot_false, pivot_true] = switch_by(given.output(), given.output());
+  const auto [pivot_false, pivot_true] = switch_by(given.output(), given.output(), {.colocate = false});
   const Output switch_t = identity(pivot_true, {.name = "switch_t"});
   const Output switch_f = identity(pivot_false, {.name = "switch_f"});
   const Output pred = identity(given.output(), {.name = "pred_id"});

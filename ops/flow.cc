@@ -357,10 +357,10 @@ Output check_numerics(const Operand& x, std::string_view message, const NameOpti
   return add_node(kCheckNumerics, {x.output()}, {{"message", message}}, options.name, x.at());
 }
 
-std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const NameOptions& options) {
+std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const SwitchOptions& options) {
   Graph& graph = x.output().graph();
   const Scope none = graph.colocate_with({});
-  const Scope beside = graph.colocate_with(x.output().op());
+  const Scope beside = options.colocate ? graph.colocate_with(x.output().op()) : Scope();
   const OpDef& op = is_ref(x.output().dtype()) ? kRefSwitch : kSwitch;
   const Operation made = add_operation({graph, x.at()}, op, {x.output(), pred.output()}, {}, options.name);
   return {made.output(0), made.output(1)};

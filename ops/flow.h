@@ -59,9 +59,13 @@ Output check_numerics(const Operand& x, std::string_view message, const NameOpti
 
 // Programs seldom need these: cond() in ops/cond.h puts them where they belong. Gradients go back through both.
 
+struct SwitchOptions {
+  bool colocate = true;  // beside x
+  std::string name = "";
+};
 // x on the side that `pred`, a bool scalar, picks: {when false, when true}. What needs the other side does not run
 // (TensorFlow's Switch, or RefSwitch for a reference).
-std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const NameOptions& options = {});
+std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const SwitchOptions& options = {});
 
 struct Merged {
   Output value;

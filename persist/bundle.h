@@ -13,6 +13,7 @@
 // Numeric, bool and string tensors of every dtype that a Tensor holds. Resource and variant tensors are Unimplemented.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -145,7 +146,17 @@ class BundleReader {
   std::string prefix_;
   int num_shards_ = 0;
   bool big_endian_ = false;
-  std::vector<Stored> stored_;  // by key
+  void read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const;
+
+  std::vector<Stored> stored_;                  // by key
+  mutable std::atomic<size_t> last_found_ = 0;  // where in it the last search ended
+  struct Ahead {                                // a stretch of a data file
+    int shard = -1;
+    uint64_t offset = 0;
+    std::string bytes;
+  };
+  mutable Ahead ahead_;
+  mutable std::mutex ahead_mutex_;
   mutable std::mutex mutex_;
   mutable std::map<int, std::unique_ptr<RandomAccessFile>> shards_;
 };

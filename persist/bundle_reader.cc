@@ -5,6 +5,7 @@
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
@@ -100,7 +101,8 @@ pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableRea
 }
 
 BundleReader::BundleReader(FileSystem& fs, std::string prefix) : fs_(fs), prefix_(std::move(prefix)) {
-  const TableReader table(fs, bundle_index_path(prefix_));
+  const auto index = open_table(fs, bundle_index_path(prefix_));
+  const TableReader& table = *index;
   const auto header = read_bundle_header(table);
   num_shards_ = header.num_shards();
   big_endian_ = header.endianness() == pb::BundleHeaderProto::BIG;
@@ -140,10 +142,19 @@ std::vector<std::string> BundleReader::names() const {
   return names;
 }
 
+// Keys are mostly asked for in order, each several times.
 const BundleEntry* BundleReader::find_key(std::string_view key) const {
+  const size_t last = last_found_.load(std::memory_order_relaxed);
+  for (size_t i = last; i < std::min(last + 2, stored_.size()); ++i) {
+    if (stored_[i].key != key) continue;
+    last_found_.store(i, std::memory_order_relaxed);
+    return &stored_[i].entry;
+  }
   const auto at = std::lower_bound(stored_.begin(), stored_.end(), key,
                                    [](const Stored& s, std::string_view wanted) { return s.key < wanted; });
-  return at != stored_.end() && at->key == key ? &at->entry : nullptr;
+  if (at == stored_.end() || at->key != key) return nullptr;
+  last_found_.store(static_cast<size_t>(at - stored_.begin()), std::memory_order_relaxed);
+  return &at->entry;
 }
 
 const BundleEntry* BundleReader::find(const std::string& name) const {
@@ -176,7 +187,8 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   std::vector<std::pair<const BundleEntry*, BundlePiece>> placed;
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
-    if (s.entry.slices.empty()) placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
+    if (s.entry.slices.empty())
+      placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
       const BundleEntry& entry = slice_entry(s.key, slice);
       placed.push_back({&entry, {s.key, slice, entry.shard, entry.size, entry.masked_crc}});
@@ -237,8 +249,12 @@ void BundleReader::check_place(const BundleEntry& entry, const std::string& name
             str_cat("Invalid size in bundle entry: key ", name, "; stored size ", entry.size, "; expected size ",
                     expected));
   }
-  const uint64_t limit = shard(entry.shard).size();
+  const RandomAccessFile& file = shard(entry.shard);
+  const uint64_t limit = file.size();
   if (entry.offset > limit || entry.size > limit - entry.offset) {
+    // A pointer or a web page that a download left in place of the data.
+    const std::string begin = beginning_of(file), what = is_plain_text(begin) ? no_checkpoint_but(begin) : "";
+    if (!what.empty()) fail(Code::kDataLoss, file.path(), ": ", what);
     corrupt(entry, name, str_cat("its ", entry.size, " bytes go beyond the end of the file, ", limit));
   }
 }
@@ -263,15 +279,33 @@ void swap_bytes(char* data, size_t bytes, DType dtype) {
 
 }  // namespace
 
+// Small tensors lie side by side: one read of the file brings many of them.
+void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const {
+  constexpr size_t kSmall = 4096, kAhead = 65536;
+  const RandomAccessFile& file = shard(entry.shard);
+  const uint64_t from = entry.offset + at;
+  if (into.size() > kSmall) return file.read(from, into);
+  const std::lock_guard lock(ahead_mutex_);
+  const bool there =
+      ahead_.shard == entry.shard && from >= ahead_.offset && from + into.size() <= ahead_.offset + ahead_.bytes.size();
+  if (!there) {
+    ahead_.shard = -1;
+    ahead_.bytes.resize(std::min<uint64_t>(kAhead, file.size() - from));
+    file.read(from, ahead_.bytes);
+    ahead_.shard = entry.shard;
+    ahead_.offset = from;
+  }
+  std::memcpy(into.data(), ahead_.bytes.data() + (from - ahead_.offset), into.size());
+}
+
 // check_place() was called.
 void BundleReader::read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into) const {
   if (entry.dtype == DType::kString) return read_strings(entry, name, into);
-  const RandomAccessFile& file = shard(entry.shard);
   char* const data = static_cast<char*>(into.raw_data());
   uint32_t crc = 0;
   for (size_t at = 0; at < entry.size; at += kTransferSize) {
     const std::span<char> piece(data + at, std::min<size_t>(kTransferSize, entry.size - at));
-    file.read(entry.offset + at, piece);
+    read_bytes(entry, at, piece);
     crc = crc32c({piece.data(), piece.size()}, crc);
   }
   if (mask_crc(crc) != entry.masked_crc) {
@@ -287,7 +321,7 @@ void BundleReader::read_stored_into(const BundleEntry& entry, const std::string&
 
 void BundleReader::read_strings(const BundleEntry& entry, const std::string& name, Tensor& into) const {
   std::string bytes(entry.size, '\0');
-  shard(entry.shard).read(entry.offset, bytes);
+  read_bytes(entry, 0, bytes);
   std::string_view rest = bytes;
   const auto strings = into.span<std::string>();
   if (strings.empty() && bytes.empty()) return;

@@ -14,8 +14,6 @@
 namespace cairn {
 namespace {
 
-using Entries = std::map<std::string, pb::BundleEntryProto>;
-
 FileSystem& with_directory_of(FileSystem& fs, const std::string& prefix) {
   const std::string directory = directory_of(prefix);
   if (fs.exists(directory)) return fs;
@@ -24,11 +22,77 @@ FileSystem& with_directory_of(FileSystem& fs, const std::string& prefix) {
   return fs;
 }
 
-void write_index(WritableFile& file, const pb::BundleHeaderProto& header, const Entries& entries) {
+// `add_entries` adds them in the order of their keys.
+template <class F>
+void write_index(WritableFile& file, const pb::BundleHeaderProto& header, F&& add_entries) {
   TableWriter table(file);
   table.add("", header.SerializeAsString());
-  for (const auto& [key, entry] : entries) table.add(key, entry.SerializeAsString());
+  add_entries(table);
   table.finish();
+}
+
+// What the index will say of one key.
+struct Piece {
+  std::string key;
+  DType dtype = DType::kInvalid;
+  Shape shape;
+  uint64_t offset = 0, size = 0;
+  uint32_t masked_crc = 0;
+  std::vector<TensorSlice> slices = {};
+};
+
+// Pieces by key. Savers give keys in order, and then adding one is putting it at the end.
+class Pieces {
+ public:
+  Piece* find(std::string_view key) {
+    const size_t i = place_of(key);
+    return i < list_.size() && at(i).key == key ? &at(i) : nullptr;
+  }
+  // Null when there is one of this key. Valid until the next is added.
+  Piece* add(const std::string& key) {
+    const size_t i = place_of(key);
+    if (i < list_.size() && at(i).key == key) return nullptr;
+    if (i < list_.size() && order_.empty()) {
+      for (uint32_t k = 0; k < list_.size(); ++k) order_.push_back(k);
+    }
+    if (i < list_.size() || !order_.empty())
+      order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(i), static_cast<uint32_t>(list_.size()));
+    list_.push_back({.key = key, .shape = {}});
+    return &list_.back();
+  }
+  size_t size() const { return list_.size(); }
+  Piece& at(size_t i) { return list_[order_.empty() ? i : order_[i]]; }  // i-th by key
+
+ private:
+  size_t place_of(std::string_view key) {
+    if (list_.empty() || at(list_.size() - 1).key < key) return list_.size();
+    size_t first = 0, last = list_.size();
+    while (first < last) {
+      const size_t middle = first + (last - first) / 2;
+      if (at(middle).key < key) {
+        first = middle + 1;
+      } else {
+        last = middle;
+      }
+    }
+    return first;
+  }
+  std::vector<Piece> list_;
+  std::vector<uint32_t> order_;  // empty while the list is in order
+};
+
+// One message and one string serve for all entries, for the memory that they have.
+void add_to_table(TableWriter& table, const Piece& piece, pb::BundleEntryProto& entry, std::string& bytes) {
+  entry.Clear();
+  entry.set_dtype(static_cast<pb::DataType>(piece.dtype));
+  auto& shape = *entry.mutable_shape();
+  for (int i = 0; i < piece.shape.rank(); ++i) shape.add_dim()->set_size(piece.shape[i]);
+  entry.set_offset(static_cast<int64_t>(piece.offset));
+  entry.set_size(static_cast<int64_t>(piece.size));
+  entry.set_crc32c(piece.masked_crc);
+  for (const TensorSlice& slice : piece.slices) *entry.add_slices() = to_proto(slice);
+  entry.SerializeToString(&bytes);
+  table.add(piece.key, bytes);
 }
 
 }  // namespace
@@ -52,12 +116,12 @@ struct BundleWriter::Impl {
         watch(finite_watch),
         data(fs, bundle_data_path(prefix, 0, 1)) {}
 
-  pb::BundleEntryProto& new_entry(const std::string& key, const std::string& name, DType dtype, const Shape& shape) {
-    const auto [at, added] = entries.try_emplace(key);
-    if (!added) fail(Code::kInvalidArgument, bundle_index_path(prefix), ": Adding duplicate key: ", name);
-    at->second.set_dtype(static_cast<pb::DataType>(dtype));
-    *at->second.mutable_shape() = to_proto(shape);
-    return at->second;
+  Piece& new_piece(const std::string& key, const std::string& name, DType dtype, const Shape& shape) {
+    Piece* piece = pieces.add(key);
+    if (!piece) fail(Code::kInvalidArgument, bundle_index_path(prefix), ": Adding duplicate key: ", name);
+    piece->dtype = dtype;
+    piece->shape = shape;
+    return *piece;
   }
 
   void add(const std::string& key, const std::string& name, const Tensor& tensor) {
@@ -69,7 +133,7 @@ struct BundleWriter::Impl {
       fail(Code::kUnimplemented, bundle_index_path(prefix), ": tensor '", name, "' of dtype ", tensor.dtype(),
            " cannot be stored in a checkpoint");
     }
-    auto& entry = new_entry(key, name, tensor.dtype(), tensor.shape());
+    Piece& piece = new_piece(key, name, tensor.dtype(), tensor.shape());
     const uint64_t begin = offset;
     NonfiniteCounter counter(tensor.dtype());
     const uint32_t crc =
@@ -77,9 +141,9 @@ struct BundleWriter::Impl {
             ? put_strings(tensor)
             : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0, watch ? &counter : nullptr);
     if (watch) watch->note(name, tensor, counter);
-    entry.set_offset(static_cast<int64_t>(begin));
-    entry.set_size(static_cast<int64_t>(offset - begin));
-    entry.set_crc32c(mask_crc(crc));
+    piece.offset = begin;
+    piece.size = offset - begin;
+    piece.masked_crc = mask_crc(crc);
   }
 
   // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for all. Pieces
@@ -130,7 +194,7 @@ struct BundleWriter::Impl {
   std::optional<AtomicFile> index;  // once sealed
   std::string pending;
   uint64_t offset = 0;
-  Entries entries;
+  Pieces pieces;
 };
 
 BundleWriter::BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watch)
@@ -148,22 +212,18 @@ void BundleWriter::add_slice(const std::string& name, const Shape& full, const T
          ", but the tensor given for it ", tensor.shape());
   }
   if (shape == full) return add(name, tensor);
-  auto at = impl_->entries.find(name);
-  if (at == impl_->entries.end()) {
+  if (const Piece* whole = impl_->pieces.find(name); !whole) {
     impl_->add(slice_key(name, slice), name, tensor);
-    impl_->new_entry(name, name, tensor.dtype(), full);
-    at = impl_->entries.find(name);
+    impl_->new_piece(name, name, tensor.dtype(), full);
   } else {
-    const pb::TensorShapeProto same = to_proto(full);
-    if (at->second.slices().empty()) fail(Code::kInvalidArgument, index, ": Adding duplicate key: ", name);
-    if (at->second.dtype() != static_cast<pb::DataType>(tensor.dtype()) ||
-        at->second.shape().SerializeAsString() != same.SerializeAsString()) {
+    if (whole->slices.empty()) fail(Code::kInvalidArgument, index, ": Adding duplicate key: ", name);
+    if (whole->dtype != tensor.dtype() || !(whole->shape == full)) {
       fail(Code::kInvalidArgument, index, ": slice ", slice.str(), " of '", name, "' is ", tensor.dtype(), " of a ",
            full, ", but an earlier slice is of another dtype or full shape");
     }
     impl_->add(slice_key(name, slice), str_cat(name, " (slice ", slice.str(), ")"), tensor);
   }
-  *at->second.add_slices() = to_proto(slice);
+  impl_->pieces.find(name)->slices.push_back(slice);
 }
 
 void BundleWriter::seal() {
@@ -175,7 +235,11 @@ void BundleWriter::seal() {
   pb::BundleHeaderProto header;
   header.set_num_shards(1);
   header.mutable_version()->set_producer(kBundleVersion);
-  write_index(*b.index, header, b.entries);
+  write_index(*b.index, header, [&](TableWriter& table) {
+    pb::BundleEntryProto entry;
+    std::string bytes;
+    for (size_t i = 0; i < b.pieces.size(); ++i) add_to_table(table, b.pieces.at(i), entry, bytes);
+  });
   b.index->seal();
 }
 
@@ -228,7 +292,9 @@ class Merge {
     // The index is complete before any data file loses its old name.
     AtomicFile index(fs_, bundle_index_path(destination));
     header_.set_num_shards(std::max(n, 1));
-    write_index(index, header_, entries_);
+    write_index(index, header_, [&](TableWriter& table) {
+      for (const auto& [key, entry] : entries_) table.add(key, entry.SerializeAsString());
+    });
     index.seal();
     publish(fs_, destination, [&](Publication& publication) {
       if (n == 0) {
@@ -260,7 +326,7 @@ class Merge {
 
   FileSystem& fs_;
   pb::BundleHeaderProto header_;
-  Entries entries_;
+  std::map<std::string, pb::BundleEntryProto> entries_;
   std::vector<std::string> data_files_;
 };
 

@@ -209,7 +209,8 @@ class Examination {
         c.problems.push_back(e.what());
       }
     }
-    report_.checkpoints.push_back(std::move(c));
+    const bool just_removed = !c.whole() && !checkpoint_exists(c.prefix, &view_);  // by a writer's retention
+    if (!just_removed) report_.checkpoints.push_back(std::move(c));
   }
 
   void examine_v2(const std::string& name) {
@@ -256,11 +257,20 @@ class Examination {
     }
   }
 
+  bool is_in_use(const std::string& name) const {
+    try {
+      return fs_.is_being_written(path(name));
+    } catch (const Error& e) {
+      if (e.code() != Code::kNotFound) throw;
+      return true;  // its writer has just renamed it
+    }
+  }
+
   void examine_leftovers() {
     std::vector<std::string> leftovers, recovery, journals;
     for (const DirectoryFile& file : report_.files) {
       const bool temporary = file.role == FileRole::kTemporary;
-      if (temporary && fs_.is_being_written(path(file.name))) has_writer_ = true;
+      if (temporary && is_in_use(file.name)) has_writer_ = true;
       if (temporary || file.role == FileRole::kParts) leftovers.push_back(file.name);
       if (file.role == FileRole::kJournal) journals.push_back(file.name);
       if (file.role == FileRole::kRecovery) recovery.push_back(file.name);

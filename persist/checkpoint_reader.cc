@@ -6,16 +6,25 @@
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/numpy_text.h"
+#include "persist/internal/undisturbed.h"
 
 namespace cairn {
 
 CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system) {
   FileSystem& fs = file_system ? *file_system : posix_file_system();
-  prefix_ = checkpoint_prefix(path, &fs);
-  if (fs.exists(bundle_index_path(prefix_))) {
-    v2_ = std::make_unique<BundleReader>(fs, prefix_);
-  } else {
-    v1_ = std::make_unique<CheckpointV1Reader>(fs, prefix_);
+  for (Undisturbed look(fs, path);; look.again()) {
+    prefix_ = look.prefix();
+    try {
+      if (fs.exists(bundle_index_path(prefix_))) {
+        v2_ = std::make_unique<BundleReader>(fs, prefix_);
+        return;
+      }
+      v1_ = std::make_unique<CheckpointV1Reader>(fs, prefix_);
+      // Files of two saves would each be whole.
+      if (v1_->files().size() == 1 || !look.has_changed()) return;
+    } catch (const Error& e) {
+      if (!look.was_disturbed(e)) throw;
+    }
   }
 }
 

@@ -95,7 +95,7 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
 }
 
 void update_checkpoint_state(const std::string& directory, const std::string& path, std::vector<std::string> all,
-                             const std::string& latest_filename, FileSystem* file_system) {
+                             const std::string& latest_filename, FileSystem* file_system, bool relative_paths) {
   FileSystem& fs = or_posix(file_system);
   const std::string file = join_path(directory, latest_filename);
   if (file == path) {
@@ -105,8 +105,11 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
   std::erase(all, path);
   all.push_back(path);
   pb::CheckpointState proto;
-  proto.set_model_checkpoint_path(relative_to(directory, path));
-  for (const std::string& each : all) proto.add_all_model_checkpoint_paths(relative_to(directory, each));
+  const auto stored = [&](const std::string& each) {
+    return relative_paths || !each.starts_with('/') ? relative_to(directory, each) : each;
+  };
+  proto.set_model_checkpoint_path(stored(path));
+  for (const std::string& each : all) proto.add_all_model_checkpoint_paths(stored(each));
   std::string text;
   google::protobuf::TextFormat::PrintToString(proto, &text);
   write_file_atomically(fs, file, text);
@@ -145,6 +148,31 @@ class LatestSearch {
       : directory_(directory), options_(options), fs_(or_posix(options.file_system)) {}
 
   std::optional<std::string> run() {
+    constexpr int kMostTimes = 10;
+    std::optional<std::string> whole;
+    // A writer at work may have removed what was named when we looked: then another one is by now.
+    for (int times = 0; times < kMostTimes; ++times) {
+      const auto before = contents();
+      skipped_.clear();
+      tried_.clear();
+      whole = search();
+      if (skipped_.empty() || contents() == before) break;
+    }
+    for (const auto& [prefix, why] : skipped_) {
+      if (options_.on_skip) options_.on_skip(prefix, why);
+    }
+    return whole;
+  }
+
+ private:
+  // Of the checkpoint file.
+  std::optional<std::string> contents() const {
+    const std::string path = join_path(directory_, options_.latest_filename);
+    const auto info = fs_.stat(path);
+    return info && !info->is_directory ? std::optional(read_file(fs_, path)) : std::nullopt;
+  }
+
+  std::optional<std::string> search() {
     std::vector<std::string> named;
     try {
       if (const auto state = get_checkpoint_state(directory_, options_.latest_filename, &fs_)) {
@@ -162,10 +190,7 @@ class LatestSearch {
     return newest_whole(find_checkpoints(directory_, &fs_));
   }
 
- private:
-  void skip(const std::string& prefix, const std::string& why) const {
-    if (options_.on_skip) options_.on_skip(prefix, why);
-  }
+  void skip(const std::string& prefix, const std::string& why) { skipped_.emplace_back(prefix, why); }
 
   // Oldest first, as checkpoint files list them.
   std::optional<std::string> newest_whole(const std::vector<std::string>& prefixes) {
@@ -195,6 +220,7 @@ class LatestSearch {
   const LatestOptions& options_;
   FileSystem& fs_;
   std::vector<std::string> tried_;
+  std::vector<std::pair<std::string, std::string>> skipped_;
 };
 
 }  // namespace

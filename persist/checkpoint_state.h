@@ -36,9 +36,10 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
 
 // Replaces the checkpoint file, in one step. Paths inside `directory` are written relative to it, so that it can be
 // moved; `path` is put last in `all` if it is not there. Throws InvalidArgument when `path` is the checkpoint file
-// itself. (tf.train.update_checkpoint_state)
+// itself. (tf.train.update_checkpoint_state) Without relative_paths, absolute paths stay so.
 void update_checkpoint_state(const std::string& directory, const std::string& path, std::vector<std::string> all = {},
-                             const std::string& latest_filename = kCheckpointFileName, FileSystem* fs = nullptr);
+                             const std::string& latest_filename = kCheckpointFileName, FileSystem* fs = nullptr,
+                             bool relative_paths = true);
 
 // The prefix of the newest checkpoint that the checkpoint file names and whose files are there; nothing when the
 // directory has no checkpoint file or no such checkpoint. (tf.train.latest_checkpoint)

@@ -9,7 +9,6 @@
 
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
-#include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
 #include "persist/internal/publication.h"
 #include "persist/internal/table.h"
@@ -313,21 +312,6 @@ namespace {
 [[noreturn]] void damaged(const TableReader& table, uint64_t offset, const std::string& what) {
   fail(Code::kDataLoss, table.path(), ": in the block at offset ", offset, ": ", what,
        "; the file is damaged, use another copy");
-}
-
-std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path) {
-  try {
-    return std::make_unique<TableReader>(fs, path);
-  } catch (const Error& e) {
-    if (e.code() != Code::kDataLoss) throw;
-    constexpr uint64_t kEnough = 512;
-    const auto file = fs.open(path);
-    std::string begin(std::min(kEnough, file->size()), '\0');
-    file->read(0, begin);
-    const std::string kind = file_kind(begin);
-    if (kind.empty() && !is_plain_text(begin)) throw;
-    fail(Code::kDataLoss, path, ": this is no checkpoint but ", kind.empty() ? "plain text" : kind);
-  }
 }
 
 pb::SavedTensorSliceMeta read_contents(const TableReader& table) {

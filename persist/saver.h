@@ -24,7 +24,6 @@
 
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -210,6 +209,7 @@ class Saver {
 
  private:
   Graph& graph() const;
+  RestoreReport restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const;
   bool saves_nothing() const { return def_.save_tensor_name.empty(); }  // of an empty graph
   uint64_t size_of_values(std::vector<std::string>& warnings) const;
   size_t longest_name(const std::string& path, const SaveOptions& options) const;
@@ -232,7 +232,6 @@ class Saver {
   std::shared_ptr<internal::BackgroundSaves> background_;
   // Of the last export, which is not made again while the graph stays as it is.
   std::shared_ptr<const Exported> exported_;
-  std::shared_ptr<const std::string> meta_graph_bytes_;
 };
 
 // Adds what a .meta file holds to `graph` and returns its saver. A file without one gets a default Saver if it has

@@ -4,6 +4,7 @@
 #include "persist/internal/restore_fit.h"
 #include "persist/internal/save_restore.h"
 #include "persist/internal/saver_graph.h"
+#include "persist/internal/undisturbed.h"
 #include "persist/saver.h"
 
 namespace cairn {
@@ -58,11 +59,19 @@ RestoreReport Saver::restore(Session& session, const std::string& path, const Re
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
   if (saves_nothing()) return {};
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
-  FileSystem& fs = files_of(session);
-  const std::string prefix = checkpoint_prefix(path, &fs);
+  for (Undisturbed look(files_of(session), path);; look.again()) {
+    try {
+      return restore_from(session, look.prefix(), options);
+    } catch (const Error& e) {
+      if (!look.was_disturbed(e)) throw;
+    }
+  }
+}
+
+RestoreReport Saver::restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const {
   const Operation restore_op = graph().find_op(def_.restore_op_name);
   const RestoreNodes nodes = find_restore_nodes(graph(), restore_op);
-  const auto reader = std::make_shared<const CheckpointReader>(prefix, &fs);
+  const auto reader = std::make_shared<const CheckpointReader>(prefix, &files_of(session));
   RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
   require_fit(fit.report, options);
   if (fit.whole(nodes.items) && (!nodes.unknown || options.rename.empty())) {

@@ -4,13 +4,13 @@
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/background_save.h"
-#include "persist/internal/finite_watch.h"
 #include "persist/internal/publication.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
 namespace cairn {
+
 void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
   if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
     fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", options.latest_filename,
@@ -53,12 +53,30 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path, c
   return job;
 }
 
+namespace {
+
+// The parts of a sharded save that did not come to its end; the error that ended it says more than one of these.
+void sweep_quietly(FileSystem& fs, const std::string& directory) {
+  try {
+    sweep_directory(fs, directory);
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace
+
 std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
   FileSystem& fs = *job.fs;
   const SaveOptions& options = job.options;
   const auto lock = lock_for_saving(fs, directory_of(job.checkpoint));
   std::optional<bool> finite;
-  const std::string saved = write_checkpoint(job, run, finite);
+  std::string saved;
+  try {
+    saved = write_checkpoint(job, run, finite);
+  } catch (...) {
+    if (lock) sweep_quietly(fs, directory_of(job.checkpoint));
+    throw;
+  }
   if (saves_nothing()) return "";
   if (!options.write_state) return saved;
   const std::vector<std::string> named = retention().record({.path = job.path,
@@ -68,38 +86,10 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
                                                              .metrics = options.metrics,
                                                              .latest_filename = options.latest_filename},
                                                             fs);
-  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs);
+  update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs,
+                          options_.save_relative_paths);
   // What goes is not named any more when it goes.
   retention().remove_surplus(options.meta_graph_suffix, fs);
-  return saved;
-}
-
-// Values and meta graph get their names together: no prefix has new values and an old meta graph.
-std::string Saver::write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
-                                    std::optional<bool>& finite) const {
-  FileSystem& fs = *job.fs;
-  FiniteWatch watch;
-  const OnNonfinite on_nonfinite = job.options.on_nonfinite;
-  Publication publication(fs, job.checkpoint);
-  publication.gather();
-  std::string saved = job.checkpoint;
-  if (!saves_nothing()) {
-    const FiniteWatch::Scope scope(on_nonfinite == OnNonfinite::kIgnore ? nullptr : &watch);
-    saved = run().scalar<std::string>();
-    if (on_nonfinite != OnNonfinite::kIgnore) finite = watch.all_finite();
-  }
-  if (!watch.all_finite()) {
-    const std::string found = str_cat("'", job.checkpoint, "': values are not finite: ", watch.report());
-    if (on_nonfinite == OnNonfinite::kRefuse)
-      fail(Code::kFailedPrecondition, found, "; nothing was saved (SaveOptions::on_nonfinite)");
-    retention().warn(found);
-  }
-  if (job.meta) {
-    AtomicFile file(fs, meta_graph_path(saved, job.options.meta_graph_suffix));
-    file.append(*job.meta);
-    publication.add(file, Publication::kBefore);
-  }
-  publication.commit();
   return saved;
 }
 
@@ -111,44 +101,6 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   return finish_save(job, [&] {
     return session.run(def_.save_tensor_name, {{def_.filename_tensor_name, job.checkpoint}});
   });
-}
-
-// What an export depends on besides the nodes themselves, which never change once they are made.
-struct Saver::Exported {
-  uint64_t epoch;
-  int num_nodes;
-  bool strip_default_attrs;
-  SaverDef saver_def;
-  GraphVersions versions;
-  std::string library;
-  std::shared_ptr<const void> from_file;
-  std::map<std::string, std::vector<CollectionItem>> collections;
-  friend bool operator==(const Exported&, const Exported&) = default;
-};
-
-std::shared_ptr<const std::string> Saver::meta_graph_bytes(bool strip_default_attrs) {
-  const Graph& g = graph();
-  Exported now{g.epoch(), g.num_nodes(), strip_default_attrs, def_, g.versions, g.library, g.from_file, {}};
-  for (const std::string& key : g.collection_keys()) now.collections[key] = g.items(key);
-  if (!meta_graph_bytes_ || !exported_ || !(*exported_ == now)) {
-    meta_graph_bytes_ = std::make_shared<const std::string>(
-        export_meta_graph("", {.strip_default_attrs = strip_default_attrs}).bytes());
-    exported_ = std::make_shared<const Exported>(std::move(now));
-  }
-  return meta_graph_bytes_;
-}
-
-std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::string& directory) const {
-  if (!fs.exists(directory)) {
-    fs.create_dir(directory);
-    fs.sync_dir(directory_of(directory));
-  }
-  auto lock = fs.lock_dir(directory);
-  recover_directory(fs, directory);
-  if (lock) {
-    for (const std::string& warning : sweep_directory(fs, directory)) retention().warn(warning);
-  }
-  return lock;
 }
 
 // ---- what stays -----------------------------------------------------------------------------------------------------

@@ -36,8 +36,11 @@ void train(const std::string& path) {
   auto global_step = create_global_step(graph);
   auto step = GradientDescentOptimizer(0.2).minimize(line.loss, {.global_step = global_step});
   ExponentialMovingAverage average(0.95, {.num_updates = global_step});
-  auto after = graph.control_dependencies({step});
-  auto train_op = average.apply(graph);
+  Operation train_op;
+  {
+    auto after = graph.control_dependencies({step});  // for what is made in here alone
+    train_op = average.apply(graph);
+  }
 
   Saver saver(graph);  // saves variables and averages
   Session session(graph);

@@ -62,8 +62,28 @@ std::string file_kind(std::string_view begin) {
     if (begins_with_word(text, word)) return "a web page (HTML): the download gave a page in place of the file";
   }
   if (text.starts_with("<")) return "text, XML by its look";
-  if (text.starts_with("model_checkpoint_path")) return "the text that names a directory's newest checkpoint";
+  if (text.starts_with("model_checkpoint_path")) {
+    return "the text that names a directory's newest checkpoint: give the directory, and call this file `checkpoint`";
+  }
   return "";
+}
+
+std::string beginning_of(const RandomAccessFile& file) {
+  constexpr uint64_t kEnough = 512;
+  std::string begin(std::min(kEnough, file.size()), '\0');
+  file.read(0, begin);
+  return begin;
+}
+
+std::string no_checkpoint_but(std::string_view begin) {
+  std::string kind = file_kind(begin);
+  if (kind.empty() && is_plain_text(begin)) kind = "plain text";
+  if (kind.empty()) return "";
+  const bool advises = kind.find(": ") != std::string::npos;
+  return "this is no checkpoint but " + kind +
+         (advises
+              ? ""
+              : ": give what the files of a checkpoint have in common (PREFIX of PREFIX.index), or their directory");
 }
 
 bool is_plain_text(std::string_view bytes) {

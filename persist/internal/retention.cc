@@ -132,21 +132,33 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
   const bool known = shelves_.count(directory) > 0;
   Shelf& shelf = shelves_[directory];
   if (shelf.unwritten) return true;
-  std::optional<RetentionBook> book;
+  std::string text;
+  const std::string path = join_path(directory, kKeptFileName);
   try {
-    book = read_retention_book(fs, directory);
+    if (!fs.exists(path)) return true;
+    text = read_file(fs, path);
+  } catch (const Error& e) {
+    warn_(str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
+    return false;
+  }
+  RetentionBook book;
+  try {
+    book = parse_retention_book(path, text);
   } catch (const Error& e) {
     warn_(str_cat(e.what(), e.code() == Code::kDataLoss && !known ? "; earlier checkpoints stay for good" : ""));
     // What this process knows of a file that was damaged since is better than nothing.
     return e.code() == Code::kDataLoss;
   }
-  if (!book) return true;
+  std::set<std::string> newest;
+  for (const KeptRecord& record : book.records) {
+    if (record.newest) newest.insert(record.name);
+  }
   for (const KeptRecord& record : shelf.book.records) {
-    // Another Saver deleted it.
-    if (record.newest && !book->find(record.name))
+    // Another Saver's turn ended it.
+    if (record.newest && !newest.count(record.name))
       std::erase_if(newest_, [&](const auto& n) { return n.first == join_path(directory, record.name); });
   }
-  shelf.book = std::move(*book);
+  shelf.book = std::move(book);
   take_over_leftovers(shelf, directory, fs);
   return true;
 }

@@ -215,7 +215,7 @@ class SaverNodes {
     std::string device;
     int shard = 0;
     for (const auto& [on, part] : shards_) {
-      device = cpu_of(on);
+      device = era_.shards_anywhere ? on : cpu_of(on);
       Scope placed = graph_.device(device);
       filenames.push_back(sharded_filename(join, shard++, count));
       saved.push_back(add_save(filenames.back(), part, device).op());

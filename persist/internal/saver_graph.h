@@ -12,6 +12,7 @@ namespace cairn {
 // How TensorFlow's savers differ from release to release; those of 1.6 to 1.12 unless told.
 struct SaverEra {
   bool reads_each = false;            // up to 1.5: a RestoreV2 for each tensor
+  bool shards_anywhere = false;       // up to 1.4: a shard's nodes on its device, not on the processor beside it
   bool filename_placeholder = false;  // from 1.13: save/filename, and save/Const is a placeholder with a default
 };
 

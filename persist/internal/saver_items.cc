@@ -86,12 +86,17 @@ class Collector {
 void check_same_key(const std::vector<SaverItem>& items, size_t begin, size_t end) {
   const std::string& key = items[begin].key;
   if (end - begin < 2) return;
+  const auto whole = std::count_if(items.begin() + static_cast<std::ptrdiff_t>(begin),
+                                   items.begin() + static_cast<std::ptrdiff_t>(end),
+                                   [](const SaverItem& item) { return item.spec.empty(); });
+  if (whole > 0) {
+    fail(Code::kInvalidArgument,
+         static_cast<size_t>(whole) == end - begin ? "At least two variables have the same name: "
+                                                   : "Mixing slices and non-slices with the same name: ",
+         key);
+  }
   std::vector<TensorSlice> slices;
   for (size_t i = begin; i < end; ++i) {
-    if (items[i].spec.empty() != items[begin].spec.empty()) {
-      fail(Code::kInvalidArgument, "Mixing slices and non-slices with the same name: ", key);
-    }
-    if (items[i].spec.empty()) fail(Code::kInvalidArgument, "At least two variables have the same name: ", key);
     const auto part = *parse_shape_and_slice(items[i].spec), first = *parse_shape_and_slice(items[begin].spec);
     if (!(part.full == first.full)) {
       fail(Code::kInvalidArgument, "slices of '", key, "' are of tensors of different shapes: ", first.full, " and ",

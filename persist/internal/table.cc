@@ -8,6 +8,7 @@
 #include <exception>
 
 #include "persist/internal/crc.h"
+#include "persist/internal/file_kind.h"
 #include "persist/internal/wire.h"
 
 namespace cairn {
@@ -191,6 +192,17 @@ void TableReader::read_entries(Handle handle, OnEntry on_entry) {
     key += bytes.substr(0, *more);
     on_entry(std::string_view(key), bytes.substr(*more, *size), handle.offset);
     bytes.remove_prefix(size_t{*more} + *size);
+  }
+}
+
+std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path) {
+  try {
+    return std::make_unique<TableReader>(fs, path);
+  } catch (const Error& e) {
+    if (e.code() != Code::kDataLoss) throw;
+    const std::string what = no_checkpoint_but(beginning_of(*fs.open(path)));
+    if (what.empty()) throw;
+    fail(Code::kDataLoss, path, ": ", what);
   }
 }
 

@@ -69,4 +69,7 @@ class TableReader {
   std::vector<Entry> entries_;
 };
 
+// The same for a file that a user named: where it is of another kind, the DataLoss says which and what to do.
+std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path);
+
 }  // namespace cairn

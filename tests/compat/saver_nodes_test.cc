@@ -18,15 +18,28 @@ struct File {
   const char* path;
   SaverOptions options = {};
   SaverEra era = {};
-  bool controls_sorted = true;                               // by name, as from 1.8
+  bool controls_sorted = true;                                // by name, as from 1.8
   std::vector<std::pair<std::string, std::string>> map = {};  // key, variable; empty: all variables
+  size_t variables = 1000;                                    // how many there were when the saver was made
 };
 
 const std::vector<File> kFiles = {
     {"softmax-tf0121/model.ckpt.meta", {}, {.reads_each = true}, false, {{"weight", "Variable"}}},
-    {"tf-half-plus-two-v2/export.meta", {.sharded = true}, {.reads_each = true}, false, {{"a", "a"}, {"b", "b"}}},
+    {"tf-half-plus-two-v1shard/export.meta",
+     {.sharded = true, .max_to_keep = 0, .write_version = CheckpointFormat::kV1},
+     {.reads_each = true, .shards_anywhere = true},
+     false,
+     {{"a", "a"}, {"b", "b"}}},
+    {"tf-half-plus-two-v2/export.meta",
+     {.sharded = true, .max_to_keep = 0},
+     {.reads_each = true, .shards_anywhere = true},
+     false,
+     {{"a", "a"}, {"b", "b"}}},
     {"mlp-adam-tf101/model.ckpt.meta", {}, {.reads_each = true}, false},
-    {"tf-sm-half-plus-two-pbtxt/saved_model.pbtxt", {.sharded = true}, {.reads_each = true}, false},
+    {"tf-sm-half-plus-two-pbtxt/saved_model.pbtxt",
+     {.sharded = true},
+     {.reads_each = true, .shards_anywhere = true},
+     false},
     {"dqn-rmsprop-tf13/model.ckpt.meta", {}, {.reads_each = true}, false},
     {"linreg-tf14/my-model-0.meta", {}, {.reads_each = true}, false},
     {"linreg-tf14/my-model-1000.meta", {}, {.reads_each = true}, false},
@@ -39,7 +52,7 @@ const std::vector<File> kFiles = {
     {"mlp-momentum-tf113/my_model_final.ckpt.meta", {}, {.filename_placeholder = true}},
     {"int32-var-tf114/model/model.ckpt.meta", {}, {.filename_placeholder = true}},
     {"linear-ftrl-res-2shard-tf114/model.ckpt-5000.meta", {.sharded = true}, {.filename_placeholder = true}},
-    {"mlp-res-tf20/model.ckpt-100.meta", {}, {.filename_placeholder = true}},
+    {.path = "mlp-res-tf20/model.ckpt-100.meta", .era = {.filename_placeholder = true}, .variables = 12},
 };
 
 // A node with everything that a file says of it, but for the shapes that were inferred.
@@ -55,7 +68,8 @@ std::string line(const pb::NodeDef& node, bool controls_sorted) {
     if (name == "_output_shapes") continue;
     std::string shown = value.ShortDebugString();
     if (value.has_tensor()) {
-      const Tensor tensor = from_proto(value.tensor());
+      Allowance allowance;
+      const Tensor tensor = from_proto(value.tensor(), allowance);
       shown = str_cat(tensor.dtype(), tensor.shape(), tensor.str(1 << 20));
     }
     text += "; " + name + " " + std::regex_replace(shown, std::regex("_temp_[0-9a-f]{32}"), "_temp_N");
@@ -89,6 +103,9 @@ TEST_CASE("A saver made here is node for node the one that TensorFlow made for t
     Graph graph;
     import_meta_graph_def(graph, MetaGraph::parse(to_bytes(without_saver(theirs)), file.path));
     SaverOptions options = file.options;
+    std::vector<Variable> variables = graph.variables();
+    variables.resize(std::min(variables.size(), file.variables));
+    options.var_list = variables;
     if (!file.map.empty()) {
       std::map<std::string, Variable> map;
       for (const auto& [key, name] : file.map) map.emplace(key, find_variable(graph, name));
@@ -104,6 +121,7 @@ TEST_CASE("A saver made here is node for node the one that TensorFlow made for t
       break;
     }
     CHECK(made.size() == expected.size());
-    CHECK(same_message(ours.saver_def(), theirs.saver_def()));
+    const bool is_last = theirs.saver_def().filename_tensor_name().starts_with("save/");
+    if (is_last) CHECK(same_message(ours.saver_def(), theirs.saver_def()));
   }
 }

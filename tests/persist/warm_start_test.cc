@@ -122,7 +122,7 @@ TEST_CASE("A variable is set by its name or its handle, and one tensor may go to
   Disk disk;
   Model m(disk);
   const RestoreReport report =
-      init_from_checkpoint(m.session, "/run", {{"top", "new/b"}, {"top", m.other}}, {.rename = {{"gone", "here"}}});
+      init_from_checkpoint(m.session, "/run/m-9", {{"top", "new/b"}, {"top", m.other}}, {.rename = {{"gone", "here"}}});
   CHECK(report.unmatched_rules == Strings{"gone=here"});
   CHECK(m.session.value(m.b).scalar<float>() == 4.0f);
   CHECK(m.session.value(m.other).scalar<float>() == 4.0f);

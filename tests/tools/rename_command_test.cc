@@ -75,7 +75,10 @@ TEST_CASE("cairn rename --dry-run prints the names that it would write, and writ
   const Finished real = cairn_run({"rename", from, to, "--re", "s/^net/x/"});
   CHECK(dry.lines()[0] == "net/P -> x/P");
   CHECK(dry.lines().back() == to + ": not written (--dry-run), 2 of 3 names changed");
-  CHECK(Strings(dry.lines().begin(), dry.lines().end() - 1) == Strings(real.lines().begin(), real.lines().end() - 1));
+  Strings would = dry.lines(), did = real.lines();
+  would.pop_back();
+  did.pop_back();
+  CHECK(would == did);
   const Finished json = cairn_run({"rename", from, (dir / "k").string(), "--re", "s/^net/x/", "--dry-run", "--json"});
   CHECK_THAT(json.out, Contains(R"("dry_run": true, "renamed": [{"from": "net/P", "to": "x/P"}, )") &&
                            Contains(R"("unchanged": ["step"])"));

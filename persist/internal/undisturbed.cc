@@ -1,0 +1,45 @@
+#include "persist/internal/undisturbed.h"
+
+#include "persist/bundle.h"
+#include "persist/checkpoint_state.h"
+#include "persist/checkpoint_v1.h"
+#include "persist/internal/publication.h"
+
+namespace cairn {
+
+Undisturbed::Undisturbed(FileSystem& fs, std::string path)
+    : fs_(fs), path_(std::move(path)), prefix_(checkpoint_prefix(path_, &fs)), seen_(look()) {}
+
+// The files that are renamed last.
+std::vector<Undisturbed::Seen> Undisturbed::look() const {
+  std::vector<Seen> seen;
+  const auto take = [&](const std::string& path) {
+    if (const auto info = fs_.stat(path)) seen.push_back({path, info->size, info->modified});
+    return !seen.empty();
+  };
+  if (take(bundle_index_path(prefix_))) return seen;
+  for (const std::string& path : checkpoint_v1_files(fs_, prefix_)) take(path);
+  return seen;
+}
+
+bool Undisturbed::has_changed() const {
+  try {
+    return fs_.exists(journal_path(prefix_)) || look() != seen_ || checkpoint_prefix(path_, &fs_) != prefix_;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+bool Undisturbed::was_disturbed(const Error& error) const {
+  constexpr int kMostTimes = 100;
+  const bool may_be = error.code() == Code::kNotFound || error.code() == Code::kDataLoss;
+  return may_be && times_ < kMostTimes && has_changed();
+}
+
+void Undisturbed::again() {
+  prefix_ = checkpoint_prefix(path_, &fs_);
+  seen_ = look();
+  ++times_;
+}
+
+}  // namespace cairn

@@ -1,0 +1,102 @@
+// Files that are given where a checkpoint is expected: what is said of each, word for word.
+#include "persist/internal/file_kind.h"
+
+#include "persist/bundle.h"
+#include "persist/checkpoint_reader.h"
+#include "persist/checkpoint_v1.h"
+#include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
+#include "tests/support/memory_fs.h"
+
+using namespace cairn;
+using namespace std::literals;
+
+namespace {
+
+const std::string kAdvice =
+    ": give what the files of a checkpoint have in common (PREFIX of PREFIX.index), or their directory";
+
+struct Kind {
+  std::string bytes, said;
+};
+const Kind kKinds[] = {
+    {"PK\x03\x04 and more"s, "a zip archive, as torch.save, numpy.savez and Keras write" + kAdvice},
+    {"\x89HDF\r\n\x1a\n..."s, "an HDF5 file, as Keras writes" + kAdvice},
+    {"\x80\x02}q\x00(U"s,
+     "a Python pickle, as pickle.dump and old torch.save write; Cairn does not run pickles" + kAdvice},
+    {"\x80\x04\x95\x10"s,
+     "a Python pickle, as pickle.dump and old torch.save write; Cairn does not run pickles" + kAdvice},
+    {"\n <!DOCTYPE HTML><html>"s, "a web page (HTML): the download gave a page in place of the file"},
+    {"<HTML><head>"s, "a web page (HTML): the download gave a page in place of the file"},
+    {"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4\n"s,
+     "a Git LFS pointer and not the file itself: fetch it with `git lfs pull`"},
+    {"\x1f\x8b\x08..."s, "compressed with gzip: decompress it first"},
+    {"BZh91AY"s, "compressed with bzip2: decompress it first"},
+    {"\xfd"
+     "7zXZ\0\0"s,
+     "compressed with xz: decompress it first"},
+    {"\x28\xb5\x2f\xfd"s, "compressed with zstd: decompress it first"},
+    {"\x93NUMPY\x01"s, "a NumPy array (.npy)" + kAdvice},
+    {"@\0\0\0\0\0\0\0{\"__metadata__\""s, "a safetensors file" + kAdvice},
+    {"GGUF\x03"s, "a GGUF file, as llama.cpp uses" + kAdvice},
+    {"{\"class_name\": \"Sequential\"}"s, "text, JSON by its look" + kAdvice},
+    {"<?xml version=\"1.0\"?>"s, "text, XML by its look" + kAdvice},
+    {std::string(257, 'a') + "ustar\0" + "00"s, "a tar archive" + kAdvice},
+    {"model_checkpoint_path: \"m\"\n"s,
+     "the text that names a directory's newest checkpoint: give the directory, and call this file `checkpoint`"},
+    {"Hello, world.\n"s, "plain text" + kAdvice},
+    {""s, "an empty file" + kAdvice},
+};
+
+}  // namespace
+
+TEST_CASE("A file of another kind given as a checkpoint is told, with what to do", "[persist][file_kind]") {
+  for (const Kind& kind : kKinds) {
+    MemoryFileSystem fs;
+    fs.set("m", kind.bytes);
+    const Error error = error_of([&] { CheckpointReader("m", &fs); });
+    CHECK(error.code() == Code::kDataLoss);
+    CHECK(std::string(error.what()) == "m: this is no checkpoint but " + kind.said);
+  }
+}
+
+TEST_CASE("A file of another kind in place of the index is told likewise", "[persist][file_kind]") {
+  for (const Kind& kind : kKinds) {
+    MemoryFileSystem fs;
+    fs.set("m.index", kind.bytes);
+    CHECK(std::string(error_of([&] { CheckpointReader("m", &fs); }).what()) ==
+          "m.index: this is no checkpoint but " + kind.said);
+  }
+}
+
+TEST_CASE("A Git LFS pointer in place of the values is told", "[persist][file_kind]") {
+  MemoryFileSystem fs;
+  BundleWriter writer(fs, "m");
+  writer.add("W", Tensor::zeros(DType::kFloat, {1000}));
+  writer.finish();
+  fs.set("m.data-00000-of-00001", "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 4000\n");
+  CHECK(std::string(error_of([&] { CheckpointReader("m", &fs).get_tensor("W"); }).what()) ==
+        "m.data-00000-of-00001: this is no checkpoint but a Git LFS pointer and not the file itself: fetch it with "
+        "`git lfs pull`");
+}
+
+TEST_CASE("A checkpoint of the old format is no other kind: it is read", "[persist][file_kind]") {
+  MemoryFileSystem fs;
+  CheckpointV1Writer writer(fs, "m");
+  writer.add("W", Tensor(1.0f));
+  writer.finish();
+  CHECK(CheckpointReader("m", &fs).version() == CheckpointFormat::kV1);
+}
+
+TEST_CASE("The text of a checkpoint file under another name is told apart from a checkpoint", "[persist][file_kind]") {
+  MemoryFileSystem fs;
+  fs.set("checkpoint.txt", "model_checkpoint_path: \"m\"\n");
+  CHECK(std::string(error_of([&] { CheckpointReader("checkpoint.txt", &fs); }).what()) ==
+        "checkpoint.txt: this is no checkpoint but the text that names a directory's newest checkpoint: give the "
+        "directory, and call this file `checkpoint`");
+}
+
+TEST_CASE("Bytes that are of no known kind are not guessed at", "[persist][file_kind]") {
+  CHECK(file_kind("\x01\x02\x03") == "");
+  CHECK(no_checkpoint_but("\x01\x02\x03\xff") == "");
+}
