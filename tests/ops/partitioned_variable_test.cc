@@ -1,5 +1,6 @@
 #include "ops/partitioned_variable.h"
 
+#include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/reduce.h"
 #include "ops/train.h"
@@ -122,7 +123,7 @@ TEST_CASE("Training a partitioned variable moves its parts as it would the whole
       w = variable(graph, start, {.name = "W"});
     }
     const Output y = matmul(constant(graph, Tensor::matrix<float>({{1, -1, 2}})), w);
-    const Operation step = AdamOptimizer({.learning_rate = 0.1}).minimize(reduce_sum(y * y));
+    const Operation step = AdamOptimizer(0.1).minimize(reduce_sum(square(y)));
     Session session(graph);
     session.run(global_variables_initializer(graph));
     for (int i = 0; i < 5; ++i) session.run(step);
