@@ -112,6 +112,51 @@ TEST_CASE("Eight readers of a directory find whole checkpoints while one writer 
   CHECK(read >= 16);
 }
 
+TEST_CASE("Of two writers into one directory each save is whole or refused, and says so", "[concurrency]") {
+  const TempDir dir;
+  std::atomic<int> saved{0}, refused{0};
+  CHECK(in_threads(2, [&](int i) {
+          Graph graph;
+          const Model model(graph);
+          Saver saver(graph, {.max_to_keep = 2});
+          Session session(graph, {.threads = 1});
+          session.run(model.init);
+          for (int k = 0; k < 15; ++k) {
+            try {
+              saver.save(session, (dir / str_cat("writer", i)).string(), {.global_step = k});
+              ++saved;
+            } catch (const Error& e) {
+              expect(e.code() == Code::kFailedPrecondition && *e.what(), e.what());
+              ++refused;
+            }
+          }
+        }) == None{});
+  CHECK(saved > 0);
+  CHECK(saved + refused == 30);
+  const auto latest = latest_checkpoint(dir.path().string());
+  REQUIRE(latest);
+  CheckpointReader(*latest).verify();
+}
+
+TEST_CASE("Training goes on while a checkpoint is written, which holds the values of its step", "[concurrency]") {
+  const TempDir dir;
+  Graph graph;
+  const Model model(graph);
+  Saver saver(graph, {.max_to_keep = 0});
+  Session session(graph, {.threads = 2});
+  session.run(model.init);
+  for (int i = 1; i <= 10; ++i) {
+    session.run(model.step);
+    PendingSave pending = saver.save_async(session, (dir / "m").string(), {.global_step = i});
+    for (int k = 0; k < 3; ++k) session.run(model.step);
+    const CheckpointReader reader(pending.wait());
+    const Tensor a = reader.get_tensor("a");
+    CHECK(all_equal(a));
+    CHECK(bit_equal(a, reader.get_tensor("b")));
+    CHECK(a.span<float>()[0] == static_cast<float>(4 * i - 3));
+  }
+}
+
 TEST_CASE("Threads that run a session for the first time at once share its plans", "[concurrency]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 8}, {.name = "x"});
