@@ -188,7 +188,7 @@ void OverwriteJournal::end() {
 void OverwriteJournal::tidy() {
   for (const File& file : old_) {
     try {
-      if (fs_.exists(in_directory(file.link))) fs_.remove(in_directory(file.link));
+      fs_.remove(in_directory(file.link));
     } catch (const Error&) {
     }
   }

@@ -1,4 +1,5 @@
 // What is on the disk after a loss of power at any moment of a save is the checkpoint before it or the one it made.
+#include <algorithm>
 #include <cstdio>
 #include <functional>
 
@@ -49,7 +50,7 @@ std::vector<Scenario> Models::scenarios() const {
     saves(old_sharded, {.global_step = 1})(fs);
     saves(new_sharded, {.global_step = 2, .write_state = false})(fs);
   };
-  const auto rename = [](FileSystem& fs) {
+  const auto renew = [](FileSystem& fs) {
     update_checkpoint_state("/run", "/run/m-2", {"/run/m-1"}, kCheckpointFileName, &fs);
   };
   return {{"a first save", nothing, saves(new_v2), std::nullopt},
@@ -63,7 +64,7 @@ std::vector<Scenario> Models::scenarios() const {
           {"overwriting sharded V1", saves(old_shards_v1), saves(new_shards_v1), 1},
           {"overwriting V2 by V1", saves(old_v2), saves(new_v1), 1},
           {"overwriting V1 by V2", saves(old_v1), saves(new_v2), 1},
-          {"renewing the checkpoint file", both, rename, 1}};
+          {"renewing the checkpoint file", both, renew, 1}};
 }
 
 struct Outcome {

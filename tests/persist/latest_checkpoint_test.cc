@@ -1,5 +1,8 @@
 // Which checkpoint is the newest that is whole, in directories that something has happened to.
 #include <filesystem>
+#include <functional>
+#include <map>
+#include <utility>
 
 #include "ops/variables.h"
 #include "persist/bundle.h"
@@ -102,8 +105,8 @@ TEST_CASE("V1 checkpoints are found in a directory, and one that lacks a shard i
   Generation(1, Form::kV1).save(disk, "/run/old", {.global_step = 4});
   Generation(2, Form::kShardedV1).save(disk, "/run/m", {.global_step = 5});
   disk.remove("/run/checkpoint");
-  CHECK(find_checkpoints("/run", &disk) == Strings{"/run/old-4", "/run/m-5-?????-of-00002"});
-  CHECK(verified(disk) == "/run/m-5-?????-of-00002");
+  CHECK(find_checkpoints("/run", &disk) == Strings{"/run/old-4", "/run/m-5-\?\?\?\?\?-of-00002"});
+  CHECK(verified(disk) == "/run/m-5-\?\?\?\?\?-of-00002");
   disk.remove("/run/m-5-00001-of-00002");
   CHECK(verified(disk) == "/run/old-4");
 }

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <chrono>
+#include <cstdio>
 #include <random>
 #include <thread>
 
@@ -23,7 +24,7 @@ using Clock = std::chrono::steady_clock;
     for (int64_t i = from;; ++i) {
       g.set_number(i);
       g.save(posix_file_system(), path, {.global_step = numbered ? StepNumber(i) : StepNumber()});
-      if (write(acknowledge, &i, sizeof i) != sizeof i) _exit(2);
+      if (write(acknowledge, &i, sizeof i) != static_cast<ssize_t>(sizeof i)) _exit(2);
     }
   } catch (const std::exception& e) {
     const std::string what = e.what();
@@ -33,7 +34,8 @@ using Clock = std::chrono::steady_clock;
 }
 
 int64_t last_of(int pipe, int64_t otherwise) {
-  for (int64_t number = 0; read(pipe, &number, sizeof number) == sizeof number;) otherwise = number;
+  constexpr ssize_t kWhole = sizeof(int64_t);
+  for (int64_t number = 0; read(pipe, &number, sizeof number) == kWhole;) otherwise = number;
   return otherwise;
 }
 

@@ -25,7 +25,8 @@ enum Bytes { kLost, kZeroed, kTorn, kWritten };
 class Disk {
  public:
   explicit Disk(const CrashState& state) : directories_(state.directories) {
-    for (const auto& [path, bytes] : state.files) names_[path] = certain_[path] = std::make_shared<Inode>(bytes, bytes);
+    for (const auto& [path, bytes] : state.files)
+      names_[path] = certain_[path] = std::make_shared<Inode>(Inode{bytes, bytes});
   }
 
   void apply(const FileOp& op) {
@@ -143,7 +144,7 @@ class Disk {
     if (n <= options.most_combined) {
       for (size_t bits = 0; bits < size_t{1} << n; ++bits) {
         all.emplace_back(n);
-        for (size_t i = 0; i < n; ++i) all.back()[i] = bits >> i & 1;
+        for (size_t i = 0; i < n; ++i) all.back()[i] = ((bits >> i) & 1) != 0;
       }
       return all;
     }
@@ -159,7 +160,7 @@ class Disk {
     std::mt19937 random(static_cast<unsigned>(n));
     for (size_t draw = 0; draw < options.draws; ++draw) {
       all.emplace_back(n);
-      for (size_t i = 0; i < n; ++i) all.back()[i] = random() & 1;
+      for (size_t i = 0; i < n; ++i) all.back()[i] = (random() & 1) != 0;
     }
     return all;
   }
