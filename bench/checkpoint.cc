@@ -46,7 +46,6 @@ struct Directory {
 
 struct Model {
   Model(const Workload& w) : session(graph) {
-    const Tensor initial = Tensor::zeros(DType::kFloat, {w.elements});
     const Output zero = zeros(graph, {w.elements});
     for (int64_t i = 0; i < w.tensors; ++i) {
       char name[48];
@@ -136,10 +135,10 @@ double memory_mb(const char* field) {
 
 // How much more memory is in use at most during the call than before it; negative where the system does not tell.
 double peak_growth_mb(const std::function<void()>& f) {
-  if (!(std::ofstream("/proc/self/clear_refs") << "5" << std::flush)) return -1;
+  const bool tells = static_cast<bool>(std::ofstream("/proc/self/clear_refs") << "5" << std::flush);
   const double before = memory_mb("VmRSS");
   f();
-  return memory_mb("VmHWM") - before;
+  return tells ? memory_mb("VmHWM") - before : -1;
 }
 
 struct Times {
@@ -170,7 +169,7 @@ void measure(const Options& o, const Workload& w, const Directory& directory) {
     prefix = model.saver.save(model.session, directory.path + "/model", {.global_step = ++step});
   };
   const auto restore = [&] { model.saver.restore(model.session, prefix); };
-  save();
+  const double growth = peak_growth_mb(save);  // of the first, which finds no memory of an earlier one
   hand.save();
   restore();
   hand.restore();
@@ -185,7 +184,6 @@ void measure(const Options& o, const Workload& w, const Directory& directory) {
   }
   report(o, w, "save_fsync", saves);
   report(o, w, "restore", restores);
-  const double growth = peak_growth_mb(save);
   if (growth < 0) return;
   if (o.json) {
     print_json(o, w.name, "cairn", w.tensors, "save_memory", growth, "MB");
