@@ -271,7 +271,8 @@ void Walk::visit(const Node& node) {
     const Shape& shape = e.node->output_shapes[static_cast<size_t>(e.index)];
     if (base_dtype(e.node->output_dtypes[static_cast<size_t>(e.index)]) != DType::kResource &&
         !grads[i].shape().is_compatible_with(shape)) {
-      fail_at(node, Code::kInternal,
+      // A file may say shapes that its nodes do not have.
+      fail_at(node, Code::kInvalidArgument,
               str_cat("its gradient for input ", i, " is of shape ", grads[i].shape(), ", the input of shape ", shape));
     }
     add(e, grads[i]);

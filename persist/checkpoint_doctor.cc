@@ -253,7 +253,7 @@ class Examination {
     }
     for (const auto& [why, names] : strays) {
       problem(str_cat(why, ", so that ", join_for_people(names), names.size() == 1 ? " is" : " are", " of no use"),
-              "remove it, unless the index can be found", false);
+              "remove what is of no use, unless the index can be found", false);
     }
   }
 

@@ -57,15 +57,20 @@ VariableState& SessionState::variable(const Node& node) {
   // A reference and a resource of one name are two variables.
   auto& state =
       variables[str_cat(text("container"), "|", node.output_dtypes[0] == DType::kResource ? "r|" : "v|", name)];
+  const Attr* attr = attrs.find("dtype");
+  const DType dtype = attr && attr->get<DType>() ? *attr->get<DType>() : base_dtype(node.output_dtypes[0]);
   if (!state) {
     state = std::make_unique<VariableState>();
     state->name = name;
-    const Attr* dtype = attrs.find("dtype");
-    state->dtype = dtype && dtype->get<DType>() ? *dtype->get<DType>() : base_dtype(node.output_dtypes[0]);
+    state->dtype = dtype;
     const Attr* shape = attrs.find("shape");
     state->shape = is_ref(node.output_dtypes[0])  ? node.output_shapes[0]
                    : shape && shape->get<Shape>() ? *shape->get<Shape>()
                                                   : Shape::unknown();
+  }
+  if (state->dtype != dtype) {
+    fail_at(node, Code::kInvalidArgument,
+            str_cat("the variable '", name, "' is ", state->dtype, " elsewhere, and ", dtype, " here"));
   }
   return *state;
 }
@@ -79,7 +84,7 @@ std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, cons
   });
   const auto state_of = [&](const Node* node) { return node ? &variable(*node) : nullptr; };
   for (const Step& step : prepared->plan.steps) {
-    prepared->kernels.push_back(step.node->op->def->prepare(KernelSetup(graph, *step.node, session, own_values)));
+    prepared->kernels.push_back(make_kernel(KernelSetup(graph, *step.node, session, own_values)));
     auto& states = prepared->variables.emplace_back();
     for (const Node* node : step.variables) states.push_back(state_of(node));
   }

@@ -69,7 +69,13 @@ bool parse_text(const std::string& text, proto::Message& into, std::string* why)
   parser.RecordErrorsTo(&error);
   parser.SetFinder(&types);
   parser.SetRecursionLimit(kMaxNesting);
-  const bool parsed = parser.ParseFromString(text, &into);
+  bool parsed = parser.ParseFromString(text, &into);
+  // Text may hold what bytes may not: what is read here must be readable again once it is written.
+  const std::unique_ptr<proto::Message> probe(into.New());
+  if (parsed && !parse_bytes(into.SerializeAsString(), *probe)) {
+    parsed = false;
+    error.text = "a string in it is not UTF-8";
+  }
   if (!parsed && why) *why = error.text;
   return parsed;
 }

@@ -212,10 +212,14 @@ void recover_directory(FileSystem& fs, const std::string& directory) {
 std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& directory) {
   std::vector<std::string> warnings;
   bool synced = false;
-  for (const std::string& name : fs.list_dir(directory)) {
+  const auto names = fs.list_dir(directory);
+  // While a journal could not be followed, what it speaks of is all there is of the older checkpoint.
+  const bool needed = std::any_of(names.begin(), names.end(), is_journal_name);
+  for (const std::string& name : names) {
     const std::string path = join_path(directory, name);
     try {
       if (is_recovery_name(name)) {
+        if (needed) continue;
         // The journal that spoke of it must not come back without it.
         if (!synced) fs.sync_dir(directory);
         synced = true;

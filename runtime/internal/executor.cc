@@ -4,6 +4,8 @@
 #include <cstring>
 #include <new>
 
+#include "runtime/internal/signature.h"
+
 namespace cairn::internal {
 
 Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* file_system) : plan_(std::move(plan)) {
@@ -78,7 +80,30 @@ void Frame::feed(size_t i, const Endpoint& where, const Tensor& value) {
                         value.valid() ? str_cat(value.dtype(), " ", value.shape()) : std::string("no tensor")),
                 where.node->name);
   }
-  slots_[static_cast<size_t>(plan_->plan.feed_slots[i])] = value;
+  const int slot = plan_->plan.feed_slots[i];
+  if (dtype == DType::kInvalid) check_readers(slot, where, value);
+  slots_[static_cast<size_t>(slot)] = value;
+}
+
+// Of an op that this build does not know no dtype is known, but those who read its output say theirs.
+void Frame::check_readers(int slot, const Endpoint& where, const Tensor& value) const {
+  for (const Step& step : plan_->plan.steps) {
+    for (size_t k = 0; k < step.sources.size(); ++k) {
+      if (step.sources[k] != slot) continue;
+      const DType expected = base_dtype(expected_dtype(*step.node, k));
+      if (value.valid() && value.dtype() == expected) continue;
+      throw Error(Code::kInvalidArgument,
+                  str_cat("feed for '", endpoint_name(*where.node, where.index, true), "': ", step.node->str(),
+                          " reads it and expects ", expected, ", got ",
+                          value.valid() ? dtype_name(value.dtype()) : std::string("no tensor")),
+                  where.node->name);
+    }
+  }
+}
+
+Kernel make_kernel(const KernelSetup& setup) {
+  check_attrs(setup.node());
+  return setup.node().op->def->prepare(setup);
 }
 
 void Frame::run() {
@@ -242,7 +267,7 @@ std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::ve
     plan.kept_slots.push_back(step.first_output + k);
   }
   plan.steps.push_back(std::move(step));
-  prepared->kernels.push_back(node.op->def->prepare(KernelSetup(graph, node, nullptr, own_values)));
+  prepared->kernels.push_back(make_kernel(KernelSetup(graph, node, nullptr, own_values)));
   prepared->variables.emplace_back(inputs.size(), nullptr);
   prepared->fetched.assign(plan.fetches.size(), nullptr);
   Frame frame(std::move(prepared), 1, nullptr);

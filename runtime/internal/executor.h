@@ -48,6 +48,7 @@ class Frame {
  private:
   void run_step(size_t i);
   void run_constants();
+  void check_readers(int slot, const Endpoint& where, const Tensor& value) const;
   bool is_skipped(const Step& step, size_t i);
   void fetch_variables_after(const Step& step);
   Tensor own(const Tensor& tensor);
@@ -74,6 +75,9 @@ class Frame {
   std::vector<size_t> release_end_;  // where that of step i - 1 ends
   int variable_fetches_ = 0;
 };
+
+// The kernel of the setup's node, its attributes checked.
+Kernel make_kernel(const KernelSetup& setup);
 
 // Runs one stateless node on given values, outside any session: how static values are computed. own_values: the values
 // are those the graph itself decides, so the kernel may take them from there.

@@ -165,6 +165,28 @@ void check_attr(const Node& node, const AttrDef& def, const Attr& attr) {
 
 }  // namespace
 
+void check_attrs(const Node& node) {
+  for (const AttrDef& def : node.op->attrs) {
+    if (const Attr* attr = node.attrs.find(def.name)) check_attr(node, def, *attr);
+  }
+}
+
+DType expected_dtype(const Node& node, size_t i) {
+  const AttrReader attrs(node);
+  for (const ArgDef& arg : node.op->inputs) {
+    const int64_t count = arg_count(node, arg);
+    if (count < 0) break;
+    if (i >= static_cast<size_t>(count)) {
+      i -= static_cast<size_t>(count);
+    } else if (!arg.type_list_attr.empty()) {
+      return attrs.dtypes(arg.type_list_attr)[i];
+    } else {
+      return arg.type_attr.empty() ? arg.type : attrs.dtype(arg.type_attr);
+    }
+  }
+  return DType::kInvalid;
+}
+
 void bind_outputs(Node& node) {
   const AttrReader attrs(node);
   node.output_dtypes.clear();

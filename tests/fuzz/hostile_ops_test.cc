@@ -91,8 +91,22 @@ class Trial {
                       .attrs = attrs_,
                       .device = "",
                       .unknown_fields = ""};
-    for (const Output& input : inputs_) node.inputs.push_back(input ? input.name() : "nobody");
+    for (const Output& input : inputs_) node.inputs.push_back(input ? disguised(input) : "nobody");
     return graph_.import_nodes({node}, all_ops())[0];
+  }
+
+  // The name of `input`, or of a node that gives it on and is said to be of another shape.
+  std::string disguised(const Output& input) {
+    if (is_ref(input.dtype()) || input.dtype() == DType::kResource || dice_.one_in(2)) return input.name();
+    const Shape lie = some_shape();
+    told_ += str_cat(" said to be ", lie);
+    ImportedNode node{.name = str_cat("lie", graph_.num_nodes()),
+                      .op = "Identity",
+                      .inputs = {input.name()},
+                      .attrs = {{"T", input.dtype()}, {"_output_shapes", std::vector<Shape>{lie}}},
+                      .device = "",
+                      .unknown_fields = ""};
+    return graph_.import_nodes({node}, all_ops())[0].name();
   }
 
   int64_t number() { return wild_ && dice_.one_in(3) ? dice_.pick(kWild) : dice_.pick(kMild); }

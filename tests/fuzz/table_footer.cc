@@ -13,7 +13,7 @@ void one(std::string_view bytes) {
   std::string footer(take(bytes, kHandles));
   footer.resize(kHandles);
   MemoryFileSystem fs;
-  fs.set("t", data_block() + block_of(std::string(bytes)) + footer + from_hex(kTableMagic));
+  fs.set("t", data_block() + block_of(std::string(bytes)) + footer + from_hex(kTableMagicInHex));
   accepted([&] {
     const TableReader reader(fs, "t");
     for (const auto& entry : reader.entries()) {

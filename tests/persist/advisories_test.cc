@@ -245,6 +245,51 @@ TEST_CASE("CVE-2020-26271: an edge from an output that its node does not have is
         Code::kInvalidArgument);
 }
 
+TEST_CASE("A value fed for an op that nobody knows must be of the dtype that its readers expect",
+          "[persist][advisories]") {
+  const std::string indices = R"(node { name: 'i' op: 'Const' attr { key: 'dtype' value { type: DT_INT32 } }
+    attr { key: 'value' value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 1 } } } })";
+  const std::string gather = R"(node { name: 'x' op: 'Gather' input: 'u' input: 'i'
+    attr { key: 'Tparams' value { type: DT_FLOAT } } attr { key: 'Tindices' value { type: DT_INT32 } } })";
+  Graph graph;
+  import_meta_graph_def(
+      graph, MetaGraph::parse("graph_def { node { name: 'u' op: 'Unknown' } " + indices + gather + "}", "m.meta"));
+  Session session(graph);
+  CHECK(session.run("x:0", {{"u:0", Tensor::vector<float>({1, 2})}}).scalar<float>() == 2);
+  const Error error = error_of([&] { session.run("x:0", {{"u:0", Tensor::vector<int8_t>({1, 2})}}); });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK_THAT(error.what(), Catch::Contains("expects float, got int8"));
+}
+
+TEST_CASE("An attribute that an op does not allow is refused before its kernel sees it", "[persist][advisories]") {
+  const std::string gather = R"(node { name: 'g' op: 'GatherV2' input: 'c' input: 'i' input: 'h'
+    attr { key: 'Tparams' value { type: DT_FLOAT } } attr { key: 'Tindices' value { type: DT_INT32 } }
+    attr { key: 'Taxis' value { type: DT_RESOURCE } } })";
+  const std::string indices = R"(node { name: 'i' op: 'Const' attr { key: 'dtype' value { type: DT_INT32 } }
+    attr { key: 'value' value { tensor { dtype: DT_INT32 tensor_shape { } int_val: 0 } } } })";
+  const std::string handle = R"(node { name: 'h' op: 'VarHandleOp' attr { key: 'dtype' value { type: DT_INT32 } }
+    attr { key: 'shape' value { shape { } } } })";
+  const std::string params = const_of("DT_FLOAT", "dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: 1");
+  const Error error = importing(params + indices + handle + gather, "g:0");
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK_THAT(error.what(), Catch::Contains("attribute 'Taxis' is resource; allowed are"));
+}
+
+TEST_CASE("One variable under two nodes is of one dtype", "[persist][advisories]") {
+  const auto variable = [](const std::string& name, const std::string& dtype) {
+    return "node { name: '" + name + "' op: 'VariableV2' attr { key: 'dtype' value { type: " + dtype +
+           " } } attr { key: 'shape' value { shape { } } } attr { key: 'shared_name' value { s: 'v' } } }";
+  };
+  const Error error = importing(variable("a", "DT_FLOAT") + variable("b", "DT_INT8") + kConst +
+                                    "node { name: 'set' op: 'Assign' input: 'a' input: 'c' " + kFloat +
+                                    "} node { name: 'x' op: 'Identity' input: 'b' input: '^set' "
+                                    "attr { key: 'T' value { type: DT_INT8 } } }",
+                                "x:0");
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK_THAT(error.what(), Catch::Contains("the variable 'v' is float elsewhere, and int8 here") ||
+                               Catch::Contains("the variable 'v' is int8 elsewhere, and float here"));
+}
+
 TEST_CASE("CVE-2022-23577: an input that is not there is an error", "[persist][advisories]") {
   for (const char* input : {"d", "^d", "", "^", ":", ":0", "c:", "^c:0"}) {
     CAPTURE(input);

@@ -30,10 +30,6 @@ Slice from_message(const pb::SaveSliceInfoDef& proto) { return {proto.full_name(
 
 const auto kSlices = register_proto<Slice>("slices", to_message, from_message);
 
-void import_text(Graph& graph, const std::string& text, const ImportOptions& options = {}) {
-  import_meta_graph_def(graph, MetaGraph::parse(text, "text"), options);
-}
-
 // A message of the collection `key` as text, after import under a scope.
 template <class M>
 std::string scoped(const std::string& key, const std::string& text) {

@@ -12,7 +12,7 @@
 
 namespace cairn {
 
-inline constexpr const char* kTableMagic = "57fb808b247547db";  // from_hex() makes it bytes
+inline constexpr const char* kTableMagicInHex = "57fb808b247547db";  // from_hex() makes it bytes
 
 // A block as it is stored: its contents, their type (0 as they are, 1 compressed) and a checksum that fits.
 inline std::string block_of(std::string contents, uint8_t type = 0) {
@@ -34,7 +34,7 @@ inline std::string table_around(const std::string& data_block, std::string index
   put_varint(footer, index_entries.size());
   bytes += block_of(index_entries);
   footer.resize(40);
-  return bytes + footer + from_hex(kTableMagic);
+  return bytes + footer + from_hex(kTableMagicInHex);
 }
 
 inline std::string index_entry(uint64_t offset, uint64_t size) {
