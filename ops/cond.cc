@@ -66,7 +66,7 @@ class Branch final : public FlowContext {
       values_.insert(outside.name());
       external_[outside.name()] = outside;
     }
-    const auto sides = switch_by(outside, pred_);
+    const auto sides = switch_by(outside, pred_, {.name = "Switch"});  // of a reference too
     const Output taken = side_ == 1 ? sides.second : sides.first;
     add_value(taken.name());
     return external_[x.name()] = taken;

@@ -227,8 +227,11 @@ void bind_signature(Node& node, bool strict) {
 }
 
 std::vector<std::string> foreign_attrs(const Attrs& attrs, const Op& known, const Op* told) {
+  // Say since TensorFlow 2.13 that an input is itself a gradient; nothing is computed otherwise for it.
+  static constexpr std::string_view kHints[] = {"grad_a", "grad_b", "grad_x", "grad_y"};
   std::vector<std::string> foreign;
   for (const auto& [name, value] : attrs) {
+    if (std::find(std::begin(kHints), std::end(kHints), name) != std::end(kHints)) continue;
     if (name.empty() || name[0] == '_' || known.find_attr(name)) continue;
     const AttrDef* def = told ? told->find_attr(name) : nullptr;
     if (!def || !def->default_value || *def->default_value != value) foreign.push_back(name);

@@ -29,8 +29,8 @@ DType expected_dtype(const Node& node, size_t i);
 void bind_outputs(Node& node);
 
 // The attributes that `known`, an op of this build, does not have and that a node may not be run without heeding: not
-// those that begin with '_', nor those with the value that the file's own description of the op (`told`; null: none)
-// gives as their default, which is what older builds of it did anyway.
+// those that begin with '_' or are mere hints, nor those with the value that the file's own description of the op
+// (`told`; null: none) gives as their default, which is what older builds of it did anyway.
 std::vector<std::string> foreign_attrs(const Attrs& attrs, const Op& known, const Op* told);
 
 // Why a node that was imported is carried though this build has its op; "" where it does not have it.
