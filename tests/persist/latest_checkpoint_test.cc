@@ -83,7 +83,7 @@ TEST_CASE("Where no checkpoint is whole there is none", "[persist][latest]") {
 
 TEST_CASE("Where the checkpoint file is lost or damaged, the directory is searched by step, not by time",
           "[persist][latest]") {
-  for (const std::string& text : {"", "nonsense", "model_checkpoint_path: \"gone\"\n"}) {
+  for (const std::string text : {"", "nonsense", "model_checkpoint_path: \"gone\"\n"}) {
     Disk disk;
     disk.save(9, {.global_step = 10});
     disk.save(8, {.global_step = 9});

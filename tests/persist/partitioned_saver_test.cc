@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/array.h"
+#include "ops/math.h"
 #include "ops/reduce.h"
 #include "ops/train.h"
 #include "persist/bundle.h"
@@ -144,8 +145,8 @@ TEST_CASE("A partitioned variable and its slots go through a meta graph and trai
     Graph graph;
     const PartitionedVariable w = get_partitioned_variable(graph, "W", {7, 3}, fixed_size_partitioner(3),
                                                            {.initializer = constant_initializer(counted({7, 3}))});
-    const Output loss = reduce_sum(w.as_tensor() * w.as_tensor());
-    graph.add_to_collection("train_op", AdamOptimizer({.learning_rate = 0.1}).minimize(loss));
+    const Output loss = reduce_sum(square(w.as_tensor()));
+    graph.add_to_collection("train_op", AdamOptimizer(0.1).minimize(loss));
     Saver saver(graph);
     Session session(graph, {.file_system = &fs});
     session.run(global_variables_initializer(graph));
