@@ -26,12 +26,23 @@ struct Packets {
   T operator()(T x) const;  // for its type only
   template <class T>
   static void run(const T* x, T* out, int64_t n) {
-    by_packets(x, out, n, E(), [](auto, auto y) { return y; });
+    by_packets(x, out, n, E(), [](auto from, auto y) {
+      if constexpr (requires { E::finish(from, y); }) {
+        return E::finish(from, y);
+      } else {
+        return y;
+      }
+    });
   }
 };
 
 struct ExpExpression {
   auto operator()(const auto& x) const { return x.exp(); }
+  // With narrow registers Eigen goes no lower than e^-88, also for -inf. Below these there is no denormal either.
+  template <class W>
+  static W finish(W x, W y) {
+    return x < (sizeof(W) == 4 ? W(-104) : W(-746)) ? W(0) : y;
+  }
 };
 struct LogExpression {
   auto operator()(const auto& x) const { return x.log(); }

@@ -1,4 +1,5 @@
-// CRC-32C (Castagnoli), the checksum of every format in this room, and the mask it is stored under; CRC-32, that of zip.
+// CRC-32C (Castagnoli), the checksum of every format in this room, and the mask it is stored under; CRC-32, that of
+// zip.
 #pragma once
 
 #include <cstdint>

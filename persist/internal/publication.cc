@@ -105,8 +105,8 @@ std::vector<std::string> Publication::files_to_replace() const {
   return old;
 }
 
-void Publication::rename_all() {
-  for (; renamed_ < moves_.size(); ++renamed_) {
+void Publication::rename_until(size_t end) {
+  for (; renamed_ < end; ++renamed_) {
     Move& move = moves_[renamed_];
     fs_.rename(move.from, move.path);
     move.open.reset();
@@ -115,7 +115,10 @@ void Publication::rename_all() {
 
 void Publication::place_new() {
   try {
-    rename_all();
+    // Names may reach the disk in any order: whoever finds an index shall find all that belongs to it.
+    rename_until(first_last_);
+    if (gathers_ && renamed_ > 0) fs_.sync_dir(directory_);
+    rename_until(moves_.size());
     fs_.sync_dir(directory_);
   } catch (const Error&) {
     // Backwards, so that the index goes first.
@@ -134,7 +137,7 @@ void Publication::overwrite(const std::vector<std::string>& old) {
   OverwriteJournal journal(fs_, journal_path(prefix_));
   try {
     journal.begin(old, new_files);
-    rename_all();
+    rename_until(moves_.size());
     for (const std::string& path : old) {
       const bool stays = std::any_of(moves_.begin(), moves_.end(), [&](const Move& m) { return m.path == path; });
       if (!stays) fs_.remove(path);
@@ -149,6 +152,7 @@ void Publication::overwrite(const std::vector<std::string>& old) {
 }
 
 void Publication::commit() {
+  first_last_ = moves_.size();
   std::move(last_moves_.begin(), last_moves_.end(), std::back_inserter(moves_));
   last_moves_.clear();
   if (moves_.empty()) return;

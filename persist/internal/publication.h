@@ -48,14 +48,14 @@ class Publication {
   std::vector<std::string> files_to_replace() const;
   void place_new();
   void overwrite(const std::vector<std::string>& old);
-  void rename_all();
+  void rename_until(size_t end);
 
   FileSystem& fs_;
   std::string prefix_, directory_;
   bool gathers_ = false;
   std::vector<Move> moves_, last_moves_;
   std::vector<std::function<void()>> afterwards_;
-  size_t renamed_ = 0;
+  size_t renamed_ = 0, first_last_ = 0;
 
   friend void publish(FileSystem&, const std::string&, const std::function<void(Publication&)>&);
 };

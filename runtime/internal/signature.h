@@ -18,8 +18,8 @@ inline constexpr int64_t kMostOutputs = 1 << 16;
 // found.
 void bind_signature(Node& node, bool strict);
 
-// For nodes from files, whose attributes were taken as they stood: throws InvalidArgument unless each is of the kind, and
-// among the values, that the op allows. Kernels count on it.
+// For nodes from files, whose attributes were taken as they stood: throws InvalidArgument unless each is of the kind,
+// and among the values, that the op allows. Kernels count on it.
 void check_attrs(const Node& node);
 
 // The dtype that the node's attributes say for input i; kInvalid where they do not.

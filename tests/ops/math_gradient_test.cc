@@ -54,9 +54,9 @@ TEST_CASE("Gradients of two-operand ops agree with differences, broadcast or not
   using Pair = std::pair<Shape, Shape>;
   for (const auto& [sx, sy] : {Pair{{2, 3}, {2, 3}}, Pair{{2, 3}, {3}}, Pair{{}, {2, 2}}, Pair{{2, 1}, {1, 3}}}) {
     INFO(sx << " and " << sy);
-    for (const Binary build : {Binary(add), Binary(subtract), Binary(multiply), Binary(div), Binary(realdiv),
-                               Binary(pow), Binary(maximum), Binary(minimum), Binary(squared_difference),
-                               Binary(atan2)}) {
+    for (const Binary build :
+         {Binary(add), Binary(subtract), Binary(multiply), Binary(div), Binary(realdiv), Binary(pow), Binary(maximum),
+          Binary(minimum), Binary(squared_difference), Binary(atan2)}) {
       check_gradient([&](Output x, Output y) { return build(x, y, {}); },
                      {doubles(sx, 0.5, 2), doubles(sy, 0.6, 2.1, 1)});
     }

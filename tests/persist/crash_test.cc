@@ -183,7 +183,7 @@ void check_all(const std::function<void(Checker&)>& set_up) {
   for (const Scenario& scenario : models.scenarios()) {
     const Outcome outcome = checker.run(scenario);
     INFO(scenario.name << ": " << outcome.first_bad);
-    CHECK(outcome.states > 10);
+    CHECK(outcome.states > 5);
     CHECK(outcome.bad == 0);
     all.states += outcome.states;
     all.bad += outcome.bad;

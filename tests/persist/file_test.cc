@@ -154,8 +154,8 @@ TEST_CASE("An atomic write syncs the bytes, then renames, then syncs the directo
   write_file_atomically(fs, "d/f", "bytes");
   std::vector<FileOp::Kind> kinds;
   for (const FileOp& op : fs.changes()) kinds.push_back(op.kind);
-  CHECK(kinds == std::vector<FileOp::Kind>{FileOp::kCreate, FileOp::kAppend, FileOp::kSync, FileOp::kRename,
-                                           FileOp::kSyncDir});
+  CHECK(kinds ==
+        std::vector<FileOp::Kind>{FileOp::kCreate, FileOp::kAppend, FileOp::kSync, FileOp::kRename, FileOp::kSyncDir});
   CHECK(is_temporary_name(base_name(fs.changes()[0].path)));
   CHECK_FALSE(is_temporary_name("model.index"));
 }

@@ -257,7 +257,8 @@ TEST_CASE("A sharded Saver writes a part for each device and merges them", "[sav
   Session session(graph, {.file_system = &disk});
   session.run(global_variables_initializer(graph));
   saver.save(session, "/run/m");
-  CHECK(disk.names() == Strings{".cairn", "checkpoint", "m.data-00000-of-00002", "m.data-00001-of-00002", "m.index", "m.meta"});
+  CHECK(disk.names() ==
+        Strings{".cairn", "checkpoint", "m.data-00000-of-00002", "m.data-00001-of-00002", "m.index", "m.meta"});
   session.set_values({{a, 0.0f}, {b, 0.0f}});
   saver.restore(session, "/run/m");
   CHECK(session.value(b).scalar<float>() == 2.0f);
