@@ -18,8 +18,8 @@ namespace {
 class Gate final : public HookedFileSystem {
  public:
   using HookedFileSystem::HookedFileSystem;
-  void close() { set(false); }
-  void open() { set(true); }
+  void hold_back() { set(false); }
+  void let_go() { set(true); }
   std::atomic<bool> broken = false;
 
  private:
@@ -55,14 +55,14 @@ TEST_CASE("What is saved in the background are the values at the call", "[save_a
   m.session.run(step.initializer());
   const Operation grow = assign_add(m.a, constant(m.graph, Tensor::vector<float>({1, 1, 1}))).op();
   m.session.run(grow);
-  disk.close();
+  disk.hold_back();
   const PendingSave pending = m.saver.save_async(m.session, "/run/m", {.global_step = step});
   CHECK_FALSE(pending.done());
   for (int i = 0; i < 5; ++i) m.session.run(grow);
   m.set_a(100);
   m.session.set_value(step, int64_t{77});
   CHECK_FALSE(memory.exists("/run/m-1.index"));
-  disk.open();
+  disk.let_go();
   CHECK(pending.wait() == "/run/m-1");
   CHECK(pending.done());
   CHECK(pending.wait() == "/run/m-1");
@@ -141,9 +141,9 @@ TEST_CASE("A second save waits for the one under way", "[save_async]") {
   RunDisk memory;
   Gate disk(memory);
   SmallModel m(disk);
-  disk.close();
+  disk.hold_back();
   const PendingSave first = m.saver.save_async(m.session, "/run/m", {.global_step = 1});
-  std::thread opener([&] { disk.open(); });
+  std::thread opener([&] { disk.let_go(); });
   const PendingSave second = m.saver.save_async(m.session, "/run/m", {.global_step = 2});
   CHECK(first.done());
   CHECK(second.wait() == "/run/m-2");
@@ -214,11 +214,11 @@ TEST_CASE("The session need not outlive a save in the background", "[save_async]
   SmallModel m(disk);
   auto session = std::make_unique<Session>(m.graph, SessionOptions{.file_system = &disk});
   session->run(global_variables_initializer(m.graph));
-  disk.close();
+  disk.hold_back();
   const PendingSave pending = m.saver.save_async(*session, "/run/m", {.global_step = 1});
   session.reset();
   Saver moved = std::move(m.saver);
-  disk.open();
+  disk.let_go();
   CHECK(pending.wait() == "/run/m-1");
   CHECK(moved.last_checkpoints() == Strings{"/run/m-1"});
 }
