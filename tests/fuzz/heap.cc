@@ -17,7 +17,12 @@
 #endif
 
 #ifdef CAIRN_SANITIZED
-#include <sanitizer/allocator_interface.h>
+// <sanitizer/allocator_interface.h> of clang; GCC has the functions, and no header that says so.
+extern "C" {
+int __sanitizer_install_malloc_and_free_hooks(void (*taken)(const volatile void* memory, size_t size),
+                                              void (*given_back)(const volatile void* memory));
+size_t __sanitizer_get_allocated_size(const volatile void* memory);
+}
 #else
 #include <malloc.h>
 #endif
@@ -39,7 +44,7 @@ void given_back(size_t bytes) { held.fetch_sub(static_cast<int64_t>(bytes), std:
 #ifdef CAIRN_SANITIZED
 [[maybe_unused]] const int hooked = __sanitizer_install_malloc_and_free_hooks(
     [](const volatile void*, size_t size) { taken(size); },
-    [](const volatile void* memory) { given_back(__sanitizer_get_allocated_size(const_cast<void*>(memory))); });
+    [](const volatile void* memory) { given_back(__sanitizer_get_allocated_size(memory)); });
 #endif
 
 }  // namespace
