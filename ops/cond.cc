@@ -37,8 +37,8 @@ class MessageWriter {
 // One side of a condition, while its function makes nodes: what TensorFlow calls a CondContext.
 class Branch final : public FlowContext {
  public:
-  Branch(std::string name, const Output& pred, const Output& pivot, int side, std::shared_ptr<Branch> outer)
-      : name_(std::move(name)), pred_(pred), pivot_(pivot), side_(side), outer_(std::move(outer)) {
+  Branch(std::string name, const Output& pred, const Output& pivot, int side, Branch* outer)
+      : name_(std::move(name)), pred_(pred), pivot_(pivot), side_(side), outer_(outer) {
     values_ = {pred.name(), pivot.name()};
     external_[pred.name()] = pred;
   }
@@ -107,7 +107,7 @@ class Branch final : public FlowContext {
   std::string name_;
   Output pred_, pivot_;
   int side_;
-  std::shared_ptr<Branch> outer_;
+  Branch* outer_;  // holds this one; null: none
   std::vector<std::shared_ptr<Branch>> nested_;
   std::set<std::string> values_;            // names of all tensors that stand here
   std::map<std::string, Output> external_;  // what came from outside, and how it came
@@ -157,7 +157,7 @@ std::vector<Output> make_cond(const Operand& given, const std::function<Made()>&
   const Output switch_f = identity(pivot_false, {.name = "switch_f"});
   const Output pred = identity(given.output(), {.name = "pred_id"});
   const auto side = [&](const Output& pivot, int number) {
-    return std::make_shared<Branch>(graph.unique_name("cond_text"), pred, pivot, number, outer);
+    return std::make_shared<Branch>(graph.unique_name("cond_text"), pred, pivot, number, outer.get());
   };
   const auto when_true = side(switch_t, 1);
   const auto true_results = make_side(graph, when_true, true_fn);
