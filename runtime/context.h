@@ -87,6 +87,9 @@ struct VariableState {
   DType dtype = DType::kInvalid;
   Shape shape;   // as declared
   Tensor value;  // invalid until initialised
+  // What else than a tensor a handle may name (a lookup table); null until initialised. Kept by the ops that know it,
+  // which replace it and never change it.
+  std::shared_ptr<const void> resource;
 
   bool initialized() const { return value.valid(); }
   // The value, to be changed in place. Copies first if someone still reads the old one. Throws FailedPrecondition when

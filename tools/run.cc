@@ -37,6 +37,19 @@ std::string npy_name(const std::string& fetch) {
   return name + ".npy";
 }
 
+// Lookup tables are no part of a checkpoint. Those that this build cannot fill are left: whatever needs one says so.
+void initialize_tables(Session& session) {
+  const Graph& graph = session.graph();
+  if (graph.items(GraphKeys::kTableInitializers).empty()) return;
+  for (const Operation& initializer : graph.collection<Operation>(GraphKeys::kTableInitializers)) {
+    try {
+      session.run(initializer);
+    } catch (const Error& e) {
+      if (e.code() != Code::kUnimplemented) throw;
+    }
+  }
+}
+
 int run(const RunOptions& o) {
   Graph graph;
   const Saver saver = import_meta_graph(graph, find_meta_graph(o.meta));
@@ -45,6 +58,7 @@ int run(const RunOptions& o) {
     if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables; run it without --checkpoint");
     saver.restore(session, o.checkpoint);
   }
+  initialize_tables(session);
   Feeds feeds = read_files(graph, o.feeds);
   for (Feed& feed : read_values(graph, o.feeds)) feeds.push_back(std::move(feed));
   std::vector<Target> targets;
@@ -189,6 +203,7 @@ int train(const TrainOptions& o) {
   const int64_t rows = count_rows(files, o.feeds), batch = o.batch > 0 ? o.batch : rows;
   Session session(graph);
   saver.restore(session, o.checkpoint);
+  initialize_tables(session);
   StepCounter counter(session, checkpoint_prefix(o.checkpoint));
   posix_file_system().create_dirs(o.dir);
 
