@@ -156,6 +156,17 @@ void Arena::give_back(BufferRef buffer) {
   free_[class_above(buffer->capacity()).index].push_back(std::move(buffer));
 }
 
+BufferRef Arena::withdraw(const Buffer* block) {
+  for (auto& list : free_) {
+    const auto at = std::find_if(list.begin(), list.end(), [&](const BufferRef& b) { return b.get() == block; });
+    if (at == list.end()) continue;
+    BufferRef taken = std::move(*at);
+    list.erase(at);
+    return taken;
+  }
+  return {};
+}
+
 // ---- running ------------------------------------------------------------------------------------------------------
 
 namespace {
@@ -169,14 +180,23 @@ size_t bytes_of(DType dtype, const Shape& shape) {
 
 }  // namespace
 
+// An output that has memory already is bound to it (Frame::bind): in a run like the last one it only has to be written.
 Tensor& KernelContext::allocate(int i, const Shape& shape) {
-  const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
+  const uint64_t bit = i < 64 ? uint64_t{1} << i : 0;
   Tensor& output = *outputs_[i];
+  if (output.valid()) {
+    if (!(in_place_ & bit) && output.shape() == shape) return output;
+    arena_->strayed = true;
+  }
+  allocated_ |= bit;
+  in_place_ &= ~bit;
+  const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
   if (dtype_size(dtype) == 0) return output = Tensor::uninitialized(dtype, shape);
   return output = Tensor(dtype, shape, arena_->take(bytes_of(dtype, shape)));
 }
 
 Tensor& KernelContext::allocate_or_reuse(int i, int in, const Shape& shape) {
+  if (Tensor& output = *outputs_[i]; output.valid() && output.shape() == shape) return output;
   const Tensor& input = *inputs_[in];
   const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
   const auto fits = [&] {
@@ -185,6 +205,10 @@ Tensor& KernelContext::allocate_or_reuse(int i, int in, const Shape& shape) {
   };
   if (may_reuse_[in] && input.buffer() && input.buffer()->home() == arena_ && input.buffer()->unique() &&
       input.raw_data() == input.buffer()->data() && fits()) {
+    if (i < 64) {
+      allocated_ |= uint64_t{1} << i;
+      in_place_ |= uint64_t{1} << i;
+    }
     return *outputs_[i] = Tensor(dtype, shape, input.buffer());
   }
   return allocate(i, shape);
@@ -201,8 +225,6 @@ void KernelContext::no_variable(int i) const {
 }
 
 int64_t KernelContext::piece_size(int64_t n, double cost) {
-  // A piece is worth handing to another thread from about 20 microseconds on.
-  constexpr double kPieceNanoseconds = 20000;
   constexpr int64_t kMostPieces = 64, kGranule = 16;
   if (n <= 0) return 1;
   const double worth = static_cast<double>(n) * cost / kPieceNanoseconds;

@@ -186,6 +186,10 @@ class Arena {
   BufferRef take(size_t bytes);
   // Takes the block back, unless something else still holds it.
   void give_back(BufferRef buffer);
+  // Takes the block out for good, so that nobody else gets it; nothing when it is not free.
+  BufferRef withdraw(const Buffer* block);
+  // A kernel asked for another shape than the one its output was bound to: see Frame::bind.
+  bool strayed = false;
   // Blocks got from the system so far: constant once a step has run.
   int64_t allocations() const { return allocations_; }
 
@@ -243,6 +247,7 @@ class KernelContext {
   // of threads, so that sums over pieces come out the same on any machine.
   template <class Body>
   void parallel_for(int64_t n, double cost, const Body& body) {
+    if (n > 0 && static_cast<double>(n) * cost < 2 * kPieceNanoseconds) return body(int64_t{0}, n);
     const int64_t piece = piece_size(n, cost);
     if (piece >= n || !has_threads()) {
       for (int64_t begin = 0; begin < n; begin += piece) body(begin, std::min(n, begin + piece));
@@ -267,6 +272,8 @@ class KernelContext {
   friend class internal::Frame;
   [[noreturn]] void no_variable(int i) const;
   bool has_threads() const { return threads_ > 1; }
+  // A piece is worth handing to another thread from about 20 microseconds on.
+  static constexpr double kPieceNanoseconds = 20000;
   void run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body);
 
   const Node* node_ = nullptr;
@@ -282,6 +289,8 @@ class KernelContext {
   FileSystem* file_system_ = nullptr;
   RunState* run_state_ = nullptr;
   std::vector<BufferRef> scratch_;
+  // One bit for each of the first 64 outputs: allocated by this call; over the memory of an input that it replaces.
+  uint64_t allocated_ = 0, in_place_ = 0;
 };
 
 }  // namespace cairn

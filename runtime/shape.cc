@@ -2,21 +2,32 @@
 
 #include <algorithm>
 #include <ostream>
+#include <vector>
 
 #include "runtime/error.h"
 
 namespace cairn {
 
 Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size())) {
-  if (rank_ > kInline) more_.resize(dims.size());
+  if (has_block()) more_ = new int64_t[dims.size()];
   std::copy(dims.begin(), dims.end(), data());
-  check();
+  try {
+    check();
+  } catch (...) {
+    if (has_block()) delete[] more_;  // a destructor does not run for what was not made
+    throw;
+  }
+}
+
+void Shape::copy_block(const Shape& other) {
+  more_ = new int64_t[static_cast<size_t>(rank_)];
+  std::copy(other.begin(), other.end(), more_);
 }
 
 Shape Shape::unknown(int rank) {
   Shape shape;
   shape.rank_ = rank;
-  if (rank > kInline) shape.more_.resize(static_cast<size_t>(rank));
+  if (shape.has_block()) shape.more_ = new int64_t[static_cast<size_t>(rank)];
   for (int i = 0; i < rank; ++i) shape.data()[i] = kUnknownDim;
   return shape;
 }
@@ -72,18 +83,18 @@ void Shape::set_dim(int i, int64_t extent) {
 }
 
 void Shape::append(int64_t extent) {
-  if (rank_ == kInline) more_.assign(few_.begin(), few_.end());
-  if (rank_ >= kInline) {
-    more_.push_back(extent);
-  } else {
-    few_[static_cast<size_t>(rank_)] = extent;
+  if (rank_ + 1 > kInline) {
+    std::vector<int64_t> longer(begin(), end());
+    longer.push_back(extent);
+    *this = Shape(std::span<const int64_t>(longer));
+    return;
   }
+  few_[static_cast<size_t>(rank_)] = extent;
   ++rank_;
   try {
     check();
   } catch (...) {
     --rank_;
-    if (rank_ >= kInline) more_.pop_back();
     throw;
   }
 }

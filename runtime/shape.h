@@ -7,7 +7,7 @@
 #include <iosfwd>
 #include <span>
 #include <string>
-#include <vector>
+#include <utility>
 
 namespace cairn {
 
@@ -22,6 +22,20 @@ inline constexpr int64_t kUnknownDim = -1;
 class Shape {
  public:
   Shape() = default;
+  Shape(const Shape& other) : rank_(other.rank_), few_(other.few_) {
+    if (has_block()) [[unlikely]]
+      copy_block(other);
+  }
+  Shape(Shape&& other) noexcept : rank_(std::exchange(other.rank_, 0)), few_(other.few_) {}
+  Shape& operator=(Shape other) noexcept {
+    std::swap(rank_, other.rank_);
+    std::swap(few_, other.few_);
+    return *this;
+  }
+  ~Shape() {
+    if (has_block()) [[unlikely]]
+      delete[] more_;
+  }
   // Throws InvalidArgument for an extent below -1, or when the known extents' product does not fit 63 bits.
   Shape(std::initializer_list<int64_t> dims) : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
   explicit Shape(std::span<const int64_t> dims);
@@ -61,13 +75,17 @@ class Shape {
 
  private:
   static constexpr int kInline = 6;
-  const int64_t* data() const { return rank_ > kInline ? more_.data() : few_.data(); }
-  int64_t* data() { return rank_ > kInline ? more_.data() : few_.data(); }
+  bool has_block() const { return rank_ > kInline; }
+  const int64_t* data() const { return has_block() ? more_ : few_.data(); }
+  int64_t* data() { return has_block() ? more_ : few_.data(); }
   void check() const;
+  void copy_block(const Shape& other);
 
   int rank_ = 0;
-  std::array<int64_t, kInline> few_{};
-  std::vector<int64_t> more_;
+  union {  // `more_` from seven extents on
+    std::array<int64_t, kInline> few_{};
+    int64_t* more_;
+  };
 };
 
 std::ostream& operator<<(std::ostream& out, const Shape& shape);

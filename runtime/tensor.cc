@@ -18,11 +18,12 @@ constexpr size_t kMostBytes = size_t{1} << 39;
 }  // namespace
 
 Buffer* Buffer::allocate(size_t capacity) {
+  // The block's head and its data stand in one piece of memory, the data on a boundary of its own.
+  constexpr size_t kHead = (sizeof(Buffer) + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
   const size_t bytes = (capacity + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-  void* data =
-      capacity > kMostBytes ? nullptr : std::aligned_alloc(kTensorAlignment, bytes == 0 ? kTensorAlignment : bytes);
-  if (!data) fail(Code::kResourceExhausted, "no memory for a tensor of ", capacity, " bytes");
-  return new Buffer(Kind::kOwned, data, bytes);
+  void* block = capacity > kMostBytes ? nullptr : std::aligned_alloc(kTensorAlignment, kHead + bytes);
+  if (!block) fail(Code::kResourceExhausted, "no memory for a tensor of ", capacity, " bytes");
+  return new (block) Buffer(Kind::kOwned, static_cast<char*>(block) + kHead, bytes);
 }
 
 Buffer* Buffer::allocate_strings(size_t count) {
@@ -46,8 +47,9 @@ Buffer* Buffer::borrow(void* data, size_t capacity, std::function<void()> releas
 void Buffer::destroy() {
   switch (kind_) {
     case Kind::kOwned:
-      std::free(data_);
-      break;
+      this->~Buffer();
+      std::free(this);
+      return;
     case Kind::kStrings:
       delete[] static_cast<std::string*>(data_);
       break;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 #include <new>
+#include <unordered_map>
 
 #include "runtime/internal/signature.h"
 
@@ -27,7 +28,6 @@ Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* 
   dead_outputs_.reserve(num_outputs);
   may_reuse_ = std::make_unique<bool[]>(num_inputs + 1);
   contexts_.resize(p.steps.size());
-  release_end_.push_back(0);
   for (size_t i = 0; i < p.steps.size(); ++i) {
     const Step& step = p.steps[i];
     KernelContext& c = contexts_[i];
@@ -58,10 +58,22 @@ Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* 
     c.file_system_ = file_system;
     c.run_state_ = &run_state_;
     if (!step.idle && !step.constant) turns_.push_back(i);
-    for (int slot : step.releases) releases_.push_back(&slots_[static_cast<size_t>(slot)]);
+  }
+  bound_.assign(slots_.size(), false);
+  if (!p.has_switch && variable_fetches_ == 0) places_.resize(slots_.size());
+  list_releases();
+  run_constants();
+}
+
+void Frame::list_releases() {
+  releases_.clear();
+  release_end_.assign(1, 0);
+  for (const Step& step : plan_->plan.steps) {
+    for (int slot : step.releases) {
+      if (!bound_[static_cast<size_t>(slot)]) releases_.push_back(&slots_[static_cast<size_t>(slot)]);
+    }
     release_end_.push_back(releases_.size());
   }
-  run_constants();
 }
 
 void Frame::run_constants() {
@@ -110,7 +122,11 @@ void Frame::run() {
   size_t i = 0;
   try {
     if (!plan_->plan.has_switch && variable_fetches_ == 0) {
-      for (size_t turn : turns_) run_step(i = turn);
+      if (places_.empty() || !bound_blocks_.empty()) {
+        for (size_t turn : turns_) run_step(i = turn);
+      } else {
+        run_watched(i);
+      }
     } else {
       std::fill_n(dead_.get(), slots_.size(), false);
       for (; i < contexts_.size(); ++i) {
@@ -129,8 +145,12 @@ void Frame::run() {
 }
 
 inline void Frame::run_step(size_t i) {
+  plan_->kernels[i](contexts_[i]);
+  end_step(i);
+}
+
+inline void Frame::end_step(size_t i) {
   KernelContext& c = contexts_[i];
-  plan_->kernels[i](c);
   if (!c.scratch_.empty()) [[unlikely]] {
     for (BufferRef& block : c.scratch_) arena_.give_back(std::move(block));
     c.scratch_.clear();
@@ -139,6 +159,114 @@ inline void Frame::run_step(size_t i) {
     if (releases_[k]->valid()) arena_.give_back(releases_[k]->take_buffer());
   }
 }
+
+// ---- outputs that stay where they are ------------------------------------------------------------------------------
+//
+// Most runs are like the one before: each kernel asks for the memory it was given then. Once two in a row were, outputs
+// keep tensor and memory from run to run: allocate() finds them in place, and releasing them is no work. Blocks are
+// shared by outputs whose turns do not overlap, as the arena had them; the order of steps is fixed, so they never do.
+// What a caller, a variable or a constant may hold is not bound, nor is a block that ever stood there.
+
+void Frame::run_watched(size_t& i) {
+  for (size_t turn : turns_) {
+    i = turn;
+    KernelContext& c = contexts_[i];
+    c.allocated_ = c.in_place_ = 0;
+    plan_->kernels[i](c);
+    const int first = plan_->plan.steps[i].first_output;
+    for (int k = 0; k < c.num_outputs_; ++k) {
+      const Tensor& output = *c.outputs_[k];
+      Place& place = places_[static_cast<size_t>(first + k)];
+      const bool made = k < 64 && (c.allocated_ >> k & 1) && output.valid() && output.buffer() &&
+                        output.buffer()->home() == &arena_ && output.raw_data() == output.buffer()->data();
+      place.block = made ? output.buffer().get() : nullptr;
+      place.shape = output.valid() ? output.shape() : Shape();
+    }
+    end_step(i);
+  }
+}
+
+// After a run: binds when it was like the one before.
+void Frame::settle() {
+  if (places_.empty()) return;
+  if (!bound_blocks_.empty()) {
+    if (arena_.strayed) unbind();
+    return;
+  }
+  constexpr int kMostChanges = 16;
+  if (last_places_.empty() || changes_ > kMostChanges) {
+    if (changes_ > kMostChanges) places_.clear();
+    last_places_ = places_;
+    return;
+  }
+  std::vector<bool> stays(slots_.size());
+  bool shapes_stay = true;
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    stays[s] = places_[s].block && places_[s] == last_places_[s];
+    shapes_stay &= places_[s].shape == last_places_[s].shape;
+  }
+  if (shapes_stay) {
+    bind(std::move(stays));
+  } else {
+    ++changes_;
+  }
+  last_places_ = places_;
+}
+
+void Frame::bind(std::vector<bool> stays) {
+  for (int slot : plan_->plan.kept_slots) stays[static_cast<size_t>(slot)] = false;
+  std::unordered_map<const Buffer*, BufferRef> blocks;
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    if (stays[s] && !blocks.contains(places_[s].block)) {
+      blocks.emplace(places_[s].block, arena_.withdraw(places_[s].block));
+    }
+  }
+  for (bool changed = true; changed;) {
+    changed = false;
+    for (size_t s = 0; s < slots_.size(); ++s) {
+      const auto at = blocks.find(places_[s].block);
+      if (at == blocks.end()) continue;
+      if (stays[s] && !at->second) {
+        stays[s] = false;
+        changed = true;
+      } else if (!stays[s] && at->second) {
+        arena_.give_back(std::move(at->second));
+        at->second = BufferRef();
+        changed = true;
+      }
+    }
+  }
+  for (const Step& step : plan_->plan.steps) {
+    for (int k = 0; k < step.node->num_outputs(); ++k) {
+      const auto s = static_cast<size_t>(step.first_output + k);
+      if (!stays[s]) continue;
+      const DType dtype = base_dtype(step.node->output_dtypes[static_cast<size_t>(k)]);
+      slots_[s] = Tensor(dtype, places_[s].shape, blocks[places_[s].block]);
+    }
+  }
+  for (auto& [block, ref] : blocks) {
+    if (ref) bound_blocks_.push_back(std::move(ref));
+  }
+  bound_ = std::move(stays);
+  arena_.strayed = false;
+  if (bound_blocks_.empty()) places_.clear();
+  list_releases();
+}
+
+void Frame::unbind() {
+  if (bound_blocks_.empty()) return;
+  for (size_t s = 0; s < slots_.size(); ++s) {
+    if (bound_[s] && slots_[s].valid()) arena_.give_back(slots_[s].take_buffer());
+  }
+  bound_.assign(slots_.size(), false);
+  for (BufferRef& block : bound_blocks_) arena_.give_back(std::move(block));
+  bound_blocks_.clear();
+  last_places_.clear();
+  ++changes_;
+  list_releases();
+}
+
+// ---- Switch and Merge ----------------------------------------------------------------------------------------------
 
 // A value behind the side of a Switch that was not taken is dead, and so is what needs it; only Merge lives on.
 bool Frame::is_skipped(const Step& step, size_t i) {
@@ -211,6 +339,7 @@ void Frame::collect(std::vector<Tensor>& results) {
     const bool whole = buffer && buffer->data() == results[f].raw_data();
     if (!buffer || !buffer->unique() || !whole) results[f] = own(results[f]);
   }
+  settle();
 }
 
 void Frame::recycle(std::vector<Tensor>& results) {
@@ -230,6 +359,7 @@ void Frame::clear() {
   for (Tensor& fetched : fetched_) fetched = Tensor();
   run_state_.clear();
   for (KernelContext& c : contexts_) c.scratch_.clear();
+  unbind();
   run_constants();
 }
 

@@ -46,7 +46,19 @@ class Frame {
   int64_t allocations() const { return arena_.allocations(); }
 
  private:
+  // Where the outputs of a run stood. Only those that kernels allocated have a block.
+  struct Place {
+    const Buffer* block = nullptr;
+    Shape shape;
+    friend bool operator==(const Place&, const Place&) = default;
+  };
   void run_step(size_t i);
+  void end_step(size_t i);
+  void run_watched(size_t& i);
+  void settle();
+  void bind(std::vector<bool> stays);
+  void unbind();
+  void list_releases();
   void run_constants();
   void check_readers(int slot, const Endpoint& where, const Tensor& value) const;
   bool is_skipped(const Step& step, size_t i);
@@ -74,6 +86,10 @@ class Frame {
   std::vector<Tensor*> releases_;    // Step::releases, one stretch for each step
   std::vector<size_t> release_end_;  // where that of step i - 1 ends
   int variable_fetches_ = 0;
+  std::vector<Place> places_, last_places_;  // per slot; empty once nothing is watched any more
+  std::vector<BufferRef> bound_blocks_;      // what bound slots stand in: out of the arena
+  std::vector<bool> bound_;                  // per slot
+  int changes_ = 0;                          // runs unlike the one before
 };
 
 // The kernel of the setup's node, its attributes checked.
