@@ -188,7 +188,7 @@ class Arena {
   void give_back(BufferRef buffer);
   // Takes the block out for good, so that nobody else gets it; nothing when it is not free.
   BufferRef withdraw(const Buffer* block);
-  // A kernel asked for another shape than the one its output was bound to: see Frame::bind.
+  // A kernel wanted something else than what its output was bound to: see Frame::bind.
   bool strayed = false;
   // Blocks got from the system so far: constant once a step has run.
   int64_t allocations() const { return allocations_; }
@@ -225,10 +225,10 @@ class KernelContext {
   // and it is as large: the kernel works in place (element k of the output depends on that input's element k).
   Tensor& allocate_or_reuse(int i, int in, const Shape& shape);
   // Output i is `tensor`, shared, not copied.
-  void set(int i, Tensor tensor) { *outputs_[i] = std::move(tensor); }
+  void set(int i, Tensor tensor) { replace(i) = std::move(tensor); }
   // Output i is input `in`, shared, under its own or another shape of as many elements.
-  void forward(int in, int i) { *outputs_[i] = *inputs_[in]; }
-  void forward(int in, int i, const Shape& shape) { *outputs_[i] = inputs_[in]->reshaped(shape); }
+  void forward(int in, int i) { replace(i) = *inputs_[in]; }
+  void forward(int in, int i, const Shape& shape) { replace(i) = inputs_[in]->reshaped(shape); }
   // What was allocated or set for output i.
   Tensor& output(int i) { return *outputs_[i]; }
   template <Element T>
@@ -271,6 +271,12 @@ class KernelContext {
  private:
   friend class internal::Frame;
   [[noreturn]] void no_variable(int i) const;
+  // Output i, to become another tensor than the one it may be bound to.
+  Tensor& replace(int i) {
+    if (outputs_[i]->valid()) [[unlikely]]
+      arena_->strayed = true;
+    return *outputs_[i];
+  }
   bool has_threads() const { return threads_ > 1; }
   // A piece is worth handing to another thread from about 20 microseconds on.
   static constexpr double kPieceNanoseconds = 20000;
