@@ -17,21 +17,17 @@ namespace {
 
 // ---- NoOp, ControlTrigger -----------------------------------------------------------------------------------------
 
-Kernel nothing_prepare(const KernelSetup&) {
-  return [](KernelContext&) {};
-}
-
 constexpr OpDef kNoOp = {.name = "NoOp",
                          .inputs = "",
                          .outputs = "",
                          .attrs = "",
-                         .prepare = nothing_prepare,
+                         .prepare = do_nothing,
                          .gradient = not_differentiable};
 constexpr OpDef kControlTrigger = {.name = "ControlTrigger",
                                    .inputs = "",
                                    .outputs = "",
                                    .attrs = "",
-                                   .prepare = nothing_prepare,
+                                   .prepare = do_nothing,
                                    .gradient = not_differentiable};
 
 // ---- Assert, Print ------------------------------------------------------------------------------------------------

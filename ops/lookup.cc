@@ -47,10 +47,6 @@ void require_dtype(KernelContext& c, const char* what, DType got, DType table) {
 
 // ---- HashTable, HashTableV2 ---------------------------------------------------------------------------------------
 
-Kernel nothing_prepare(const KernelSetup&) {
-  return [](KernelContext&) {};
-}
-
 constexpr OpDef table_op(std::string_view name, std::string_view output) {
   return {.name = name,
           .inputs = "",
@@ -60,7 +56,7 @@ constexpr OpDef table_op(std::string_view name, std::string_view output) {
               "key_dtype: type, value_dtype: type",
           .stateful = true,
           .shape = scalar_shape,
-          .prepare = nothing_prepare,
+          .prepare = do_nothing,
           .gradient = not_differentiable};
 }
 constexpr OpDef kHashTable = table_op("HashTable", "table_handle: Ref(string)");

@@ -22,10 +22,6 @@ Shape resource_shape(const ShapeContext& c, int i) {
   return known ? *known : Shape::unknown();
 }
 
-Kernel nothing_prepare(const KernelSetup&) {
-  return [](KernelContext&) {};
-}
-
 Shape same_shape(const ShapeContext& c, const Shape& variable, const Shape& value) {
   c.require(variable.is_compatible_with(value),
             str_cat("the variable is of shape ", variable, ", the value of shape ", value));
@@ -46,7 +42,7 @@ constexpr OpDef kVariableV2 = {.name = "VariableV2",
                                .attrs = "shape: shape, dtype: type, container: string = '', shared_name: string = ''",
                                .stateful = true,
                                .shape = variable_shape,
-                               .prepare = nothing_prepare,
+                               .prepare = do_nothing,
                                .gradient = not_differentiable};
 constexpr OpDef kVariable = {.name = "Variable",
                              .inputs = "",
@@ -54,7 +50,7 @@ constexpr OpDef kVariable = {.name = "Variable",
                              .attrs = "shape: shape, dtype: type, container: string = '', shared_name: string = ''",
                              .stateful = true,
                              .shape = legacy_variable_shape,
-                             .prepare = nothing_prepare,
+                             .prepare = do_nothing,
                              .gradient = not_differentiable};
 constexpr OpDef kVarHandleOp = {.name = "VarHandleOp",
                                 .inputs = "",
@@ -62,7 +58,7 @@ constexpr OpDef kVarHandleOp = {.name = "VarHandleOp",
                                 .attrs = "container: string = '', shared_name: string = '', dtype: type, shape: shape",
                                 .stateful = true,
                                 .shape = scalar_shape,
-                                .prepare = nothing_prepare,
+                                .prepare = do_nothing,
                                 .gradient = not_differentiable};
 
 // ---- ReadVariableOp, IsVariableInitialized, VarIsInitializedOp, VariableShape --------------------------------------

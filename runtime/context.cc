@@ -108,6 +108,10 @@ Tensor KernelSetup::constant(int i) const {
   return graph_.static_value(graph_.handle(node_.inputs[static_cast<size_t>(i)]));
 }
 
+Kernel do_nothing(const KernelSetup&) {
+  return [](KernelContext&) {};
+}
+
 void fail_dtype(const KernelSetup& s, DType dtype, std::initializer_list<DType> known) {
   std::vector<std::string> names;
   for (DType t : known) names.push_back(dtype_name(t));

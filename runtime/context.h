@@ -146,6 +146,9 @@ class KernelSetup : public AttrReader {
   bool own_values_;
 };
 
+// For OpDef::prepare: a kernel that leaves everything as it is (NoOp, the holders of variables).
+Kernel do_nothing(const KernelSetup& s);
+
 // Picks the kernel for a dtype: calls make.template operator()<T>() with the C++ type among Types that `dtype` is.
 // Throws Unimplemented naming op, node and the dtypes there are.
 //
