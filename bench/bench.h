@@ -15,7 +15,9 @@ struct Options {
   double seconds = 0.2;
   std::string only;  // workloads whose names begin so
   std::string dir;   // where programs that measure files put them
-  bool quick = false, json = false;
+  bool quick = false;
+  bool table =
+      false;  // for people; else a line of JSON for each figure, as other programs with the same workloads print
   bool wants(const std::string& workload) const { return workload.starts_with(only); }
 };
 
@@ -27,8 +29,8 @@ inline Options parse(int argc, char** argv) {
       if (i + 1 == argc) fail(Code::kInvalidArgument, "'", arg, "' needs a value");
       return argv[++i];
     };
-    if (arg == "--json") {
-      o.json = true;
+    if (arg == "--table") {
+      o.table = true;
     } else if (arg == "--quick") {
       o.quick = true;
       o.seconds = 0.05;
@@ -42,7 +44,7 @@ inline Options parse(int argc, char** argv) {
       o.dir = value();
     } else {
       fail(Code::kInvalidArgument, "unknown argument '", arg,
-           "'; there are --threads T, --secs S, --only PREFIX, --dir DIR, --quick, --json");
+           "'; there are --threads T, --secs S, --only PREFIX, --dir DIR, --quick, --table");
     }
   }
   return o;

@@ -1,17 +1,22 @@
 // What a step costs, beside the same step written by hand in Eigen: no graph, buffers allocated once, the update in the
-// product. Both take turns in one run, so that the ratio holds on a noisy machine.
+// product. Both take turns in one run, so that the ratio holds on a noisy machine. Then what checkpoints cost, a
+// process up to its first step, and graphs themselves.
 //
-//   cairn_bench [--threads T] [--secs S] [--only PREFIX] [--quick] [--json]
+//   cairn_bench [--threads T] [--secs S] [--only PREFIX] [--dir DIR] [--quick] [--table]
 //
-// --json prints one line per figure, {"workload", "peer", "threads", "batch", "metric", "value", "unit"}, as other
-// programs with the same workloads and data do, instead of the table.
+// Prints one line per figure, {"workload", "peer", "threads", "batch", "metric", "value", "unit"}, as other programs
+// with the same workloads and data do; with --table a table for people.
 #include <cairn/cairn.h>
+#include <spawn.h>
+#include <sys/wait.h>
 
 #include <Eigen/Core>
 #include <cstdio>
+#include <cstring>
 #include <functional>
 
 #include "bench/bench.h"
+#include "bench/checkpoint_workloads.h"
 
 using namespace cairn;
 using namespace cairn::bench;
@@ -179,7 +184,7 @@ std::pair<double, double> time_in_turns(const std::function<void()>& a, const st
 
 void report(const Options& o, const std::string& workload, int64_t batch, const char* metric, double cairn_s,
             double hand_s) {
-  if (o.json) {
+  if (!o.table) {
     print_json(o, workload, "cairn", batch, metric, cairn_s * 1e6, "us");
   } else {
     std::printf("%-22s %6lld %12.2f %12.2f %10.0f %8.2f\n", workload.c_str(), static_cast<long long>(batch),
@@ -210,7 +215,7 @@ void measure_training(const Options& o, const Workload& w, int64_t batch) {
   if (std::abs(loss - hand_loss) > 1e-4f * std::abs(hand_loss)) {
     fail(Code::kInternal, w.name, ": the losses after ten steps differ: ", loss, " and by hand ", hand_loss);
   }
-  if (o.json) print_json(o, w.name, "cairn", batch, "loss_step10", loss, "nat");
+  if (!o.table) print_json(o, w.name, "cairn", batch, "loss_step10", loss, "nat");
   const auto [cairn_s, hand_s] = time_in_turns(step, hand_step, o.seconds);
   report(o, w.name, batch, "step_time", cairn_s, hand_s);
 }
@@ -245,16 +250,96 @@ void measure_chain(const Options& o, int64_t width) {
   };
   const auto [cairn_s, hand_s] = time_in_turns([&] { call(feed); }, loop, o.seconds);
   const std::string name = width == 1 ? "W5-chain1000-scalar" : "W5-chain1000-vec8";
-  if (o.json) {
+  if (!o.table) {
     print_json(o, name, "cairn", 1, "ns_per_op", cairn_s * 1e6, "ns");
   } else {
     std::printf("%-22s %6d %12.2f %12.2f   (ns per op)\n", name.c_str(), 1, cairn_s * 1e6, hand_s * 1e6);
   }
 }
 
-void run(const Options& o) {
+// ---- processes and graphs -------------------------------------------------------------------------------------------
+
+constexpr const char* kFirstStep = "--first-step";
+
+// What the program is when it is started as `cairn_bench --first-step`.
+int first_step() {
+  const Workload& w = kWorkloads[0];
+  Model model(w, 1);
+  model.session.run(model.train, {{model.x, images(100)}, {model.y, labels(100)}});
+  return 0;
+}
+
+double median_of(int rounds, const std::function<double()>& measure) {
+  std::vector<double> times;
+  for (int i = 0; i < rounds; ++i) times.push_back(measure());
+  std::sort(times.begin(), times.end());
+  return times[times.size() / 2];
+}
+
+void report_plain(const Options& o, const char* workload, int64_t batch, const char* metric, double value,
+                  const char* unit) {
+  if (o.table) {
+    std::printf("%-22s %6lld %12.3f %s (%s)\n", workload, static_cast<long long>(batch), value, unit, metric);
+  } else {
+    print_json(o, workload, "cairn", batch, metric, value, unit);
+  }
+}
+
+// A process from its start to its end, one training step in between, seen from outside.
+void measure_startup(const Options& o, const char* program) {
+  const auto once = [&] {
+    char first_step_argument[16];
+    std::strcpy(first_step_argument, kFirstStep);
+    std::string path = program;
+    char* arguments[] = {path.data(), first_step_argument, nullptr};
+    pid_t child = 0;
+    int status = 0;
+    const double start = now();
+    if (posix_spawn(&child, program, nullptr, nullptr, arguments, environ) != 0 || waitpid(child, &status, 0) < 0 ||
+        status != 0) {
+      fail(Code::kInternal, program, " ", kFirstStep, " did not end well");
+    }
+    return now() - start;
+  };
+  report_plain(o, "W7-startup", 0, "process", 1e3 * median_of(o.quick ? 5 : 21, once), "ms");
+}
+
+// What a node costs: added to a graph, planned for a first run, and read from a .meta file.
+void measure_graph(const Options& o) {
+  const int nodes = o.quick ? 10'000 : 100'000;
+  const auto rounds = [](const std::function<double()>& measure) { return median_of(5, measure); };
+  double build = 0, plan = 0;
+  rounds([&] {
+    Graph graph;
+    const Output x = placeholder(graph, DType::kFloat, {});
+    Output y = x;
+    const double start = now();
+    for (int i = 1; i < nodes; ++i) y = negative(y);
+    build = now() - start;
+    Session session(graph, {.threads = o.threads});
+    const double planned = now();
+    Call call = session.prepare({y}, {x});
+    plan = now() - planned;
+    return 0.0;
+  });
+  report_plain(o, "W9-graph", nodes, "build", 1e9 * build / nodes, "ns");
+  report_plain(o, "W9-graph", nodes, "plan", 1e9 * plan / nodes, "ns");
+  Graph graph;
+  Output y = placeholder(graph, DType::kFloat, {});
+  for (int i = 1; i < nodes / 2; ++i) y = negative(y);
+  const std::string file = export_meta_graph(graph).bytes();
+  const double import = rounds([&] {
+    Graph other;
+    const double start = now();
+    import_meta_graph_def(other, MetaGraph::parse(file, "chain.meta"));
+    return now() - start;
+  });
+  report_plain(o, "W9-graph", nodes / 2, "import", 1e3 * import, "ms");
+}
+
+void run(const Options& o, const char* program) {
   Eigen::setNbThreads(o.threads);
-  if (!o.json)
+  if (o.table)
     std::printf("%-22s %6s %12s %12s %10s %8s   (%d threads; by hand: 1)\n", "workload", "batch", "cairn us",
                 "by hand us", "steps/s", "ratio", o.threads);
   for (const Workload& w : kWorkloads) {
@@ -268,8 +353,14 @@ void run(const Options& o) {
   for (int64_t width : {1, 8}) {
     if (o.wants("W5-chain1000")) measure_chain(o, width);
   }
+  measure_checkpoints(o);
+  if (o.wants("W7-startup")) measure_startup(o, program);
+  if (o.wants("W9-graph")) measure_graph(o);
 }
 
 }  // namespace
 
-int main(int argc, char** argv) { return main_of("cairn_bench", argc, argv, run); }
+int main(int argc, char** argv) {
+  if (argc == 2 && std::string_view(argv[1]) == kFirstStep) return first_step();
+  return main_of("cairn_bench", argc, argv, [&](const Options& o) { run(o, "/proc/self/exe"); });
+}

@@ -26,8 +26,10 @@ std::string printable(std::string_view key) {
        "; the file is damaged, use another copy");
 }
 
-BundleEntry entry_of(const TableReader& table, const TableReader::Entry& item, int num_shards) {
-  const auto proto = parse_bundle_entry(table, item, num_shards);
+// `proto` is memory to work in, which several entries share.
+BundleEntry entry_of(const TableReader& table, const TableReader::Entry& item, int num_shards,
+                     pb::BundleEntryProto& proto) {
+  parse_bundle_entry(table, item, num_shards, proto);
   BundleEntry entry{.dtype = static_cast<DType>(proto.dtype()),
                     .shape = {},
                     .shard = proto.shard_id(),
@@ -88,8 +90,8 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   return header;
 }
 
-pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards) {
-  pb::BundleEntryProto proto;
+void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
+                        pb::BundleEntryProto& proto) {
   if (!parse_bytes(item.value, proto))
     bad_entry(table, item, str_cat("Entry for key ", printable(item.key), " not parseable."));
   if (proto.offset() < 0 || proto.size() < 0 || proto.shard_id() < 0 || proto.shard_id() >= num_shards) {
@@ -97,19 +99,20 @@ pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableRea
               str_cat("Entry for key ", printable(item.key), " has offset ", proto.offset(), ", size ", proto.size(),
                       ", data file ", proto.shard_id(), " of ", num_shards));
   }
-  return proto;
 }
 
 BundleReader::BundleReader(FileSystem& fs, std::string prefix) : fs_(fs), prefix_(std::move(prefix)) {
   const auto index = open_table(fs, bundle_index_path(prefix_));
-  const TableReader& table = *index;
+  TableReader& table = *index;
   const auto header = read_bundle_header(table);
   num_shards_ = header.num_shards();
   big_endian_ = header.endianness() == pb::BundleHeaderProto::BIG;
   stored_.reserve(table.entries().size() - 1);
+  pb::BundleEntryProto proto;
   for (size_t i = 1; i < table.entries().size(); ++i) {
-    const auto& item = table.entries()[i];
-    stored_.push_back({item.key, entry_of(table, item, num_shards_)});
+    auto& item = table.take_entries()[i];
+    BundleEntry entry = entry_of(table, item, num_shards_, proto);
+    stored_.push_back({std::move(item.key), std::move(entry)});
   }
   check_overlaps();
 }

@@ -273,7 +273,8 @@ class Merge {
     }
     std::map<int, int> shard_here_to_shard;
     for (size_t i = 1; i < table.entries().size(); ++i) {
-      auto entry = parse_bundle_entry(table, table.entries()[i], header.num_shards());
+      pb::BundleEntryProto entry;
+      parse_bundle_entry(table, table.entries()[i], header.num_shards(), entry);
       const std::string& key = table.entries()[i].key;
       if (entry.slices().empty()) {
         const auto [at, first] =

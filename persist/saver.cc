@@ -67,6 +67,7 @@ void Saver::make_retention() {
     std::cerr << "cairn: " << message << "\n";
   };
   retention_ = std::make_shared<Retention>(options_.max_to_keep, options_.keep_checkpoint_every_n_hours, now(), warn);
+  restore_plans_ = make_restore_plans();
   background_ = std::make_shared<internal::BackgroundSaves>(warn);
 }
 

@@ -230,6 +230,11 @@ class Saver {
   SaverOptions options_;
   std::shared_ptr<Retention> retention_;  // copies of a saver count together
   std::shared_ptr<internal::BackgroundSaves> background_;
+  struct RestorePlan;
+  std::shared_ptr<const RestorePlan> restore_plan() const;
+  struct RestorePlans;
+  static std::shared_ptr<RestorePlans> make_restore_plans();
+  std::shared_ptr<RestorePlans> restore_plans_;
   // Of the last export, which is not made again while the graph stays as it is.
   std::shared_ptr<const Exported> exported_;
 };

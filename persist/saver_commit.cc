@@ -1,5 +1,3 @@
-#include <map>
-
 #include "persist/internal/background_save.h"
 #include "persist/internal/finite_watch.h"
 #include "persist/internal/publication.h"
@@ -18,20 +16,20 @@ struct Saver::Exported {
   GraphVersions versions;
   std::string library;
   std::shared_ptr<const void> from_file;
-  std::map<std::string, std::vector<CollectionItem>> collections;
+  uint64_t collections_revision;
   std::shared_ptr<const std::string> bytes = nullptr;
 
   bool is_of_same_graph(const Exported& o) const {
     return epoch == o.epoch && num_nodes == o.num_nodes && strip_default_attrs == o.strip_default_attrs &&
            saver_def == o.saver_def && versions == o.versions && library == o.library && from_file == o.from_file &&
-           collections == o.collections;
+           collections_revision == o.collections_revision;
   }
 };
 
 std::shared_ptr<const std::string> Saver::meta_graph_bytes(bool strip_default_attrs) {
   const Graph& g = graph();
-  Exported now{g.epoch(), g.num_nodes(), strip_default_attrs, def_, g.versions, g.library, g.from_file, {}};
-  for (const std::string& key : g.collection_keys()) now.collections[key] = g.items(key);
+  Exported now{g.epoch(),  g.num_nodes(), strip_default_attrs, def_,
+               g.versions, g.library,     g.from_file,         g.collections_revision()};
   if (!exported_ || !exported_->is_of_same_graph(now)) {
     now.bytes = std::make_shared<const std::string>(
         export_meta_graph("", {.strip_default_attrs = strip_default_attrs}).bytes());

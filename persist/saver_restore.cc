@@ -1,3 +1,4 @@
+#include <mutex>
 #include <unordered_map>
 
 #include "persist/checkpoint_reader.h"
@@ -54,6 +55,32 @@ void set_values(Session& session, const CheckpointReader& reader, const RestoreF
 
 }  // namespace
 
+// What the nodes of a restore read: nodes never change once they are made.
+struct Saver::RestorePlan {
+  uint64_t epoch;
+  int num_nodes;
+  Operation op;
+  RestoreNodes nodes;
+};
+// The last one made; of all copies of a saver, in any thread.
+struct Saver::RestorePlans {
+  std::mutex mutex;
+  std::shared_ptr<const RestorePlan> last;
+};
+
+std::shared_ptr<const Saver::RestorePlan> Saver::restore_plan() const {
+  const Graph& g = graph();
+  const std::lock_guard lock(restore_plans_->mutex);
+  auto& last = restore_plans_->last;
+  if (!last || last->epoch != g.epoch() || last->num_nodes != g.num_nodes()) {
+    const Operation op = g.find_op(def_.restore_op_name);
+    last = std::make_shared<const RestorePlan>(RestorePlan{g.epoch(), g.num_nodes(), op, find_restore_nodes(g, op)});
+  }
+  return last;
+}
+
+std::shared_ptr<Saver::RestorePlans> Saver::make_restore_plans() { return std::make_shared<RestorePlans>(); }
+
 RestoreReport Saver::restore(Session& session, const std::string& path, const RestoreOptions& options) const {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
@@ -69,8 +96,9 @@ RestoreReport Saver::restore(Session& session, const std::string& path, const Re
 }
 
 RestoreReport Saver::restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const {
-  const Operation restore_op = graph().find_op(def_.restore_op_name);
-  const RestoreNodes nodes = find_restore_nodes(graph(), restore_op);
+  const auto plan = restore_plan();
+  const Operation& restore_op = plan->op;
+  const RestoreNodes& nodes = plan->nodes;
   const auto reader = std::make_shared<const CheckpointReader>(prefix, &files_of(session));
   RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
   require_fit(fit.report, options);

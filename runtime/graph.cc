@@ -52,6 +52,7 @@ void Graph::reset() {
   std::unique_lock lock(mutex_);
   epoch_ = next_epoch();
   collections_.clear();
+  ++collections_revision_;
   {
     std::lock_guard values(static_mutex_);
     static_values_.clear();
@@ -500,6 +501,7 @@ void Graph::add_to_collection(std::string_view key, CollectionItem item) {
   if (const auto* op = std::get_if<Operation>(&item)) check_owns(*op, what);
   if (const auto* variable = std::get_if<Variable>(&item)) check_owns(variable->ref(), what);
   collections_[std::string(key)].push_back(std::move(item));
+  ++collections_revision_;
 }
 
 const std::vector<CollectionItem>& Graph::items(std::string_view key) const {
@@ -516,7 +518,9 @@ std::vector<std::string> Graph::collection_keys() const {
 
 void Graph::clear_collection(std::string_view key) {
   const auto at = collections_.find(key);
-  if (at != collections_.end()) collections_.erase(at);
+  if (at == collections_.end()) return;
+  collections_.erase(at);
+  ++collections_revision_;
 }
 
 namespace {

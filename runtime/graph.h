@@ -183,9 +183,10 @@ class Graph {
   // shapes), else an invalid tensor. Small tensors only (up to 1,024 elements are computed).
   Tensor static_value(const Output& output) const;
 
-  // ---- scopes: in force until the returned Scope goes
-  // ------------------------------------------------------------------- Nodes made inside are named "name/…"; a name
-  // already used becomes name_1. "name/" re-enters that scope; "" leaves all.
+  // ---- scopes: in force until the returned Scope goes --------------------------------------------------------------
+
+  // Nodes made inside are named "name/…"; a name already used becomes name_1. "name/" re-enters that scope; "" leaves
+  // all.
   Scope name_scope(std::string_view name);
   // Nodes made inside wait for these. An empty list clears. A node lists what it waits for in order of name.
   Scope control_dependencies(std::span<const Operation> ops);
@@ -225,13 +226,15 @@ class Graph {
   // (tf.get_seed). Neither: (0, 0), which means a different sequence in every session.
   std::pair<int64_t, int64_t> random_seeds(std::optional<int64_t> op_seed) const;
 
-  // ---- collections
-  // ------------------------------------------------------------------------------------------------------ Appends;
-  // items may repeat. Throws FailedPrecondition for handles of another graph.
+  // ---- collections -------------------------------------------------------------------------------------------------
+
+  // Appends; items may repeat. Throws FailedPrecondition for handles of another graph.
   void add_to_collection(std::string_view key, CollectionItem item);
   const std::vector<CollectionItem>& items(std::string_view key) const;  // empty when there is no such collection
   std::vector<std::string> collection_keys() const;                      // in order of name
   void clear_collection(std::string_view key);
+  // Another number whenever a collection has changed: what was made of them then still holds while it stays.
+  uint64_t collections_revision() const { return collections_revision_; }
   // The items as T (Output, Operation, Variable, std::string, int64_t, float, AnyItem); of those with a name only the
   // ones that begin with `scope`. A Variable is also an Output, its value; an Output also an Operation, the one that
   // gives it. Throws InvalidArgument when an item is of another kind, saying which.
@@ -240,15 +243,15 @@ class Graph {
   std::vector<Variable> variables() const { return collection<Variable>(GraphKeys::kGlobalVariables); }
   std::vector<Variable> trainable_variables() const { return collection<Variable>(GraphKeys::kTrainableVariables); }
 
-  // ---- versions, functions: carried from file to file
-  // --------------------------------------------------------------------
+  // ---- versions, functions: carried from file to file --------------------------------------------------------------
+
   GraphVersions versions;
   std::string library;  // GraphDef.library, serialized
   // What persist/ read beside the graph itself and writes again. Graphs do not look into it.
   std::shared_ptr<const void> from_file;
 
-  // ---- for the runtime
-  // ----------------------------------------------------------------------------------------------------
+  // ---- for the runtime ---------------------------------------------------------------------------------------------
+
   uint64_t epoch() const { return epoch_; }
   // Throws FailedPrecondition unless the handle belongs to this graph as it is now; `what` names the caller.
   void check_owns(const Output& output, std::string_view what) const;
@@ -302,6 +305,7 @@ class Graph {
   SourceLocation made_at_;
   std::optional<int64_t> seed_;
   std::map<std::string, std::vector<CollectionItem>, std::less<>> collections_;
+  uint64_t collections_revision_ = 0;
 };
 
 // Adds a node and returns its output 0: the last line of most builders.

@@ -82,8 +82,7 @@ struct OpDef {
 // For OpDef::gradient: the op passes no gradient to any input.
 Grads not_differentiable(const Operation& op, const Grads& dy);
 
-// ---- the signature, parsed
-// ---------------------------------------------------------------------------------------------
+// ---- the signature, parsed ------------------------------------------------------------------------------------------
 
 struct ArgDef {
   std::string name;

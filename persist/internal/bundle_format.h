@@ -29,7 +29,8 @@ inline void put_string_length(std::string& out, uint64_t length) {
 void check_checkpoint_version(const std::string& path, const pb::VersionDef& version);
 // The header of an index, its version checked. Throws DataLoss, or InvalidArgument for a version of another time.
 pb::BundleHeaderProto read_bundle_header(const TableReader& table);
-// An entry whose numbers are not negative and whose shard exists. Throws DataLoss.
-pb::BundleEntryProto parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards);
+// Reads an entry, whose numbers must not be negative and whose shard must exist, into `proto`. Throws DataLoss.
+void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
+                        pb::BundleEntryProto& proto);
 
 }  // namespace cairn

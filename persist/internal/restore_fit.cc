@@ -130,18 +130,18 @@ RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<R
   RestoreFit fit;
   fit.report.prefix = reader.prefix();
   fit.report.step = step_of(reader.prefix());
-  std::vector<std::string> names = reader.names();
+  const std::vector<std::string> names = reader.names();
   StoredNames stored(names, options.rename, fit.report);
-  std::unordered_set<std::string> asked;
+  std::vector<std::string_view> asked;
+  asked.reserve(items.size());
   for (const RestoreItem& item : items) {
     const std::string& name = stored.of(item.key);
     sort_item(reader, item, name, fit);
-    asked.insert(name);
+    asked.push_back(name);
   }
   stored.require_no_clash(reader.prefix());
-  for (std::string& name : names) {
-    if (asked.count(name) == 0) fit.report.unused.push_back(std::move(name));
-  }
+  std::sort(asked.begin(), asked.end());
+  std::set_difference(names.begin(), names.end(), asked.begin(), asked.end(), std::back_inserter(fit.report.unused));
   return fit;
 }
 

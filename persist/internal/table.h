@@ -51,6 +51,8 @@ class TableReader {
   const std::string& path() const { return path_; }
   // Keys strictly increasing in byte order.
   const std::vector<Entry>& entries() const { return entries_; }
+  // The same, for one who is done with find(): keys may be moved out.
+  std::vector<Entry>& take_entries() { return entries_; }
   // The entry of `key`, or null.
   const Entry* find(std::string_view key) const;
 

@@ -1,0 +1,45 @@
+# Medians of several programs with the same workloads, one JSON object per line, as a table: Cairn's, that of the best
+# program a user would pick (a shelf peer), and that of the best code written by hand (a limit), with Cairn's ratios.
+function field(name,   text) {
+  if (!match($0, "\"" name "\": (\"[^\"]*\"|[-0-9.e+]+)")) return ""
+  text = substr($0, RSTART + length(name) + 4, RLENGTH - length(name) - 4)
+  gsub(/"/, "", text)
+  return text
+}
+function better(a, b) { return up ? a > b : a < b }
+function ratio(other) { return value["cairn"] / other }
+BEGIN { shelf_pattern = "^(libtorch|torch|numpy|onnxruntime|tfjs|node|python3)" }
+{
+  metric = field("metric")
+  if (metric == "loss_step10" || metric == "") next
+  cell = field("workload") "|" field("batch") "|" field("threads") "|" metric "|" field("unit")
+  if (!(cell in seen)) { seen[cell] = 1; cells[++count] = cell }
+  peers[cell] = peers[cell] field("peer") "=" field("value") " "
+}
+END {
+  print "# Measured"
+  print ""
+  print "Medians over interleaved rounds; times: less is better, rates (GB/s): more. \"of\" is Cairn's figure over the other's."
+  print ""
+  print "| workload | batch | threads | metric | Cairn | best limit | of | best shelf peer | of |"
+  print "|---|---:|---:|---|---:|---|---:|---|---:|"
+  for (i = 1; i <= count; ++i) {
+    split(cells[i], part, "|")
+    up = part[5] ~ /\/s$/
+    n = split(peers[cells[i]], list, " ")
+    delete value
+    limit = shelf = ""
+    for (k = 1; k <= n; ++k) {
+      at = index(list[k], "=")
+      name = substr(list[k], 1, at - 1)
+      value[name] = substr(list[k], at + 1) + 0
+      if (name == "cairn" || name == "by-hand") continue
+      if (name ~ shelf_pattern) { if (shelf == "" || better(value[name], value[shelf])) shelf = name }
+      else if (limit == "" || better(value[name], value[limit])) limit = name
+    }
+    if (!("cairn" in value)) continue
+    printf "| %s | %s | %s | %s | %.4g %s | ", part[1], part[2], part[3], part[4], value["cairn"], part[5]
+    printf limit == "" ? "| | " : sprintf("%.4g %s | %.2f | ", value[limit], limit, ratio(value[limit]))
+    printf shelf == "" ? "| |\n" : sprintf("%.4g %s | %.3f |\n", value[shelf], shelf, ratio(value[shelf]))
+  }
+}
