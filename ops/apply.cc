@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "ops/internal/elements.h"
+#include "ops/internal/gemm.h"
 #include "runtime/context.h"
 
 namespace cairn {
@@ -184,8 +185,37 @@ void apply(KernelContext& c, bool flag) {
   });
 }
 
+// ---- a product for a gradient: straight into the variable ---------------------------------------------------------
+
+bool absorbs_product(const Node& node, int i, const Node& producer) {
+  const DType dtype = base_dtype(producer.output_dtypes[0]);
+  return i == GradientDescent<float>::kGrad && producer.op->name == "MatMul" && node.op->def && producer.op->def &&
+         (dtype == DType::kFloat || dtype == DType::kDouble);
+}
+
+// var -= alpha · a · b; inputs: var, alpha, nothing, a, b.
+template <class T>
+void descend_by_product(KernelContext& c, const Node& product, bool ta, bool tb) {
+  if (c.input(1).rank() != 0) c.fail(str_cat("alpha is of shape ", c.input(1).shape(), ", expected a scalar"));
+  const auto [m, n, k] = product_extents(product, c.input(3), c.input(4), ta, tb);
+  VariableState& variable = c.variable(0);
+  if (variable.initialized() && variable.value.shape() != Shape{m, n}) {
+    c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(), ", the gradient of shape ",
+                   Shape{m, n}));
+  }
+  T* var = variable.writable().data<T>();
+  gemm<T>(c, ta, tb, m, n, k, c.in<T>(3), c.in<T>(4), var, -*c.in<T>(1), T(1));
+}
+
 template <template <class> class Rule>
 Kernel apply_prepare(const KernelSetup& s) {
+  if (const Node* product = s.absorbed()) {
+    const AttrReader attrs(*product);
+    const bool ta = attrs.flag("transpose_a"), tb = attrs.flag("transpose_b");
+    return by_dtype<float, double>(s, s.dtype("T"), [=]<class T>() -> Kernel {
+      return [=](KernelContext& c) { descend_by_product<T>(c, *product, ta, tb); };
+    });
+  }
   constexpr std::string_view name = Rule<float>::kFlag;
   const bool flag = !name.empty() && s.flag(name);
   return by_dtype<float, double, Half, BFloat16>(s, s.dtype("T"), [=]<class T>() -> Kernel {
@@ -194,20 +224,23 @@ Kernel apply_prepare(const KernelSetup& s) {
   });
 }
 
+constexpr std::string_view kPlain = "T: numbertype, use_locking: bool = false";
+
 template <template <class> class Rule>
-constexpr OpDef ref_op(std::string_view name, std::string_view inputs,
-                       std::string_view attrs = "T: numbertype, use_locking: bool = false") {
+constexpr OpDef ref_op(std::string_view name, std::string_view inputs, std::string_view attrs = kPlain,
+                       decltype(OpDef::absorbs) absorbs = nullptr) {
   return {.name = name,
           .inputs = inputs,
           .outputs = "out: Ref(T)",
           .attrs = attrs,
           .access = Access::kUpdate,
           .shape = apply_shape<Rule>,
-          .prepare = apply_prepare<Rule>};
+          .prepare = apply_prepare<Rule>,
+          .absorbs = absorbs};
 }
 template <template <class> class Rule>
-constexpr OpDef resource_op(std::string_view name, std::string_view inputs,
-                            std::string_view attrs = "T: numbertype, use_locking: bool = false") {
+constexpr OpDef resource_op(std::string_view name, std::string_view inputs, std::string_view attrs = kPlain,
+                            decltype(OpDef::absorbs) absorbs = nullptr) {
   return {.name = name,
           .inputs = inputs,
           .outputs = "",
@@ -215,16 +248,17 @@ constexpr OpDef resource_op(std::string_view name, std::string_view inputs,
           .stateful = true,
           .access = Access::kUpdate,
           .shape = apply_shape<Rule>,
-          .prepare = apply_prepare<Rule>};
+          .prepare = apply_prepare<Rule>,
+          .absorbs = absorbs};
 }
 
 constexpr std::string_view kNesterov = "T: numbertype, use_locking: bool = false, use_nesterov: bool = false";
 constexpr std::string_view kUpdateSlots = "T: numbertype, use_locking: bool = false, update_slots: bool = true";
 
 constexpr OpDef kApplyGradientDescent =
-    ref_op<GradientDescent>("ApplyGradientDescent", "var: Ref(T), alpha: T, delta: T");
-constexpr OpDef kResourceApplyGradientDescent =
-    resource_op<GradientDescent>("ResourceApplyGradientDescent", "var: resource, alpha: T, delta: T");
+    ref_op<GradientDescent>("ApplyGradientDescent", "var: Ref(T), alpha: T, delta: T", kPlain, absorbs_product);
+constexpr OpDef kResourceApplyGradientDescent = resource_op<GradientDescent>(
+    "ResourceApplyGradientDescent", "var: resource, alpha: T, delta: T", kPlain, absorbs_product);
 
 constexpr OpDef kApplyMomentum =
     ref_op<Momentum>("ApplyMomentum", "var: Ref(T), accum: Ref(T), lr: T, grad: T, momentum: T", kNesterov);

@@ -17,12 +17,8 @@ namespace {
 
 // ---- NoOp, ControlTrigger -----------------------------------------------------------------------------------------
 
-constexpr OpDef kNoOp = {.name = "NoOp",
-                         .inputs = "",
-                         .outputs = "",
-                         .attrs = "",
-                         .prepare = do_nothing,
-                         .gradient = not_differentiable};
+constexpr OpDef kNoOp = {
+    .name = "NoOp", .inputs = "", .outputs = "", .attrs = "", .prepare = do_nothing, .gradient = not_differentiable};
 constexpr OpDef kControlTrigger = {.name = "ControlTrigger",
                                    .inputs = "",
                                    .outputs = "",

@@ -18,11 +18,7 @@ Kernel matmul_prepare(const KernelSetup& s) {
   const bool ta = s.flag("transpose_a"), tb = s.flag("transpose_b");
   return by_dtype<float, double, int32_t, int64_t, Half, BFloat16>(s, s.dtype("T"), [=]<class T>() -> Kernel {
     return [=](KernelContext& c) {
-      const Tensor &a = c.input(0), &b = c.input(1);
-      if (a.rank() != 2 || b.rank() != 2)
-        c.fail(str_cat("a and b must be matrices, got shapes ", a.shape(), " and ", b.shape()));
-      const int64_t m = a.dim(ta ? 1 : 0), k = a.dim(ta ? 0 : 1), n = b.dim(tb ? 0 : 1);
-      if (b.dim(tb ? 1 : 0) != k) c.fail(str_cat("inner dimensions differ: a is ", a.shape(), ", b is ", b.shape()));
+      const auto [m, n, k] = product_extents(c.node(), c.input(0), c.input(1), ta, tb);
       c.allocate(0, {m, n});
       gemm<T>(c, ta, tb, m, n, k, c.in<T>(0), c.in<T>(1), c.out<T>(0));
     };

@@ -105,8 +105,10 @@ struct VariableState {
 class KernelSetup : public AttrReader {
  public:
   // own_values: the plan feeds nothing that the graph itself decides.
-  KernelSetup(const Graph& graph, const Node& node, Session* session, bool own_values = true)
-      : AttrReader(node), graph_(graph), node_(node), session_(session), own_values_(own_values) {}
+  // absorbed: see there.
+  KernelSetup(const Graph& graph, const Node& node, Session* session, bool own_values = true,
+              const Node* absorbed = nullptr)
+      : AttrReader(node), graph_(graph), node_(node), session_(session), own_values_(own_values), absorbed_(absorbed) {}
 
   const Node& node() const { return node_; }
   int num_inputs() const { return static_cast<int>(node_.inputs.size()); }
@@ -123,6 +125,9 @@ class KernelSetup : public AttrReader {
   const Shape& output_shape(int i) const { return node_.output_shapes[static_cast<size_t>(i)]; }
   // The value of input i where the graph alone decides it, whatever is fed, else an invalid tensor.
   Tensor constant(int i) const;
+
+  // The node whose value the kernel has to make itself, as OpDef::absorbs said it may; null for none.
+  const Node* absorbed() const { return absorbed_; }
 
   // Something of this node that lives as long as the session and is shared by all its plans: the position of a random
   // sequence, a queue. Made by `make` when first asked for, once however many threads ask. A node may keep one of each
@@ -144,6 +149,7 @@ class KernelSetup : public AttrReader {
   const Node& node_;
   Session* session_;  // null where a constant is computed while a graph is built
   bool own_values_;
+  const Node* absorbed_;
 };
 
 // For OpDef::prepare: a kernel that leaves everything as it is (NoOp, the holders of variables).

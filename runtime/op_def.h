@@ -22,6 +22,7 @@ namespace cairn {
 
 class ShapeContext;
 class KernelSetup;
+struct Node;
 class KernelContext;
 class Operation;
 class Output;
@@ -70,6 +71,10 @@ struct OpDef {
   void (*shape)(ShapeContext&) = nullptr;
   // Runs once per plan. Throws for attributes or dtypes the kernel does not take. Null: the op cannot be run.
   Kernel (*prepare)(const KernelSetup&) = nullptr;
+  // May the kernel make input `i` itself, from what the node that makes it reads? Where a plan finds such a pair and
+  // nobody else wants the value, prepare() is told (KernelSetup::absorbed), the kernel's inputs are followed by those
+  // of `producer`, and input `i` holds anything. Null: never.
+  bool (*absorbs)(const Node& node, int i, const Node& producer) = nullptr;
   // Adds the nodes that compute the gradient with respect to each input. `not_differentiable` where there is none to
   // flow (the gradient stops, as TensorFlow's NotDifferentiable); null: gradients() refuses the op by name.
   Grads (*gradient)(const Operation&, const Grads& dy) = nullptr;

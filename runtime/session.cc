@@ -84,7 +84,7 @@ std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, cons
   });
   const auto state_of = [&](const Node* node) { return node ? &variable(*node) : nullptr; };
   for (const Step& step : prepared->plan.steps) {
-    prepared->kernels.push_back(make_kernel(KernelSetup(graph, *step.node, session, own_values)));
+    prepared->kernels.push_back(make_kernel(KernelSetup(graph, *step.node, session, own_values, step.absorbed)));
     auto& states = prepared->variables.emplace_back();
     for (const Node* node : step.variables) states.push_back(state_of(node));
   }

@@ -92,26 +92,47 @@ struct Right {
   const T* copy;
 };
 
+// Puts the sums of rows [i, i+R) into the result. Rows but the last are stored as whole registers: what goes beyond
+// such a row is the next one's as it stood there, or about to be overwritten.
 template <class T, int R>
-void narrow_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
-  Row<T> sum[R] = {};
-  const int64_t row = p.ta ? 1 : p.k, step = p.ta ? p.m : 1;
-  const T* a = p.a + i * row;
-  const auto add = [&](int64_t q, const T* from) {
-    const Row<T> right = *reinterpret_cast<const Row<T>*>(from);
-    for (int r = 0; r < R; ++r) sum[r] += a[r * row + q * step] * right;
-  };
-  for (int64_t q = 0; q < b.direct; ++q) add(q, b.rows + q * b.stride);
-  for (int64_t q = b.direct; q < p.k; ++q) add(q, b.copy + (q - b.direct) * kWidth);
+void store_rows(const Product<T>& p, const Row<T>* sum, int64_t i) {
   T* out = p.out + i * p.n;
   int r = 0;
-  if (p.beta == T(0) && 2 * p.n >= kWidth) {
-    // Whole registers: what goes beyond a row is overwritten by the next.
+  if (2 * p.n >= kWidth && p.beta == T(0)) {
     for (; r + 1 < R; ++r, out += p.n) *reinterpret_cast<Row<T>*>(out) = p.alpha * sum[r];
+  } else if (2 * p.n >= kWidth && p.beta == T(1)) {
+    constexpr Row<T> kLanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+    const auto own = kLanes < static_cast<T>(p.n);
+    for (; r + 1 < R; ++r, out += p.n) {
+      const Row<T> before = *reinterpret_cast<const Row<T>*>(out);
+      *reinterpret_cast<Row<T>*>(out) = own ? before + p.alpha * sum[r] : before;
+    }
   }
   for (; r < R; ++r, out += p.n) {
     for (int64_t j = 0; j < p.n; ++j) out[j] = p.alpha * sum[r][j] + (p.beta == T(0) ? T(0) : p.beta * out[j]);
   }
+}
+
+// R rows, each summed in kChains parts side by side: an addition waits for the one before it.
+template <class T, int R, int kChains>
+void narrow_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
+  Row<T> sum[kChains][R] = {};
+  const int64_t row = p.ta ? 1 : p.k, step = p.ta ? p.m : 1;
+  const T* a = p.a + i * row;
+  const auto add = [&](Row<T>* to, int64_t q, const T* from) {
+    const Row<T> right = *reinterpret_cast<const Row<T>*>(from);
+    for (int r = 0; r < R; ++r) to[r] += a[r * row + q * step] * right;
+  };
+  int64_t q = 0;
+  for (; q + kChains <= b.direct; q += kChains) {
+    for (int chain = 0; chain < kChains; ++chain) add(sum[chain], q + chain, b.rows + (q + chain) * b.stride);
+  }
+  for (; q < b.direct; ++q) add(sum[0], q, b.rows + q * b.stride);
+  for (; q < p.k; ++q) add(sum[0], q, b.copy + (q - b.direct) * kWidth);
+  for (int chain = 1; chain < kChains; ++chain) {
+    for (int r = 0; r < R; ++r) sum[0][r] += sum[chain][r];
+  }
+  store_rows<T, R>(p, sum[0], i);
 }
 
 template <class T>
@@ -132,9 +153,9 @@ void narrow(KernelContext& c, const Product<T>& p) {
     for (int64_t piece = begin; piece < end; ++piece) {
       int64_t i = piece * kRows;
       if (i + kRows <= p.m) {
-        narrow_rows<T, kRows>(p, b, i);
+        narrow_rows<T, kRows, 1>(p, b, i);
       } else {
-        for (; i < p.m; ++i) narrow_rows<T, 1>(p, b, i);
+        for (; i < p.m; ++i) narrow_rows<T, 1, 4>(p, b, i);
       }
     }
   });
@@ -177,6 +198,15 @@ float* widened(KernelContext& c, const T* x, int64_t n) {
 
 }  // namespace
 
+ProductExtents product_extents(const Node& product, const Tensor& a, const Tensor& b, bool ta, bool tb) {
+  const auto refuse = [&](const std::string& what) { fail_at(product, Code::kInvalidArgument, what); };
+  if (a.rank() != 2 || b.rank() != 2)
+    refuse(str_cat("a and b must be matrices, got shapes ", a.shape(), " and ", b.shape()));
+  const int64_t k = a.dim(ta ? 0 : 1);
+  if (b.dim(tb ? 1 : 0) != k) refuse(str_cat("inner dimensions differ: a is ", a.shape(), ", b is ", b.shape()));
+  return {a.dim(ta ? 1 : 0), b.dim(tb ? 0 : 1), k};
+}
+
 template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out, T alpha,
           T beta) {
@@ -188,7 +218,7 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
   } else {
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
-      if (n > 1 && n <= kWidth && m >= kRows && k > 0) return narrow(c, p);
+      if (n > 1 && n <= kWidth && k > 0) return narrow(c, p);
     }
     in_pieces(c, p);
   }

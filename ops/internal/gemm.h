@@ -5,6 +5,13 @@
 
 namespace cairn {
 
+// Of a product of matrices [m,k] and [k,n], as they are after transposition.
+struct ProductExtents {
+  int64_t m, n, k;
+};
+// Throws InvalidArgument in the name of `product`, the node that is to multiply them, unless a and b are such matrices.
+ProductExtents product_extents(const Node& product, const Tensor& a, const Tensor& b, bool ta, bool tb);
+
 // out [m,n] = alpha · A · B + beta · out, all row-major; A is a, or its transpose where `ta` (a is then [k,m]), B is b
 // [k,n], or where `tb` the transpose of b [n,k]. With beta 0 `out` may hold anything. Uses the context's threads and
 // scratch memory; sums come out the same for any number of threads. T: float, double, int32_t, int64_t (these wrap

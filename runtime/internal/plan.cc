@@ -38,6 +38,7 @@ class Planner {
     lay_out_steps();
     find_idle();
     lay_out_fetches();
+    absorb();
     find_last_readers();
     find_reads();
     return std::move(plan_);
@@ -234,6 +235,55 @@ class Planner {
       }
       plan_.fetches.push_back(fetch);
     }
+  }
+
+  // Steps that make what they alone read themselves.
+  void absorb() {
+    if (plan_.has_switch) return;  // either may be skipped
+    std::vector<int> readers;
+    for (size_t i = 0; i < plan_.steps.size(); ++i) {
+      Step& step = plan_.steps[i];
+      const auto absorbs = step.node->op->def->absorbs;
+      if (!absorbs || step.idle) continue;
+      if (readers.empty()) readers = count_readers();
+      for (size_t k = 0; k < step.node->inputs.size() && !step.absorbed; ++k) {
+        const Endpoint& from = step.node->inputs[k];
+        if (is_fed(from) || step.variables[k] || readers[static_cast<size_t>(step.inputs[k])] != 1) continue;
+        Step& producer = plan_.steps[static_cast<size_t>(step_of_.at(from.node))];
+        if (!is_movable(producer) || !absorbs(*step.node, static_cast<int>(k), *from.node)) continue;
+        step.absorbed = from.node;
+        step.inputs[k] = step.sources[k] = producer.inputs[0];
+        for (size_t j = 0; j < producer.inputs.size(); ++j) {
+          step.inputs.push_back(producer.inputs[j]);
+          step.sources.push_back(producer.sources[j]);
+          step.variables.push_back(nullptr);
+        }
+        producer.idle = true;
+      }
+    }
+  }
+
+  // May compute later than it stands: it has no effect, and what it reads stays as it is.
+  static bool is_movable(const Step& step) {
+    const OpDef& def = *step.node->op->def;
+    return !step.idle && !step.constant && !step.absorbed && !def.stateful && !def.never_static &&
+           def.access == Access::kRead && step.node->num_outputs() == 1 && !step.inputs.empty() &&
+           std::all_of(step.variables.begin(), step.variables.end(), [](const Node* v) { return !v; });
+  }
+
+  // Per slot: how often steps read it, and fetches.
+  std::vector<int> count_readers() const {
+    std::vector<int> readers(static_cast<size_t>(plan_.num_slots), 0);
+    for (const Step& step : plan_.steps) {
+      if (step.idle) continue;
+      for (int slot : step.inputs) {
+        if (slot >= 0) ++readers[static_cast<size_t>(slot)];
+      }
+    }
+    for (const Plan::Fetch& fetch : plan_.fetches) {
+      if (fetch.slot >= 0) ++readers[static_cast<size_t>(fetch.slot)];
+    }
+    return readers;
   }
 
   void find_last_readers() {

@@ -22,6 +22,8 @@ struct PlanKeyHash {
 // One node's turn. Values stand in slots, one for each output of each node of the plan and one for each feed.
 struct Step {
   const Node* node = nullptr;
+  // The node whose value this step makes on its way (OpDef::absorbs), whose own step is idle then; its inputs follow.
+  const Node* absorbed = nullptr;
   std::vector<int> inputs;               // slots; -1: the value of the variable below
   std::vector<const Node*> variables;    // per input: the variable whose reference or handle it is, or null
   std::vector<int> sources;              // slots whose deadness counts: as inputs, references included
