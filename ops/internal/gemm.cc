@@ -71,8 +71,23 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
 // kWidth columns while k runs; what is computed beyond the n columns there are is not used.
 
 constexpr int kWidth = 16;
+// Members of a class, since clang passes over the alignment of an alias template.
 template <class T>
-using Row __attribute__((vector_size(kWidth * sizeof(T)), aligned(sizeof(T)))) = T;
+struct RowOf {
+  typedef T Row __attribute__((vector_size(kWidth * sizeof(T))));
+  typedef Row Anywhere __attribute__((aligned(4)));
+};
+template <class T>
+using Row = typename RowOf<T>::Row;
+// A row of a matrix, wherever it stands.
+template <class T>
+typename RowOf<T>::Anywhere& row_at(T* at) {
+  return *reinterpret_cast<typename RowOf<T>::Anywhere*>(at);
+}
+template <class T>
+const typename RowOf<T>::Anywhere& row_at(const T* at) {
+  return *reinterpret_cast<const typename RowOf<T>::Anywhere*>(at);
+}
 
 // Rows whose sums fit the registers.
 #if defined(__AVX512F__)
@@ -99,13 +114,13 @@ void store_rows(const Product<T>& p, const Row<T>* sum, int64_t i) {
   T* out = p.out + i * p.n;
   int r = 0;
   if (2 * p.n >= kWidth && p.beta == T(0)) {
-    for (; r + 1 < R; ++r, out += p.n) *reinterpret_cast<Row<T>*>(out) = p.alpha * sum[r];
+    for (; r + 1 < R; ++r, out += p.n) row_at(out) = p.alpha * sum[r];
   } else if (2 * p.n >= kWidth && p.beta == T(1)) {
     constexpr Row<T> kLanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
     const auto own = kLanes < static_cast<T>(p.n);
     for (; r + 1 < R; ++r, out += p.n) {
-      const Row<T> before = *reinterpret_cast<const Row<T>*>(out);
-      *reinterpret_cast<Row<T>*>(out) = own ? before + p.alpha * sum[r] : before;
+      const Row<T> before = row_at(out);
+      row_at(out) = own ? before + p.alpha * sum[r] : before;
     }
   }
   for (; r < R; ++r, out += p.n) {
@@ -120,7 +135,7 @@ void narrow_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
   const int64_t row = p.ta ? 1 : p.k, step = p.ta ? p.m : 1;
   const T* a = p.a + i * row;
   const auto add = [&](Row<T>* to, int64_t q, const T* from) {
-    const Row<T> right = *reinterpret_cast<const Row<T>*>(from);
+    const Row<T> right = row_at(from);
     for (int r = 0; r < R; ++r) to[r] += a[r * row + q * step] * right;
   };
   int64_t q = 0;
