@@ -136,7 +136,7 @@ void fill(KernelContext& c, Tensor& tensor, const Philox& start, const D& distri
       } else {
         T last[kGroup];
         distribution(at, last);
-        std::copy(last, last + n - group * kGroup, out + group * kGroup);
+        std::copy_n(last, n - group * kGroup, out + group * kGroup);
       }
     }
   });
