@@ -155,6 +155,12 @@ BufferRef Arena::take(size_t bytes) {
   return block;
 }
 
+void Arena::give_back_last(BufferRef buffer) {
+  if (!buffer || buffer->home() != this || !buffer->unique()) return;
+  auto& list = free_[class_above(buffer->capacity()).index];
+  list.insert(list.begin(), std::move(buffer));
+}
+
 void Arena::give_back(BufferRef buffer) {
   if (!buffer || buffer->home() != this || !buffer->unique()) return;
   free_[class_above(buffer->capacity()).index].push_back(std::move(buffer));

@@ -195,6 +195,8 @@ class Arena {
   BufferRef take(size_t bytes);
   // Takes the block back, unless something else still holds it.
   void give_back(BufferRef buffer);
+  // The same, to be handed out again after all others: what comes back from outside is not what inner values had.
+  void give_back_last(BufferRef buffer);
   // Takes the block out for good, so that nobody else gets it; nothing when it is not free.
   BufferRef withdraw(const Buffer* block);
   // A kernel wanted something else than what its output was bound to: see Frame::bind.

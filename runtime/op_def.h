@@ -62,7 +62,9 @@ struct OpDef {
   Flow flow = Flow::kPlain;
   // A run with such a node that fails leaves every variable as it was: what reads checkpoints should not set half.
   bool undoes_failed_run = false;
-  bool must_be_fed = false;  // has no value of its own (Placeholder): a run that needs it must feed it
+  bool passes_on = false;     // its one output is its input 0, as it stands (Identity)
+  bool reads_shapes = false;  // its outputs follow from the shapes of its inputs alone (Shape, Size)
+  bool must_be_fed = false;   // has no value of its own (Placeholder): a run that needs it must feed it
   bool never_static =
       false;  // is there to be fed (PlaceholderWithDefault): not known before a run, whatever its inputs
 

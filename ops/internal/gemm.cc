@@ -67,39 +67,43 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
 }
 
 // ---- few columns: a classifier's last layer -----------------------------------------------------------------------
-// General products work in blocks of columns wider than this. Here a few rows of the result are kept in registers of
-// kWidth columns while k runs; what is computed beyond the n columns there are is not used.
+// General products work in blocks of columns wider than this. Here a few rows of the result are kept in registers while
+// k runs, each in as many registers as hold its n columns; what is computed beyond the n-th is not used.
 
-constexpr int kWidth = 16;
+constexpr int kMostColumns = 16;
+#if defined(__AVX512F__)
+constexpr size_t kRegister = 64;
+constexpr int kSums = 14;  // registers to sum in
+#elif defined(__AVX__)
+constexpr size_t kRegister = 32;
+constexpr int kSums = 12;
+#else
+constexpr size_t kRegister = 16;
+constexpr int kSums = 12;
+#endif
+template <class T>
+constexpr int kLanes = kRegister / sizeof(T);
+
 // Members of a class, since clang passes over the alignment of an alias template.
 template <class T>
-struct RowOf {
-  typedef T Row __attribute__((vector_size(kWidth * sizeof(T))));
-  typedef Row Anywhere __attribute__((aligned(4)));
+struct LanesOf {
+  typedef T Lanes __attribute__((vector_size(kRegister)));
+  typedef Lanes Anywhere __attribute__((aligned(4)));
 };
 template <class T>
-using Row = typename RowOf<T>::Row;
-// A row of a matrix, wherever it stands.
+using Lanes = typename LanesOf<T>::Lanes;
+// The elements from `at` on, wherever they stand.
 template <class T>
-typename RowOf<T>::Anywhere& row_at(T* at) {
-  return *reinterpret_cast<typename RowOf<T>::Anywhere*>(at);
+typename LanesOf<T>::Anywhere& lanes_at(T* at) {
+  return *reinterpret_cast<typename LanesOf<T>::Anywhere*>(at);
 }
 template <class T>
-const typename RowOf<T>::Anywhere& row_at(const T* at) {
-  return *reinterpret_cast<const typename RowOf<T>::Anywhere*>(at);
+const typename LanesOf<T>::Anywhere& lanes_at(const T* at) {
+  return *reinterpret_cast<const typename LanesOf<T>::Anywhere*>(at);
 }
 
-// Rows whose sums fit the registers.
-#if defined(__AVX512F__)
-constexpr int kRows = 8;
-#elif defined(__AVX__)
-constexpr int kRows = 6;
-#else
-constexpr int kRows = 3;
-#endif
-
-// B by rows of kWidth that may be read whole: the first `direct` rows stand where they are, the last ones, which would
-// be read beyond the end, in a copy.
+// B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which would be read beyond
+// the end, in a copy.
 template <class T>
 struct Right {
   const T* rows;
@@ -107,51 +111,104 @@ struct Right {
   const T* copy;
 };
 
-// Puts the sums of rows [i, i+R) into the result. Rows but the last are stored as whole registers: what goes beyond
-// such a row is the next one's as it stood there, or about to be overwritten.
-template <class T, int R>
-void store_rows(const Product<T>& p, const Row<T>* sum, int64_t i) {
-  T* out = p.out + i * p.n;
-  int r = 0;
-  if (2 * p.n >= kWidth && p.beta == T(0)) {
-    for (; r + 1 < R; ++r, out += p.n) row_at(out) = p.alpha * sum[r];
-  } else if (2 * p.n >= kWidth && p.beta == T(1)) {
-    constexpr Row<T> kLanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    const auto own = kLanes < static_cast<T>(p.n);
-    for (; r + 1 < R; ++r, out += p.n) {
-      const Row<T> before = row_at(out);
-      row_at(out) = own ? before + p.alpha * sum[r] : before;
+// Rows [i, i+R) of the result, each C registers wide and summed in kChains parts side by side: an addition waits for
+// the one before it.
+template <class T, int R, int C, int kChains>
+class NarrowRows {
+ public:
+  NarrowRows(const Product<T>& p, int64_t i) : p_(p), i_(i) {}
+
+  void sum(const Right<T>& b) { p_.ta ? sum_up<true>(b) : sum_up<false>(b); }
+
+  // Rows but the last are stored as whole registers: what goes beyond such a row is the next one's as it stood there,
+  // or about to be overwritten.
+  void store() const {
+    T* out = p_.out + i_ * p_.n;
+    int r = 0;
+    if (2 * p_.n >= kWidth && p_.beta == T(0)) {
+      for (; r + 1 < R; ++r, out += p_.n) {
+        for (int c = 0; c < C; ++c) lanes_at(out + c * kLanes<T>) = p_.alpha * sums_[0][r][c];
+      }
+    } else if (2 * p_.n >= kWidth && p_.beta == T(1)) {
+      for (; r + 1 < R; ++r, out += p_.n) {
+        for (int c = 0; c < C; ++c) lanes_at(out + c * kLanes<T>) = blended(out + c * kLanes<T>, r, c);
+      }
+    }
+    for (; r < R; ++r, out += p_.n) {
+      for (int64_t j = 0; j < p_.n; ++j) {
+        const T sum = p_.alpha * sums_[0][r][j / kLanes<T>][j % kLanes<T>];
+        out[j] = p_.beta == T(0) ? sum : sum + p_.beta * out[j];
+      }
     }
   }
-  for (; r < R; ++r, out += p.n) {
-    for (int64_t j = 0; j < p.n; ++j) out[j] = p.alpha * sum[r][j] + (p.beta == T(0) ? T(0) : p.beta * out[j]);
-  }
-}
 
-// R rows, each summed in kChains parts side by side: an addition waits for the one before it.
-template <class T, int R, int kChains>
-void narrow_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
-  Row<T> sum[kChains][R] = {};
-  const int64_t row = p.ta ? 1 : p.k, step = p.ta ? p.m : 1;
-  const T* a = p.a + i * row;
-  const auto add = [&](Row<T>* to, int64_t q, const T* from) {
-    const Row<T> right = row_at(from);
-    for (int r = 0; r < R; ++r) to[r] += a[r * row + q * step] * right;
+ private:
+  static constexpr int kWidth = C * kLanes<T>;
+  using Sums = Lanes<T>[R][C];
+
+  // The elements of A that meet row q of B: beside each other where A is given transposed, else each in its own row.
+  template <bool kTransposed>
+  struct Left {
+    Left(const Product<T>& p, int64_t i) : stride(p.m) {
+      for (int r = 0; r < R; ++r) rows[r] = p.a + (kTransposed ? i : (i + r) * p.k);
+    }
+    T at(int r, int64_t q) const { return kTransposed ? rows[0][q * stride + r] : rows[r][q]; }
+    const T* rows[R];
+    int64_t stride;
   };
-  int64_t q = 0;
-  for (; q + kChains <= b.direct; q += kChains) {
-    for (int chain = 0; chain < kChains; ++chain) add(sum[chain], q + chain, b.rows + (q + chain) * b.stride);
+
+  template <bool kTransposed>
+  void sum_up(const Right<T>& b) {
+    const Left<kTransposed> left(p_, i_);
+    const int64_t k = p_.k, direct = b.direct, stride = b.stride;
+    int64_t q = 0;
+    for (const T* from = b.rows; q + kChains <= direct; q += kChains) {
+#pragma GCC unroll 4
+      for (int chain = 0; chain < kChains; ++chain, from += stride) add(sums_[chain], left, q + chain, from);
+    }
+    for (; q < direct; ++q) add(sums_[0], left, q, b.rows + q * stride);
+    for (const T* from = b.copy; q < k; ++q, from += kWidth) add(sums_[0], left, q, from);
+#pragma GCC unroll 4
+    for (int chain = 1; chain < kChains; ++chain) {
+      for (int r = 0; r < R; ++r) {
+        for (int c = 0; c < C; ++c) sums_[0][r][c] += sums_[chain][r][c];
+      }
+    }
   }
-  for (; q < b.direct; ++q) add(sum[0], q, b.rows + q * b.stride);
-  for (; q < p.k; ++q) add(sum[0], q, b.copy + (q - b.direct) * kWidth);
-  for (int chain = 1; chain < kChains; ++chain) {
-    for (int r = 0; r < R; ++r) sum[0][r] += sum[chain][r];
+
+  template <class L>
+  static void add(Sums& to, const L& left, int64_t q, const T* from) {
+    Lanes<T> right[C];
+    for (int c = 0; c < C; ++c) right[c] = lanes_at(from + c * kLanes<T>);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) to[r][c] += left.at(r, q) * right[c];
+    }
   }
-  store_rows<T, R>(p, sum[0], i);
+
+  Lanes<T> blended(const T* at, int r, int c) const {
+    const Lanes<T> before = lanes_at(at);
+    Lanes<T> after = before + p_.alpha * sums_[0][r][c];
+    for (int l = 0; l < kLanes<T>; ++l) after[l] = c * kLanes<T> + l < p_.n ? after[l] : before[l];
+    return after;
+  }
+
+  const Product<T>& p_;
+  int64_t i_;
+  Sums sums_[kChains] = {};
+};
+
+template <class T, int R, int C, int kChains>
+void narrow_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
+  NarrowRows<T, R, C, kChains> rows(p, i);
+  rows.sum(b);
+  rows.store();
 }
 
-template <class T>
+template <class T, int C>
 Right<T> narrow_right(KernelContext& c, const Product<T>& p) {
+  constexpr int64_t kWidth = C * kLanes<T>;
   const int64_t direct = p.tb ? 0 : std::max<int64_t>(0, p.k - (kWidth + p.n - 1) / p.n);
   Tensor memory = c.scratch(dtype_of<T>, {p.k - direct, kWidth});
   T* copy = memory.data<T>();
@@ -161,16 +218,20 @@ Right<T> narrow_right(KernelContext& c, const Product<T>& p) {
   return {p.b, p.n, direct, memory.data<T>()};
 }
 
-template <class T>
+template <class T, int C>
 void narrow(KernelContext& c, const Product<T>& p) {
-  const Right<T> b = narrow_right(c, p);
+  if constexpr (C > 1) {
+    if (p.n <= (C - 1) * kLanes<T>) return narrow<T, C - 1>(c, p);
+  }
+  constexpr int kRows = std::max(1, kSums / C);
+  const Right<T> b = narrow_right<T, C>(c, p);
   c.parallel_for((p.m + kRows - 1) / kRows, 0.2 * kRows * static_cast<double>(p.k), [&](int64_t begin, int64_t end) {
     for (int64_t piece = begin; piece < end; ++piece) {
       int64_t i = piece * kRows;
       if (i + kRows <= p.m) {
-        narrow_rows<T, kRows, 1>(p, b, i);
+        narrow_rows<T, kRows, C, 1>(p, b, i);
       } else {
-        for (; i < p.m; ++i) narrow_rows<T, 1, 4>(p, b, i);
+        for (; i < p.m; ++i) narrow_rows<T, 1, C, 4>(p, b, i);
       }
     }
   });
@@ -233,7 +294,7 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
   } else {
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
-      if (n > 1 && n <= kWidth && k > 0) return narrow(c, p);
+      if (n > 1 && n <= kMostColumns && k > 0) return narrow<T, kMostColumns / kLanes<T>>(c, p);
     }
     in_pieces(c, p);
   }

@@ -57,8 +57,9 @@ Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* 
     c.threads_ = threads;
     c.file_system_ = file_system;
     c.run_state_ = &run_state_;
-    if (!step.idle && !step.constant) turns_.push_back(i);
+    if (!step.idle && !step.constant) turns_.push_back({i, step.derived || step.tells_shapes});
   }
+  told_.resize(p.steps.size());
   bound_.assign(slots_.size(), false);
   if (!p.has_switch && variable_fetches_ == 0) places_.resize(slots_.size());
   list_releases();
@@ -118,12 +119,29 @@ Kernel make_kernel(const KernelSetup& setup) {
   return setup.node().op->def->prepare(setup);
 }
 
+// Has one step that tells shapes something new to tell, those that follow from it have, too.
+bool Frame::needs_turn(size_t i) {
+  if (plan_->plan.steps[i].derived) return shapes_changed_;
+  const KernelContext& c = contexts_[i];
+  std::vector<Shape>& told = told_[i];
+  bool same = told.size() == static_cast<size_t>(c.num_inputs_);
+  for (int k = 0; same && k < c.num_inputs_; ++k) same = told[static_cast<size_t>(k)] == c.input(k).shape();
+  if (same) return false;
+  told.clear();
+  for (int k = 0; k < c.num_inputs_; ++k) told.push_back(c.input(k).shape());
+  return shapes_changed_ = true;
+}
+
 void Frame::run() {
+  shapes_changed_ = !shapes_known_;
   size_t i = 0;
   try {
     if (!plan_->plan.has_switch && variable_fetches_ == 0) {
       if (places_.empty() || !bound_blocks_.empty()) {
-        for (size_t turn : turns_) run_step(i = turn);
+        for (const Turn& turn : turns_) {
+          i = turn.step;
+          !turn.may_rest || needs_turn(i) ? run_step(i) : end_step(i);
+        }
       } else {
         run_watched(i);
       }
@@ -142,6 +160,7 @@ void Frame::run() {
     rethrow(i);
   }
   run_state_.clear();
+  shapes_known_ = true;
 }
 
 inline void Frame::run_step(size_t i) {
@@ -168,8 +187,12 @@ inline void Frame::end_step(size_t i) {
 // What a caller, a variable or a constant may hold is not bound, nor is a block that ever stood there.
 
 void Frame::run_watched(size_t& i) {
-  for (size_t turn : turns_) {
-    i = turn;
+  for (const Turn& turn : turns_) {
+    i = turn.step;
+    if (turn.may_rest && !needs_turn(i)) {
+      end_step(i);
+      continue;
+    }
     KernelContext& c = contexts_[i];
     c.allocated_ = c.in_place_ = 0;
     plan_->kernels[i](c);
@@ -344,7 +367,7 @@ void Frame::collect(std::vector<Tensor>& results) {
 
 void Frame::recycle(std::vector<Tensor>& results) {
   for (Tensor& result : results) {
-    if (result.valid()) arena_.give_back(result.take_buffer());
+    if (result.valid()) arena_.give_back_last(result.take_buffer());
   }
 }
 
@@ -360,6 +383,8 @@ void Frame::clear() {
   run_state_.clear();
   for (KernelContext& c : contexts_) c.scratch_.clear();
   unbind();
+  shapes_known_ = false;
+  for (auto& told : told_) told.clear();
   run_constants();
 }
 

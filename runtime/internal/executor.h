@@ -52,6 +52,7 @@ class Frame {
     Shape shape;
     friend bool operator==(const Place&, const Place&) = default;
   };
+  bool needs_turn(size_t i);
   void run_step(size_t i);
   void end_step(size_t i);
   void run_watched(size_t& i);
@@ -82,9 +83,15 @@ class Frame {
   std::vector<const bool*> dead_inputs_;
   std::vector<bool*> dead_outputs_;
   std::unique_ptr<bool[]> may_reuse_;
-  std::vector<size_t> turns_;        // the steps that compute something at each run
-  std::vector<Tensor*> releases_;    // Step::releases, one stretch for each step
-  std::vector<size_t> release_end_;  // where that of step i - 1 ends
+  struct Turn {
+    size_t step;
+    bool may_rest;  // derived, or tells shapes: see needs_turn()
+  };
+  std::vector<Turn> turns_;  // the steps that compute something, in order
+  bool shapes_changed_ = true, shapes_known_ = false;
+  std::vector<std::vector<Shape>> told_;  // per step that tells shapes: of its inputs, when it ran last
+  std::vector<Tensor*> releases_;         // Step::releases, one stretch for each step
+  std::vector<size_t> release_end_;       // where that of step i - 1 ends
   int variable_fetches_ = 0;
   std::vector<Place> places_, last_places_;  // per slot; empty once nothing is watched any more
   std::vector<BufferRef> bound_blocks_;      // what bound slots stand in: out of the arena

@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "runtime/internal/plan_shortcuts.h"
 #include "runtime/internal/signature.h"
 
 namespace cairn::internal {
@@ -38,7 +39,7 @@ class Planner {
     lay_out_steps();
     find_idle();
     lay_out_fetches();
-    absorb();
+    take_shortcuts(plan_);
     find_last_readers();
     find_reads();
     return std::move(plan_);
@@ -237,55 +238,6 @@ class Planner {
     }
   }
 
-  // Steps that make what they alone read themselves.
-  void absorb() {
-    if (plan_.has_switch) return;  // either may be skipped
-    std::vector<int> readers;
-    for (size_t i = 0; i < plan_.steps.size(); ++i) {
-      Step& step = plan_.steps[i];
-      const auto absorbs = step.node->op->def->absorbs;
-      if (!absorbs || step.idle) continue;
-      if (readers.empty()) readers = count_readers();
-      for (size_t k = 0; k < step.node->inputs.size() && !step.absorbed; ++k) {
-        const Endpoint& from = step.node->inputs[k];
-        if (is_fed(from) || step.variables[k] || readers[static_cast<size_t>(step.inputs[k])] != 1) continue;
-        Step& producer = plan_.steps[static_cast<size_t>(step_of_.at(from.node))];
-        if (!is_movable(producer) || !absorbs(*step.node, static_cast<int>(k), *from.node)) continue;
-        step.absorbed = from.node;
-        step.inputs[k] = step.sources[k] = producer.inputs[0];
-        for (size_t j = 0; j < producer.inputs.size(); ++j) {
-          step.inputs.push_back(producer.inputs[j]);
-          step.sources.push_back(producer.sources[j]);
-          step.variables.push_back(nullptr);
-        }
-        producer.idle = true;
-      }
-    }
-  }
-
-  // May compute later than it stands: it has no effect, and what it reads stays as it is.
-  static bool is_movable(const Step& step) {
-    const OpDef& def = *step.node->op->def;
-    return !step.idle && !step.constant && !step.absorbed && !def.stateful && !def.never_static &&
-           def.access == Access::kRead && step.node->num_outputs() == 1 && !step.inputs.empty() &&
-           std::all_of(step.variables.begin(), step.variables.end(), [](const Node* v) { return !v; });
-  }
-
-  // Per slot: how often steps read it, and fetches.
-  std::vector<int> count_readers() const {
-    std::vector<int> readers(static_cast<size_t>(plan_.num_slots), 0);
-    for (const Step& step : plan_.steps) {
-      if (step.idle) continue;
-      for (int slot : step.inputs) {
-        if (slot >= 0) ++readers[static_cast<size_t>(slot)];
-      }
-    }
-    for (const Plan::Fetch& fetch : plan_.fetches) {
-      if (fetch.slot >= 0) ++readers[static_cast<size_t>(fetch.slot)];
-    }
-    return readers;
-  }
-
   void find_last_readers() {
     std::vector<int> last(static_cast<size_t>(plan_.num_slots), -1);
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
@@ -304,7 +256,8 @@ class Planner {
       plan_.kept_slots.push_back(slot);
     };
     for (const Step& step : plan_.steps) {
-      for (int k = 0; step.constant && k < step.node->num_outputs(); ++k)
+      const bool stays = step.constant || step.tells_shapes || step.derived;
+      for (int k = 0; stays && k < step.node->num_outputs(); ++k)
         kept[static_cast<size_t>(step.first_output + k)] = true;  // for all runs, so not among kept_slots
     }
     for (int slot : plan_.feed_slots) keep(slot);
@@ -322,9 +275,12 @@ class Planner {
       for (int slot : step.inputs) {
         if (slot >= 0) ++times[static_cast<size_t>(slot)];
       }
+      // Memory that leaves with a result is not that of inner values, which then can stay from run to run.
+      bool leaves = false;
+      for (int k = 0; k < step.node->num_outputs(); ++k) leaves |= kept[static_cast<size_t>(step.first_output + k)];
       for (int slot : step.inputs) {
         const auto s = static_cast<size_t>(std::max(slot, 0));
-        step.may_reuse.push_back(slot >= 0 && !kept[s] && last[s] == static_cast<int>(i) && times[s] == 1);
+        step.may_reuse.push_back(slot >= 0 && !kept[s] && last[s] == static_cast<int>(i) && times[s] == 1 && !leaves);
       }
       for (int slot : step.inputs) times[static_cast<size_t>(std::max(slot, 0))] = 0;
     }

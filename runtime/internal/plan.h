@@ -35,6 +35,8 @@ struct Step {
   std::vector<int> fetches;              // of variables, taken right after this step
   bool idle = false;      // nothing to compute: NoOp, a variable's handle, what nobody reads and has no other effect
   bool constant = false;  // no inputs, the same value in every run: computed once, its slots are never released
+  // Needed again only when the shapes of its inputs change, or when a step of that kind was; slots never released too.
+  bool tells_shapes = false, derived = false;
 };
 
 struct Plan {

@@ -121,3 +121,24 @@ TEST_CASE("Sessions give what a naive evaluator gives, bit for bit, on random mo
           "[ops][oracle]") {
   for (uint64_t seed = 1; seed <= 300; ++seed) CHECK(difference_from_naive(makers(), seed) == "");
 }
+
+TEST_CASE("Runs give what a naive evaluator gives as batches grow, shrink and stay from run to run", "[ops][oracle]") {
+  Graph graph;
+  RandomGraph random(graph, 7);
+  const Output x = placeholder(graph, DType::kFloat, {-1, 6}), y = placeholder(graph, DType::kFloat, {-1, 3});
+  const Output w = constant(graph, random.tensor({6, 3})), b = constant(graph, random.tensor({3}));
+  const Output z = bias_add(matmul(x, w), b);
+  const Output loss = reduce_mean(softmax_cross_entropy_with_logits({.labels = y, .logits = z})) +
+                      reduce_sum(square(relu(z)) / 3.0f) + reduce_sum(reduce_mean(tanh(identity(x)) * x, {0}));
+  std::vector<Output> fetches = gradients(loss, {w, b, x});
+  fetches.push_back(loss);
+  fetches.push_back(shape(z));
+  fetches.push_back(identity(x));
+  Session session(graph, {.threads = 2});
+  Call call = session.prepare({fetches.begin(), fetches.end()}, {x, y});
+  for (const int64_t rows : {4, 4, 4, 4, 9, 9, 4, 1, 1, 1, 1, 40, 4, 4, 4, 300, 300, 300, 300, 0, 4}) {
+    CAPTURE(rows);
+    CHECK(difference_from_naive(graph, call, fetches, {x, y}, {random.tensor({rows, 6}), random.tensor({rows, 3})}) ==
+          "");
+  }
+}

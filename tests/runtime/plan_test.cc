@@ -2,7 +2,9 @@
 
 #include "ops/array.h"
 #include "ops/flow.h"
+#include "ops/math.h"
 #include "ops/matmul.h"
+#include "ops/reshape.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/naive_evaluator.h"
@@ -260,4 +262,46 @@ TEST_CASE("A fed tensor is alive whatever the Switch behind it decides", "[runti
   Choice c;
   const auto values = c.session.run({c.result.value}, {{c.x, 3.0f}, {c.pred, false}, {c.when_false, 7.0f}});
   CHECK(values[0].scalar<float>() == 7);
+}
+
+TEST_CASE("What passes its input on has no turn, and its readers and fetches take the input itself",
+          "[runtime][plan]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {2});
+  const Output a = test::negate(x, "a"), i = identity(identity(a), {.name = "i"}), b = test::negate(i, "b");
+  const Plan plan = make_plan({{b.endpoint(), i.endpoint()}, {x.endpoint()}, {}});
+  REQUIRE(order(plan) == std::vector<std::string>{"a", "Identity", "i", "b"});
+  CHECK(plan.steps[1].idle);
+  CHECK(plan.steps[2].idle);
+  CHECK(plan.steps[3].inputs == std::vector<int>{plan.steps[0].first_output});
+  CHECK(plan.fetches[1].slot == plan.steps[0].first_output);
+}
+
+TEST_CASE("What follows from shapes alone is computed again only when a shape is another", "[runtime][plan]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, Shape::unknown());
+  const Output counted = add_node(test::kCounted, {add_node(test::kCounted, {shape(x)})});
+  const Output y = add(counted, 1);
+  Session session(graph);
+  Call call = session.prepare({y}, {x});
+  const auto sizes = [&](const Shape& fed) { return call({Tensor::zeros(DType::kFloat, fed)})[0].to_int64s(); };
+  test::runs = 0;
+  for (int i = 0; i < 4; ++i) CHECK(sizes({3, 2}) == std::vector<int64_t>{4, 3});
+  CHECK(test::runs == 2);
+  for (int i = 0; i < 4; ++i) CHECK(sizes({5}) == std::vector<int64_t>{6});
+  CHECK(test::runs == 4);
+  CHECK(sizes({3, 2}) == std::vector<int64_t>{4, 3});
+}
+
+TEST_CASE("What follows from shapes alone is computed again after a run that failed", "[runtime][plan]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {-1});
+  const Output counted = add_node(test::kCounted, {shape(x)});
+  Session session(graph);
+  Call call = session.prepare({add(counted, 1), add_node(test::kRefuseNegative, {x})}, {x});
+  test::runs = 0;
+  call({Tensor::vector<float>({1, 2})});
+  CHECK_THROWS(call({Tensor::vector<float>({-1, 2})}));
+  CHECK(call({Tensor::vector<float>({1, 2})})[0].to_int64s() == std::vector<int64_t>{3});
+  CHECK(test::runs == 2);
 }

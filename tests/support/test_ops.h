@@ -154,6 +154,18 @@ inline constexpr OpDef kCountRuns = {.name = "TestCountRuns",
                                      .prepare = [](const KernelSetup&) -> Kernel {
                                        return [](KernelContext& c) { *c.allocate(0, {}).data<int32_t>() = ++runs; };
                                      }};
+// x, counting in `runs`; as far as a plan knows a plain op.
+inline constexpr OpDef kCounted = {.name = "TestCounted",
+                                   .inputs = "x: int32",
+                                   .outputs = "y: int32",
+                                   .attrs = "",
+                                   .shape = unchanged_shape,
+                                   .prepare = [](const KernelSetup&) -> Kernel {
+                                     return [](KernelContext& c) {
+                                       ++runs;
+                                       c.allocate(0, c.input(0).shape()).copy_from(c.input(0));
+                                     };
+                                   }};
 // Twice as much memory as x, for a moment.
 inline constexpr OpDef kUseScratch = {
     .name = "TestUseScratch",
@@ -200,8 +212,8 @@ inline Output add(const Output& x, const Output& y, std::string_view name = "") 
 inline Output negate(const Output& x, std::string_view name = "") { return add_node(kNegate, {x}, {}, name); }
 
 inline const OpSet& ops() {
-  static constexpr const OpDef* kOps[] = {&kVariable, &kAssign, &kAssignAdd,      &kAdd,       &kNegate,    &kCountUp,
-                                          &kHalves,   &kScale,  &kRefuseNegative, &kCountRuns, &kUseScratch};
+  static constexpr const OpDef* kOps[] = {&kVariable, &kAssign, &kAssignAdd,      &kAdd,       &kNegate,  &kCountUp,
+                                          &kHalves,   &kScale,  &kRefuseNegative, &kCountRuns, &kCounted, &kUseScratch};
   static const OpSet kSet{std::span<const OpDef* const>(kOps)};
   return kSet;
 }
