@@ -2,6 +2,7 @@
 
 #include "ops/internal/eigen.h"
 #include "ops/internal/elementwise.h"
+#include "ops/internal/onednn.h"
 
 namespace cairn {
 namespace {
@@ -58,12 +59,23 @@ void plain_block(const Product<T>& p, int64_t i0, int64_t rows, int64_t j0, int6
   }
 }
 
+// From this many multiplications on oneDNN is worth asking, loading included. By shape alone: a run that is resumed
+// takes the same way as one that is not.
+constexpr double kForOneDnn = 4e6;
+
 template <class T>
 void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols) {
-  if constexpr (std::is_integral_v<T>)
+  if constexpr (std::is_integral_v<T>) {
     plain_block(p, i, rows, j, cols);
-  else
-    eigen_block(p, i, rows, j, cols);
+    return;
+  } else if constexpr (std::is_same_v<T, float>) {
+    if (static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) >= kForOneDnn &&
+        onednn_sgemm(p.ta, p.tb, rows, cols, p.k, p.alpha, p.a + (p.ta ? i : i * p.lda()), p.lda(),
+                     p.b + (p.tb ? j * p.ldb() : j), p.ldb(), p.beta, p.out + i * p.n + j, p.n)) {
+      return;
+    }
+  }
+  if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols);
 }
 
 // ---- few columns: a classifier's last layer -----------------------------------------------------------------------

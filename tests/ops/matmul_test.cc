@@ -80,6 +80,11 @@ TEST_CASE("Products of float matrices agree with a naive loop, transposed or not
   check_product<float>(false, true, 1, 100, 600, 50);
   check_product<float>(true, false, 1, 784, 10, 100);
 }
+TEST_CASE("Large products agree with a naive loop, whichever library multiplies", "[matmul]") {
+  for (const bool ta : {false, true}) {
+    for (const bool tb : {false, true}) check_product<float>(ta, tb, 1, 170, 280, 100);
+  }
+}
 TEST_CASE("Products of double matrices agree with a naive loop", "[matmul]") { check_products<double>(); }
 TEST_CASE("Products of integer matrices agree with a naive loop", "[matmul]") {
   check_products<int32_t>();
