@@ -140,7 +140,7 @@ RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<R
     asked.push_back(name);
   }
   stored.require_no_clash(reader.prefix());
-  std::sort(asked.begin(), asked.end());
+  if (!std::is_sorted(asked.begin(), asked.end())) std::sort(asked.begin(), asked.end());
   std::set_difference(names.begin(), names.end(), asked.begin(), asked.end(), std::back_inserter(fit.report.unused));
   return fit;
 }
