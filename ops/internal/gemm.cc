@@ -135,28 +135,52 @@ class NarrowRows {
   // Rows but the last are stored as whole registers: what goes beyond such a row is the next one's as it stood there,
   // or about to be overwritten.
   void store() const {
-    T* out = p_.out + i_ * p_.n;
-    int r = 0;
-    if (2 * p_.n >= kWidth && p_.beta == T(0)) {
-      for (; r + 1 < R; ++r, out += p_.n) {
-        for (int c = 0; c < C; ++c) lanes_at(out + c * kLanes<T>) = p_.alpha * sums_[0][r][c];
+    const bool whole = 2 * p_.n >= kWidth;
+    if (whole && p_.beta == T(0)) {
+      for (int r = 0; r + 1 < R; ++r) {
+        for (int c = 0; c < C; ++c) lanes_at(place(r, c)) = p_.alpha * sums_[0][r][c];
       }
-    } else if (2 * p_.n >= kWidth && p_.beta == T(1)) {
-      for (; r + 1 < R; ++r, out += p_.n) {
-        for (int c = 0; c < C; ++c) lanes_at(out + c * kLanes<T>) = blended(out + c * kLanes<T>, r, c);
-      }
-    }
-    for (; r < R; ++r, out += p_.n) {
-      for (int64_t j = 0; j < p_.n; ++j) {
-        const T sum = p_.alpha * sums_[0][r][j / kLanes<T>][j % kLanes<T>];
-        out[j] = p_.beta == T(0) ? sum : sum + p_.beta * out[j];
-      }
+      store_single(R - 1);
+    } else if (whole && p_.beta == T(1)) {
+      add_whole();
+      store_single(R - 1);
+    } else {
+      for (int r = 0; r < R; ++r) store_single(r);
     }
   }
 
  private:
   static constexpr int kWidth = C * kLanes<T>;
   using Sums = Lanes<T>[R][C];
+
+  T* place(int r, int c) const { return p_.out + (i_ + r) * p_.n + c * kLanes<T>; }
+
+  // All rows but the last. A row is read before the one above it is stored, which reaches into it: a load of what was
+  // just stored, in part, has to wait for that.
+  void add_whole() const {
+    Lanes<T> column[C], before[2][C];
+    for (int c = 0; c < C; ++c) {
+      for (int l = 0; l < kLanes<T>; ++l) column[c][l] = static_cast<T>(c * kLanes<T> + l);
+      if (R > 1) before[0][c] = lanes_at(place(0, c));
+    }
+    const Lanes<T> n = static_cast<T>(p_.n) - Lanes<T>{};
+#pragma GCC unroll 16
+    for (int r = 0; r + 1 < R; ++r) {
+      for (int c = 0; r + 2 < R && c < C; ++c) before[(r + 1) % 2][c] = lanes_at(place(r + 1, c));
+      for (int c = 0; c < C; ++c) {
+        const Lanes<T>& old = before[r % 2][c];
+        lanes_at(place(r, c)) = column[c] < n ? old + p_.alpha * sums_[0][r][c] : old;
+      }
+    }
+  }
+
+  void store_single(int r) const {
+    T* out = p_.out + (i_ + r) * p_.n;
+    for (int64_t j = 0; j < p_.n; ++j) {
+      const T sum = p_.alpha * sums_[0][r][j / kLanes<T>][j % kLanes<T>];
+      out[j] = p_.beta == T(0) ? sum : sum + p_.beta * out[j];
+    }
+  }
 
   // The elements of A that meet row q of B: beside each other where A is given transposed, else each in its own row.
   template <bool kTransposed>
@@ -197,13 +221,6 @@ class NarrowRows {
 #pragma GCC unroll 4
       for (int c = 0; c < C; ++c) to[r][c] += left.at(r, q) * right[c];
     }
-  }
-
-  Lanes<T> blended(const T* at, int r, int c) const {
-    const Lanes<T> before = lanes_at(at);
-    Lanes<T> after = before + p_.alpha * sums_[0][r][c];
-    for (int l = 0; l < kLanes<T>; ++l) after[l] = c * kLanes<T> + l < p_.n ? after[l] : before[l];
-    return after;
   }
 
   const Product<T>& p_;
