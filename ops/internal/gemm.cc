@@ -1,5 +1,7 @@
 #include "ops/internal/gemm.h"
 
+#include <cstring>
+
 #include "ops/internal/eigen.h"
 #include "ops/internal/elementwise.h"
 #include "ops/internal/onednn.h"
@@ -96,22 +98,16 @@ constexpr int kSums = 12;
 template <class T>
 constexpr int kLanes = kRegister / sizeof(T);
 
-// Members of a class, since clang passes over the alignment of an alias template.
 template <class T>
-struct LanesOf {
-  typedef T Lanes __attribute__((vector_size(kRegister)));
-  typedef Lanes Anywhere __attribute__((aligned(4)));
-};
+using Lanes __attribute__((vector_size(kRegister))) = T;
+// Registers from and to anywhere.
 template <class T>
-using Lanes = typename LanesOf<T>::Lanes;
-// The elements from `at` on, wherever they stand.
-template <class T>
-typename LanesOf<T>::Anywhere& lanes_at(T* at) {
-  return *reinterpret_cast<typename LanesOf<T>::Anywhere*>(at);
+void load_lanes(Lanes<T>& lanes, const T* from) {
+  std::memcpy(&lanes, from, sizeof lanes);
 }
 template <class T>
-const typename LanesOf<T>::Anywhere& lanes_at(const T* at) {
-  return *reinterpret_cast<const typename LanesOf<T>::Anywhere*>(at);
+void store_lanes(T* to, const Lanes<T>& lanes) {
+  std::memcpy(to, &lanes, sizeof lanes);
 }
 
 // B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which would be read beyond
@@ -138,7 +134,7 @@ class NarrowRows {
     const bool whole = 2 * p_.n >= kWidth;
     if (whole && p_.beta == T(0)) {
       for (int r = 0; r + 1 < R; ++r) {
-        for (int c = 0; c < C; ++c) lanes_at(place(r, c)) = p_.alpha * sums_[0][r][c];
+        for (int c = 0; c < C; ++c) store_lanes<T>(place(r, c), p_.alpha * sums_[0][r][c]);
       }
       store_single(R - 1);
     } else if (whole && p_.beta == T(1)) {
@@ -161,15 +157,15 @@ class NarrowRows {
     Lanes<T> column[C], before[2][C];
     for (int c = 0; c < C; ++c) {
       for (int l = 0; l < kLanes<T>; ++l) column[c][l] = static_cast<T>(c * kLanes<T> + l);
-      if (R > 1) before[0][c] = lanes_at(place(0, c));
+      if (R > 1) load_lanes<T>(before[0][c], place(0, c));
     }
     const Lanes<T> n = static_cast<T>(p_.n) - Lanes<T>{};
 #pragma GCC unroll 16
     for (int r = 0; r + 1 < R; ++r) {
-      for (int c = 0; r + 2 < R && c < C; ++c) before[(r + 1) % 2][c] = lanes_at(place(r + 1, c));
+      for (int c = 0; r + 2 < R && c < C; ++c) load_lanes<T>(before[(r + 1) % 2][c], place(r + 1, c));
       for (int c = 0; c < C; ++c) {
         const Lanes<T>& old = before[r % 2][c];
-        lanes_at(place(r, c)) = column[c] < n ? old + p_.alpha * sums_[0][r][c] : old;
+        store_lanes<T>(place(r, c), column[c] < n ? old + p_.alpha * sums_[0][r][c] : old);
       }
     }
   }
@@ -215,7 +211,7 @@ class NarrowRows {
   template <class L>
   static void add(Sums& to, const L& left, int64_t q, const T* from) {
     Lanes<T> right[C];
-    for (int c = 0; c < C; ++c) right[c] = lanes_at(from + c * kLanes<T>);
+    for (int c = 0; c < C; ++c) load_lanes<T>(right[c], from + c * kLanes<T>);
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r) {
 #pragma GCC unroll 4
