@@ -7,14 +7,7 @@
 #include <cstdlib>
 #include <new>
 
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define CAIRN_SANITIZED
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define CAIRN_SANITIZED
-#endif
+#include "tests/support/sanitized.h"
 
 #ifdef CAIRN_SANITIZED
 // <sanitizer/allocator_interface.h> of clang; GCC has the functions, and no header that says so.

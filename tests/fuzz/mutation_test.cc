@@ -15,13 +15,14 @@
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"
+#include "tests/support/sanitized.h"
 
 namespace cairn {
 namespace {
 
 using Files = std::map<std::string, std::string>;
 
-#if defined(__SANITIZE_ADDRESS__)
+#if defined(CAIRN_SANITIZED)
 constexpr size_t kEvery = 5;  // of the cuts and bits: all of them take minutes
 #else
 constexpr size_t kEvery = 1;

@@ -13,6 +13,7 @@
 #include "ops/variables.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
+#include "tests/support/sanitized.h"
 
 namespace {
 
@@ -22,7 +23,7 @@ std::atomic<int64_t> news{0};
 
 // Counts what this program takes from the heap; tensors' memory is counted by Call::allocations. Sanitizers have their
 // own operators, which must not be mixed with these.
-#if !defined(__SANITIZE_ADDRESS__)
+#if !defined(CAIRN_SANITIZED)
 void* operator new(size_t size) {
   ++news;
   if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
