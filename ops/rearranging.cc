@@ -272,6 +272,8 @@ Kernel pad_prepare(const KernelSetup& s) {
       if (paddings.size() != 2 * x.rank()) {
         c.fail(str_cat("paddings must be of shape [", x.rank(), ",2], got ", c.input(1).shape()));
       }
+      if (c.num_inputs() > 2 && c.input(2).rank() != 0)
+        c.fail(str_cat("constant_values must be a scalar, got shape ", c.input(2).shape()));
       Shape shape = x.shape();
       StridedCopy copy(c);
       int64_t offset = 0, to = 1, from = 1;
