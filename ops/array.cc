@@ -209,6 +209,9 @@ Kernel one_hot_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), [axis = s.integer("axis")]<class T>() -> Kernel {
     return [axis](KernelContext& c) {
       const Tensor& indices = c.input(0);
+      if (c.input(2).rank() != 0 || c.input(3).rank() != 0)
+        c.fail(str_cat("on_value and off_value must be scalars, got shapes ", c.input(2).shape(), " and ",
+                       c.input(3).shape()));
       const int at = one_hot_axis(c, axis, indices.rank());
       const int64_t depth = c.input(1).scalar<int32_t>();
       if (depth < 0) c.fail(str_cat("depth must not be negative, got ", depth));
@@ -310,6 +313,7 @@ Kernel linspace_prepare(const KernelSetup& s) {
   return by_dtype<float, double>(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const T start = c.input(0).scalar<T>(), stop = c.input(1).scalar<T>();
+      if (c.input(2).num_elements() != 1) c.fail("num must be a scalar");
       const int64_t num = IntReader(c.input(2))[0];
       if (num <= 0) c.fail(str_cat("num must be positive, got ", num));
       T* out = c.allocate(0, {num}).data<T>();

@@ -263,6 +263,7 @@ Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
                   std::complex<double>>(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const Tensor &data = c.input(0), &ids = c.input(1);
+      if (c.input(2).num_elements() != 1) c.fail("num_segments must be a scalar");
       const int64_t num = IntReader(c.input(2))[0];
       if (num < 0) c.fail(str_cat("num_segments must not be negative, got ", num));
       if (data.rank() < ids.rank() || !(data.shape().slice(0, ids.rank()) == ids.shape())) {
