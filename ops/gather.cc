@@ -137,8 +137,7 @@ constexpr OpDef kGatherV2 = {
     .prepare = gather_prepare,
     .gradient = gather_gradient};
 
-// ---- GatherNd, ScatterNd
-// ----------------------------------------------------------------------------------------------
+// ---- GatherNd, ScatterNd -------------------------------------------------------------------------------------------
 
 // How index tuples of shape [..., depth] point into a tensor of `shape`.
 struct Pointing {
@@ -244,8 +243,7 @@ constexpr OpDef kScatterNd = {.name = "ScatterNd",
                               .prepare = scatter_nd_prepare,
                               .gradient = scatter_nd_gradient};
 
-// ---- UnsortedSegmentSum
-// -----------------------------------------------------------------------------------------------
+// ---- UnsortedSegmentSum --------------------------------------------------------------------------------------------
 
 void unsorted_segment_sum_shape(ShapeContext& c) {
   const Shape &data = c.input(0), &ids = c.input(1);
@@ -310,8 +308,7 @@ constexpr OpDef kUnsortedSegmentSum = {
     .prepare = unsorted_segment_sum_prepare,
     .gradient = unsorted_segment_sum_gradient};
 
-// ---- DynamicStitch
-// ----------------------------------------------------------------------------------------------------
+// ---- DynamicStitch -------------------------------------------------------------------------------------------------
 
 // Whether `data` is `indices`' extents and then `row`'s; of unknown shapes, whether it may be.
 bool stitches(const Shape& indices, const Shape& data, const Shape& row) {
@@ -382,8 +379,7 @@ constexpr OpDef dynamic_stitch_op(std::string_view name) {
 constexpr OpDef kDynamicStitch = dynamic_stitch_op("DynamicStitch");
 constexpr OpDef kParallelDynamicStitch = dynamic_stitch_op("ParallelDynamicStitch");
 
-// ---- DynamicPartition
-// -------------------------------------------------------------------------------------------------
+// ---- DynamicPartition ----------------------------------------------------------------------------------------------
 
 void dynamic_partition_shape(ShapeContext& c) {
   const Shape &data = c.input(0), &partitions = c.input(1);

@@ -84,8 +84,7 @@ constexpr OpDef kTranspose = {.name = "Transpose",
                               .prepare = transpose_prepare,
                               .gradient = transpose_gradient};
 
-// ---- InvertPermutation
-// ------------------------------------------------------------------------------------------------
+// ---- InvertPermutation ---------------------------------------------------------------------------------------------
 
 void invert_permutation_shape(ShapeContext& c) { c.set_output(c.with_rank(0, 1, "x")); }
 Kernel invert_permutation_prepare(const KernelSetup& s) {
@@ -113,8 +112,7 @@ constexpr OpDef kInvertPermutation = {.name = "InvertPermutation",
                                       .prepare = invert_permutation_prepare,
                                       .gradient = not_differentiable};
 
-// ---- ReverseV2, Reverse
-// -----------------------------------------------------------------------------------------------
+// ---- ReverseV2, Reverse --------------------------------------------------------------------------------------------
 
 // Which extents ReverseV2's axes, or the flags of the older Reverse, name. Throws through c.fail.
 template <class Context>
@@ -186,8 +184,7 @@ Grads reverse_gradient(const Operation& op, const Grads& dy) {
   return {add_node(kReverse, {dy[0], op.input(1)}), Output()};
 }
 
-// ---- Tile
-// -------------------------------------------------------------------------------------------------------------
+// ---- Tile ----------------------------------------------------------------------------------------------------------
 
 void tile_shape(ShapeContext& c) {
   const int64_t length = c.with_rank(1, 1, "multiples")[0];
@@ -244,8 +241,7 @@ constexpr OpDef kTile = {.name = "Tile",
                          .prepare = tile_prepare,
                          .gradient = tile_gradient};
 
-// ---- Pad, PadV2
-// -------------------------------------------------------------------------------------------------------
+// ---- Pad, PadV2 ----------------------------------------------------------------------------------------------------
 
 void pad_shape(ShapeContext& c) {
   const Shape table = merge(c.with_rank(1, 2, "paddings"), {kUnknownDim, 2});

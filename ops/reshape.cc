@@ -161,8 +161,7 @@ constexpr OpDef kReshape = {.name = "Reshape",
                             .prepare = reshape_prepare,
                             .gradient = reshape_gradient};
 
-// ---- ExpandDims, Squeeze
-// ----------------------------------------------------------------------------------------------
+// ---- ExpandDims, Squeeze -------------------------------------------------------------------------------------------
 
 template <class Context>
 Shape expanded(const Context& c, const Shape& shape, const Tensor& dim) {
@@ -221,8 +220,7 @@ constexpr OpDef kSqueeze = {.name = "Squeeze",
                             .prepare = squeeze_prepare,
                             .gradient = reshape_gradient};
 
-// ---- BroadcastGradientArgs
-// --------------------------------------------------------------------------------------------
+// ---- BroadcastGradientArgs -----------------------------------------------------------------------------------------
 
 // Which extents of the broadcast result the operand was stretched along, or are 1 in both.
 struct SummedExtents {

@@ -117,8 +117,7 @@ TEST_CASE("tensor_size_overflow: a shape whose size does not fit 64 bits is refu
   check_damaged(reading({{"W", entry_of(DType::kDouble, {big, big / 4}, 0, 16)}}), "Invalid size in bundle entry");
 }
 
-// ---- TensorFlow's advisories
-// ------------------------------------------------------------------------------------------
+// ---- TensorFlow's advisories ---------------------------------------------------------------------------------------
 
 TEST_CASE("TFSA-2018-004: a block handle whose end wraps around is refused", "[persist][advisories]") {
   for (const auto& [offset, size] : {std::pair{~uint64_t{0}, uint64_t{1}},
@@ -352,8 +351,7 @@ TEST_CASE("CVE-2022-23594: nodes without names, of one name or of no op are erro
             .code() == Code::kInvalidArgument);
 }
 
-// ---- what readers of GGUF and safetensors took on trust
-// ---------------------------------------------------------------
+// ---- what readers of GGUF and safetensors took on trust ------------------------------------------------------------
 
 TEST_CASE("GGUF: a few bytes that claim gigabytes take none", "[persist][advisories]") {
   // A length, a count, a shape and a compressed block.
