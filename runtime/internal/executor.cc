@@ -140,7 +140,11 @@ void Frame::run() {
       if (places_.empty() || !bound_blocks_.empty()) {
         for (const Turn& turn : turns_) {
           i = turn.step;
-          !turn.may_rest || needs_turn(i) ? run_step(i) : end_step(i);
+          if (!turn.may_rest || needs_turn(i)) {
+            plan_->kernels[i](contexts_[i]);
+            if (!bound_blocks_.empty()) keep_apart(i);
+          }
+          end_step(i);
         }
       } else {
         run_watched(i);
@@ -202,10 +206,24 @@ void Frame::run_watched(size_t& i) {
       Place& place = places_[static_cast<size_t>(first + k)];
       const bool made = k < 64 && (c.allocated_ >> k & 1) && output.valid() && output.buffer() &&
                         output.buffer()->home() == &arena_ && output.raw_data() == output.buffer()->data();
-      place.block = made ? output.buffer().get() : nullptr;
+      place.held = output.valid() ? output.buffer().get() : nullptr;
+      place.block = made ? place.held : nullptr;
       place.shape = output.valid() ? output.shape() : Shape();
     }
     end_step(i);
+  }
+}
+
+// The order in which bound blocks are written holds for those who shared them in the runs that were watched. An output
+// that now shares a bound block and did not then (a kernel gave its input on, for once) gets memory of its own.
+inline void Frame::keep_apart(size_t i) {
+  const int first = plan_->plan.steps[i].first_output;
+  for (int k = 0; k < contexts_[i].num_outputs_; ++k) {
+    const auto s = static_cast<size_t>(first + k);
+    const Buffer* held = slots_[s].buffer().get();
+    if (held == last_places_[s].held || !held || held->home() != &bound_blocks_) continue;
+    slots_[s] = own(slots_[s]);
+    arena_.strayed = true;
   }
 }
 
@@ -263,6 +281,7 @@ void Frame::bind(std::vector<bool> stays) {
     for (int k = 0; k < step.node->num_outputs(); ++k) {
       const auto s = static_cast<size_t>(step.first_output + k);
       if (!stays[s]) continue;
+      blocks[places_[s].block]->set_home(&bound_blocks_);
       const DType dtype = base_dtype(step.node->output_dtypes[static_cast<size_t>(k)]);
       slots_[s] = Tensor(dtype, places_[s].shape, blocks[places_[s].block]);
     }
@@ -282,7 +301,10 @@ void Frame::unbind() {
     if (bound_[s] && slots_[s].valid()) arena_.give_back(slots_[s].take_buffer());
   }
   bound_.assign(slots_.size(), false);
-  for (BufferRef& block : bound_blocks_) arena_.give_back(std::move(block));
+  for (BufferRef& block : bound_blocks_) {
+    block->set_home(&arena_);
+    arena_.give_back(std::move(block));
+  }
   bound_blocks_.clear();
   last_places_.clear();
   ++changes_;

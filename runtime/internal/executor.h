@@ -46,9 +46,9 @@ class Frame {
   int64_t allocations() const { return arena_.allocations(); }
 
  private:
-  // Where the outputs of a run stood. Only those that kernels allocated have a block.
+  // Where the outputs of a run stood: `block` where a kernel allocated it, `held` whoever did.
   struct Place {
-    const Buffer* block = nullptr;
+    const Buffer *block = nullptr, *held = nullptr;
     Shape shape;
     friend bool operator==(const Place&, const Place&) = default;
   };
@@ -56,6 +56,7 @@ class Frame {
   void run_step(size_t i);
   void end_step(size_t i);
   void run_watched(size_t& i);
+  void keep_apart(size_t i);
   void settle();
   void bind(std::vector<bool> stays);
   void unbind();

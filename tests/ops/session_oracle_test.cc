@@ -142,3 +142,19 @@ TEST_CASE("Runs give what a naive evaluator gives as batches grow, shrink and st
           "");
   }
 }
+
+TEST_CASE("A kernel that gives its input on in some runs alone does not see it overwritten", "[ops][oracle]") {
+  Graph graph;
+  RandomGraph random(graph, 11);
+  const Output x = placeholder(graph, DType::kFloat, {-1}), borders = placeholder(graph, DType::kInt32, {1, 2});
+  const Output doubled = x * 2.0f, padded = pad(doubled, borders);  // the same tensor where there are no borders
+  const Output after = x * 3.0f;                                    // may stand where `doubled` stood
+  const std::vector<Output> fetches = {reduce_sum(padded), reduce_sum(after)};
+  Session session(graph, {.threads = 1});
+  Call call = session.prepare({fetches.begin(), fetches.end()}, {x, borders});
+  for (const int border : {1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1}) {
+    CAPTURE(border);
+    CHECK(difference_from_naive(graph, call, fetches, {x, borders},
+                                {random.tensor({100}), Tensor::matrix<int32_t>({{border, 0}})}) == "");
+  }
+}
