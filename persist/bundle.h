@@ -16,8 +16,10 @@
 #include <atomic>
 #include <map>
 #include <memory>
+#include <memory_resource>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -102,7 +104,9 @@ class BundleReader {
   const std::string& prefix() const { return prefix_; }
   int num_shards() const { return num_shards_; }
   // Tensor names in byte order, each partitioned tensor once.
-  std::vector<std::string> names() const;
+  std::vector<std::string> names() const { return names_but({}); }
+  // Those that are not among `sorted`, which is in byte order.
+  std::vector<std::string> names_but(std::span<const std::string_view> sorted) const;
   bool has(const std::string& name) const { return find(name) != nullptr; }
   // The entry, or null.
   const BundleEntry* find(const std::string& name) const;
@@ -125,14 +129,14 @@ class BundleReader {
 
  private:
   struct Stored {  // one key of the index
-    std::string key;
+    std::string_view key;
     BundleEntry entry;
   };
   const BundleEntry* find_key(std::string_view key) const;
   const BundleEntry& slice_entry(const std::string& name, const TensorSlice& slice) const;
   void check_overlaps() const;
   const RandomAccessFile& shard(int index) const;
-  [[noreturn]] void corrupt(const BundleEntry& entry, const std::string& name, const std::string& what) const;
+  [[noreturn]] void corrupt(const BundleEntry& entry, std::string_view name, const std::string& what) const;
   void check_place(const BundleEntry& entry, const std::string& name) const;
   Tensor allocate_for(const BundleEntry& entry, const std::string& name) const;
   Tensor read_stored(const BundleEntry& entry, const std::string& name) const;
@@ -148,6 +152,7 @@ class BundleReader {
   bool big_endian_ = false;
   void read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const;
 
+  std::unique_ptr<std::pmr::memory_resource> keys_;
   std::vector<Stored> stored_;                  // by key
   mutable std::atomic<size_t> last_found_ = 0;  // where in it the last search ended
   struct Ahead {                                // a stretch of a data file

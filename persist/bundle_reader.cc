@@ -29,28 +29,31 @@ std::string printable(std::string_view key) {
 // `proto` is memory to work in, which several entries share.
 BundleEntry entry_of(const TableReader& table, const TableReader::Entry& item, int num_shards,
                      pb::BundleEntryProto& proto) {
-  parse_bundle_entry(table, item, num_shards, proto);
-  BundleEntry entry{.dtype = static_cast<DType>(proto.dtype()),
-                    .shape = {},
-                    .shard = proto.shard_id(),
-                    .offset = static_cast<uint64_t>(proto.offset()),
-                    .size = static_cast<uint64_t>(proto.size()),
-                    .masked_crc = proto.crc32c(),
-                    .slices = {}};
-  try {
-    entry.shape = from_proto(proto.shape());
-    for (const auto& slice : proto.slices()) {
-      entry.slices.push_back(from_proto(slice));
-      entry.slices.back().within(entry.shape);
+  BundleEntry entry;
+  if (!take_plain_entry(item.value, num_shards, entry)) {
+    parse_bundle_entry(table, item, num_shards, proto);
+    entry = {.dtype = static_cast<DType>(proto.dtype()),
+             .shape = {},
+             .shard = proto.shard_id(),
+             .offset = static_cast<uint64_t>(proto.offset()),
+             .size = static_cast<uint64_t>(proto.size()),
+             .masked_crc = proto.crc32c(),
+             .slices = {}};
+    try {
+      entry.shape = from_proto(proto.shape());
+      for (const auto& slice : proto.slices()) {
+        entry.slices.push_back(from_proto(slice));
+        entry.slices.back().within(entry.shape);
+      }
+    } catch (const Error& e) {
+      bad_entry(table, item, str_cat("Invalid tensor shape: ", printable(item.key), ": ", e.what()));
     }
-  } catch (const Error& e) {
-    bad_entry(table, item, str_cat("Invalid tensor shape: ", printable(item.key), ": ", e.what()));
   }
   if (!entry.shape.is_fully_defined()) {
     bad_entry(table, item, str_cat("Invalid tensor shape: ", printable(item.key), " ", entry.shape));
   }
   if (static_cast<int>(entry.dtype) <= 0 || is_ref(entry.dtype)) {
-    bad_entry(table, item, str_cat("Invalid dtype of ", printable(item.key), ": ", proto.dtype()));
+    bad_entry(table, item, str_cat("Invalid dtype of ", printable(item.key), ": ", static_cast<int>(entry.dtype)));
   }
   return entry;
 }
@@ -110,10 +113,10 @@ BundleReader::BundleReader(FileSystem& fs, std::string prefix) : fs_(fs), prefix
   stored_.reserve(table.entries().size() - 1);
   pb::BundleEntryProto proto;
   for (size_t i = 1; i < table.entries().size(); ++i) {
-    auto& item = table.take_entries()[i];
-    BundleEntry entry = entry_of(table, item, num_shards_, proto);
-    stored_.push_back({std::move(item.key), std::move(entry)});
+    const TableReader::Entry& item = table.entries()[i];
+    stored_.push_back({item.key, entry_of(table, item, num_shards_, proto)});
   }
+  keys_ = table.take_keys();
   check_overlaps();
 }
 
@@ -122,6 +125,7 @@ BundleReader::~BundleReader() = default;
 // Entries that share bytes would let small files stand for large tensors.
 void BundleReader::check_overlaps() const {
   std::vector<const Stored*> by_place;
+  by_place.reserve(stored_.size());
   for (const Stored& s : stored_) {
     if (s.entry.slices.empty() && s.entry.size > 0) by_place.push_back(&s);
   }
@@ -137,10 +141,13 @@ void BundleReader::check_overlaps() const {
   }
 }
 
-std::vector<std::string> BundleReader::names() const {
+std::vector<std::string> BundleReader::names_but(std::span<const std::string_view> sorted) const {
   std::vector<std::string> names;
+  auto next = sorted.begin();
   for (const Stored& s : stored_) {
-    if (!is_slice_key(s.key)) names.push_back(s.key);
+    while (next != sorted.end() && *next < s.key) ++next;
+    const bool listed = next != sorted.end() && *next == s.key;
+    if (!listed && !is_slice_key(s.key)) names.emplace_back(s.key);
   }
   return names;
 }
@@ -191,10 +198,11 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
     if (s.entry.slices.empty())
-      placed.push_back({&s.entry, {s.key, std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
+      placed.push_back({&s.entry, {std::string(s.key), std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
-      const BundleEntry& entry = slice_entry(s.key, slice);
-      placed.push_back({&entry, {s.key, slice, entry.shard, entry.size, entry.masked_crc}});
+      const std::string name(s.key);
+      const BundleEntry& entry = slice_entry(name, slice);
+      placed.push_back({&entry, {name, slice, entry.shard, entry.size, entry.masked_crc}});
     }
   }
   std::stable_sort(placed.begin(), placed.end(), [](const auto& a, const auto& b) {
@@ -224,7 +232,7 @@ const RandomAccessFile& BundleReader::shard(int index) const {
   return *file;
 }
 
-void BundleReader::corrupt(const BundleEntry& entry, const std::string& name, const std::string& what) const {
+void BundleReader::corrupt(const BundleEntry& entry, std::string_view name, const std::string& what) const {
   fail(Code::kDataLoss, bundle_data_path(prefix_, entry.shard, num_shards_), ": at offset ", entry.offset, ": tensor '",
        name, "': ", what, "; the checkpoint is damaged, use another one");
 }
@@ -285,13 +293,13 @@ void swap_bytes(char* data, size_t bytes, DType dtype) {
 // Small tensors lie side by side: one read of the file brings many of them.
 void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const {
   constexpr size_t kSmall = 4096, kAhead = 65536;
-  const RandomAccessFile& file = shard(entry.shard);
   const uint64_t from = entry.offset + at;
-  if (into.size() > kSmall) return file.read(from, into);
+  if (into.size() > kSmall) return shard(entry.shard).read(from, into);
   const std::lock_guard lock(ahead_mutex_);
   const bool there =
       ahead_.shard == entry.shard && from >= ahead_.offset && from + into.size() <= ahead_.offset + ahead_.bytes.size();
   if (!there) {
+    const RandomAccessFile& file = shard(entry.shard);
     ahead_.shard = -1;
     ahead_.bytes.resize(std::min<uint64_t>(kAhead, file.size() - from));
     file.read(from, ahead_.bytes);
@@ -439,7 +447,7 @@ void BundleReader::verify() const {
   }
   for (const Stored& s : stored_) {
     if (s.entry.slices.empty()) continue;
-    check_coverage(s.entry, s.key, TensorSlice::whole(s.entry.shape.rank()).within(s.entry.shape));
+    check_coverage(s.entry, std::string(s.key), TensorSlice::whole(s.entry.shape.rank()).within(s.entry.shape));
   }
 }
 

@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <deque>
 #include <functional>
+#include <memory_resource>
 #include <set>
 
 #include "persist/bundle.h"
@@ -33,12 +35,8 @@ void write_index(WritableFile& file, const pb::BundleHeaderProto& header, F&& ad
 
 // What the index will say of one key.
 struct Piece {
-  std::string key;
-  DType dtype = DType::kInvalid;
-  Shape shape;
-  uint64_t offset = 0, size = 0;
-  uint32_t masked_crc = 0;
-  std::vector<TensorSlice> slices = {};
+  std::string_view key;
+  BundleEntry entry;
 };
 
 // Pieces by key. Savers give keys in order, and then adding one is putting it at the end.
@@ -48,8 +46,8 @@ class Pieces {
     const size_t i = place_of(key);
     return i < list_.size() && at(i).key == key ? &at(i) : nullptr;
   }
-  // Null when there is one of this key. Valid until the next is added.
-  Piece* add(const std::string& key) {
+  // Null when there is one of this key. Valid for as long as these are.
+  Piece* add(std::string_view key) {
     const size_t i = place_of(key);
     if (i < list_.size() && at(i).key == key) return nullptr;
     if (i < list_.size() && order_.empty()) {
@@ -57,7 +55,9 @@ class Pieces {
     }
     if (i < list_.size() || !order_.empty())
       order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(i), static_cast<uint32_t>(list_.size()));
-    list_.push_back({.key = key, .shape = {}});
+    char* const kept = static_cast<char*>(keys_.allocate(key.size(), 1));
+    std::copy(key.begin(), key.end(), kept);
+    list_.push_back({{kept, key.size()}, {}});
     return &list_.back();
   }
   size_t size() const { return list_.size(); }
@@ -77,21 +77,21 @@ class Pieces {
     }
     return first;
   }
-  std::vector<Piece> list_;
+  std::pmr::monotonic_buffer_resource keys_;
+  std::deque<Piece> list_;
   std::vector<uint32_t> order_;  // empty while the list is in order
 };
 
-// One message and one string serve for all entries, for the memory that they have.
-void add_to_table(TableWriter& table, const Piece& piece, pb::BundleEntryProto& entry, std::string& bytes) {
-  entry.Clear();
-  entry.set_dtype(static_cast<pb::DataType>(piece.dtype));
-  auto& shape = *entry.mutable_shape();
-  for (int i = 0; i < piece.shape.rank(); ++i) shape.add_dim()->set_size(piece.shape[i]);
-  entry.set_offset(static_cast<int64_t>(piece.offset));
-  entry.set_size(static_cast<int64_t>(piece.size));
-  entry.set_crc32c(piece.masked_crc);
-  for (const TensorSlice& slice : piece.slices) *entry.add_slices() = to_proto(slice);
-  entry.SerializeToString(&bytes);
+// One string serves for all entries, for the memory that it has.
+void add_to_table(TableWriter& table, const Piece& piece, std::string& bytes) {
+  bytes.clear();
+  put_plain_entry(bytes, piece.entry);
+  // Slices are the last field.
+  if (!piece.entry.slices.empty()) {
+    pb::BundleEntryProto rest;
+    for (const TensorSlice& slice : piece.entry.slices) *rest.add_slices() = to_proto(slice);
+    rest.AppendToString(&bytes);
+  }
   table.add(piece.key, bytes);
 }
 
@@ -119,8 +119,8 @@ struct BundleWriter::Impl {
   Piece& new_piece(const std::string& key, const std::string& name, DType dtype, const Shape& shape) {
     Piece* piece = pieces.add(key);
     if (!piece) fail(Code::kInvalidArgument, bundle_index_path(prefix), ": Adding duplicate key: ", name);
-    piece->dtype = dtype;
-    piece->shape = shape;
+    piece->entry.dtype = dtype;
+    piece->entry.shape = shape;
     return *piece;
   }
 
@@ -133,7 +133,7 @@ struct BundleWriter::Impl {
       fail(Code::kUnimplemented, bundle_index_path(prefix), ": tensor '", name, "' of dtype ", tensor.dtype(),
            " cannot be stored in a checkpoint");
     }
-    Piece& piece = new_piece(key, name, tensor.dtype(), tensor.shape());
+    BundleEntry& entry = new_piece(key, name, tensor.dtype(), tensor.shape()).entry;
     const uint64_t begin = offset;
     NonfiniteCounter counter(tensor.dtype());
     const uint32_t crc =
@@ -141,9 +141,9 @@ struct BundleWriter::Impl {
             ? put_strings(tensor)
             : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0, watch ? &counter : nullptr);
     if (watch) watch->note(name, tensor, counter);
-    piece.offset = begin;
-    piece.size = offset - begin;
-    piece.masked_crc = mask_crc(crc);
+    entry.offset = begin;
+    entry.size = offset - begin;
+    entry.masked_crc = mask_crc(crc);
   }
 
   // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for all. Pieces
@@ -216,14 +216,14 @@ void BundleWriter::add_slice(const std::string& name, const Shape& full, const T
     impl_->add(slice_key(name, slice), name, tensor);
     impl_->new_piece(name, name, tensor.dtype(), full);
   } else {
-    if (whole->slices.empty()) fail(Code::kInvalidArgument, index, ": Adding duplicate key: ", name);
-    if (whole->dtype != tensor.dtype() || !(whole->shape == full)) {
+    if (whole->entry.slices.empty()) fail(Code::kInvalidArgument, index, ": Adding duplicate key: ", name);
+    if (whole->entry.dtype != tensor.dtype() || !(whole->entry.shape == full)) {
       fail(Code::kInvalidArgument, index, ": slice ", slice.str(), " of '", name, "' is ", tensor.dtype(), " of a ",
            full, ", but an earlier slice is of another dtype or full shape");
     }
     impl_->add(slice_key(name, slice), str_cat(name, " (slice ", slice.str(), ")"), tensor);
   }
-  impl_->pieces.find(name)->slices.push_back(slice);
+  impl_->pieces.find(name)->entry.slices.push_back(slice);
 }
 
 void BundleWriter::seal() {
@@ -236,9 +236,8 @@ void BundleWriter::seal() {
   header.set_num_shards(1);
   header.mutable_version()->set_producer(kBundleVersion);
   write_index(*b.index, header, [&](TableWriter& table) {
-    pb::BundleEntryProto entry;
     std::string bytes;
-    for (size_t i = 0; i < b.pieces.size(); ++i) add_to_table(table, b.pieces.at(i), entry, bytes);
+    for (size_t i = 0; i < b.pieces.size(); ++i) add_to_table(table, b.pieces.at(i), bytes);
   });
   b.index->seal();
 }
@@ -275,7 +274,7 @@ class Merge {
     for (size_t i = 1; i < table.entries().size(); ++i) {
       pb::BundleEntryProto entry;
       parse_bundle_entry(table, table.entries()[i], header.num_shards(), entry);
-      const std::string& key = table.entries()[i].key;
+      const std::string key(table.entries()[i].key);
       if (entry.slices().empty()) {
         const auto [at, first] =
             shard_here_to_shard.try_emplace(entry.shard_id(), static_cast<int>(data_files_.size()));

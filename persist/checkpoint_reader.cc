@@ -1,5 +1,6 @@
 #include "persist/checkpoint_reader.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "persist/bundle.h"
@@ -32,7 +33,12 @@ CheckpointReader::~CheckpointReader() = default;
 
 int CheckpointReader::num_shards() const { return v2_ ? v2_->num_shards() : static_cast<int>(v1_->files().size()); }
 
-std::vector<std::string> CheckpointReader::names() const { return v2_ ? v2_->names() : v1_->names(); }
+std::vector<std::string> CheckpointReader::names_but(std::span<const std::string_view> sorted) const {
+  if (v2_) return v2_->names_but(sorted);
+  std::vector<std::string> names = v1_->names();
+  std::erase_if(names, [&](const std::string& name) { return std::binary_search(sorted.begin(), sorted.end(), name); });
+  return names;
+}
 
 std::optional<CheckpointReader::Entry> CheckpointReader::find(const std::string& name) const {
   if (v2_) {

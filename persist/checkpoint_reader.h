@@ -9,6 +9,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -45,7 +46,9 @@ class CheckpointReader {
   int num_shards() const;
 
   bool has_tensor(const std::string& name) const { return find(name).has_value(); }
-  std::vector<std::string> names() const;  // in byte order, each partitioned tensor once
+  std::vector<std::string> names() const { return names_but({}); }  // in byte order, each partitioned tensor once
+  // Those that are not among `sorted`, which is in byte order.
+  std::vector<std::string> names_but(std::span<const std::string_view> sorted) const;
   std::map<std::string, Shape> variable_to_shape_map() const;
   std::map<std::string, DType> variable_to_dtype_map() const;
   std::optional<Entry> find(const std::string& name) const;

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "persist/name_rules.h"
+#include "persist/shared_string.h"
 #include "runtime/dtype.h"
 #include "runtime/shape.h"
 
@@ -37,9 +38,9 @@ struct RestoreOptions {
 struct RestoreReport {
   // A variable and the tensor for it.
   struct Item {
-    std::string key;       // what it is called in the checkpoint, after any renaming
-    std::string stored;    // before renaming; empty when it is missing
-    std::string variable;  // in the graph; the key where the graph does not say
+    SharedString key;       // what it is called in the checkpoint, after any renaming
+    SharedString stored;    // before renaming; empty when it is missing
+    SharedString variable;  // in the graph; the key where the graph does not say
     DType dtype = DType::kInvalid, stored_dtype = DType::kInvalid;
     Shape shape, stored_shape;  // of a slice: those of the whole tensor
   };

@@ -67,11 +67,15 @@ void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span
   check_entries(c, reader, names, dtypes);
   for (size_t i = 0; i < names.size(); ++i) {
     const auto part = parse_shape_and_slice(specs[i]);
-    if (const Shape stored = reader.find(names[i])->shape; part && !(part->full == stored)) {
+    if (!part) {
+      c.set(static_cast<int>(i), reader.get_tensor(names[i]));
+      continue;
+    }
+    if (const Shape stored = reader.find(names[i])->shape; !(part->full == stored)) {
       c.fail(str_cat("tensor_name = ", names[i], "; shape in shape_and_slice spec ", part->full,
                      " does not match the shape stored in checkpoint: ", stored));
     }
-    c.set(static_cast<int>(i), part ? reader.get_tensor(names[i], part->slice) : reader.get_tensor(names[i]));
+    c.set(static_cast<int>(i), reader.get_tensor(names[i], part->slice));
   }
 }
 

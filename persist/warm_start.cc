@@ -180,10 +180,11 @@ class AssignmentMap {
                                                     quoted(first->second), " and from ", quoted(key)));
     }
     RestoreItem item;
-    item.key = key;
+    item.key = SharedString(key);
     item.spec = variable.slice() ? variable.slice()->spec() : "";
     item.dtype = variable.dtype();
     item.variable = &variable.ref().node();
+    item.variable_name = SharedString(item.variable->name);
     item.shape = variable.shape();
     items_.push_back(std::move(item));
     variables_.push_back(variable);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <any>
+#include <cstring>
 #include <functional>
 #include <map>
 #include <memory>
@@ -211,6 +212,24 @@ class Arena {
   int64_t allocations_ = 0;
 };
 
+// A call without arguments, kept by its bytes.
+class Repeat {
+ public:
+  template <class F>
+  void set(const F& f) {
+    static_assert(std::is_trivially_copyable_v<F> && sizeof(F) <= sizeof state_ && alignof(F) <= alignof(void*));
+    call_ = [](const void* state) { (*static_cast<const F*>(state))(); };
+    std::memcpy(state_, &f, sizeof f);
+  }
+  void clear() { call_ = nullptr; }
+  explicit operator bool() const { return call_ != nullptr; }
+  void operator()() const { call_(state_); }
+
+ private:
+  void (*call_)(const void*) = nullptr;
+  alignas(void*) char state_[64];
+};
+
 class KernelContext {
  public:
   const Node& node() const { return *node_; }
@@ -258,7 +277,7 @@ class KernelContext {
   // of threads, so that sums over pieces come out the same on any machine.
   template <class Body>
   void parallel_for(int64_t n, double cost, const Body& body) {
-    if (n > 0 && static_cast<double>(n) * cost < 2 * kPieceNanoseconds) return body(int64_t{0}, n);
+    if (n > 0 && is_small(n, cost)) return body(int64_t{0}, n);
     const int64_t piece = piece_size(n, cost);
     if (piece >= n || !has_threads()) {
       for (int64_t begin = 0; begin < n; begin += piece) body(begin, std::min(n, begin + piece));
@@ -266,6 +285,16 @@ class KernelContext {
       run_pieces(n, piece, std::cref(body));
     }
   }
+  // All of the work that was done, to be done again in the kernel's place in runs like this one to the last address:
+  // for work so small that asking where things stand would be most of it. `f` must not throw nor depend on anything but
+  // the elements it reads; it is copied by its bytes.
+  template <class F>
+  void repeat(const F& f) {
+    if (repeat_) [[unlikely]]
+      repeat_->set(f);
+  }
+  // Whether parallel_for makes one piece of it, too small to be handed on.
+  static bool is_small(int64_t n, double cost) { return static_cast<double>(n) * cost < 2 * kPieceNanoseconds; }
   // The size of parallel_for's pieces (the last may be smaller).
   static int64_t piece_size(int64_t n, double cost);
 
@@ -308,6 +337,7 @@ class KernelContext {
   std::vector<BufferRef> scratch_;
   // One bit for each of the first 64 outputs: allocated by this call; over the memory of an input that it replaces.
   uint64_t allocated_ = 0, in_place_ = 0;
+  Repeat* repeat_ = nullptr;  // where it is wanted
 };
 
 }  // namespace cairn

@@ -60,16 +60,6 @@ bool Shape::is_fully_defined() const {
   return true;
 }
 
-int64_t Shape::num_elements() const {
-  if (rank_ < 0) return -1;
-  int64_t product = 1;
-  for (int64_t d : dims()) {
-    if (d < 0) return -1;
-    product *= d;
-  }
-  return product;
-}
-
 void Shape::set_dim(int i, int64_t extent) {
   const int64_t before = dim(i);
   int64_t& at = data()[i < 0 ? i + rank_ : i];
@@ -121,15 +111,6 @@ bool Shape::is_compatible_with(const Shape& other) const {
   for (int i = 0; i < rank_; ++i) {
     const int64_t a = (*this)[i], b = other[i];
     if (a >= 0 && b >= 0 && a != b) return false;
-  }
-  return true;
-}
-
-bool operator==(const Shape& a, const Shape& b) {
-  if (a.rank_ != b.rank_) return false;
-  const int64_t *x = a.data(), *y = b.data();
-  for (int i = 0; i < a.rank_; ++i) {
-    if (x[i] != y[i]) return false;
   }
   return true;
 }

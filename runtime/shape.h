@@ -57,7 +57,14 @@ class Shape {
   bool is_scalar() const { return rank_ == 0; }
   bool is_fully_defined() const;
   // The product of the extents; -1 when any is unknown.
-  int64_t num_elements() const;
+  int64_t num_elements() const {
+    int64_t product = rank_ < 0 ? -1 : 1;
+    for (int64_t d : dims()) {
+      if (d < 0) return -1;
+      product *= d;
+    }
+    return product;
+  }
 
   void set_dim(int i, int64_t extent);  // Throws like the constructor, as does append; the shape is then as before
   void append(int64_t extent);
@@ -69,7 +76,14 @@ class Shape {
   bool is_compatible_with(const Shape& other) const;
 
   // Equal as descriptions: [?,3] equals only [?,3].
-  friend bool operator==(const Shape& a, const Shape& b);
+  friend bool operator==(const Shape& a, const Shape& b) {
+    if (a.rank_ != b.rank_) return false;
+    const int64_t *x = a.data(), *y = b.data();
+    for (int i = 0; i < a.rank_; ++i) {
+      if (x[i] != y[i]) return false;
+    }
+    return true;
+  }
 
   std::string str() const;  // "[2,3]", "[]", "[?,784]", "<unknown>"
 

@@ -1,6 +1,8 @@
 #include "runtime/tensor.h"
 
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -18,12 +20,21 @@ constexpr size_t kMostBytes = size_t{1} << 39;
 }  // namespace
 
 Buffer* Buffer::allocate(size_t capacity) {
-  // The block's head and its data stand in one piece of memory, the data on a boundary of its own.
+  // The block's head and its data stand in one piece of memory, the data on a boundary of its own. Allocators are slow
+  // at boundaries: where little is lost by it, the piece is asked for without one and a little larger.
   constexpr size_t kHead = (sizeof(Buffer) + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+  constexpr size_t kSmall = 4096, kGap = kTensorAlignment - alignof(std::max_align_t);
   const size_t bytes = (capacity + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
-  void* block = capacity > kMostBytes ? nullptr : std::aligned_alloc(kTensorAlignment, kHead + bytes);
-  if (!block) fail(Code::kResourceExhausted, "no memory for a tensor of ", capacity, " bytes");
-  return new (block) Buffer(Kind::kOwned, static_cast<char*>(block) + kHead, bytes);
+  const bool small = capacity <= kSmall;
+  void* memory = capacity > kMostBytes ? nullptr
+                 : small               ? std::malloc(kHead + bytes + kGap)
+                                       : std::aligned_alloc(kTensorAlignment, kHead + bytes);
+  if (!memory) fail(Code::kResourceExhausted, "no memory for a tensor of ", capacity, " bytes");
+  const size_t shift = -reinterpret_cast<uintptr_t>(memory) % kTensorAlignment;
+  char* const block = static_cast<char*>(memory) + shift;
+  auto* buffer = new (block) Buffer(Kind::kOwned, block + kHead, bytes);
+  buffer->shift_ = static_cast<uint8_t>(shift);
+  return buffer;
 }
 
 Buffer* Buffer::allocate_strings(size_t count) {
@@ -46,9 +57,11 @@ Buffer* Buffer::borrow(void* data, size_t capacity, std::function<void()> releas
 
 void Buffer::destroy() {
   switch (kind_) {
-    case Kind::kOwned:
+    case Kind::kOwned: {
+      char* const memory = reinterpret_cast<char*>(this) - shift_;
       this->~Buffer();
-      std::free(this);
+      std::free(memory);
+    }
       return;
     case Kind::kStrings:
       delete[] static_cast<std::string*>(data_);

@@ -58,6 +58,7 @@ class Buffer {
 
   std::atomic<int32_t> refs_{1};
   Kind kind_;
+  uint8_t shift_ = 0;  // bytes from where the piece of memory begins to this
   void* data_;
   size_t capacity_;  // bytes; for strings their count
   const void* home_ = nullptr;

@@ -13,9 +13,11 @@ void run_unary(KernelContext& c, const UnaryLoop& loop) {
   const void* x = c.input(0).raw_data();
   const Shape& shape = c.input(0).shape();
   void* out = (loop.in_place ? c.allocate_or_reuse(0, 0, shape) : c.allocate(0, shape)).raw_data();
-  c.parallel_for(shape.num_elements(), loop.cost, [&](int64_t begin, int64_t end) {
+  const int64_t n = c.output(0).num_elements();
+  c.parallel_for(n, loop.cost, [&](int64_t begin, int64_t end) {
     loop.run(at(x, begin, loop.x_size), at(out, begin, loop.out_size), end - begin);
   });
+  if (c.is_small(n, loop.cost)) c.repeat([=, run = loop.run] { run(x, out, n); });
 }
 
 // Operands of one shape, which most are, need no set-up.
@@ -29,6 +31,8 @@ void run_alike(KernelContext& c, const BinaryLoop& loop, int first, int second) 
     loop.run(loop.parameter, at(x, begin, loop.size), true, at(y, begin, loop.size), true,
              at(out, begin, loop.out_size), end - begin);
   });
+  if (!loop.refuses && c.is_small(n, loop.cost))
+    c.repeat([=, run = loop.run, parameter = loop.parameter] { run(parameter, x, true, y, true, out, n); });
 }
 
 void run_binary(KernelContext& c, const BinaryLoop& loop) {

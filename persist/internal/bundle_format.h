@@ -1,6 +1,7 @@
 // What the bundle's writer, reader and merge agree on. The numbers are the format; do not change them.
 #pragma once
 
+#include "persist/bundle.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 #include "proto/checkpoint.pb.h"
@@ -32,5 +33,13 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table);
 // Reads an entry, whose numbers must not be negative and whose shard must exist, into `proto`. Throws DataLoss.
 void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
                         pb::BundleEntryProto& proto);
+
+// Most entries are of tensors stored whole, in few fields in their order; a checkpoint may have ten thousands. These
+// two go past protobuf, which allocates for each extent of a shape.
+
+// Appends the bytes of such an entry as protobuf makes them.
+void put_plain_entry(std::string& out, const BundleEntry& entry);
+// False, and nothing is known, where the bytes are anything else: protobuf is to be asked.
+bool take_plain_entry(std::string_view bytes, int num_shards, BundleEntry& entry);
 
 }  // namespace cairn

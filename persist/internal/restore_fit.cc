@@ -25,17 +25,17 @@ std::optional<int64_t> step_of(const std::string& prefix) {
 // The names in the checkpoint by what they are called after renaming.
 class StoredNames {
  public:
-  StoredNames(const std::vector<std::string>& names, const NameRules& rules, RestoreReport& report)
+  StoredNames(const CheckpointReader& reader, const NameRules& rules, RestoreReport& report)
       : renamed_(!rules.empty()) {
     if (!renamed_) return;
-    Renaming renaming(rules, names);
-    for (auto& [stored, name] : renaming.names) by_name_.emplace(std::move(name), std::move(stored));
+    Renaming renaming(rules, reader.names());
+    for (auto& [stored, name] : renaming.names) by_name_.emplace(std::move(name), SharedString(std::move(stored)));
     clashes_ = std::move(renaming.clashes);
     report.unmatched_rules = std::move(renaming.unmatched);
   }
 
   // What holds the tensor that is asked for as `key`; maybe nothing does.
-  const std::string& of(const std::string& key) {
+  const SharedString& of(const SharedString& key) {
     if (!renamed_) return key;
     if (const auto clash = clashes_.find(key); clash != clashes_.end()) asked_clashes_.insert(*clash);
     const auto found = by_name_.find(key);
@@ -53,16 +53,16 @@ class StoredNames {
 
  private:
   bool renamed_;
-  std::string none_;
-  std::unordered_map<std::string, std::string> by_name_;
+  SharedString none_;
+  std::unordered_map<std::string, SharedString> by_name_;
   std::map<std::string, std::vector<std::string>> clashes_, asked_clashes_;
 };
 
 // Looks one item up; says where it belongs in the report.
-void sort_item(const CheckpointReader& reader, const RestoreItem& item, const std::string& stored, RestoreFit& fit) {
+void sort_item(const CheckpointReader& reader, const RestoreItem& item, const SharedString& stored, RestoreFit& fit) {
   RestoreReport::Item line;
   line.key = item.key;
-  line.variable = item.variable ? item.variable->name : item.key;
+  line.variable = item.variable_name;
   line.dtype = item.dtype;
   line.shape = item.shape;
   const auto entry = stored.empty() ? std::nullopt : reader.find(stored);
@@ -130,18 +130,19 @@ RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<R
   RestoreFit fit;
   fit.report.prefix = reader.prefix();
   fit.report.step = step_of(reader.prefix());
-  const std::vector<std::string> names = reader.names();
-  StoredNames stored(names, options.rename, fit.report);
+  StoredNames stored(reader, options.rename, fit.report);
   std::vector<std::string_view> asked;
   asked.reserve(items.size());
+  fit.report.restored.reserve(items.size());
+  fit.restored.reserve(items.size());
   for (const RestoreItem& item : items) {
-    const std::string& name = stored.of(item.key);
+    const SharedString& name = stored.of(item.key);
     sort_item(reader, item, name, fit);
-    asked.push_back(name);
+    asked.push_back(name.str());
   }
   stored.require_no_clash(reader.prefix());
   if (!std::is_sorted(asked.begin(), asked.end())) std::sort(asked.begin(), asked.end());
-  std::set_difference(names.begin(), names.end(), asked.begin(), asked.end(), std::back_inserter(fit.report.unused));
+  fit.report.unused = reader.names_but(asked);
   return fit;
 }
 

@@ -12,10 +12,12 @@ namespace cairn {
 
 // One tensor that a restore reads from a checkpoint.
 struct RestoreItem {
-  std::string key, spec;  // as RestoreV2 (RestoreSlice, Restore) asks for it
+  SharedString key;  // as RestoreV2 (RestoreSlice, Restore) asks for it
+  std::string spec;
   DType dtype = DType::kInvalid;
   Endpoint read;                   // the tensor that a node reads; none where no node does
   const Node* variable = nullptr;  // what it is given to; null where that cannot be told
+  SharedString variable_name;      // its, or the key
   Shape shape = Shape::unknown();  // of the variable
   bool reshapes = false;           // only the number of elements counts
 };

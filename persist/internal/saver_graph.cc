@@ -304,7 +304,7 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
       if (!known) found.unknown = node;
       for (int i = 0; known && i < node->num_outputs(); ++i) {
         RestoreItem item;
-        item.key = (*names)[static_cast<size_t>(i)];
+        item.key = item.variable_name = SharedString((*names)[static_cast<size_t>(i)]);
         item.spec = (*specs)[static_cast<size_t>(i)];
         item.dtype = node->output_dtypes[static_cast<size_t>(i)];
         item.read = {node, i};
@@ -325,6 +325,7 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     if (item == items.end()) continue;
     const Endpoint to = assign->inputs[0];
     item->second.variable = to.node;
+    if (!(item->second.key == to.node->name)) item->second.variable_name = SharedString(to.node->name);
     item->second.reshapes = reshapes;
     const Attr* declared = to.node->attrs.find("shape");
     const Attr* validate = assign->attrs.find("validate_shape");
@@ -337,7 +338,7 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
   }
   for (auto& [where, item] : items) found.items.push_back(std::move(item));
   std::sort(found.items.begin(), found.items.end(), [](const RestoreItem& a, const RestoreItem& b) {
-    return std::tie(a.key, a.read.node->id, a.read.index) < std::tie(b.key, b.read.node->id, b.read.index);
+    return std::tie(a.key.str(), a.read.node->id, a.read.index) < std::tie(b.key.str(), b.read.node->id, b.read.index);
   });
   return found;
 }

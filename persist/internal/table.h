@@ -8,6 +8,7 @@
 
 #include <deque>
 #include <memory>
+#include <memory_resource>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -39,9 +40,8 @@ class TableWriter {
 class TableReader {
  public:
   struct Entry {
-    std::string key;
-    std::string_view value;  // into the reader's memory
-    uint64_t block;          // where in the file the entry's block begins
+    std::string_view key, value;  // into the reader's memory
+    uint64_t block;               // where in the file the entry's block begins
   };
 
   // Reads and checks the whole file. Throws DataLoss that names the path, the offset and what is wrong there, and what
@@ -51,10 +51,13 @@ class TableReader {
   const std::string& path() const { return path_; }
   // Keys strictly increasing in byte order.
   const std::vector<Entry>& entries() const { return entries_; }
-  // The same, for one who is done with find(): keys may be moved out.
-  std::vector<Entry>& take_entries() { return entries_; }
   // The entry of `key`, or null.
   const Entry* find(std::string_view key) const;
+
+  // Memory for as many small things as one likes, freed all at once.
+  using Memory = std::pmr::monotonic_buffer_resource;
+  // What holds the keys, for one who keeps them for longer than the reader.
+  std::unique_ptr<Memory> take_keys() { return std::move(keys_); }
 
  private:
   struct Handle {
@@ -68,6 +71,7 @@ class TableReader {
 
   std::string path_, file_;
   std::deque<std::string> uncompressed_;  // stable addresses: entries point into these
+  std::unique_ptr<Memory> keys_ = std::make_unique<Memory>();
   std::vector<Entry> entries_;
 };
 

@@ -31,6 +31,8 @@ inline void put_varint(std::string& out, uint64_t value) {
   out += static_cast<char>(value);
 }
 
+inline size_t varint_size(uint64_t value) { return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7; }
+
 // Takes a varint off the front of `bytes`; nothing when it is cut short or does not fit T.
 template <std::unsigned_integral T = uint64_t>
 std::optional<T> take_varint(std::string_view& bytes) {

@@ -137,17 +137,16 @@ void Frame::run() {
   size_t i = 0;
   try {
     if (!plan_->plan.has_switch && variable_fetches_ == 0) {
-      if (places_.empty() || !bound_blocks_.empty()) {
+      if (!bound_blocks_.empty()) {
+        run_bound(i);
+      } else if (!places_.empty()) {
+        run_watched(i);
+      } else {
         for (const Turn& turn : turns_) {
           i = turn.step;
-          if (!turn.may_rest || needs_turn(i)) {
-            plan_->kernels[i](contexts_[i]);
-            if (!bound_blocks_.empty()) keep_apart(i);
-          }
+          if (!turn.may_rest || needs_turn(i)) plan_->kernels[i](contexts_[i]);
           end_step(i);
         }
-      } else {
-        run_watched(i);
       }
     } else {
       std::fill_n(dead_.get(), slots_.size(), false);
@@ -212,6 +211,54 @@ void Frame::run_watched(size_t& i) {
     }
     end_step(i);
   }
+}
+
+void Frame::run_bound(size_t& i) {
+  const auto run_turn = [&](const Turn& turn) {
+    if (!turn.may_rest || needs_turn(i)) {
+      plan_->kernels[i](contexts_[i]);
+      keep_apart(i);
+    }
+    end_step(i);
+  };
+  if (!recorded_) {
+    const std::vector<bool> stays = slots_that_stay();
+    for (Turn& turn : turns_) {
+      i = turn.step;
+      contexts_[i].repeat_ = may_repeat(turn, stays) ? &turn.repeat : nullptr;
+      run_turn(turn);
+      contexts_[i].repeat_ = nullptr;
+    }
+    recorded_ = true;
+    return;
+  }
+  for (const Turn& turn : turns_) {
+    if (turn.repeat && !arena_.strayed) {
+      turn.repeat();
+      continue;
+    }
+    i = turn.step;
+    run_turn(turn);
+  }
+}
+
+// Those whose tensor is the same in every run that does not stray.
+std::vector<bool> Frame::slots_that_stay() const {
+  std::vector<bool> stays = bound_;
+  for (const Step& step : plan_->plan.steps) {
+    for (int k = 0; step.constant && k < step.node->num_outputs(); ++k) {
+      stays[static_cast<size_t>(step.first_output + k)] = true;
+    }
+  }
+  return stays;
+}
+
+bool Frame::may_repeat(const Turn& turn, const std::vector<bool>& stays) const {
+  const Step& step = plan_->plan.steps[turn.step];
+  bool all = !turn.may_rest && release_end_[turn.step] == release_end_[turn.step + 1];
+  for (int slot : step.inputs) all = all && slot >= 0 && stays[static_cast<size_t>(slot)];
+  for (int k = 0; k < step.node->num_outputs(); ++k) all = all && bound_[static_cast<size_t>(step.first_output + k)];
+  return all;
 }
 
 // The order in which bound blocks are written holds for those who shared them in the runs that were watched. An output
@@ -290,7 +337,7 @@ void Frame::bind(std::vector<bool> stays) {
     if (ref) bound_blocks_.push_back(std::move(ref));
   }
   bound_ = std::move(stays);
-  arena_.strayed = false;
+  arena_.strayed = recorded_ = false;
   if (bound_blocks_.empty()) places_.clear();
   list_releases();
 }
@@ -306,6 +353,7 @@ void Frame::unbind() {
     arena_.give_back(std::move(block));
   }
   bound_blocks_.clear();
+  for (Turn& turn : turns_) turn.repeat.clear();
   last_places_.clear();
   ++changes_;
   list_releases();
@@ -403,7 +451,10 @@ void Frame::clear() {
   }
   for (Tensor& fetched : fetched_) fetched = Tensor();
   run_state_.clear();
-  for (KernelContext& c : contexts_) c.scratch_.clear();
+  for (KernelContext& c : contexts_) {
+    c.scratch_.clear();
+    c.repeat_ = nullptr;
+  }
   unbind();
   shapes_known_ = false;
   for (auto& told : told_) told.clear();

@@ -52,10 +52,18 @@ class Frame {
     Shape shape;
     friend bool operator==(const Place&, const Place&) = default;
   };
+  struct Turn {
+    size_t step;
+    bool may_rest;  // derived, or tells shapes: see needs_turn()
+    Repeat repeat = {};
+  };
   bool needs_turn(size_t i);
   void run_step(size_t i);
   void end_step(size_t i);
   void run_watched(size_t& i);
+  void run_bound(size_t& i);
+  std::vector<bool> slots_that_stay() const;
+  bool may_repeat(const Turn& turn, const std::vector<bool>& stays) const;
   void keep_apart(size_t i);
   void settle();
   void bind(std::vector<bool> stays);
@@ -84,10 +92,6 @@ class Frame {
   std::vector<const bool*> dead_inputs_;
   std::vector<bool*> dead_outputs_;
   std::unique_ptr<bool[]> may_reuse_;
-  struct Turn {
-    size_t step;
-    bool may_rest;  // derived, or tells shapes: see needs_turn()
-  };
   std::vector<Turn> turns_;  // the steps that compute something, in order
   bool shapes_changed_ = true, shapes_known_ = false;
   std::vector<std::vector<Shape>> told_;  // per step that tells shapes: of its inputs, when it ran last
@@ -97,6 +101,7 @@ class Frame {
   std::vector<Place> places_, last_places_;  // per slot; empty once nothing is watched any more
   std::vector<BufferRef> bound_blocks_;      // what bound slots stand in: out of the arena
   std::vector<bool> bound_;                  // per slot
+  bool recorded_ = false;                    // what may be repeated is known
   int changes_ = 0;                          // runs unlike the one before
 };
 

@@ -55,7 +55,7 @@ std::vector<std::string> seeds() {
     seeds.push_back('\0' + part(fs.contents().at("m.index")) + data);
     Records records;
     const TableReader table(fs, "m.index");
-    for (const auto& entry : table.entries()) records[entry.key] = entry.value;
+    for (const auto& entry : table.entries()) records[std::string(entry.key)] = entry.value;
     seeds.push_back('\1' + part(records_bytes(records)) + data);
   }
   return seeds;

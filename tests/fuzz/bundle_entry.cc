@@ -1,6 +1,8 @@
 // One entry of a bundle's index, in a table whose checksums are right, over a data file of 64 bytes. An odd first byte:
 // the entry's own checksum is made to fit, so that what its bytes mean is reached.
 #include "persist/bundle.h"
+#include "persist/internal/bundle_format.h"
+#include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
 #include "persist/internal/message.h"
 #include "proto/checkpoint.pb.h"
@@ -39,6 +41,21 @@ void read_all(const BundleReader& reader, MemoryFileSystem& fs) {
   }
 }
 
+// What is read past protobuf is what protobuf reads.
+void check_plain_entry(std::string_view value) {
+  BundleEntry entry;
+  if (!take_plain_entry(value, 1, entry)) return;
+  pb::BundleEntryProto proto;
+  require(parse_bytes(value, proto) && proto.slices().empty(), "an entry is plain, but protobuf does not read it so");
+  const bool same = static_cast<int>(entry.dtype) == proto.dtype() && entry.shape == from_proto(proto.shape()) &&
+                    entry.shard == proto.shard_id() && entry.offset == static_cast<uint64_t>(proto.offset()) &&
+                    entry.size == static_cast<uint64_t>(proto.size()) && entry.masked_crc == proto.crc32c();
+  require(same, "a plain entry says something else to protobuf");
+  std::string again;
+  put_plain_entry(again, entry);
+  require(!proto.has_shape() || again == proto.SerializeAsString(), "a plain entry is written in other bytes");
+}
+
 void one(std::string_view bytes) {
   const std::string_view flags = take(bytes, 1);
   const std::string data = data_bytes();
@@ -55,6 +72,7 @@ void one(std::string_view bytes) {
   MemoryFileSystem fs;
   fs.set("m.index", table_of({{"", header.SerializeAsString()}, {"W", value}}));
   fs.set("m.data-00000-of-00001", data);
+  check_plain_entry(value);
   accepted([&] { read_all(BundleReader(fs, "m"), fs); });
   accepted([&] { BundleReader(fs, "m").read_slice("W", TensorSlice::parse("0,1")); });
 }

@@ -56,7 +56,7 @@ std::vector<std::string> seeds() {
     seeds.push_back('\0' + fs.contents().at("m"));
     Records records;
     const TableReader table(fs, "m");
-    for (const auto& entry : table.entries()) records[entry.key] = entry.value;
+    for (const auto& entry : table.entries()) records[std::string(entry.key)] = entry.value;
     seeds.push_back('\1' + records_bytes(records));
   }
   return seeds;

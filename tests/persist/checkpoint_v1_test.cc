@@ -24,7 +24,7 @@ std::vector<Record> records_of(MemoryFileSystem& fs, const std::string& path) {
   std::vector<Record> records;
   const TableReader table(fs, path);
   for (const auto& entry : table.entries()) {
-    Record& record = records.emplace_back(Record{entry.key, {}});
+    Record& record = records.emplace_back(Record{std::string(entry.key), {}});
     REQUIRE(record.value.ParseFromString(std::string(entry.value)));
   }
   return records;

@@ -28,7 +28,7 @@ Items items_of(const std::string& bytes) {
   fs.set("t", bytes);
   const TableReader reader(fs, "t");
   Items items;
-  for (const auto& entry : reader.entries()) items[entry.key] = entry.value;
+  for (const auto& entry : reader.entries()) items[std::string(entry.key)] = entry.value;
   CHECK(items.size() == reader.entries().size());
   return items;
 }
