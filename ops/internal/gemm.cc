@@ -1,33 +1,29 @@
 #include "ops/internal/gemm.h"
 
-#include <cstring>
-
 #include "ops/internal/eigen.h"
 #include "ops/internal/elementwise.h"
+#include "ops/internal/narrow.h"
 #include "ops/internal/onednn.h"
 
 namespace cairn {
 namespace {
 
-// What gemm() computes, of which a piece is computed by one thread. Strides are those of the whole matrices.
 template <class T>
-struct Product {
-  bool ta, tb;
-  int64_t m, n, k;
-  const T *a, *b;
-  T* out;
-  T alpha, beta;
-  int64_t lda() const { return ta ? m : k; }
-  int64_t ldb() const { return tb ? k : n; }
-};
+int64_t lda(const Product<T>& p) {
+  return p.ta ? p.m : p.k;
+}
+template <class T>
+int64_t ldb(const Product<T>& p) {
+  return p.tb ? p.k : p.n;
+}
 
 // Rows [i, i+rows) and columns [j, j+cols) of the result, by Eigen.
 template <class T>
 void eigen_block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols) {
   using Stride = Eigen::OuterStride<>;
   using In = Eigen::Map<const EigenMatrix<T>, Eigen::Unaligned, Stride>;
-  const In a(p.a + (p.ta ? i : i * p.lda()), p.ta ? p.k : rows, p.ta ? rows : p.k, Stride(p.lda()));
-  const In b(p.b + (p.tb ? j * p.ldb() : j), p.tb ? cols : p.k, p.tb ? p.k : cols, Stride(p.ldb()));
+  const In a(p.a + (p.ta ? i : i * lda(p)), p.ta ? p.k : rows, p.ta ? rows : p.k, Stride(lda(p)));
+  const In b(p.b + (p.tb ? j * ldb(p) : j), p.tb ? cols : p.k, p.tb ? p.k : cols, Stride(ldb(p)));
   Eigen::Map<EigenMatrix<T>, Eigen::Unaligned, Stride> out(p.out + i * p.n + j, rows, cols, Stride(p.n));
   if (p.beta == T(0)) {
     out.setZero();
@@ -72,194 +68,33 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
     return;
   } else if constexpr (std::is_same_v<T, float>) {
     if (static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) >= kForOneDnn &&
-        onednn_sgemm(p.ta, p.tb, rows, cols, p.k, p.alpha, p.a + (p.ta ? i : i * p.lda()), p.lda(),
-                     p.b + (p.tb ? j * p.ldb() : j), p.ldb(), p.beta, p.out + i * p.n + j, p.n)) {
+        onednn_sgemm(p.ta, p.tb, rows, cols, p.k, p.alpha, p.a + (p.ta ? i : i * lda(p)), lda(p),
+                     p.b + (p.tb ? j * ldb(p) : j), ldb(p), p.beta, p.out + i * p.n + j, p.n)) {
       return;
     }
   }
   if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols);
 }
 
-// ---- few columns: a classifier's last layer -----------------------------------------------------------------------
-// General products work in blocks of columns wider than this. Here a few rows of the result are kept in registers while
-// k runs, each in as many registers as hold its n columns; what is computed beyond the n-th is not used.
-
-constexpr int kMostColumns = 16;
-#if defined(__AVX512F__)
-constexpr size_t kRegister = 64;
-constexpr int kSums = 14;  // registers to sum in
-#elif defined(__AVX__)
-constexpr size_t kRegister = 32;
-constexpr int kSums = 12;
-#else
-constexpr size_t kRegister = 16;
-constexpr int kSums = 12;
-#endif
-template <class T>
-constexpr int kLanes = kRegister / sizeof(T);
+// ---- few columns ----------------------------------------------------------------------------------------------------
 
 template <class T>
-using Lanes __attribute__((vector_size(kRegister))) = T;
-// Registers from and to anywhere.
-template <class T>
-void load_lanes(Lanes<T>& lanes, const T* from) {
-  std::memcpy(&lanes, from, sizeof lanes);
-}
-template <class T>
-void store_lanes(T* to, const Lanes<T>& lanes) {
-  std::memcpy(to, &lanes, sizeof lanes);
-}
-
-// B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which would be read beyond
-// the end, in a copy.
-template <class T>
-struct Right {
-  const T* rows;
-  int64_t stride, direct;
-  const T* copy;
-};
-
-// Rows [i, i+R) of the result, each C registers wide and summed in kChains parts side by side: an addition waits for
-// the one before it.
-template <class T, int R, int C, int kChains>
-class NarrowRows {
- public:
-  NarrowRows(const Product<T>& p, int64_t i) : p_(p), i_(i) {}
-
-  void sum(const Right<T>& b) { p_.ta ? sum_up<true>(b) : sum_up<false>(b); }
-
-  // Rows but the last are stored as whole registers: what goes beyond such a row is the next one's as it stood there,
-  // or about to be overwritten.
-  void store() const {
-    const bool whole = 2 * p_.n >= kWidth;
-    if (whole && p_.beta == T(0)) {
-      for (int r = 0; r + 1 < R; ++r) {
-        for (int c = 0; c < C; ++c) store_lanes<T>(place(r, c), p_.alpha * sums_[0][r][c]);
-      }
-      store_single(R - 1);
-    } else if (whole && p_.beta == T(1)) {
-      add_whole();
-      store_single(R - 1);
-    } else {
-      for (int r = 0; r < R; ++r) store_single(r);
-    }
-  }
-
- private:
-  static constexpr int kWidth = C * kLanes<T>;
-  using Sums = Lanes<T>[R][C];
-
-  T* place(int r, int c) const { return p_.out + (i_ + r) * p_.n + c * kLanes<T>; }
-
-  // All rows but the last. A row is read before the one above it is stored, which reaches into it: a load of what was
-  // just stored, in part, has to wait for that.
-  void add_whole() const {
-    Lanes<T> column[C], before[2][C];
-    for (int c = 0; c < C; ++c) {
-      for (int l = 0; l < kLanes<T>; ++l) column[c][l] = static_cast<T>(c * kLanes<T> + l);
-      if (R > 1) load_lanes<T>(before[0][c], place(0, c));
-    }
-    const Lanes<T> n = static_cast<T>(p_.n) - Lanes<T>{};
-#pragma GCC unroll 16
-    for (int r = 0; r + 1 < R; ++r) {
-      for (int c = 0; r + 2 < R && c < C; ++c) load_lanes<T>(before[(r + 1) % 2][c], place(r + 1, c));
-      for (int c = 0; c < C; ++c) {
-        const Lanes<T>& old = before[r % 2][c];
-        store_lanes<T>(place(r, c), column[c] < n ? old + p_.alpha * sums_[0][r][c] : old);
-      }
-    }
-  }
-
-  void store_single(int r) const {
-    T* out = p_.out + (i_ + r) * p_.n;
-    for (int64_t j = 0; j < p_.n; ++j) {
-      const T sum = p_.alpha * sums_[0][r][j / kLanes<T>][j % kLanes<T>];
-      out[j] = p_.beta == T(0) ? sum : sum + p_.beta * out[j];
-    }
-  }
-
-  // The elements of A that meet row q of B: beside each other where A is given transposed, else each in its own row.
-  template <bool kTransposed>
-  struct Left {
-    Left(const Product<T>& p, int64_t i) : stride(p.m) {
-      for (int r = 0; r < R; ++r) rows[r] = p.a + (kTransposed ? i : (i + r) * p.k);
-    }
-    T at(int r, int64_t q) const { return kTransposed ? rows[0][q * stride + r] : rows[r][q]; }
-    const T* rows[R];
-    int64_t stride;
-  };
-
-  template <bool kTransposed>
-  void sum_up(const Right<T>& b) {
-    const Left<kTransposed> left(p_, i_);
-    const int64_t k = p_.k, direct = b.direct, stride = b.stride;
-    int64_t q = 0;
-    for (const T* from = b.rows; q + kChains <= direct; q += kChains) {
-#pragma GCC unroll 4
-      for (int chain = 0; chain < kChains; ++chain, from += stride) add(sums_[chain], left, q + chain, from);
-    }
-    for (; q < direct; ++q) add(sums_[0], left, q, b.rows + q * stride);
-    for (const T* from = b.copy; q < k; ++q, from += kWidth) add(sums_[0], left, q, from);
-#pragma GCC unroll 4
-    for (int chain = 1; chain < kChains; ++chain) {
-      for (int r = 0; r < R; ++r) {
-        for (int c = 0; c < C; ++c) sums_[0][r][c] += sums_[chain][r][c];
-      }
-    }
-  }
-
-  template <class L>
-  static void add(Sums& to, const L& left, int64_t q, const T* from) {
-    Lanes<T> right[C];
-    for (int c = 0; c < C; ++c) load_lanes<T>(right[c], from + c * kLanes<T>);
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) to[r][c] += left.at(r, q) * right[c];
-    }
-  }
-
-  const Product<T>& p_;
-  int64_t i_;
-  Sums sums_[kChains] = {};
-};
-
-template <class T, int R, int C, int kChains>
-void narrow_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
-  NarrowRows<T, R, C, kChains> rows(p, i);
-  rows.sum(b);
-  rows.store();
-}
-
-template <class T, int C>
-Right<T> narrow_right(KernelContext& c, const Product<T>& p) {
-  constexpr int64_t kWidth = C * kLanes<T>;
-  const int64_t direct = p.tb ? 0 : std::max<int64_t>(0, p.k - (kWidth + p.n - 1) / p.n);
-  Tensor memory = c.scratch(dtype_of<T>, {p.k - direct, kWidth});
+Right<T> narrow_right(KernelContext& c, const Product<T>& p, int64_t width) {
+  const int64_t direct = p.tb ? 0 : std::max<int64_t>(0, p.k - (width + p.n - 1) / p.n);
+  Tensor memory = c.scratch(dtype_of<T>, {p.k - direct, width});
   T* copy = memory.data<T>();
-  for (int64_t q = direct; q < p.k; ++q, copy += kWidth) {
-    for (int64_t j = 0; j < kWidth; ++j) copy[j] = j < p.n ? (p.tb ? p.b[j * p.k + q] : p.b[q * p.n + j]) : T(0);
+  for (int64_t q = direct; q < p.k; ++q, copy += width) {
+    for (int64_t j = 0; j < width; ++j) copy[j] = j < p.n ? (p.tb ? p.b[j * p.k + q] : p.b[q * p.n + j]) : T(0);
   }
   return {p.b, p.n, direct, memory.data<T>()};
 }
 
-template <class T, int C>
+template <class T>
 void narrow(KernelContext& c, const Product<T>& p) {
-  if constexpr (C > 1) {
-    if (p.n <= (C - 1) * kLanes<T>) return narrow<T, C - 1>(c, p);
-  }
-  constexpr int kRows = std::max(1, kSums / C);
-  const Right<T> b = narrow_right<T, C>(c, p);
-  c.parallel_for((p.m + kRows - 1) / kRows, 0.2 * kRows * static_cast<double>(p.k), [&](int64_t begin, int64_t end) {
-    for (int64_t piece = begin; piece < end; ++piece) {
-      int64_t i = piece * kRows;
-      if (i + kRows <= p.m) {
-        narrow_rows<T, kRows, C, 1>(p, b, i);
-      } else {
-        for (; i < p.m; ++i) narrow_rows<T, 1, C, 4>(p, b, i);
-      }
-    }
-  });
+  const NarrowKernel<T> kernel = narrow_kernel<T>(p.n, p.k);
+  const Right<T> b = kernel.width > 0 ? narrow_right(c, p, kernel.width) : Right<T>();
+  c.parallel_for((p.m + kernel.rows - 1) / kernel.rows, 0.2 * kernel.rows * static_cast<double>(p.k),
+                 [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
 }
 
 // ---- pieces ---------------------------------------------------------------------------------------------------------
@@ -319,7 +154,7 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
   } else {
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
-      if (n > 1 && n <= kMostColumns && k > 0) return narrow<T, kMostColumns / kLanes<T>>(c, p);
+      if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p);
     }
     in_pieces(c, p);
   }
