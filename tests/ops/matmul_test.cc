@@ -62,10 +62,10 @@ void check_products() {
   struct Size {
     int64_t count, m, n, k;
   };
-  for (const Size& s :
-       {Size{1, 1, 1, 1}, Size{1, 2, 3, 4}, Size{1, 1, 20, 30}, Size{1, 30, 1, 20}, Size{1, 100, 10, 50},
-        Size{1, 13, 16, 9}, Size{1, 40, 17, 33}, Size{1, 3, 4, 0}, Size{1, 9, 4, 0}, Size{1, 0, 4, 3}, Size{4, 2, 3, 5},
-        Size{2, 9, 10, 3}, Size{3, 2, 2, 0}, Size{0, 2, 3, 4}}) {
+  for (const Size& s : {Size{1, 1, 1, 1}, Size{1, 2, 3, 4}, Size{1, 1, 20, 30}, Size{1, 30, 1, 20},
+                        Size{1, 100, 10, 50}, Size{1, 13, 16, 9}, Size{1, 20, 10, 1}, Size{1, 9, 2, 1},
+                        Size{1, 5, 16, 1}, Size{1, 40, 17, 33}, Size{1, 3, 4, 0}, Size{1, 9, 4, 0}, Size{1, 0, 4, 3},
+                        Size{4, 2, 3, 5}, Size{2, 9, 10, 3}, Size{3, 2, 2, 0}, Size{0, 2, 3, 4}}) {
     for (const bool ta : {false, true}) {
       for (const bool tb : {false, true}) check_product<T>(ta, tb, s.count, s.m, s.n, s.k);
     }

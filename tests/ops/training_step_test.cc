@@ -87,6 +87,24 @@ TEST_CASE("A training step takes no memory from the system once it has run", "[t
   }
 }
 
+TEST_CASE("A graph and its plan take memory in proportion to its nodes", "[train][memory]") {
+  const auto taken = [](int nodes) {
+    const int64_t before = news;
+    Graph graph;
+    const Output x = placeholder(graph, DType::kFloat, {2});
+    Output y = x;
+    for (int i = 0; i < nodes; ++i) y = i % 2 ? relu(y) : y + x;
+    const int64_t built = news;
+    Session session(graph);
+    session.prepare({y}, {x});
+    return std::pair(built - before, news - built);
+  };
+  const auto [built, planned] = taken(10'000);
+  const auto [built_more, planned_more] = taken(100'000);
+  CHECK(built_more <= 11 * built);
+  CHECK(planned_more <= 11 * planned);
+}
+
 TEST_CASE("Training gives the same bits on any number of threads", "[train][threads]") {
   const std::vector<Tensor> feeds = Perceptron::batch(300, 200);
   Perceptron one(1, 200, 128), two(2, 200, 128), four(4, 200, 128);

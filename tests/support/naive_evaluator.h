@@ -118,7 +118,7 @@ inline std::string difference_from_naive(const std::vector<RandomGraph::Maker>& 
   const std::vector<Output> fetches = random.pick_any(1 + random.below(6));
   Session session(graph, {.threads = 1 + static_cast<int>(random.below(3))});
   Call call = session.prepare({fetches.begin(), fetches.end()}, {fed.begin(), fed.end()});
-  for (int run = 1; run <= 4; ++run) {
+  for (int run = 1; run <= 6; ++run) {
     std::vector<Tensor> values;
     for (const Output& output : fed) values.push_back(random.tensor(output.shape()));
     const std::string difference = difference_from_naive(graph, call, fetches, fed, values);
