@@ -1,5 +1,7 @@
 #include "persist/meta_graph.h"
 
+#include <google/protobuf/arena.h>
+
 #include <algorithm>
 #include <set>
 
@@ -254,7 +256,8 @@ std::map<std::string, std::string> input_names(const Graph& graph, const std::ma
   return names;
 }
 
-ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef meta, const ImportOptions& options) {
+// Uses `meta` up.
+ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta, const ImportOptions& options) {
   ImportedMetaGraph imported;
   imported.tensorflow_version = meta.meta_info_def().tensorflow_version();
   imported.scope = scope_for(graph, options.import_scope);
@@ -337,7 +340,10 @@ std::string as_graph_def(const Graph& graph, bool add_shapes) {
 
 ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta, const ImportOptions& options) {
   try {
-    return import_message(graph, meta.rep().def, options);
+    google::protobuf::Arena arena;  // a graph is many small messages
+    auto& copy = *google::protobuf::Arena::CreateMessage<pb::MetaGraphDef>(&arena);
+    copy = meta.rep().def;
+    return import_message(graph, copy, options);
   } catch (const Error& error) {
     const std::string& name = meta.rep().name;
     throw Error(error.code(), name.empty() ? error.what() : name + ": " + error.what(), error.node());

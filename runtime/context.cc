@@ -239,7 +239,8 @@ int64_t KernelContext::piece_size(int64_t n, double cost) {
   if (n <= 0) return 1;
   const double worth = static_cast<double>(n) * cost / kPieceNanoseconds;
   if (worth < 2) return n;
-  const int64_t pieces = std::min(static_cast<int64_t>(worth), kMostPieces);
+  const int64_t pieces =
+      std::min(static_cast<int64_t>(worth), kMostPieces) & ~int64_t{1};  // for two threads as for many
   const int64_t size = (n + pieces - 1) / pieces;
   return n < kGranule * pieces ? size : (size + kGranule - 1) / kGranule * kGranule;
 }

@@ -318,8 +318,8 @@ class KernelContext {
     return *outputs_[i];
   }
   bool has_threads() const { return threads_ > 1; }
-  // A piece is worth handing to another thread from about 20 microseconds on.
-  static constexpr double kPieceNanoseconds = 20000;
+  // A piece is worth handing to another thread that spins from about 8 microseconds on.
+  static constexpr double kPieceNanoseconds = 8000;
   void run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body);
 
   const Node* node_ = nullptr;

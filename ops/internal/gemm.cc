@@ -76,7 +76,8 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
   if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols);
 }
 
-// ---- few columns ----------------------------------------------------------------------------------------------------
+// ---- few columns, one row -------------------------------------------------------------------------------------------
+// ---------------------------------------------------------------------------------------------
 
 template <class T>
 Right<T> narrow_right(KernelContext& c, const Product<T>& p, int64_t width) {
@@ -90,26 +91,45 @@ Right<T> narrow_right(KernelContext& c, const Product<T>& p, int64_t width) {
 }
 
 template <class T>
+const NarrowKernelsOf<T>& narrow_kernels_of() {
+  if constexpr (std::is_same_v<T, float>) {
+    return narrow_kernels().of_float;
+  } else {
+    return narrow_kernels().of_double;
+  }
+}
+
+template <class T>
+void single_row(KernelContext& c, const Product<T>& p) {
+  constexpr int64_t kBlock = 256;  // columns: narrower ones are read with gaps
+  const auto run = narrow_kernels_of<T>().single_row;
+  c.parallel_for((p.n + kBlock - 1) / kBlock, 0.1 * kBlock * static_cast<double>(p.k),
+                 [&](int64_t begin, int64_t end) { run(p, begin * kBlock, std::min(p.n, end * kBlock)); });
+}
+
+template <class T>
 void narrow(KernelContext& c, const Product<T>& p) {
-  const NarrowKernel<T> kernel = narrow_kernel<T>(p.n, p.k);
+  const NarrowKernel<T> kernel = narrow_kernels_of<T>().narrow(p.n, p.k);
   const Right<T> b = kernel.width > 0 ? narrow_right(c, p, kernel.width) : Right<T>();
-  c.parallel_for((p.m + kernel.rows - 1) / kernel.rows, 0.2 * kernel.rows * static_cast<double>(p.k),
+  c.parallel_for((p.m + kernel.rows - 1) / kernel.rows, 0.4 * kernel.rows * static_cast<double>(p.k),
                  [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
 }
 
 // ---- pieces ---------------------------------------------------------------------------------------------------------
 
-// Pieces are cut from the longer side, wide enough that packing the other operand anew for each costs little.
+// Pieces are cut from the longer side, an even number of them and of one size, wide enough that packing the other
+// operand anew for each costs little.
 template <class T>
 void in_pieces(KernelContext& c, const Product<T>& p) {
-  constexpr int64_t kNarrowestPiece = 256, kMostPieces = 16;
+  constexpr int64_t kShortest = 64, kPair = 512, kMostPairs = 8;
   constexpr double kWorthwhile = 1e6;  // multiplications
   const bool by_rows = p.m >= p.n;
   const int64_t side = by_rows ? p.m : p.n;
   int64_t step = side;
-  if (static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) > kWorthwhile) {
-    step = std::max(kNarrowestPiece, (side + kMostPieces - 1) / kMostPieces);
-    step = (step + 15) / 16 * 16;
+  if (side >= kShortest &&
+      static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k) > kWorthwhile) {
+    const int64_t wanted = 2 * std::clamp<int64_t>(side / kPair, 1, kMostPairs);
+    step = ((side + wanted - 1) / wanted + 15) / 16 * 16;
   }
   const int64_t pieces = (side + step - 1) / step;
   c.parallel_for(pieces, 1e6, [&](int64_t begin, int64_t end) {
@@ -155,6 +175,7 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
       if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p);
+      if (m == 1 && n > kMostColumns && !tb) return single_row(c, p);
     }
     in_pieces(c, p);
   }

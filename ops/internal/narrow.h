@@ -1,6 +1,8 @@
-// Products whose result has few columns: a classifier's last layer. General products work in blocks of columns wider
-// than this. Here a few rows of the result are kept in registers while k runs, each in as many registers as hold its n
-// columns; what is computed beyond the n-th is not used.
+// Products whose result has few columns, or one row: a classifier's last layer, and any layer of a single example.
+// General products work in blocks wider than this.
+//
+// Few columns: a few rows of the result are kept in registers while k runs, each in as many registers as hold its n
+// columns; what is computed beyond the n-th is not used. One row: B is read once, some of its rows at a time.
 //
 // narrow_rows.cc is compiled for several sets of instructions, so nothing here may need code that is shared by name.
 #pragma once
@@ -38,8 +40,21 @@ struct NarrowKernel {
   void (*run)(const Product<T>&, const Right<T>&, int64_t begin, int64_t end);
 };
 
-// The best that this machine can run for 1 < n <= kMostColumns columns and k > 0.
+// Columns [begin, end) of the result of a product of one row with B, which is not transposed. Each column's sum is the
+// same wherever the columns are cut.
 template <class T>
-NarrowKernel<T> narrow_kernel(int64_t n, int64_t k);
+using SingleRow = void (*)(const Product<T>&, int64_t begin, int64_t end);
+
+template <class T>
+struct NarrowKernelsOf {
+  NarrowKernel<T> (*narrow)(int64_t n, int64_t k);  // for 1 < n <= kMostColumns columns and k > 0
+  SingleRow<T> single_row;
+};
+struct NarrowKernels {
+  NarrowKernelsOf<float> of_float;
+  NarrowKernelsOf<double> of_double;
+};
+// The best that this machine can run.
+const NarrowKernels& narrow_kernels();
 
 }  // namespace cairn

@@ -182,6 +182,54 @@ NarrowKernel<T> outer_product_for(int64_t n) {
   return {1, 0, outer_product<T, N>};
 }
 
+// kRegisters registers of kCount columns of a single row: out += the sum over kRows rows of B.
+template <class T, int kRows, int kRegisters, int kCount>
+void add_rows(const T* x, const T* b, int64_t stride, T* out) {
+  Vector<T, kCount> sums[kRegisters];
+  for (int i = 0; i < kRegisters; ++i) std::memcpy(&sums[i], out + i * kCount, sizeof sums[i]);
+#pragma GCC unroll 8
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int i = 0; i < kRegisters; ++i) {
+      Vector<T, kCount> row;
+      std::memcpy(&row, b + r * stride + i * kCount, sizeof row);
+      sums[i] += x[r] * row;
+    }
+  }
+  for (int i = 0; i < kRegisters; ++i) std::memcpy(out + i * kCount, &sums[i], sizeof sums[i]);
+}
+
+template <class T, int kRows, int kRegisters = 2, int kCount = kLanes<T>>
+void add_columns(const T* x, const T* b, int64_t stride, T* out, int64_t count) {
+  constexpr int kStep = kRegisters * kCount;
+  for (; count >= kStep; count -= kStep, b += kStep, out += kStep)
+    add_rows<T, kRows, kRegisters, kCount>(x, b, stride, out);
+  if constexpr (kRegisters > 1) {
+    add_columns<T, kRows, 1, kCount>(x, b, stride, out, count);
+  } else if constexpr (kCount > 1) {
+    add_columns<T, kRows, 1, kCount / 2>(x, b, stride, out, count);
+  }
+}
+
+template <class T>
+void single(const Product<T>& p, int64_t begin, int64_t end) {
+  constexpr int kAtOnce = 8;
+  const int64_t count = end - begin;
+  T* const out = p.out + begin;
+  for (int64_t j = 0; j < count; ++j) out[j] = p.beta == T(0) ? T(0) : p.beta * out[j];
+  const T* b = p.b + begin;
+  T x[kAtOnce];
+  int64_t q = 0;
+  for (; q + kAtOnce <= p.k; q += kAtOnce, b += kAtOnce * p.n) {
+    for (int r = 0; r < kAtOnce; ++r) x[r] = p.alpha * p.a[q + r];
+    add_columns<T, kAtOnce>(x, b, p.n, out, count);
+  }
+  for (; q < p.k; ++q, b += p.n) {
+    x[0] = p.alpha * p.a[q];
+    add_columns<T, 1>(x, b, p.n, out, count);
+  }
+}
+
 template <class T, int C>
 constexpr int kRows = C < kSums ? kSums / C : 1;
 
@@ -208,7 +256,7 @@ NarrowKernel<T> kernel_for(int64_t n, int64_t k) {
 
 }  // namespace
 
-NarrowKernel<float> narrow_float(int64_t n, int64_t k) { return kernel_for<float>(n, k); }
-NarrowKernel<double> narrow_double(int64_t n, int64_t k) { return kernel_for<double>(n, k); }
+extern const NarrowKernels kKernels;
+const NarrowKernels kKernels = {{kernel_for<float>, single<float>}, {kernel_for<double>, single<double>}};
 
 }  // namespace cairn::CAIRN_NARROW

@@ -345,6 +345,10 @@ pb::AttrValue write_value(const Attr& attr) {
 
 Attr from_proto(const pb::AttrValue& proto, Allowance& allowance) {
   Attr attr(read_value(proto, allowance));
+  // Most are of these kinds, which have but one form.
+  const auto kind = proto.value_case();
+  const bool simple = kind == pb::AttrValue::kType || kind == pb::AttrValue::kB || kind == pb::AttrValue::kI;
+  if (simple && proto.GetReflection()->GetUnknownFields(proto).empty()) return attr;
   std::string bytes = to_bytes(proto);
   if (to_bytes(write_value(attr)) != bytes) attr.wire = std::make_shared<const std::string>(std::move(bytes));
   return attr;

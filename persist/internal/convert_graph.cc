@@ -11,13 +11,13 @@ namespace cairn {
 
 namespace {
 
-// Calls `convert`; what it throws says where.
-template <class F>
-auto at_place(std::string_view place, F&& convert) {
+// Calls `convert`; what it throws says where, which is place().
+template <class Place, class F>
+auto at_place(const Place& place, F&& convert) {
   try {
     return convert();
   } catch (const Error& error) {
-    throw Error(error.code(), str_cat(place, ": ", error.what()), error.node());
+    throw Error(error.code(), str_cat(place(), ": ", error.what()), error.node());
   }
 }
 
@@ -31,12 +31,16 @@ ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance) {
                     .device = proto.device(),
                     .unknown_fields = {}};
   for (const auto& [name, value] : proto.attr()) {
-    node.attrs.set(name, at_place(str_cat("node '", proto.name(), "' (", proto.op(), "), attribute ", name),
-                                  [&, &value = value] { return from_proto(value, allowance); }));
+    const auto place = [&, &name = name] {
+      return str_cat("node '", proto.name(), "' (", proto.op(), "), attribute ", name);
+    };
+    node.attrs.set(name, at_place(place, [&, &value = value] { return from_proto(value, allowance); }));
   }
+  const std::string unknown = unknown_fields_of(proto);
+  if (unknown.empty() && !proto.has_experimental_debug_info()) return node;
   pb::NodeDef rest;
   if (proto.has_experimental_debug_info()) *rest.mutable_experimental_debug_info() = proto.experimental_debug_info();
-  add_unknown_fields(rest, unknown_fields_of(proto));
+  add_unknown_fields(rest, unknown);
   node.unknown_fields = to_bytes(rest);
   return node;
 }
@@ -110,19 +114,20 @@ pb::OpDef::AttrDef to_proto(const AttrDef& attr) {
 }  // namespace
 
 Op from_proto(const pb::OpDef& proto, Allowance& allowance) {
-  return at_place(str_cat("op ", proto.name()), [&] {
-    Op op;
-    op.name = proto.name();
-    for (const auto& arg : proto.input_arg()) op.inputs.push_back(from_proto(arg));
-    for (const auto& arg : proto.output_arg()) op.outputs.push_back(from_proto(arg));
-    for (const auto& attr : proto.attr()) op.attrs.push_back(from_proto(attr, allowance));
-    op.stateful = proto.is_stateful();
-    op.commutative = proto.is_commutative();
-    op.aggregate = proto.is_aggregate();
-    op.allows_uninitialized_input = proto.allows_uninitialized_input();
-    op.wire = to_bytes(proto);
-    return op;
-  });
+  return at_place([&] { return str_cat("op ", proto.name()); },
+                  [&] {
+                    Op op;
+                    op.name = proto.name();
+                    for (const auto& arg : proto.input_arg()) op.inputs.push_back(from_proto(arg));
+                    for (const auto& arg : proto.output_arg()) op.outputs.push_back(from_proto(arg));
+                    for (const auto& attr : proto.attr()) op.attrs.push_back(from_proto(attr, allowance));
+                    op.stateful = proto.is_stateful();
+                    op.commutative = proto.is_commutative();
+                    op.aggregate = proto.is_aggregate();
+                    op.allows_uninitialized_input = proto.allows_uninitialized_input();
+                    op.wire = to_bytes(proto);
+                    return op;
+                  });
 }
 
 pb::OpDef to_proto(const Op& op) {
