@@ -33,7 +33,7 @@ END {
       at = index(list[k], "=")
       name = substr(list[k], 1, at - 1)
       value[name] = substr(list[k], at + 1) + 0
-      if (name == "cairn" || name == "by-hand") continue
+      if (name == "cairn" || name ~ /^by-hand/) continue
       if (name ~ shelf_pattern) { if (shelf == "" || better(value[name], value[shelf])) shelf = name }
       else if (limit == "" || better(value[name], value[limit])) limit = name
     }
