@@ -16,10 +16,13 @@ void one(std::string_view bytes) {
   fs.set("t", data_block() + block_of(std::string(bytes)) + footer + from_hex(kTableMagicInHex));
   accepted([&] {
     const TableReader reader(fs, "t");
+    size_t size = 0;
     for (const auto& entry : reader.entries()) {
       require(reader.find(entry.key) == &entry, "a key is not found");
-      require(entry.key == "a" && entry.value == "b", "an entry that nobody wrote");
+      size += entry.value.size();
     }
+    // The index may name itself as a block of data: its checksum is right, and it is read as one.
+    require(size < fs.contents().at("t").size(), "values have more bytes than the file");
   });
 }
 
