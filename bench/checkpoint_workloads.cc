@@ -216,8 +216,8 @@ void report(const Options& o, const Workload& w, const char* metric, const Times
 void measure(const Options& o, const Workload& w, const Directory& directory) {
   Model model(w);
   ByHand hand(w, directory.path + "/plain");
-  std::optional<ByHandWithTable> with_table;  // which counts where there are many
-  if (w.tensors * kPiece > static_cast<size_t>(w.bytes()) * 100) with_table.emplace(w, directory.path + "/named");
+  std::optional<ByHandWithTable> with_table;
+  if (w.elements < 1000) with_table.emplace(w, directory.path + "/named");  // with larger tensors it does not count
   int64_t step = 0;
   std::string prefix;
   const auto save = [&] {
