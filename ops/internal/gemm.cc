@@ -175,7 +175,9 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
       if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p);
+#ifdef CAIRN_NARROW_CHOICE  // Eigen's is better where it is compiled for the machine
       if (m == 1 && n > kMostColumns && !tb) return single_row(c, p);
+#endif
     }
     in_pieces(c, p);
   }
