@@ -39,13 +39,17 @@ struct Directory {
   std::string path;
 };
 
+std::string name_of(int64_t i) {
+  char name[48];
+  std::snprintf(name, sizeof name, "layer_%05lld/weights", static_cast<long long>(i));
+  return name;
+}
+
 struct Model {
   Model(const Workload& w) : session(graph) {
     const Output zero = zeros(graph, {w.elements});
     for (int64_t i = 0; i < w.tensors; ++i) {
-      char name[48];
-      std::snprintf(name, sizeof name, "layer_%05lld/weights", static_cast<long long>(i));
-      variables.push_back(variable(zero, {.name = name}));
+      variables.push_back(variable(zero, {.name = name_of(i)}));
     }
     saver = Saver(graph, {.max_to_keep = 1});
     session.run(global_variables_initializer(graph));
@@ -117,11 +121,7 @@ class ByHandWithTable {
         data_(path + ".data"),
         index_(path + ".index"),
         memory_(tensors_ * size_, 'x') {
-    for (size_t i = 0; i < tensors_; ++i) {
-      char key[48];
-      std::snprintf(key, sizeof key, "layer_%05zu/weights", i);
-      keys_.emplace_back(key);
-    }
+    for (int64_t i = 0; i < w.tensors; ++i) keys_.push_back(name_of(i));
   }
 
   void save() {

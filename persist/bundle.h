@@ -16,11 +16,11 @@
 #include <atomic>
 #include <map>
 #include <memory>
-#include <memory_resource>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "persist/file.h"
@@ -30,6 +30,7 @@
 namespace cairn {
 
 class FiniteWatch;
+class StringPool;
 
 // "run/m" -> "run/m.index", "run/m.data-00001-of-00002".
 std::string bundle_index_path(const std::string& prefix);
@@ -141,6 +142,7 @@ class BundleReader {
   Tensor allocate_for(const BundleEntry& entry, const std::string& name) const;
   Tensor read_stored(const BundleEntry& entry, const std::string& name) const;
   void read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into) const;
+  void read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const;
   void read_strings(const BundleEntry& entry, const std::string& name, Tensor& into) const;
   void check_coverage(const BundleEntry& entry, const std::string& name, const TensorSlice& asked) const;
   void read_sliced_into(const BundleEntry& entry, const std::string& name, const TensorSlice& asked,
@@ -150,9 +152,7 @@ class BundleReader {
   std::string prefix_;
   int num_shards_ = 0;
   bool big_endian_ = false;
-  void read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const;
-
-  std::unique_ptr<std::pmr::memory_resource> keys_;
+  std::unique_ptr<StringPool> keys_;            // the letters of those below
   std::vector<Stored> stored_;                  // by key
   mutable std::atomic<size_t> last_found_ = 0;  // where in it the last search ended
   struct Ahead {                                // a stretch of a data file

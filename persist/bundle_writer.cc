@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <deque>
 #include <functional>
-#include <memory_resource>
 #include <set>
 
 #include "persist/bundle.h"
@@ -55,9 +54,7 @@ class Pieces {
     }
     if (i < list_.size() || !order_.empty())
       order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(i), static_cast<uint32_t>(list_.size()));
-    char* const kept = static_cast<char*>(keys_.allocate(key.size(), 1));
-    std::copy(key.begin(), key.end(), kept);
-    list_.push_back({{kept, key.size()}, {}});
+    list_.push_back({keys_.keep(key), {}});
     return &list_.back();
   }
   size_t size() const { return list_.size(); }
@@ -77,7 +74,7 @@ class Pieces {
     }
     return first;
   }
-  std::pmr::monotonic_buffer_resource keys_;
+  StringPool keys_;
   std::deque<Piece> list_;
   std::vector<uint32_t> order_;  // empty while the list is in order
 };

@@ -61,8 +61,8 @@ void Buffer::destroy() {
       char* const memory = reinterpret_cast<char*>(this) - shift_;
       this->~Buffer();
       std::free(memory);
-    }
       return;
+    }
     case Kind::kStrings:
       delete[] static_cast<std::string*>(data_);
       break;

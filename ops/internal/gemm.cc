@@ -77,7 +77,6 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
 }
 
 // ---- few columns, one row -------------------------------------------------------------------------------------------
-// ---------------------------------------------------------------------------------------------
 
 template <class T>
 Right<T> narrow_right(KernelContext& c, const Product<T>& p, int64_t width) {
@@ -175,9 +174,7 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
       if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p);
-#ifdef CAIRN_NARROW_CHOICE  // Eigen's is better where it is compiled for the machine
-      if (m == 1 && n > kMostColumns && !tb) return single_row(c, p);
-#endif
+      if (m == 1 && n > kMostColumns && !tb && narrow_kernels_of<T>().single_row) return single_row(c, p);
     }
     in_pieces(c, p);
   }

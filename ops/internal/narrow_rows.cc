@@ -4,8 +4,11 @@
 
 #include "ops/internal/narrow.h"
 
-#ifndef CAIRN_NARROW
+#ifdef CAIRN_NARROW
+#define CAIRN_SINGLE_ROW(T) single<T>
+#else
 #define CAIRN_NARROW plain
+#define CAIRN_SINGLE_ROW(T) nullptr
 #endif
 
 namespace cairn::CAIRN_NARROW {
@@ -257,6 +260,7 @@ NarrowKernel<T> kernel_for(int64_t n, int64_t k) {
 }  // namespace
 
 extern const NarrowKernels kKernels;
-const NarrowKernels kKernels = {{kernel_for<float>, single<float>}, {kernel_for<double>, single<double>}};
+const NarrowKernels kKernels = {{kernel_for<float>, CAIRN_SINGLE_ROW(float)},
+                                {kernel_for<double>, CAIRN_SINGLE_ROW(double)}};
 
 }  // namespace cairn::CAIRN_NARROW

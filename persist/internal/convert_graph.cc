@@ -114,20 +114,20 @@ pb::OpDef::AttrDef to_proto(const AttrDef& attr) {
 }  // namespace
 
 Op from_proto(const pb::OpDef& proto, Allowance& allowance) {
-  return at_place([&] { return str_cat("op ", proto.name()); },
-                  [&] {
-                    Op op;
-                    op.name = proto.name();
-                    for (const auto& arg : proto.input_arg()) op.inputs.push_back(from_proto(arg));
-                    for (const auto& arg : proto.output_arg()) op.outputs.push_back(from_proto(arg));
-                    for (const auto& attr : proto.attr()) op.attrs.push_back(from_proto(attr, allowance));
-                    op.stateful = proto.is_stateful();
-                    op.commutative = proto.is_commutative();
-                    op.aggregate = proto.is_aggregate();
-                    op.allows_uninitialized_input = proto.allows_uninitialized_input();
-                    op.wire = to_bytes(proto);
-                    return op;
-                  });
+  const auto place = [&] { return str_cat("op ", proto.name()); };
+  return at_place(place, [&] {
+    Op op;
+    op.name = proto.name();
+    for (const auto& arg : proto.input_arg()) op.inputs.push_back(from_proto(arg));
+    for (const auto& arg : proto.output_arg()) op.outputs.push_back(from_proto(arg));
+    for (const auto& attr : proto.attr()) op.attrs.push_back(from_proto(attr, allowance));
+    op.stateful = proto.is_stateful();
+    op.commutative = proto.is_commutative();
+    op.aggregate = proto.is_aggregate();
+    op.allows_uninitialized_input = proto.allows_uninitialized_input();
+    op.wire = to_bytes(proto);
+    return op;
+  });
 }
 
 pb::OpDef to_proto(const Op& op) {

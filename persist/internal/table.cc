@@ -124,9 +124,7 @@ TableReader::TableReader(FileSystem& fs, const std::string& path) : path_(path),
       if (!entries_.empty() && key <= entries_.back().key) corrupt(at, "bad entry in block (keys do not increase)");
       key_bytes += key.size();
       if (key_bytes / kMostKeyGrowth > file_.size()) corrupt(at, "bad block contents (keys grow without bound)");
-      char* const kept = static_cast<char*>(keys_->allocate(std::max<size_t>(key.size(), 1), 1));
-      std::copy(key.begin(), key.end(), kept);
-      entries_.push_back({{kept, key.size()}, value, handle.offset});
+      entries_.push_back({keys_->keep(key), value, handle.offset});
     });
   }
 }

@@ -37,6 +37,20 @@ class TableWriter {
   std::unique_ptr<Impl> impl_;
 };
 
+// Many short strings that are freed all at once.
+class StringPool {
+ public:
+  // A copy that lives as long as the pool.
+  std::string_view keep(std::string_view text) {
+    char* const kept = static_cast<char*>(memory_.allocate(text.size() + 1, 1));
+    text.copy(kept, text.size());
+    return {kept, text.size()};
+  }
+
+ private:
+  std::pmr::monotonic_buffer_resource memory_;
+};
+
 class TableReader {
  public:
   struct Entry {
@@ -53,11 +67,8 @@ class TableReader {
   const std::vector<Entry>& entries() const { return entries_; }
   // The entry of `key`, or null.
   const Entry* find(std::string_view key) const;
-
-  // Memory for as many small things as one likes, freed all at once.
-  using Memory = std::pmr::monotonic_buffer_resource;
   // What holds the keys, for one who keeps them for longer than the reader.
-  std::unique_ptr<Memory> take_keys() { return std::move(keys_); }
+  std::unique_ptr<StringPool> take_keys() { return std::move(keys_); }
 
  private:
   struct Handle {
@@ -71,7 +82,7 @@ class TableReader {
 
   std::string path_, file_;
   std::deque<std::string> uncompressed_;  // stable addresses: entries point into these
-  std::unique_ptr<Memory> keys_ = std::make_unique<Memory>();
+  std::unique_ptr<StringPool> keys_ = std::make_unique<StringPool>();
   std::vector<Entry> entries_;
 };
 

@@ -144,8 +144,7 @@ void Frame::run() {
       } else {
         for (const Turn& turn : turns_) {
           i = turn.step;
-          if (!turn.may_rest || needs_turn(i)) plan_->kernels[i](contexts_[i]);
-          end_step(i);
+          !turn.may_rest || needs_turn(i) ? run_step(i) : end_step(i);
         }
       }
     } else {

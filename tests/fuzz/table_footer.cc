@@ -21,8 +21,8 @@ void one(std::string_view bytes) {
       require(reader.find(entry.key) == &entry, "a key is not found");
       size += entry.value.size();
     }
-    // The index may name itself as a block of data: its checksum is right, and it is read as one.
-    require(size < fs.contents().at("t").size(), "values have more bytes than the file");
+    // The index may name itself as a block of data, and what it holds may be compressed: no more is sure.
+    require(size < 25 * fs.contents().at("t").size(), "values have many more bytes than the file");
   });
 }
 
