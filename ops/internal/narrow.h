@@ -13,7 +13,7 @@ namespace cairn {
 
 inline constexpr int kMostColumns = 16;
 
-// What gemm() computes, of which a piece is computed by one thread. Strides are those of the whole matrices.
+// What gemm() computes, of which a piece is computed by one thread.
 template <class T>
 struct Product {
   bool ta, tb;
@@ -21,6 +21,7 @@ struct Product {
   const T *a, *b;
   T* out;
   T alpha, beta;
+  int64_t lda = ta ? m : k, ldb = tb ? k : n;  // from one row of what is stored to the next
 };
 
 // B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which would be read beyond

@@ -94,8 +94,8 @@ class NarrowRows {
   // The elements of A that meet row q of B: beside each other where A is given transposed, else each in its own row.
   template <bool kTransposed>
   struct Left {
-    Left(const Product<T>& p, int64_t i) : stride(p.m) {
-      for (int r = 0; r < R; ++r) rows[r] = p.a + (kTransposed ? i : (i + r) * p.k);
+    Left(const Product<T>& p, int64_t i) : stride(p.lda) {
+      for (int r = 0; r < R; ++r) rows[r] = p.a + (kTransposed ? i : (i + r) * p.lda);
     }
     T at(int r, int64_t q) const { return kTransposed ? rows[0][q * stride + r] : rows[r][q]; }
     const T* rows[R];
@@ -223,13 +223,13 @@ void single(const Product<T>& p, int64_t begin, int64_t end) {
   const T* b = p.b + begin;
   T x[kAtOnce];
   int64_t q = 0;
-  for (; q + kAtOnce <= p.k; q += kAtOnce, b += kAtOnce * p.n) {
+  for (; q + kAtOnce <= p.k; q += kAtOnce, b += kAtOnce * p.ldb) {
     for (int r = 0; r < kAtOnce; ++r) x[r] = p.alpha * p.a[q + r];
-    add_columns<T, kAtOnce>(x, b, p.n, out, count);
+    add_columns<T, kAtOnce>(x, b, p.ldb, out, count);
   }
-  for (; q < p.k; ++q, b += p.n) {
+  for (; q < p.k; ++q, b += p.ldb) {
     x[0] = p.alpha * p.a[q];
-    add_columns<T, 1>(x, b, p.n, out, count);
+    add_columns<T, 1>(x, b, p.ldb, out, count);
   }
 }
 

@@ -49,14 +49,20 @@ class OneThread {
   int before_ = 1;
 };
 
+const Library& library() {
+  static const Library loaded;
+  return loaded;
+}
+
 }  // namespace
 
 bool onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t lda,
                   const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
-  static const Library library;
-  if (!library.sgemm) return false;
-  const OneThread alone(library);
-  return library.sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) == 0;
+  if (!library().sgemm) return false;
+  const OneThread alone(library());
+  return library().sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) == 0;
 }
+
+bool onednn_reads_in_place() { return library().sgemm && !__builtin_cpu_supports("avx512f"); }
 
 }  // namespace cairn
