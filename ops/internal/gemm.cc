@@ -119,7 +119,7 @@ void narrow(KernelContext& c, const Product<T>& p) {
 template <class T>
 void in_pieces(KernelContext& c, const Product<T>& p) {
   constexpr int64_t kShortest = 64, kPair = 512, kMostPairs = 8;
-  constexpr double kWorthwhile = 1e6;  // multiplications
+  constexpr double kWorthwhile = 4e5;  // multiplications
   const bool by_rows = p.m >= p.n;
   const int64_t side = by_rows ? p.m : p.n;
   int64_t step = side;
