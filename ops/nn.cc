@@ -141,8 +141,8 @@ constexpr OpDef kBiasAddGrad = {.name = "BiasAddGrad",
 
 constexpr double kSeluScale = 1.0507009873554804934193349852946, kSeluAlpha = 1.7580993408473768599402175208123;
 
-// A functor made of F::packet, which Eigen computes a register at a time, and F::finish, of an element and its packet's
-// value.
+// A functor made of F::of, one of the functions that are computed a register at a time, and F::finish, of an element
+// and that function's value.
 template <class F, int kTenths>
 struct Packed {
   static constexpr double kCost = kTenths * 0.1;
@@ -150,12 +150,11 @@ struct Packed {
   T operator()(T x) const;  // for its type only
   template <class T>
   static void run(const T* x, T* out, int64_t n) {
-    by_packets(
-        x, out, n, [](const auto& in) { return F::packet(in); }, [](auto a, auto b) { return F::finish(a, b); });
+    by_packets(x, out, n, F::of(packet_functions<Wide<T>>()), [](auto a, auto b) { return F::finish(a, b); });
   }
 };
 struct EluParts {
-  static auto packet(const auto& x) { return x.expm1(); }
+  static auto of(const auto& functions) { return functions.expm1; }
   template <class T>
   static T finish(T x, T e) {
     return x < T(0) ? e : x;
@@ -168,7 +167,7 @@ struct SeluParts : EluParts {
   }
 };
 struct SoftplusParts {
-  static auto packet(const auto& x) { return (-x.abs()).exp().log1p(); }
+  static auto of(const auto& functions) { return functions.softplus; }
   template <class T>
   static T finish(T x, T e) {
     return x > T(0) ? x + e : e;

@@ -5,6 +5,7 @@
 
 #include "ops/array.h"
 #include "ops/internal/building.h"
+#include "ops/internal/eigen.h"
 #include "ops/internal/packets.h"
 #include "ops/internal/sums.h"
 #include "ops/joining.h"
@@ -62,8 +63,7 @@ void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t en
     W* const e = out + row * cols;
     const W most = greatest(in, cols);
     each(cols, [=](int64_t j) { e[j] = widen(in[j]) - most; });
-    by_packets(
-        e, e, cols, [](const auto& d) { return d.exp(); }, [](W, W y) { return y; });
+    by_packets(e, e, cols, packet_functions<W>().exp, [](W, W y) { return y; });
     finish(Row<T>{row, in, most, steady_sum<W>(cols, [e](int64_t j) { return e[j]; }), e, e});
   }
 }
@@ -88,8 +88,7 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
       most[i] = d.maxCoeff();
       d -= most[i];
     }
-    Array all(block, n * width);
-    all = all.exp();
+    packet_functions<W>().exp(block, block, n * width);
     for (int64_t i = 0; i < n; ++i) {
       W* const row = block + i * width;
       const int64_t at = (first + i) * cols;

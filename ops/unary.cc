@@ -18,7 +18,7 @@ struct Libm {
   double operator()(double x) const { return F(x); }
 };
 
-// Functions that Eigen has for whole registers (ops/internal/packets.h).
+// Functions that are computed a register at a time.
 template <class E, int kTenths>
 struct Packets {
   static constexpr double kCost = kTenths * 0.1;
@@ -26,7 +26,7 @@ struct Packets {
   T operator()(T x) const;  // for its type only
   template <class T>
   static void run(const T* x, T* out, int64_t n) {
-    by_packets(x, out, n, E(), [](auto from, auto y) {
+    by_packets(x, out, n, E::of(packet_functions<Wide<T>>()), [](auto from, auto y) {
       if constexpr (requires { E::finish(from, y); }) {
         return E::finish(from, y);
       } else {
@@ -36,36 +36,35 @@ struct Packets {
   }
 };
 
-struct ExpExpression {
-  auto operator()(const auto& x) const { return x.exp(); }
-  // With narrow registers Eigen goes no lower than e^-88, also for -inf. Below these there is no denormal either.
+struct ExpParts {
+  static auto of(const auto& functions) { return functions.exp; }
+  // What is computed may go no lower than e^-88, also for -inf. Below these there is no denormal either.
   template <class W>
   static W finish(W x, W y) {
     return x < (sizeof(W) == 4 ? W(-104) : W(-746)) ? W(0) : y;
   }
 };
-struct LogExpression {
-  auto operator()(const auto& x) const { return x.log(); }
+struct LogParts {
+  static auto of(const auto& functions) { return functions.log; }
 };
-struct SinExpression {
-  auto operator()(const auto& x) const { return x.sin(); }
+struct SinParts {
+  static auto of(const auto& functions) { return functions.sin; }
 };
-struct CosExpression {
-  auto operator()(const auto& x) const { return x.cos(); }
+struct CosParts {
+  static auto of(const auto& functions) { return functions.cos; }
 };
-struct TanhExpression {
-  auto operator()(const auto& x) const { return x.tanh(); }
+struct TanhParts {
+  static auto of(const auto& functions) { return functions.tanh; }
 };
-struct SigmoidExpression {
-  // Eigen's logistic() is off by 1e-4 of its value where that is small.
-  auto operator()(const auto& x) const { return (1 + (-x).exp()).inverse(); }
+struct SigmoidParts {
+  static auto of(const auto& functions) { return functions.sigmoid; }
 };
-using Exp = Packets<ExpExpression, 6>;
-using Log = Packets<LogExpression, 8>;
-using Sin = Packets<SinExpression, 10>;
-using Cos = Packets<CosExpression, 10>;
-using Tanh = Packets<TanhExpression, 8>;
-using Sigmoid = Packets<SigmoidExpression, 8>;
+using Exp = Packets<ExpParts, 6>;
+using Log = Packets<LogParts, 8>;
+using Sin = Packets<SinParts, 10>;
+using Cos = Packets<CosParts, 10>;
+using Tanh = Packets<TanhParts, 8>;
+using Sigmoid = Packets<SigmoidParts, 8>;
 using Expm1 = Libm<std::expm1, std::expm1, 6>;
 using Log1p = Libm<std::log1p, std::log1p, 6>;
 using Tan = Libm<std::tan, std::tan, 10>;

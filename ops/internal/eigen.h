@@ -1,17 +1,7 @@
 // Tensors as Eigen sees them. Included by kernels only.
 #pragma once
 
-// gcc 12 takes the undefined registers inside its own AVX-512 intrinsics for mistakes.
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
-#pragma GCC diagnostic ignored "-Wuninitialized"
-#endif
-#include <Eigen/Core>
-#if defined(__GNUC__) && !defined(__clang__)
-#pragma GCC diagnostic pop
-#endif
-
+#include "ops/internal/eigen_core.h"
 #include "runtime/tensor.h"
 
 namespace cairn {

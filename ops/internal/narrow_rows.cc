@@ -1,17 +1,17 @@
-// Compiled once for each set of instructions that is chosen from, in a namespace of its own (CAIRN_NARROW). Only what
+// Compiled once for each set of instructions that is chosen from, in a namespace of its own (CAIRN_VARIANT). Only what
 // stands here unnamed may be called: a function shared by name could be linked in from the wrong set.
 #include <cstring>
 
 #include "ops/internal/narrow.h"
 
-#ifdef CAIRN_NARROW
+#ifdef CAIRN_VARIANT
 #define CAIRN_SINGLE_ROW(T) single<T>
 #else
-#define CAIRN_NARROW plain
+#define CAIRN_VARIANT plain
 #define CAIRN_SINGLE_ROW(T) nullptr
 #endif
 
-namespace cairn::CAIRN_NARROW {
+namespace cairn::CAIRN_VARIANT {
 namespace {
 
 #if defined(__AVX512F__)
@@ -259,8 +259,8 @@ NarrowKernel<T> kernel_for(int64_t n, int64_t k) {
 
 }  // namespace
 
-extern const NarrowKernels kKernels;
-const NarrowKernels kKernels = {{kernel_for<float>, CAIRN_SINGLE_ROW(float)},
-                                {kernel_for<double>, CAIRN_SINGLE_ROW(double)}};
+extern const NarrowKernels kNarrow;
+const NarrowKernels kNarrow = {{kernel_for<float>, CAIRN_SINGLE_ROW(float)},
+                               {kernel_for<double>, CAIRN_SINGLE_ROW(double)}};
 
-}  // namespace cairn::CAIRN_NARROW
+}  // namespace cairn::CAIRN_VARIANT
