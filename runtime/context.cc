@@ -127,16 +127,16 @@ struct SizeClass {
   size_t bytes;
 };
 
-// Multiples of a cache line up to 256, then four steps for each power of two.
+// Multiples of a cache line up to 512, then eight steps for each power of two.
 SizeClass class_above(size_t bytes) {
-  if (bytes <= 256) {
+  if (bytes <= 512) {
     const size_t lines = bytes == 0 ? 1 : (bytes + 63) / 64;
     return {static_cast<int>(lines) - 1, lines * 64};
   }
   const int octave = std::bit_width(bytes - 1) - 1;  // 2^octave < bytes <= 2^(octave+1)
-  const size_t step = size_t{1} << (octave - 2), base = size_t{1} << octave;
-  const size_t steps = (bytes - base + step - 1) / step;  // 1..4
-  return {4 + (octave - 8) * 4 + static_cast<int>(steps) - 1, base + steps * step};
+  const size_t step = size_t{1} << (octave - 3), base = size_t{1} << octave;
+  const size_t steps = (bytes - base + step - 1) / step;  // 1..8
+  return {8 + (octave - 9) * 8 + static_cast<int>(steps) - 1, base + steps * step};
 }
 
 }  // namespace
@@ -150,6 +150,7 @@ BufferRef Arena::take(size_t bytes) {
     return block;
   }
   ++allocations_;
+  bytes_ += static_cast<int64_t>(size.bytes);
   BufferRef block(Buffer::allocate(size.bytes));
   block->set_home(this);
   return block;

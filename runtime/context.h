@@ -204,12 +204,13 @@ class Arena {
   bool strayed = false;
   // Blocks got from the system so far: constant once a step has run.
   int64_t allocations() const { return allocations_; }
+  int64_t bytes() const { return bytes_; }
 
  private:
-  // Sizes are rounded up to four steps per power of two, so that blocks fit again.
-  static constexpr int kClasses = 4 * 64;
+  // Sizes are rounded up to eight steps per power of two, so that blocks fit again.
+  static constexpr int kClasses = 8 * 64;
   std::vector<BufferRef> free_[kClasses];
-  int64_t allocations_ = 0;
+  int64_t allocations_ = 0, bytes_ = 0;
 };
 
 // A call without arguments, kept by its bytes.

@@ -315,7 +315,8 @@ std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
   return results_;
 }
 
-int64_t Call::allocations() const { return frame_ ? frame_->allocations() : 0; }
+int64_t Call::allocations() const { return frame_ ? frame_->arena().allocations() : 0; }
+int64_t Call::allocated_bytes() const { return frame_ ? frame_->arena().bytes() : 0; }
 
 size_t Session::num_plans() const {
   std::lock_guard lock(state_->plans_mutex);

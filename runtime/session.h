@@ -100,6 +100,8 @@ class Call {
   std::span<const Tensor> operator()() { return (*this)(std::span<const Tensor>()); }
   // Blocks of memory got from the system since it was made; constant from the second call on while shapes stay.
   int64_t allocations() const;
+  // Their bytes.
+  int64_t allocated_bytes() const;
 
  private:
   friend class Session;

@@ -43,7 +43,7 @@ class Frame {
   void collect(std::vector<Tensor>& results);
   // Takes memory of results no longer wanted back.
   void recycle(std::vector<Tensor>& results);
-  int64_t allocations() const { return arena_.allocations(); }
+  const Arena& arena() const { return arena_; }
 
  private:
   // Where the outputs of a run stood: `block` where a kernel allocated it, `held` whoever did.

@@ -82,7 +82,10 @@ TEST_CASE("Products of float matrices agree with a naive loop, transposed or not
 }
 TEST_CASE("Large products agree with a naive loop, whichever library multiplies", "[matmul]") {
   for (const bool ta : {false, true}) {
-    for (const bool tb : {false, true}) check_product<float>(ta, tb, 1, 170, 280, 100);
+    for (const bool tb : {false, true}) {
+      check_product<float>(ta, tb, 1, 170, 280, 100);
+      check_product<float>(ta, tb, 1, 512, 512, 300);  // rows a multiple of 2 KiB apart
+    }
   }
 }
 TEST_CASE("Products of double matrices agree with a naive loop", "[matmul]") { check_products<double>(); }
