@@ -11,6 +11,7 @@ function ratio(other) { return value["cairn"] / other }
 BEGIN { shelf_pattern = "^(libtorch|torch|numpy|onnxruntime|tfjs|node|python3)" }
 {
   metric = field("metric")
+  if (field("workload") == "W8-core-to-core") core_to_core = field("value")
   if (metric == "loss_step10" || metric == "") next
   cell = field("workload") "|" field("batch") "|" field("threads") "|" metric "|" field("unit")
   if (!(cell in seen)) { seen[cell] = 1; cells[++count] = cell }
@@ -19,7 +20,10 @@ BEGIN { shelf_pattern = "^(libtorch|torch|numpy|onnxruntime|tfjs|node|python3)" 
 END {
   print "# Measured"
   print ""
-  print "Medians over interleaved rounds; times: less is better, rates (GB/s): more. \"of\" is Cairn's figure over the other's."
+  printf "%s", machine
+  if (core_to_core != "") printf "; a cache line from one to the other in %.0f ns", core_to_core
+  printf ". Medians over %d interleaved round%s.\n", rounds, rounds == 1 ? "" : "s"
+  print "Times: less is better; rates (GB/s): more. \"of\" is Cairn's figure over the other's."
   print ""
   print "| workload | batch | threads | metric | Cairn | best limit | of | best shelf peer | of |"
   print "|---|---:|---:|---|---:|---|---:|---|---:|"

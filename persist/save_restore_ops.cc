@@ -37,11 +37,14 @@ const std::string& path_at(KernelContext& c, int i) {
 
 namespace {
 
-// Everything wrong with what is asked for, before anything is read; in TensorFlow's words for the format.
-void check_entries(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
-                   std::span<const DType> dtypes) {
+// Everything wrong with what is asked for, before anything is read; in TensorFlow's words for the format. Gives the
+// number of elements of each.
+std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
+                                   std::span<const DType> dtypes) {
   const bool v1 = reader.version() == CheckpointFormat::kV1;
   std::string missing, mismatched;
+  std::vector<int64_t> elements;
+  elements.reserve(names.size());
   for (size_t i = 0; i < names.size(); ++i) {
     const auto entry = reader.find(names[i]);
     if (!entry) {
@@ -54,29 +57,48 @@ void check_entries(KernelContext& c, const CheckpointReader& reader, std::span<c
                                  entry->dtype, " instead: tensor_name = ", names[i])
                        : str_cat("tensor_name = ", names[i], "; expected dtype ", dtypes[i],
                                  " does not equal original dtype ", entry->dtype);
+    } else {
+      elements.push_back(entry->shape.num_elements());
     }
   }
   if (!missing.empty()) c.fail(str_cat(missing, " '", reader.prefix(), "'"), Code::kNotFound);
   if (!mismatched.empty()) c.fail(mismatched);
+  return elements;
+}
+
+// One tensor, or the part of it that `spec` asks for.
+Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::string& name, const std::string& spec) {
+  const auto part = parse_shape_and_slice(spec);
+  if (!part) return reader.get_tensor(name);
+  if (const Shape stored = reader.find(name)->shape; !(part->full == stored)) {
+    c.fail(str_cat("tensor_name = ", name, "; shape in shape_and_slice spec ", part->full,
+                   " does not match the shape stored in checkpoint: ", stored));
+  }
+  return reader.get_tensor(name, part->slice);
 }
 
 }  // namespace
 
 void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
                      std::span<const std::string> specs, std::span<const DType> dtypes) {
-  check_entries(c, reader, names, dtypes);
+  constexpr int64_t kLarge = 1 << 20;  // elements; smaller tensors lie side by side and are read together
+  const std::vector<int64_t> elements = check_entries(c, reader, names, dtypes);
+  std::vector<Tensor> values(names.size());
+  std::vector<size_t> large;
   for (size_t i = 0; i < names.size(); ++i) {
-    const auto part = parse_shape_and_slice(specs[i]);
-    if (!part) {
-      c.set(static_cast<int>(i), reader.get_tensor(names[i]));
-      continue;
+    if (elements[i] >= kLarge) {
+      large.push_back(i);
+    } else {
+      values[i] = restored(c, reader, names[i], specs[i]);
     }
-    if (const Shape stored = reader.find(names[i])->shape; !(part->full == stored)) {
-      c.fail(str_cat("tensor_name = ", names[i], "; shape in shape_and_slice spec ", part->full,
-                     " does not match the shape stored in checkpoint: ", stored));
-    }
-    c.set(static_cast<int>(i), reader.get_tensor(names[i], part->slice));
   }
+  c.parallel_for(static_cast<int64_t>(large.size()), 1e6, [&](int64_t begin, int64_t end) {
+    for (int64_t k = begin; k < end; ++k) {
+      const size_t i = large[static_cast<size_t>(k)];
+      values[i] = restored(c, reader, names[i], specs[i]);
+    }
+  });
+  for (size_t i = 0; i < values.size(); ++i) c.set(static_cast<int>(i), std::move(values[i]));
 }
 
 void shape_of_parts(ShapeContext& c, int i) {

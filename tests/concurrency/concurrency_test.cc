@@ -1,6 +1,7 @@
 // What several threads do at once, small enough to run under a race detector (`./dev test --tsan`): no test here can
 // show by itself that there are no races.
 #include <atomic>
+#include <fstream>
 #include <functional>
 #include <thread>
 
@@ -136,6 +137,36 @@ TEST_CASE("Of two writers into one directory each save is whole or refused, and 
   const auto latest = latest_checkpoint(dir.path().string());
   REQUIRE(latest);
   CheckpointReader(*latest).verify();
+}
+
+TEST_CASE("Large tensors are restored by all threads, or none where one is damaged, which is named", "[concurrency]") {
+  const TempDir dir;
+  Graph graph;
+  std::vector<Variable> variables;
+  for (int i = 0; i < 5; ++i) {
+    variables.push_back(variable(fill(graph, {1100, 1000}, 0.5f + static_cast<float>(i)), {.name = str_cat("v", i)}));
+  }
+  Saver saver(graph);
+  Session session(graph, {.threads = 4});
+  session.run(global_variables_initializer(graph));
+  const std::string prefix = saver.save(session, (dir / "m").string());
+  const auto first_elements = [&] {
+    std::vector<float> all;
+    for (const Variable& v : variables) all.push_back(session.value(v).data<float>()[0]);
+    return all;
+  };
+  for (const Variable& v : variables) session.set_value(v, Tensor::zeros(DType::kFloat, {1100, 1000}));
+  saver.restore(session, prefix);
+  CHECK(first_elements() == std::vector{0.5f, 1.5f, 2.5f, 3.5f, 4.5f});
+
+  std::fstream file(prefix + ".data-00000-of-00001", std::ios::in | std::ios::out | std::ios::binary);
+  for (const int damaged : {1, 3}) file.seekp(int64_t{damaged} * 4'400'000 + 4'000'000) << '\1';
+  file.close();
+  for (const Variable& v : variables) session.set_value(v, Tensor::zeros(DType::kFloat, {1100, 1000}));
+  const Error error = error_of([&] { saver.restore(session, prefix); });
+  CHECK(error.code() == Code::kDataLoss);
+  CHECK_THAT(error.what(), Catch::Matchers::Contains("'v1'"));
+  CHECK(first_elements() == std::vector(5, 0.0f));
 }
 
 TEST_CASE("Training goes on while a checkpoint is written, which holds the values of its step", "[concurrency]") {
