@@ -46,7 +46,7 @@ std::string name_of(int64_t i) {
 }
 
 struct Model {
-  Model(const Workload& w) : session(graph) {
+  Model(const Workload& w, int threads) : session(graph, {.threads = threads}) {
     const Output zero = zeros(graph, {w.elements});
     for (int64_t i = 0; i < w.tensors; ++i) {
       variables.push_back(variable(zero, {.name = name_of(i)}));
@@ -214,7 +214,7 @@ void report(const Options& o, const Workload& w, const char* metric, const Times
 }
 
 void measure(const Options& o, const Workload& w, const Directory& directory) {
-  Model model(w);
+  Model model(w, o.threads);
   ByHand hand(w, directory.path + "/plain");
   std::optional<ByHandWithTable> with_table;
   if (w.elements < 1000) with_table.emplace(w, directory.path + "/named");  // with larger tensors it does not count

@@ -119,11 +119,11 @@ void narrow(KernelContext& c, const Product<T>& p) {
 template <class T>
 void in_pieces(KernelContext& c, const Product<T>& p) {
   constexpr int64_t kShortest = 64, kPair = 512, kMostPairs = 8;
-  constexpr double kWorthwhile = 4e5;  // multiplications
+  const double worthwhile = p.m == 1 ? 1.5e5 : 4e5;  // multiplications; a single row waits for memory
   const bool by_rows = p.m >= p.n;
   const int64_t side = by_rows ? p.m : p.n;
   int64_t step = side;
-  if (side >= kShortest && multiplications(p) > kWorthwhile) {
+  if (side >= kShortest && multiplications(p) > worthwhile) {
     const int64_t wanted = 2 * std::clamp<int64_t>(side / kPair, 1, kMostPairs);
     step = ((side + wanted - 1) / wanted + 15) / 16 * 16;
   }
