@@ -141,18 +141,6 @@ constexpr OpDef kBiasAddGrad = {.name = "BiasAddGrad",
 
 constexpr double kSeluScale = 1.0507009873554804934193349852946, kSeluAlpha = 1.7580993408473768599402175208123;
 
-// A functor made of F::of, one of the functions that are computed a register at a time, and F::finish, of an element
-// and that function's value.
-template <class F, int kTenths>
-struct Packed {
-  static constexpr double kCost = kTenths * 0.1;
-  template <class T>
-  T operator()(T x) const;  // for its type only
-  template <class T>
-  static void run(const T* x, T* out, int64_t n) {
-    by_packets(x, out, n, F::of(packet_functions<Wide<T>>()), [](auto a, auto b) { return F::finish(a, b); });
-  }
-};
 struct EluParts {
   static auto of(const auto& functions) { return functions.expm1; }
   template <class T>
@@ -173,9 +161,9 @@ struct SoftplusParts {
     return x > T(0) ? x + e : e;
   }
 };
-using EluOf = Packed<EluParts, 10>;
-using SeluOf = Packed<SeluParts, 10>;
-using SoftplusOf = Packed<SoftplusParts, 15>;
+using EluOf = Packets<EluParts, 10>;
+using SeluOf = Packets<SeluParts, 10>;
+using SoftplusOf = Packets<SoftplusParts, 15>;
 
 // Comparisons stand so that NaN comes through.
 struct Light {

@@ -18,24 +18,6 @@ struct Libm {
   double operator()(double x) const { return F(x); }
 };
 
-// Functions that are computed a register at a time.
-template <class E, int kTenths>
-struct Packets {
-  static constexpr double kCost = kTenths * 0.1;
-  template <class T>
-  T operator()(T x) const;  // for its type only
-  template <class T>
-  static void run(const T* x, T* out, int64_t n) {
-    by_packets(x, out, n, E::of(packet_functions<Wide<T>>()), [](auto from, auto y) {
-      if constexpr (requires { E::finish(from, y); }) {
-        return E::finish(from, y);
-      } else {
-        return y;
-      }
-    });
-  }
-};
-
 struct ExpParts {
   static auto of(const auto& functions) { return functions.exp; }
   // What is computed may go no lower than e^-88, also for -inf. Below these there is no denormal either.

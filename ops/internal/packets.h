@@ -34,4 +34,23 @@ void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function,
   }
 }
 
+// What happens to an element (elementwise.h): F::of picks one of the functions; F::finish, where F has it, makes the
+// result of an element and that function's value. kTenths: of a nanosecond, for each.
+template <class F, int kTenths>
+struct Packets {
+  static constexpr double kCost = kTenths * 0.1;
+  template <class T>
+  T operator()(T x) const;  // for its type only
+  template <class T>
+  static void run(const T* x, T* out, int64_t n) {
+    by_packets(x, out, n, F::of(packet_functions<Wide<T>>()), [](auto from, auto y) {
+      if constexpr (requires { F::finish(from, y); }) {
+        return F::finish(from, y);
+      } else {
+        return y;
+      }
+    });
+  }
+};
+
 }  // namespace cairn
