@@ -243,7 +243,8 @@ int64_t KernelContext::piece_size(int64_t n, double cost) {
   const int64_t pieces =
       std::min(static_cast<int64_t>(worth), kMostPieces) & ~int64_t{1};  // for two threads as for many
   const int64_t size = (n + pieces - 1) / pieces;
-  return n < kGranule * pieces ? size : (size + kGranule - 1) / kGranule * kGranule;
+  const bool fine = size < 16 * kGranule;  // a granule more would make them uneven
+  return fine ? size : (size + kGranule - 1) / kGranule * kGranule;
 }
 
 void KernelContext::run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body) {

@@ -108,7 +108,7 @@ template <class T>
 void narrow(KernelContext& c, const Product<T>& p) {
   const NarrowKernel<T> kernel = narrow_kernels_of<T>().narrow(p.n, p.k);
   const Right<T> b = kernel.width > 0 ? narrow_right(c, p, kernel.width) : Right<T>();
-  c.parallel_for((p.m + kernel.rows - 1) / kernel.rows, 0.4 * kernel.rows * static_cast<double>(p.k),
+  c.parallel_for(p.m, 0.4 * static_cast<double>(p.k),
                  [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
 }
 

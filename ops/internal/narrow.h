@@ -35,9 +35,8 @@ struct Right {
 
 template <class T>
 struct NarrowKernel {
-  int rows;       // of the result, done at a time
   int64_t width;  // of the copied rows of B; 0: it reads none
-  // Rows [begin * rows, end * rows) of the result, as far as there are any.
+  // Rows [begin, end) of the result.
   void (*run)(const Product<T>&, const Right<T>&, int64_t begin, int64_t end);
 };
 

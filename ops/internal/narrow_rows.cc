@@ -1,6 +1,7 @@
 // Compiled once for each set of instructions that is chosen from, in a namespace of its own (CAIRN_VARIANT). Only what
 // stands here unnamed may be called: a function shared by name could be linked in from the wrong set.
 #include <cstring>
+#include <utility>
 
 #include "ops/internal/narrow.h"
 
@@ -165,7 +166,6 @@ void outer_row(T left, const T* right, T beta, T* out) {
 
 template <class T, int N>
 void outer_product(const Product<T>& p, const Right<T>&, int64_t begin, int64_t end) {
-  if (end > p.m) end = p.m;
   T right[N];
   std::memcpy(right, p.b, sizeof right);
   const T *a = p.a, alpha = p.alpha, beta = p.beta;
@@ -182,7 +182,7 @@ NarrowKernel<T> outer_product_for(int64_t n) {
   if constexpr (N > 2) {
     if (n < N) return outer_product_for<T, N - 1>(n);
   }
-  return {1, 0, outer_product<T, N>};
+  return {0, outer_product<T, N>};
 }
 
 // kRegisters registers of kCount columns of a single row: out += the sum over kRows rows of B.
@@ -233,19 +233,29 @@ void single(const Product<T>& p, int64_t begin, int64_t end) {
   }
 }
 
-template <class T, int C>
-constexpr int kRows = C < kSums ? kSums / C : 1;
+// Rows at a time: as many as there are registers for. Where they are few, their sums are split instead, to have as many
+// additions under way.
+template <int C>
+constexpr int kMostRows = C < kSums ? kSums / C : 1;
+template <int C, int R>
+constexpr int kChainsOf = R == 1 || R * C <= kSums / 4 ? 4 : R * C <= kSums / 2 ? 2 : 1;
+
+// In blocks of one height, or nearly: a low one at the end would read B for a few rows alone.
+template <class T, int C, int... kLess>
+void run_blocks(const Product<T>& p, const Right<T>& b, int64_t begin, int64_t end,
+                std::integer_sequence<int, kLess...>) {
+  using Block = void (*)(const Product<T>&, const Right<T>&, int64_t);
+  static constexpr Block kBlocks[] = {do_rows<T, kLess + 1, C, kChainsOf<C, kLess + 1>>...};
+  const int64_t rows = end - begin, blocks = (rows + kMostRows<C> - 1) / kMostRows<C>;
+  for (int64_t i = 0; i < blocks; ++i) {
+    const int64_t first = rows * i / blocks, next = rows * (i + 1) / blocks;
+    kBlocks[next - first - 1](p, b, begin + first);
+  }
+}
 
 template <class T, int C>
 void run(const Product<T>& p, const Right<T>& b, int64_t begin, int64_t end) {
-  for (int64_t piece = begin; piece < end; ++piece) {
-    int64_t i = piece * kRows<T, C>;
-    if (i + kRows<T, C> <= p.m) {
-      do_rows<T, kRows<T, C>, C, 1>(p, b, i);
-    } else {
-      for (; i < p.m; ++i) do_rows<T, 1, C, 4>(p, b, i);
-    }
-  }
+  run_blocks<T, C>(p, b, begin, end, std::make_integer_sequence<int, kMostRows<C>>());
 }
 
 template <class T, int C = kMostColumns / kLanes<T>>
@@ -254,7 +264,7 @@ NarrowKernel<T> kernel_for(int64_t n, int64_t k) {
   if constexpr (C > 1) {
     if (n <= (C - 1) * kLanes<T>) return kernel_for<T, C - 1>(n, k);
   }
-  return {kRows<T, C>, C * kLanes<T>, run<T, C>};
+  return {C * kLanes<T>, run<T, C>};
 }
 
 }  // namespace
