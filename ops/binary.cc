@@ -195,6 +195,7 @@ constexpr OpDef binary(std::string_view name, std::string_view types, Grads (*gr
           .attrs = types,
           .commutative = commutative,
           .aggregate = aggregate,
+          .by_rows = ByRows::kTakesAny,
           .shape = broadcast_shape,
           .prepare = binary_prepare<F, Types>,
           .gradient = gradient};

@@ -20,7 +20,7 @@ Kernel matmul_prepare(const KernelSetup& s) {
     return [=](KernelContext& c) {
       const auto [m, n, k] = product_extents(c.node(), c.input(0), c.input(1), ta, tb);
       c.allocate(0, {m, n});
-      gemm<T>(c, ta, tb, m, n, k, c.in<T>(0), c.in<T>(1), c.out<T>(0));
+      gemm<T>(c, ta, tb, m, n, k, c.in<T>(0), c.in<T>(1), c.out<T>(0), T(1), T(0), ByRows::kMakes);
     };
   });
 }
@@ -42,6 +42,7 @@ constexpr OpDef kMatMul = {.name = "MatMul",
                            .attrs =
                                "transpose_a: bool = false, transpose_b: bool = false, "
                                "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}",
+                           .by_rows = ByRows::kMakes,
                            .shape = matmul_shape,
                            .prepare = matmul_prepare,
                            .gradient = matmul_gradient};

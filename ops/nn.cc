@@ -68,7 +68,7 @@ Kernel bias_add_prepare(const KernelSetup& s) {
       const T *value = c.in<T>(0), *bias = c.in<T>(1);
       T* out = static_cast<T*>(c.allocate_or_reuse(0, 0, shape).raw_data());
       if (n.inner == 1) {
-        c.parallel_for(n.outer, 0.2 * static_cast<double>(n.count) + 2, [&](int64_t begin, int64_t end) {
+        c.parallel_rows(n.outer, 0.2 * static_cast<double>(n.count) + 2, [&](int64_t begin, int64_t end) {
           for (int64_t row = begin * n.count; row < end * n.count; row += n.count)
             each(n.count, [=](int64_t i) { out[row + i] = add_elements(value[row + i], bias[i]); });
         });
@@ -119,6 +119,7 @@ constexpr OpDef kBiasAdd = {.name = "BiasAdd",
                             .inputs = "value: T, bias: T",
                             .outputs = "output: T",
                             .attrs = "T: numbertype, data_format: {'NHWC', 'NCHW'} = 'NHWC'",
+                            .by_rows = ByRows::kTakesFirst,
                             .shape = bias_add_shape,
                             .prepare = bias_add_prepare,
                             .gradient = bias_add_gradient};
@@ -126,6 +127,7 @@ constexpr OpDef kBiasAddV1 = {.name = "BiasAddV1",
                               .inputs = "value: T, bias: T",
                               .outputs = "output: T",
                               .attrs = "T: numbertype",
+                              .by_rows = ByRows::kTakesFirst,
                               .shape = bias_add_shape,
                               .prepare = bias_add_prepare,
                               .gradient = bias_add_v1_gradient};
@@ -277,6 +279,7 @@ constexpr OpDef activation(std::string_view name, std::string_view attrs, Kernel
           .inputs = "features: T",
           .outputs = "activations: T",
           .attrs = attrs,
+          .by_rows = ByRows::kTakesFirst,
           .shape = unchanged_shape,
           .prepare = prepare,
           .gradient = gradient};
@@ -288,6 +291,7 @@ constexpr OpDef activation_grad(std::string_view name, std::string_view inputs, 
           .inputs = inputs,
           .outputs = "backprops: T",
           .attrs = attrs,
+          .by_rows = ByRows::kTakesAny,
           .shape = same_shape,
           .prepare = prepare,
           .gradient = gradient};

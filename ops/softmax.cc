@@ -102,9 +102,12 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
 template <class T, class Finish>
 void for_rows(KernelContext& c, const T* x, Wide<T>* out, const Rows& rows, const Finish& finish) {
   const int64_t cols = rows.cols;
-  c.parallel_for(rows.count, 2 * static_cast<double>(cols) + 10, [=, &finish](int64_t begin, int64_t end) {
+  const double cost = 2 * static_cast<double>(cols) + 10;
+  const auto piece = [=, &finish](int64_t begin, int64_t end) {
     (cols <= kShort ? short_rows<T, Finish> : long_rows<T, Finish>)(x, out, cols, begin, end, finish);
-  });
+  };
+  // 16-bit rows are not whole before Work::done().
+  is_half<T> ? c.parallel_for(rows.count, cost, piece) : c.parallel_rows(rows.count, cost, piece);
 }
 
 // Memory to work in for an output: its own, or floats beside it when it holds 16-bit values; done() brings them over.
@@ -182,6 +185,7 @@ constexpr OpDef kSoftmax = {.name = "Softmax",
                             .inputs = "logits: T",
                             .outputs = "softmax: T",
                             .attrs = kFloatAttrs,
+                            .by_rows = ByRows::kTakesFirst,
                             .shape = rows_shape,
                             .prepare = softmax_prepare,
                             .gradient = softmax_gradient};
@@ -189,6 +193,7 @@ constexpr OpDef kLogSoftmax = {.name = "LogSoftmax",
                                .inputs = "logits: T",
                                .outputs = "logsoftmax: T",
                                .attrs = kFloatAttrs,
+                               .by_rows = ByRows::kTakesFirst,
                                .shape = rows_shape,
                                .prepare = log_softmax_prepare,
                                .gradient = log_softmax_gradient};
@@ -205,6 +210,7 @@ void cross_entropy_shape(ShapeContext& c) {
 template <class T>
 Tensor stretched(KernelContext& c, const Tensor& t, const Shape& shape) {
   if (t.shape() == shape) return t;
+  c.await_rows();
   const T* from = static_cast<const T*>(t.raw_data());
   Tensor result = c.scratch(dtype_of<T>, shape);
   T* to = result.data<T>();
@@ -267,6 +273,7 @@ constexpr OpDef kCrossEntropy = {.name = "SoftmaxCrossEntropyWithLogits",
                                  .inputs = "features: T, labels: T",
                                  .outputs = "loss: T, backprop: T",
                                  .attrs = kFloatAttrs,
+                                 .by_rows = ByRows::kTakesFirst,
                                  .shape = cross_entropy_shape,
                                  .prepare = cross_entropy_prepare,
                                  .gradient = cross_entropy_gradient};
@@ -325,6 +332,7 @@ constexpr OpDef kSparseCrossEntropy = {
     .inputs = "features: T, labels: Tlabels",
     .outputs = "loss: T, backprop: T",
     .attrs = "T: {half, bfloat16, float, double}, Tlabels: {int32, int64} = DT_INT64",
+    .by_rows = ByRows::kTakesFirst,
     .shape = sparse_cross_entropy_shape,
     .prepare = sparse_cross_entropy_prepare,
     .gradient = sparse_cross_entropy_gradient};

@@ -189,6 +189,7 @@ constexpr OpDef unary(std::string_view name, std::string_view types, Gradient* g
           .inputs = "x: T",
           .outputs = "y: T",
           .attrs = types,
+          .by_rows = ByRows::kTakesFirst,
           .shape = unchanged_shape,
           .prepare = unary_prepare<F, Types>,
           .gradient = gradient};
@@ -220,6 +221,7 @@ constexpr OpDef grad(std::string_view name, Gradient* gradient) {
           .inputs = "y: T, dy: T",
           .outputs = "z: T",
           .attrs = kComplex,
+          .by_rows = ByRows::kTakesAny,
           .shape = grad_shape,
           .prepare = grad_prepare<F>,
           .gradient = gradient};

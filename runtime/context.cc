@@ -214,8 +214,9 @@ Tensor& KernelContext::allocate_or_reuse(int i, int in, const Shape& shape) {
     return (input.dtype() == dtype && input.shape() == shape) ||
            (dtype_size(input.dtype()) == dtype_size(dtype) && input.num_bytes() == bytes_of(dtype, shape));
   };
-  if (may_reuse_[in] && input.buffer() && input.buffer()->home() == arena_ && input.buffer()->unique() &&
-      input.raw_data() == input.buffer()->data() && fits()) {
+  if (may_reuse_[in] && input.buffer() && input.buffer()->home() == arena_ &&
+      input.buffer()->held_by(before_ && in == taken_ ? holders_ : 1) && input.raw_data() == input.buffer()->data() &&
+      fits()) {
     if (i < 64) {
       allocated_ |= uint64_t{1} << i;
       in_place_ |= uint64_t{1} << i;
@@ -250,6 +251,50 @@ int64_t KernelContext::piece_size(int64_t n, double cost) {
 void KernelContext::run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body) {
   const auto run = [&](int64_t i) { body(i * piece, std::min(n, (i + 1) * piece)); };
   internal::run_in_parallel((n + piece - 1) / piece, threads_, std::cref(run));  // by reference: no memory is needed
+}
+
+void KernelContext::do_rows(RowWork& work) {
+  const bool goes_on = before_ && !before_->done && before_->rows == work.rows;
+  if (goes_on) {
+    work.before = before_;
+    work.piece = before_->piece;  // what comes out of a piece may depend on where it is cut
+  } else {
+    await_rows();
+  }
+  if (follower_ && work.piece < work.rows) call_follower(work);
+  if (!work.done) finish_rows(work);
+}
+
+void KernelContext::finish_rows(RowWork& work) {
+  for (RowWork* each = &work; each; each = each->before) each->done = true;
+  if (work.piece < work.rows && has_threads()) {
+    run_pieces(work.rows, work.piece, [&](int64_t begin, int64_t end) { work.run(begin, end); });
+  } else {
+    for (int64_t i = 0; i < work.rows; i += work.piece) work.run(i, std::min(work.rows, i + work.piece));
+  }
+}
+
+// The tensors that the follower's input is found in: those that this kernel was the last to read are let go of later.
+int KernelContext::holders_of_output() const {
+  int holders = 1;
+  for (int k = 0; k < num_inputs_; ++k) {
+    const bool in_place =
+        may_reuse_[k] && inputs_[k]->valid() && inputs_[k]->buffer().get() == outputs_[0]->buffer().get();
+    if (in_place) holders += before_ && k == taken_ ? holders_ : 1;
+  }
+  return holders;
+}
+
+void KernelContext::call_follower(RowWork& work) {
+  follower_->before_ = &work;
+  follower_->holders_ = holders_of_output();
+  follower_->was_called_ = true;
+  try {
+    (*follower_->kernel_)(*follower_);
+  } catch (...) {
+    rethrow_at(*follower_->node_);
+  }
+  follower_->before_ = nullptr;
 }
 
 }  // namespace cairn

@@ -27,6 +27,8 @@ class Frame;
 
 // Throws Error: "MatMul 'layer1/logits' (mnist.cc:41): " + message.
 [[noreturn]] void fail_at(const Node& node, Code code, const std::string& message);
+// Throws the exception that is being handled as an Error that names the node, unless it names one already.
+[[noreturn]] void rethrow_at(const Node& node);
 
 // ---- shaping ------------------------------------------------------------------------------------------------------
 
@@ -278,6 +280,7 @@ class KernelContext {
   // of threads, so that sums over pieces come out the same on any machine.
   template <class Body>
   void parallel_for(int64_t n, double cost, const Body& body) {
+    await_rows();
     if (n > 0 && is_small(n, cost)) return body(int64_t{0}, n);
     const int64_t piece = piece_size(n, cost);
     if (piece >= n || !has_threads()) {
@@ -285,6 +288,39 @@ class KernelContext {
     } else {
       run_pieces(n, piece, std::cref(body));
     }
+  }
+  // As parallel_for, where output 0 is written in so many equal parts, its rows, one after the other: for kernels of
+  // ops that say so (OpDef::by_rows). Where the plan has found a node that takes these rows on, its kernel is called
+  // from here, and each piece goes through both kernels before the next one does: while it is in the cache, and on the
+  // thread that made it. Work of a single piece is done at once and left to that node's own turn. What a kernel does
+  // after parallel_rows comes after all this, so it may not touch output 0.
+  template <class Body>
+  void parallel_rows(int64_t rows, double cost, const Body& body) {
+    if (!before_ && rows > 0 && is_small(rows, cost)) return body(int64_t{0}, rows);
+    in_row_pieces(rows, piece_size(rows, cost), body);
+  }
+  // The same, in pieces of so many rows.
+  template <class Body>
+  void in_row_pieces(int64_t rows, int64_t piece, const Body& body) {
+    const auto call = [](const void* of, int64_t begin, int64_t end) { (*static_cast<const Body*>(of))(begin, end); };
+    RowWork work{nullptr, rows, piece, &body, call};
+    do_rows(work);
+  }
+  // The same, where element i of output 0 follows from element i of the input taken on. There are n.
+  template <class Body>
+  void parallel_elements(int64_t n, double cost, const Body& body) {
+    if (!before_ && (!follower_ || is_small(n, cost))) return parallel_for(n, cost, body);
+    const int64_t rows = before_ && before_->rows > 0 && n % before_->rows == 0 ? before_->rows : n;
+    const int64_t width = rows > 0 ? n / rows : 1;
+    parallel_rows(rows, cost * static_cast<double>(width),
+                  [&](int64_t begin, int64_t end) { body(begin * width, end * width); });
+  }
+  // The input whose rows this kernel takes on. When it is called from the kernel that makes them, they are there in
+  // parallel_rows and its like, or once await_rows() has been called.
+  int taken() const { return taken_; }
+  void await_rows() {
+    if (before_ && !before_->done) [[unlikely]]
+      finish_rows(*before_);
   }
   // All of the work that was done, to be done again in the kernel's place in runs like this one to the last address:
   // for work so small that asking where things stand would be most of it. `f` must not throw nor depend on anything but
@@ -322,6 +358,22 @@ class KernelContext {
   // A piece is worth handing to another thread that spins from about 8 microseconds on.
   static constexpr double kPieceNanoseconds = 8000;
   void run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body);
+  // What is to be done with rows: by `before` first, the work of the kernel that makes this one's input.
+  struct RowWork {
+    RowWork* before;
+    int64_t rows, piece;
+    const void* body;
+    void (*call)(const void* body, int64_t begin, int64_t end);
+    bool done = false;
+    void run(int64_t begin, int64_t end) const {
+      if (before) before->run(begin, end);
+      call(body, begin, end);
+    }
+  };
+  void do_rows(RowWork& work);
+  void finish_rows(RowWork& work);
+  void call_follower(RowWork& work);
+  int holders_of_output() const;
 
   const Node* node_ = nullptr;
   const Tensor** inputs_ = nullptr;
@@ -339,6 +391,14 @@ class KernelContext {
   // One bit for each of the first 64 outputs: allocated by this call; over the memory of an input that it replaces.
   uint64_t allocated_ = 0, in_place_ = 0;
   Repeat* repeat_ = nullptr;  // where it is wanted
+  const Kernel* kernel_ = nullptr;
+  KernelContext* follower_ = nullptr;  // of the node that takes on the rows of output 0
+  int taken_ = 0;
+  // While this kernel is called from the one that makes its input: that one's work, and how many tensors share the
+  // input's memory, outputs that were made in place of each other.
+  RowWork* before_ = nullptr;
+  int holders_ = 1;
+  bool was_called_ = false;  // from there, so that its own turn has nothing to do
 };
 
 }  // namespace cairn

@@ -1,5 +1,7 @@
 #include "runtime/node.h"
 
+#include <new>
+
 #include "runtime/context.h"
 #include "runtime/graph.h"
 
@@ -12,6 +14,19 @@ std::string Node::str() const {
 
 void fail_at(const Node& node, Code code, const std::string& message) {
   throw Error(code, str_cat(node.str(), ": ", message), node.name);
+}
+
+void rethrow_at(const Node& node) {
+  try {
+    throw;
+  } catch (const Error& e) {
+    if (!e.node().empty()) throw;
+    throw Error(e.code(), str_cat(node.str(), ": ", e.what()), node.name);
+  } catch (const std::bad_alloc&) {
+    throw Error(Code::kResourceExhausted, str_cat(node.str(), ": no memory"), node.name);
+  } catch (const std::exception& e) {
+    throw Error(Code::kInternal, str_cat(node.str(), ": ", e.what()), node.name);
+  }
 }
 
 std::string endpoint_name(const Node& node, int index, bool with_zero) {

@@ -49,6 +49,15 @@ enum class Flow : uint8_t {
   kMerge,   // runs with the first input that is not dead
 };
 
+// Whether output 0 is written row by row (KernelContext::parallel_rows), so that a plan may have a piece of its rows
+// taken on by other kernels while it is in the cache.
+enum class ByRows : uint8_t {
+  kNo,
+  kMakes,       // it is
+  kTakesFirst,  // and so is input 0 read, there and nowhere else: the kernel can take on rows of it
+  kTakesAny,    // and so is each input: the kernel can take on rows of any (KernelContext::taken)
+};
+
 struct OpDef {
   std::string_view name;
   // TensorFlow's signature grammar.
@@ -64,7 +73,8 @@ struct OpDef {
   bool undoes_failed_run = false;
   bool passes_on = false;     // its one output is its input 0, as it stands (Identity)
   bool reads_shapes = false;  // its outputs follow from the shapes of its inputs alone (Shape, Size)
-  bool must_be_fed = false;   // has no value of its own (Placeholder): a run that needs it must feed it
+  ByRows by_rows = ByRows::kNo;
+  bool must_be_fed = false;  // has no value of its own (Placeholder): a run that needs it must feed it
   bool never_static =
       false;  // is there to be fed (PlaceholderWithDefault): not known before a run, whatever its inputs
 

@@ -44,7 +44,8 @@ class Buffer {
   void unref() {
     if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
   }
-  bool unique() const { return refs_.load(std::memory_order_acquire) == 1; }
+  bool unique() const { return held_by(1); }
+  bool held_by(int64_t tensors) const { return refs_.load(std::memory_order_acquire) == tensors; }
   // May be written in place: owned memory, not borrowed.
   bool owned() const { return kind_ == Kind::kOwned; }
   // The arena that hands the block out again when it is free, or null.

@@ -104,12 +104,25 @@ void single_row(KernelContext& c, const Product<T>& p) {
                  [&](int64_t begin, int64_t end) { run(p, begin * kBlock, std::min(p.n, end * kBlock)); });
 }
 
+// body(begin, end) for pieces of so many rows of the result.
+template <class Body>
+void over_rows(KernelContext& c, int64_t rows, int64_t piece, ByRows by_rows, const Body& body) {
+  if (piece >= rows) return body(0, rows);
+  if (by_rows == ByRows::kMakes) return c.in_row_pieces(rows, piece, body);
+  c.parallel_for((rows + piece - 1) / piece, 1e6, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) body(i * piece, std::min(rows, (i + 1) * piece));
+  });
+}
+
 template <class T>
-void narrow(KernelContext& c, const Product<T>& p) {
+void narrow(KernelContext& c, const Product<T>& p, ByRows by_rows) {
+  constexpr int64_t kMany = 16;  // pieces, so that a few rows more in each leave the work even
   const NarrowKernel<T> kernel = narrow_kernels_of<T>().narrow(p.n, p.k);
   const Right<T> b = kernel.width > 0 ? narrow_right(c, p, kernel.width) : Right<T>();
-  c.parallel_for(p.m, 0.4 * static_cast<double>(p.k),
-                 [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
+  const double cost = 0.4 * static_cast<double>(p.k);
+  int64_t piece = KernelContext::is_small(p.m, cost) ? p.m : KernelContext::piece_size(p.m, cost);
+  if (p.m > kMany * piece) piece = (piece + kernel.rows - 1) / kernel.rows * kernel.rows;
+  over_rows(c, p.m, piece, by_rows, [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
 }
 
 // ---- pieces ---------------------------------------------------------------------------------------------------------
@@ -117,35 +130,30 @@ void narrow(KernelContext& c, const Product<T>& p) {
 // Pieces are cut from the longer side, an even number of them and of one size, wide enough that packing the other
 // operand anew for each costs little.
 template <class T>
-void in_pieces(KernelContext& c, const Product<T>& p) {
+void in_pieces(KernelContext& c, const Product<T>& p, ByRows by_rows) {
   constexpr int64_t kShortest = 64, kPair = 512, kMostPairs = 8;
   const double worthwhile = p.m == 1 ? 1.5e5 : 4e5;  // multiplications; a single row waits for memory
-  const bool by_rows = p.m >= p.n;
-  const int64_t side = by_rows ? p.m : p.n;
+  const bool wide = p.m < p.n;
+  const int64_t side = wide ? p.n : p.m;
   int64_t step = side;
   if (side >= kShortest && multiplications(p) > worthwhile) {
     const int64_t wanted = 2 * std::clamp<int64_t>(side / kPair, 1, kMostPairs);
     step = ((side + wanted - 1) / wanted + 15) / 16 * 16;
   }
-  const int64_t pieces = (side + step - 1) / step;
-  c.parallel_for(pieces, 1e6, [&](int64_t begin, int64_t end) {
-    for (int64_t piece = begin; piece < end; ++piece) {
-      const int64_t at = piece * step, size = std::min(step, side - at);
-      if (by_rows)
-        block(p, at, size, 0, p.n);
-      else
-        block(p, 0, p.m, at, size);
-    }
-  });
+  if (wide) {
+    over_rows(c, p.n, step, ByRows::kNo, [&](int64_t begin, int64_t end) { block(p, 0, p.m, begin, end - begin); });
+  } else {
+    over_rows(c, p.m, step, by_rows, [&](int64_t begin, int64_t end) { block(p, begin, end - begin, 0, p.n); });
+  }
 }
 
 // Where oneDNN reads matrices as they stand, rows that lie a multiple of 2 KiB apart share their places in the cache
 // and take a third of the speed, or more. They are copied, with a gap after each, so many at a time that the copies are
 // small beside the matrices and stay in the cache.
-void with_gaps(KernelContext& c, const Product<float>& p) {
+void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows) {
   constexpr int64_t kBad = 512, kGap = 16, kRows = 256, kUses = 32;
   const bool copy_a = p.ta && p.lda % kBad == 0 && p.n >= kUses, copy_b = !p.tb && p.ldb % kBad == 0 && p.m >= kUses;
-  if ((!copy_a && !copy_b) || !for_onednn(p) || !onednn_reads_in_place()) return in_pieces(c, p);
+  if ((!copy_a && !copy_b) || !for_onednn(p) || !onednn_reads_in_place()) return in_pieces(c, p, by_rows);
   const int64_t blocks = (p.k + kRows - 1) / kRows, rows = (p.k + blocks - 1) / blocks;
   const auto memory = [&](int64_t columns) { return c.scratch(DType::kFloat, {rows, columns + kGap}).data<float>(); };
   float *const a = copy_a ? memory(p.lda) : nullptr, *const b = copy_b ? memory(p.ldb) : nullptr;
@@ -164,7 +172,7 @@ void with_gaps(KernelContext& c, const Product<float>& p) {
     };
     if (copy_a) copy(part.a, part.lda, a);
     if (copy_b) copy(part.b, part.ldb, b);
-    in_pieces(c, part);
+    in_pieces(c, part, q + rows < p.k ? ByRows::kNo : by_rows);
   }
 }
 
@@ -190,7 +198,7 @@ ProductExtents product_extents(const Node& product, const Tensor& a, const Tenso
 
 template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out, T alpha,
-          T beta) {
+          T beta, ByRows by_rows) {
   if (m == 0 || n == 0) return;
   if constexpr (is_half<T>) {
     float* wide = widen(beta) == 0 ? c.scratch(DType::kFloat, {m, n}).template data<float>() : widened(c, out, m * n);
@@ -199,11 +207,11 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
   } else {
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
-      if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p);
+      if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p, by_rows);
       if (m == 1 && n > kMostColumns && !tb && narrow_kernels_of<T>().single_row) return single_row(c, p);
     }
-    if constexpr (std::is_same_v<T, float>) return with_gaps(c, p);
-    in_pieces(c, p);
+    if constexpr (std::is_same_v<T, float>) return with_gaps(c, p, by_rows);
+    in_pieces(c, p, by_rows);
   }
 }
 
@@ -229,16 +237,17 @@ void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, in
 }
 
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const float*, const float*, float*, float,
-                   float);
+                   float, ByRows);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const double*, const double*, double*, double,
-                   double);
+                   double, ByRows);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int32_t*, const int32_t*, int32_t*,
-                   int32_t, int32_t);
+                   int32_t, int32_t, ByRows);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int64_t*, const int64_t*, int64_t*,
-                   int64_t, int64_t);
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const Half*, const Half*, Half*, Half, Half);
+                   int64_t, int64_t, ByRows);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const Half*, const Half*, Half*, Half, Half,
+                   ByRows);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const BFloat16*, const BFloat16*, BFloat16*,
-                   BFloat16, BFloat16);
+                   BFloat16, BFloat16, ByRows);
 template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const float*, const float*,
                          float*);
 template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const double*, const double*,

@@ -16,9 +16,11 @@ ProductExtents product_extents(const Node& product, const Tensor& a, const Tenso
 // [k,n], or where `tb` the transpose of b [n,k]. With beta 0 `out` may hold anything. Uses the context's threads and
 // scratch memory; sums come out the same for any number of threads. T: float, double, int32_t, int64_t (these wrap
 // around), Half, BFloat16 (summed in float).
+// ByRows::kMakes: `out` is the kernel's output 0 and nothing is done to it afterwards; other kernels may take on its
+// rows.
 template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out,
-          T alpha = T(1), T beta = T(0));
+          T alpha = T(1), T beta = T(0), ByRows by_rows = ByRows::kNo);
 
 // `count` independent products of matrices that stand one after another, spread over the threads.
 template <class T>

@@ -35,6 +35,7 @@ struct Right {
 
 template <class T>
 struct NarrowKernel {
+  int64_t rows;   // of the result, done at a time where there are as many
   int64_t width;  // of the copied rows of B; 0: it reads none
   // Rows [begin, end) of the result.
   void (*run)(const Product<T>&, const Right<T>&, int64_t begin, int64_t end);

@@ -182,7 +182,7 @@ NarrowKernel<T> outer_product_for(int64_t n) {
   if constexpr (N > 2) {
     if (n < N) return outer_product_for<T, N - 1>(n);
   }
-  return {0, outer_product<T, N>};
+  return {1, 0, outer_product<T, N>};
 }
 
 // kRegisters registers of kCount columns of a single row: out += the sum over kRows rows of B.
@@ -238,7 +238,9 @@ void single(const Product<T>& p, int64_t begin, int64_t end) {
 template <int C>
 constexpr int kMostRows = C < kSums ? kSums / C : 1;
 template <int C, int R>
-constexpr int kChainsOf = R == 1 || R * C <= kSums / 4 ? 4 : R * C <= kSums / 2 ? 2 : 1;
+constexpr int kChainsOf = R == 1 || R* C <= kSums / 4 ? 4
+                          : R* C <= kSums / 2         ? 2
+                                                      : 1;
 
 // In blocks of one height, or nearly: a low one at the end would read B for a few rows alone.
 template <class T, int C, int... kLess>
@@ -264,7 +266,7 @@ NarrowKernel<T> kernel_for(int64_t n, int64_t k) {
   if constexpr (C > 1) {
     if (n <= (C - 1) * kLanes<T>) return kernel_for<T, C - 1>(n, k);
   }
-  return {C * kLanes<T>, run<T, C>};
+  return {kMostRows<C>, C * kLanes<T>, run<T, C>};
 }
 
 }  // namespace

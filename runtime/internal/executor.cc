@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cstring>
-#include <new>
 #include <unordered_map>
 
 #include "runtime/internal/signature.h"
@@ -57,6 +56,11 @@ Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* 
     c.threads_ = threads;
     c.file_system_ = file_system;
     c.run_state_ = &run_state_;
+    c.kernel_ = &plan_->kernels[i];
+    if (step.takes_rows >= 0) {
+      c.taken_ = step.takes_rows;
+      contexts_[i - 1].follower_ = &c;
+    }
     if (!step.idle && !step.constant) turns_.push_back({i, step.derived || step.tells_shapes});
   }
   told_.resize(p.steps.size());
@@ -159,14 +163,23 @@ void Frame::run() {
     }
   } catch (...) {
     clear();
-    rethrow(i);
+    rethrow_at(*plan_->plan.steps[i].node);
   }
   run_state_.clear();
   shapes_known_ = true;
 }
 
+inline void Frame::call_kernel(size_t i) {
+  KernelContext& c = contexts_[i];
+  if (c.was_called_) [[unlikely]] {
+    c.was_called_ = false;
+  } else {
+    (*c.kernel_)(c);
+  }
+}
+
 inline void Frame::run_step(size_t i) {
-  plan_->kernels[i](contexts_[i]);
+  call_kernel(i);
   end_step(i);
 }
 
@@ -196,8 +209,10 @@ void Frame::run_watched(size_t& i) {
       continue;
     }
     KernelContext& c = contexts_[i];
-    c.allocated_ = c.in_place_ = 0;
-    plan_->kernels[i](c);
+    for (KernelContext* each = c.was_called_ ? nullptr : &c; each; each = each->follower_) {
+      each->allocated_ = each->in_place_ = 0;
+    }
+    call_kernel(i);
     const int first = plan_->plan.steps[i].first_output;
     for (int k = 0; k < c.num_outputs_; ++k) {
       const Tensor& output = *c.outputs_[k];
@@ -215,7 +230,7 @@ void Frame::run_watched(size_t& i) {
 void Frame::run_bound(size_t& i) {
   const auto run_turn = [&](const Turn& turn) {
     if (!turn.may_rest || needs_turn(i)) {
-      plan_->kernels[i](contexts_[i]);
+      call_kernel(i);
       keep_apart(i);
     }
     end_step(i);
@@ -453,25 +468,13 @@ void Frame::clear() {
   for (KernelContext& c : contexts_) {
     c.scratch_.clear();
     c.repeat_ = nullptr;
+    c.before_ = nullptr;
+    c.was_called_ = false;
   }
   unbind();
   shapes_known_ = false;
   for (auto& told : told_) told.clear();
   run_constants();
-}
-
-void Frame::rethrow(size_t i) {
-  const Node& node = *plan_->plan.steps[i].node;
-  try {
-    throw;
-  } catch (const Error& e) {
-    if (!e.node().empty()) throw;
-    throw Error(e.code(), str_cat(node.str(), ": ", e.what()), node.name);
-  } catch (const std::bad_alloc&) {
-    throw Error(Code::kResourceExhausted, str_cat(node.str(), ": no memory"), node.name);
-  } catch (const std::exception& e) {
-    throw Error(Code::kInternal, str_cat(node.str(), ": ", e.what()), node.name);
-  }
 }
 
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs, bool own_values) {

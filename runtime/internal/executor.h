@@ -58,6 +58,7 @@ class Frame {
     Repeat repeat = {};
   };
   bool needs_turn(size_t i);
+  void call_kernel(size_t i);
   void run_step(size_t i);
   void end_step(size_t i);
   void run_watched(size_t& i);
@@ -75,7 +76,6 @@ class Frame {
   void fetch_variables_after(const Step& step);
   Tensor own(const Tensor& tensor);
   void clear();
-  [[noreturn]] void rethrow(size_t step);
 
   std::shared_ptr<const PreparedPlan> plan_;
   Arena arena_;

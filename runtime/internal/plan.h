@@ -35,6 +35,9 @@ struct Step {
   std::vector<int> fetches;              // of variables, taken right after this step
   bool idle = false;      // nothing to compute: NoOp, a variable's handle, what nobody reads and has no other effect
   bool constant = false;  // no inputs, the same value in every run: computed once, its slots are never released
+  // The input whose rows are taken on as the step before this one makes them (OpDef::by_rows); -1: none. That step then
+  // calls this one's kernel, where it is worth it.
+  int takes_rows = -1;
   // Needed again only when the shapes of its inputs change, or when a step of that kind was; slots never released too.
   bool tells_shapes = false, derived = false;
 };

@@ -1,6 +1,7 @@
 #include "runtime/internal/plan_shortcuts.h"
 
 #include <algorithm>
+#include <span>
 
 namespace cairn::internal {
 namespace {
@@ -76,7 +77,66 @@ class Shortcuts {
     }
   }
 
+  // Has steps whose kernels go through the same rows stand one after the other. Those that make rows may be moved down
+  // to the one that takes them on, past steps that neither wait for them nor change anything.
+  void follow_rows() {
+    constexpr size_t kLongest = 8;
+    const auto steps = plan_.steps.begin();
+    for (size_t i = 0; i < plan_.steps.size();) {
+      size_t first = i, end = i + 1;
+      if (goes_by_rows(steps[offset(i)]) && steps[offset(i)].takes_rows < 0) {
+        for (Taker next; end - first < kLongest && (next = find_taker(first, end)).step != 0; end = next.step + 1) {
+          std::rotate(steps + offset(first), steps + offset(end), steps + offset(next.step));
+          first += next.step - end;
+          steps[offset(next.step)].takes_rows = next.input;
+        }
+      }
+      if (first == i) i = end;  // else another step has come to stand there
+    }
+  }
+
  private:
+  static std::ptrdiff_t offset(size_t i) { return static_cast<std::ptrdiff_t>(i); }
+
+  bool goes_by_rows(const Step& step) const {
+    const OpDef& def = *step.node->op->def;
+    return def.by_rows != ByRows::kNo && !has_effect(def) && !step.idle && !step.constant && !step.absorbed &&
+           !step.tells_shapes && !step.derived;
+  }
+
+  // The step, if there is one, that takes on the rows of the last of steps [first, end), all of which may be moved down
+  // to stand before it.
+  struct Taker {
+    size_t step = 0;
+    int input = 0;
+  };
+  Taker find_taker(size_t first, size_t end) const {
+    constexpr size_t kFarthest = 32;
+    const std::span<const Step> makers(&plan_.steps[first], end - first);
+    for (size_t i = end; i < std::min(end + kFarthest, plan_.steps.size()); ++i) {
+      const Step& step = plan_.steps[i];
+      const auto& controls = step.node->control_inputs;
+      const auto made = [&](int slot) {
+        return std::any_of(makers.begin(), makers.end(), [&](const Step& maker) {
+          return slot >= maker.first_output && slot < maker.first_output + maker.node->num_outputs();
+        });
+      };
+      const auto reads = step.idle ? 0 : std::count_if(step.inputs.begin(), step.inputs.end(), made);
+      if (reads == 1 && step.takes_rows < 0 && goes_by_rows(step)) {
+        const auto at = std::find(step.inputs.begin(), step.inputs.end(), makers.back().first_output);
+        const auto input = static_cast<int>(at - step.inputs.begin());
+        const ByRows rows = step.node->op->def->by_rows;
+        if (at != step.inputs.end() && (rows == ByRows::kTakesAny || (rows == ByRows::kTakesFirst && input == 0)))
+          return {i, input};
+      }
+      const bool waits = std::any_of(makers.begin(), makers.end(), [&](const Step& maker) {
+        return std::find(controls.begin(), controls.end(), maker.node) != controls.end();
+      });
+      if (reads > 0 || waits || (!step.idle && has_effect(*step.node->op->def))) break;
+    }
+    return {};
+  }
+
   static size_t at(int slot) { return static_cast<size_t>(slot); }
 
   // May compute later than it stands: it has no effect, and what it reads stays as it is.
@@ -112,6 +172,7 @@ void take_shortcuts(Plan& plan) {
   shortcuts.pass_on();
   shortcuts.absorb();
   shortcuts.find_derived();
+  shortcuts.follow_rows();
 }
 
 }  // namespace cairn::internal

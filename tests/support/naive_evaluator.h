@@ -101,12 +101,14 @@ inline std::string difference_from_naive(const Graph& graph, Call& call, const s
   return "";
 }
 
-// Grows a graph from two placeholders, of shapes [4,2] and [], and the makers, and compares what a prepared call gives
-// for some outputs when those and a few tensors inside the graph are fed, with other values in each of several runs.
-inline std::string difference_from_naive(const std::vector<RandomGraph::Maker>& makers, uint64_t seed) {
+// Grows a graph from two placeholders, of shapes `first` and [], and the makers, and compares what a prepared call
+// gives for some outputs when those and a few tensors inside the graph are fed, with other values in each of several
+// runs.
+inline std::string difference_from_naive(const std::vector<RandomGraph::Maker>& makers, uint64_t seed,
+                                         const Shape& first = {4, 2}) {
   Graph graph;
   RandomGraph random(graph, seed);
-  for (const Shape& shape : {Shape{4, 2}, Shape{}}) {
+  for (const Shape& shape : {first, Shape{}}) {
     random.grow({[&](RandomGraph& g) { return std::vector<Output>{placeholder(g.graph(), DType::kFloat, shape)}; }}, 1);
   }
   random.grow(makers, 3 + static_cast<int>(random.below(40)));
