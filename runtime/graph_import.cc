@@ -1,6 +1,5 @@
 // Graph::import_nodes: nodes that come all at once, in any order, from a file that may be damaged.
 #include <algorithm>
-#include <map>
 #include <queue>
 
 #include "runtime/context.h"
@@ -105,6 +104,7 @@ class GraphImporter {
   }
 
   void make_nodes() {
+    file_shapes_.resize(given_.size());
     for (ImportedNode& from : given_) {
       auto node = std::make_unique<Node>();
       node->id = static_cast<int>(graph_.nodes_.size() + nodes_.size());
@@ -237,9 +237,7 @@ class GraphImporter {
   // What the node says of its own outputs, where its op does not.
   void bind_undescribed(size_t i) {
     Node& node = *nodes_[i];
-    const auto shapes = file_shapes_.find(i);
-    const size_t outputs = std::max(static_cast<size_t>(std::max(0, used_outputs_[&node])),
-                                    shapes == file_shapes_.end() ? 0 : shapes->second.size());
+    const size_t outputs = std::max(static_cast<size_t>(used_outputs_[&node]), file_shapes_[i].size());
     node.output_dtypes.assign(outputs, DType::kInvalid);
     node.output_shapes.assign(outputs, Shape::unknown());
   }
@@ -289,11 +287,10 @@ class GraphImporter {
   }
 
   void refine(size_t i) {
-    const auto told = file_shapes_.find(i);
-    if (told == file_shapes_.end()) return;
+    const std::vector<Shape>& told = file_shapes_[i];
     auto& shapes = nodes_[i]->output_shapes;
-    for (size_t k = 0; k < shapes.size() && k < told->second.size(); ++k) {
-      if (shapes[k].is_compatible_with(told->second[k])) shapes[k] = merge(shapes[k], told->second[k]);
+    for (size_t k = 0; k < shapes.size() && k < told.size(); ++k) {
+      if (shapes[k].is_compatible_with(told[k])) shapes[k] = merge(shapes[k], told[k]);
     }
   }
 
@@ -339,7 +336,7 @@ class GraphImporter {
   std::unordered_map<std::string, std::unique_ptr<Op>> described_, likenesses_;
   internal::NameTable names_;  // of nodes_
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::map<size_t, std::vector<Shape>> file_shapes_;
+  std::vector<std::vector<Shape>> file_shapes_;  // of each node what the file says of its outputs, if anything
   std::unordered_map<const Node*, int> used_outputs_;
   std::vector<std::string> errors_;
 };
