@@ -27,9 +27,8 @@ std::string printable(std::string_view key) {
 }
 
 // `proto` is memory to work in, which several entries share.
-BundleEntry entry_of(const TableReader& table, const TableReader::Entry& item, int num_shards,
-                     pb::BundleEntryProto& proto) {
-  BundleEntry entry;
+void read_entry(const TableReader& table, const TableReader::Entry& item, int num_shards, pb::BundleEntryProto& proto,
+                BundleEntry& entry) {
   if (!take_plain_entry(item.value, num_shards, entry)) {
     parse_bundle_entry(table, item, num_shards, proto);
     entry = {.dtype = static_cast<DType>(proto.dtype()),
@@ -55,7 +54,6 @@ BundleEntry entry_of(const TableReader& table, const TableReader::Entry& item, i
   if (static_cast<int>(entry.dtype) <= 0 || is_ref(entry.dtype)) {
     bad_entry(table, item, str_cat("Invalid dtype of ", printable(item.key), ": ", static_cast<int>(entry.dtype)));
   }
-  return entry;
 }
 
 }  // namespace
@@ -114,7 +112,9 @@ BundleReader::BundleReader(FileSystem& fs, std::string prefix) : fs_(fs), prefix
   pb::BundleEntryProto proto;
   for (size_t i = 1; i < table.entries().size(); ++i) {
     const TableReader::Entry& item = table.entries()[i];
-    stored_.push_back({item.key, entry_of(table, item, num_shards_, proto)});
+    Stored& stored = stored_.emplace_back();
+    stored.key = item.key;
+    read_entry(table, item, num_shards_, proto, stored.entry);
   }
   keys_ = table.take_keys();
   check_overlaps();
@@ -129,9 +129,12 @@ void BundleReader::check_overlaps() const {
   for (const Stored& s : stored_) {
     if (s.entry.slices.empty() && s.entry.size > 0) by_place.push_back(&s);
   }
-  std::sort(by_place.begin(), by_place.end(), [](const Stored* a, const Stored* b) {
+  const auto comes_before = [](const Stored* a, const Stored* b) {
     return std::pair(a->entry.shard, a->entry.offset) < std::pair(b->entry.shard, b->entry.offset);
-  });
+  };
+  if (!std::is_sorted(by_place.begin(), by_place.end(), comes_before)) {
+    std::sort(by_place.begin(), by_place.end(), comes_before);
+  }
   for (size_t i = 1; i < by_place.size(); ++i) {
     const BundleEntry &before = by_place[i - 1]->entry, &entry = by_place[i]->entry;
     if (before.shard == entry.shard && before.offset + before.size > entry.offset) {
@@ -145,18 +148,19 @@ std::vector<std::string> BundleReader::names_but(std::span<const std::string_vie
   std::vector<std::string> names;
   auto next = sorted.begin();
   for (const Stored& s : stored_) {
-    while (next != sorted.end() && *next < s.key) ++next;
-    const bool listed = next != sorted.end() && *next == s.key;
+    int order = 1;  // of the next name, after the key
+    while (next != sorted.end() && (order = next->compare(s.key)) < 0) ++next;
+    const bool listed = next != sorted.end() && order == 0;
     if (!listed && !is_slice_key(s.key)) names.emplace_back(s.key);
   }
   return names;
 }
 
-// Keys are mostly asked for in order, each several times.
+// Keys are mostly asked for in order, some several times.
 const BundleEntry* BundleReader::find_key(std::string_view key) const {
   const size_t last = last_found_.load(std::memory_order_relaxed);
-  for (size_t i = last; i < std::min(last + 2, stored_.size()); ++i) {
-    if (stored_[i].key != key) continue;
+  for (const size_t i : {last + 1, last}) {
+    if (i >= stored_.size() || stored_[i].key != key) continue;
     last_found_.store(i, std::memory_order_relaxed);
     return &stored_[i].entry;
   }

@@ -83,22 +83,21 @@ void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span
                      std::span<const std::string> specs, std::span<const DType> dtypes) {
   constexpr int64_t kLarge = 1 << 20;  // elements; smaller tensors lie side by side and are read together
   const std::vector<int64_t> elements = check_entries(c, reader, names, dtypes);
-  std::vector<Tensor> values(names.size());
   std::vector<size_t> large;
   for (size_t i = 0; i < names.size(); ++i) {
     if (elements[i] >= kLarge) {
       large.push_back(i);
     } else {
-      values[i] = restored(c, reader, names[i], specs[i]);
+      c.set(static_cast<int>(i), restored(c, reader, names[i], specs[i]));
     }
   }
+  std::vector<Tensor> values(large.size());
   c.parallel_for(static_cast<int64_t>(large.size()), 1e6, [&](int64_t begin, int64_t end) {
-    for (int64_t k = begin; k < end; ++k) {
-      const size_t i = large[static_cast<size_t>(k)];
-      values[i] = restored(c, reader, names[i], specs[i]);
+    for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) {
+      values[k] = restored(c, reader, names[large[k]], specs[large[k]]);
     }
   });
-  for (size_t i = 0; i < values.size(); ++i) c.set(static_cast<int>(i), std::move(values[i]));
+  for (size_t k = 0; k < large.size(); ++k) c.set(static_cast<int>(large[k]), std::move(values[k]));
 }
 
 void shape_of_parts(ShapeContext& c, int i) {

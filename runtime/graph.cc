@@ -5,6 +5,7 @@
 
 #include "runtime/context.h"
 #include "runtime/internal/executor.h"
+#include "runtime/internal/name_table.h"
 #include "runtime/internal/signature.h"
 
 namespace cairn {
@@ -14,12 +15,6 @@ namespace {
 uint64_t next_epoch() {
   static std::atomic<uint64_t> last{0};
   return ++last;
-}
-
-std::string lower(std::string_view name) {
-  std::string text(name);
-  for (char& c : text) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-  return text;
 }
 
 }  // namespace
@@ -45,7 +40,7 @@ void Scope::close() {
   if (auto undo = std::exchange(undo_, nullptr)) undo();
 }
 
-Graph::Graph() : epoch_(next_epoch()) {}
+Graph::Graph() : epoch_(next_epoch()), names_(std::make_unique<internal::NameTable>()) {}
 Graph::~Graph() = default;
 
 void Graph::reset() {
@@ -57,11 +52,10 @@ void Graph::reset() {
     std::lock_guard values(static_mutex_);
     static_values_.clear();
   }
-  by_name_.clear();
+  names_->clear();
   nodes_.clear();
   parsed_.clear();
   carried_.clear();
-  names_in_use_.clear();
   scope_.clear();
   variable_scope_.clear();
   reuse_variables_ = false;
@@ -152,12 +146,6 @@ void Graph::set_colocation(Node& node) const {
   node.attrs.set("_class", std::move(groups));
 }
 
-// With mutex_ held alone.
-void Graph::insert(std::unique_ptr<Node> node) {
-  by_name_.emplace(node->name, node.get());
-  nodes_.push_back(std::move(node));
-}
-
 void Graph::amend(NodeSpec& spec, const std::string& node_name) {
   const Scope inside = name_scope(node_name + "/");
   const Scope no_waiting = control_dependencies({});
@@ -170,20 +158,18 @@ Operation Graph::add_node(NodeSpec spec) {
   auto node = std::make_unique<Node>();
   node->op = &parsed(*spec.op);
   node->made_at = current_location(spec.at);
-  node->name = spec.name.empty() ? node->op->name : std::move(spec.name);
-  const bool exact = node->name.back() == '/';
-  NameChoice choice;
-  if (exact) {
-    node->name.pop_back();
-    choice.key = lower(node->name);
-  } else {
-    choice = choose_name(node->name);
-    node->name = choice.name;
-  }
+  std::string wish = spec.name.empty() ? node->op->name : std::move(spec.name);
+  const bool exact = wish.back() == '/';
+  if (exact) wish.pop_back();
+  auto choice = exact ? internal::NameTable::exactly(std::move(wish)) : names_->choose(scoped(wish));
+  node->name = std::move(choice.name);
   if (!is_valid_node_name(node->name)) fail_at(*node, Code::kInvalidArgument, "this is not a valid name for a node");
-  if (exact && contains(node->name)) fail_at(*node, Code::kInvalidArgument, "a node of this name exists");
+  if (exact && names_->find({node->name, choice.hash})) {
+    fail_at(*node, Code::kInvalidArgument, "a node of this name exists");
+  }
   if (flow_) amend(spec, node->name);
   node->id = static_cast<int>(nodes_.size());
+  node->inputs.reserve(spec.inputs.size());
   for (const Output& input : spec.inputs) {
     if (input.graph_ != this || input.epoch_ != epoch_) check_owns(input, node->str());
     node->inputs.push_back({input.node_, input.index_});
@@ -203,11 +189,11 @@ Operation Graph::add_node(NodeSpec spec) {
   }
 
   const Node* added = node.get();
-  take_name(choice);
   for (const auto& scope : control_scopes_) scope->made_inside.insert(added);
   {
     std::unique_lock lock(mutex_);
-    insert(std::move(node));
+    names_->take(choice, added);
+    nodes_.push_back(std::move(node));
   }
   if (flow_) flow_->added(handle(*added));
   return handle(*added);
@@ -217,7 +203,8 @@ Output add_node(const OpDef& op, std::vector<Output> inputs, Attrs attrs, std::s
   if (inputs.empty() || !inputs[0]) {
     fail(Code::kFailedPrecondition, op.name, " (", at.str(), "): an empty Output handle, which stands for no tensor");
   }
-  return add_operation({inputs[0].graph(), at}, op, inputs, std::move(attrs), name).output();
+  const GraphAt graph(inputs[0].graph(), at);
+  return add_operation(graph, op, std::move(inputs), std::move(attrs), name).output();
 }
 
 Operation add_operation(GraphAt graph, const OpDef& op, std::vector<Output> inputs, Attrs attrs,
@@ -256,7 +243,7 @@ std::vector<Operation> Graph::operations() const {
 
 bool Graph::contains(std::string_view node_name) const {
   std::shared_lock lock(mutex_);
-  return by_name_.count(node_name) > 0;
+  return names_->find(node_name) != nullptr;
 }
 
 std::vector<std::string> Graph::names_like(std::string_view name) const {
@@ -269,8 +256,7 @@ std::vector<std::string> Graph::names_like(std::string_view name) const {
 Operation Graph::find_op(std::string_view name) const {
   {
     std::shared_lock lock(mutex_);
-    const auto at = by_name_.find(name);
-    if (at != by_name_.end()) return handle(*at->second);
+    if (const Node* node = names_->find(name)) return handle(*node);
   }
   const auto close = names_like(name);
   fail(Code::kNotFound, "there is no node '", name, "' in the graph",
@@ -374,33 +360,19 @@ Tensor Graph::static_value(const Output& output) const {
 
 // ---- scopes -------------------------------------------------------------------------------------------------------
 
-Graph::NameChoice Graph::choose_name(std::string_view wish) const {
-  NameChoice choice;
-  choice.name.reserve(scope_.size() + 1 + wish.size());
-  if (!scope_.empty()) choice.name.append(scope_).append("/");
-  choice.name.append(wish);
-  choice.key = lower(choice.name);
-  const auto used = names_in_use_.find(choice.key);
-  if (used == names_in_use_.end()) return choice;
-  choice.taken = choice.key;
-  choice.next = used->second;
-  std::string number;
-  do {
-    number = "_" + std::to_string(choice.next++);
-    choice.key = choice.taken + number;
-  } while (names_in_use_.count(choice.key) > 0);
-  choice.name += number;
-  return choice;
-}
-
-void Graph::take_name(const NameChoice& choice) {
-  if (!choice.taken.empty()) names_in_use_[choice.taken] = choice.next;
-  names_in_use_.try_emplace(choice.key, 1);
+std::string Graph::scoped(std::string_view name) const {
+  std::string full;
+  full.reserve(scope_.size() + 1 + name.size());
+  if (!scope_.empty()) full.append(scope_).append("/");
+  return full.append(name);
 }
 
 std::string Graph::unique_name(std::string_view wish, bool mark) {
-  NameChoice choice = choose_name(wish);
-  if (mark) take_name(choice);
+  internal::NameTable::Choice choice = names_->choose(scoped(wish));
+  if (mark) {
+    std::unique_lock lock(mutex_);
+    names_->take(choice, nullptr);
+  }
   return std::move(choice.name);
 }
 

@@ -35,6 +35,10 @@
 
 namespace cairn {
 
+namespace internal {
+class NameTable;
+}
+
 // TensorFlow's standard collection names (tf.GraphKeys).
 struct GraphKeys {
   static constexpr const char* kGlobalVariables = "variables";
@@ -265,35 +269,27 @@ class Graph {
     std::vector<const Node*> ops;
     std::unordered_set<const Node*> made_inside;
   };
-  struct NameChoice {
-    std::string name, key;  // key: in lower case
-    std::string taken;      // the key wished for, where it was taken
-    int next = 1;           // the number to try after it the next time
-  };
   friend class GraphImporter;  // graph_import.cc: import_nodes
 
   const Op& parsed(const OpDef& def);
   std::vector<const Node*> control_inputs_for(const Node& node) const;
   void set_colocation(Node& node) const;
   static std::vector<std::string> colocation_groups(const Node& node);
-  NameChoice choose_name(std::string_view wish) const;
-  void take_name(const NameChoice& choice);
+  std::string scoped(std::string_view name) const;
   void amend(NodeSpec& spec, const std::string& node_name);
   Scope undo_later(std::string name, std::function<void()> undo);
-  void insert(std::unique_ptr<Node> node);
   std::optional<Tensor> known_static_value(Endpoint e) const;
   void compute_static_values(const Node& node) const;
   std::vector<std::string> names_like(std::string_view name) const;
 
-  mutable std::shared_mutex mutex_;  // guards nodes_ and by_name_ against plans being made while the graph grows
+  mutable std::shared_mutex mutex_;  // guards nodes_ and names_ against plans being made while the graph grows
   uint64_t epoch_;
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::unordered_map<std::string_view, const Node*> by_name_;
+  std::unique_ptr<internal::NameTable> names_;
   std::unordered_map<const OpDef*, std::unique_ptr<Op>> parsed_;
   std::vector<std::unique_ptr<Op>> carried_;
   mutable std::mutex static_mutex_;
   mutable std::unordered_map<const Node*, std::vector<Tensor>> static_values_;  // no tensors: not known
-  std::unordered_map<std::string, int> names_in_use_;                           // lower case -> next number
 
   std::string scope_;
   std::string variable_scope_;

@@ -1,10 +1,10 @@
 // Graph::import_nodes: nodes that come all at once, in any order, from a file that may be damaged.
 #include <algorithm>
-#include <map>
 #include <queue>
 
 #include "runtime/context.h"
 #include "runtime/graph.h"
+#include "runtime/internal/name_table.h"
 #include "runtime/internal/signature.h"
 
 namespace cairn {
@@ -20,7 +20,6 @@ class GraphImporter {
   }
 
   std::vector<Operation> run() {
-    check_names();
     make_nodes();
     report();
     link();
@@ -87,15 +86,14 @@ class GraphImporter {
     for (const auto& node : nodes_) graph_.static_values_.erase(node.get());
   }
 
-  void check_names() {
-    for (size_t i = 0; i < given_.size(); ++i) {
-      const ImportedNode& node = given_[i];
-      if (!is_valid_node_name(node.name)) wrong(node, "this is not a valid name for a node");
-      if (!index_.emplace(node.name, i).second) wrong(node, "two nodes have this name");
-      if (graph_.contains(node.name)) {
-        wrong(node, "the graph has a node of this name; reset the graph, or import under a scope");
-      }
+  void check_name(const ImportedNode& from, const Node& node) {
+    const internal::NameTable::Hashed name(node.name);
+    if (!is_valid_node_name(node.name)) wrong(from, "this is not a valid name for a node");
+    if (names_.find(name)) wrong(from, "two nodes have this name");
+    if (graph_.names_->find(name)) {
+      wrong(from, "the graph has a node of this name; reset the graph, or import under a scope");
     }
+    names_.take(name, &node);
   }
 
   // An op that nobody describes has as many outputs, of unknown dtype, as are used.
@@ -106,10 +104,12 @@ class GraphImporter {
   }
 
   void make_nodes() {
+    file_shapes_.resize(given_.size());
     for (ImportedNode& from : given_) {
       auto node = std::make_unique<Node>();
       node->id = static_cast<int>(graph_.nodes_.size() + nodes_.size());
       node->name = from.name;
+      check_name(from, *node);
       node->imported = true;
       node->device = std::move(from.device);
       node->unknown_fields = std::move(from.unknown_fields);
@@ -133,10 +133,9 @@ class GraphImporter {
   }
 
   const Node* find_node(std::string_view name) const {
-    const auto at = index_.find(std::string(name));
-    if (at != index_.end()) return nodes_[at->second].get();
-    const auto there = graph_.by_name_.find(name);
-    return there == graph_.by_name_.end() ? nullptr : there->second;
+    const internal::NameTable::Hashed hashed(name);
+    const Node* node = names_.find(hashed);
+    return node ? node : graph_.names_->find(hashed);
   }
 
   void link() {
@@ -238,9 +237,7 @@ class GraphImporter {
   // What the node says of its own outputs, where its op does not.
   void bind_undescribed(size_t i) {
     Node& node = *nodes_[i];
-    const auto shapes = file_shapes_.find(i);
-    const size_t outputs = std::max(static_cast<size_t>(std::max(0, used_outputs_[&node])),
-                                    shapes == file_shapes_.end() ? 0 : shapes->second.size());
+    const size_t outputs = std::max(static_cast<size_t>(used_outputs_[&node]), file_shapes_[i].size());
     node.output_dtypes.assign(outputs, DType::kInvalid);
     node.output_shapes.assign(outputs, Shape::unknown());
   }
@@ -290,11 +287,10 @@ class GraphImporter {
   }
 
   void refine(size_t i) {
-    const auto told = file_shapes_.find(i);
-    if (told == file_shapes_.end()) return;
+    const std::vector<Shape>& told = file_shapes_[i];
     auto& shapes = nodes_[i]->output_shapes;
-    for (size_t k = 0; k < shapes.size() && k < told->second.size(); ++k) {
-      if (shapes[k].is_compatible_with(told->second[k])) shapes[k] = merge(shapes[k], told->second[k]);
+    for (size_t k = 0; k < shapes.size() && k < told.size(); ++k) {
+      if (shapes[k].is_compatible_with(told[k])) shapes[k] = merge(shapes[k], told[k]);
     }
   }
 
@@ -312,25 +308,25 @@ class GraphImporter {
 
   std::vector<Operation> land() {
     std::vector<Operation> handles;
-    for (auto& node : nodes_) {
-      take_name(node->name);
-      handles.push_back(graph_.handle(*node));
-    }
+    for (auto& node : nodes_) handles.push_back(graph_.handle(*node));
     for (auto* ops : {&described_, &likenesses_}) {
       for (auto& [name, op] : *ops) graph_.carried_.push_back(std::move(op));
     }
     std::unique_lock lock(graph_.mutex_);
-    for (auto& node : nodes_) graph_.insert(std::move(node));
+    for (auto& node : nodes_) {
+      take_names(*node);
+      graph_.nodes_.push_back(std::move(node));
+    }
     return handles;
   }
 
   // A node a/b/c also takes the scopes a and a/b, so that nodes added later stand in scopes of their own.
-  void take_name(std::string name) {
-    for (char& c : name) c = static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
-    while (graph_.names_in_use_.try_emplace(name, 1).second) {
-      const size_t slash = name.rfind('/');
-      if (slash == std::string::npos) break;
-      name.resize(slash);
+  void take_names(const Node& node) {
+    std::string_view name = node.name;
+    bool is_new = graph_.names_->take(name, &node);
+    for (size_t slash; is_new && (slash = name.rfind('/')) != name.npos;) {
+      name = name.substr(0, slash);
+      is_new = graph_.names_->take(name, nullptr);
     }
   }
 
@@ -338,9 +334,9 @@ class GraphImporter {
   std::vector<ImportedNode> given_;
   const OpSet& ops_;
   std::unordered_map<std::string, std::unique_ptr<Op>> described_, likenesses_;
-  std::unordered_map<std::string, size_t> index_;
+  internal::NameTable names_;  // of nodes_
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::map<size_t, std::vector<Shape>> file_shapes_;
+  std::vector<std::vector<Shape>> file_shapes_;  // of each node what the file says of its outputs, if anything
   std::unordered_map<const Node*, int> used_outputs_;
   std::vector<std::string> errors_;
 };

@@ -62,30 +62,23 @@ void put_field(std::string& out, char tag, uint64_t value) {
 }  // namespace
 
 bool take_plain_entry(std::string_view bytes, int num_shards, BundleEntry& entry) {
-  uint64_t dtype = 0, shard = 0, offset = 0, size = 0;
+  uint64_t dtype = 0, shard = 0;
   if (!take_field(bytes, kDType, INT32_MAX, dtype)) return false;
-  Shape shape;
   if (take(bytes, kShape)) {
     const auto extents = take_bytes(bytes);
-    if (!extents || !take_shape(*extents, shape)) return false;
+    if (!extents || !take_shape(*extents, entry.shape)) return false;
   }
   if (!take_field(bytes, kShard, INT32_MAX, shard) || static_cast<int64_t>(shard) >= num_shards) return false;
-  if (!take_field(bytes, kOffset, INT64_MAX, offset) || !take_field(bytes, kSize, INT64_MAX, size)) return false;
-  uint32_t masked_crc = 0;
+  if (!take_field(bytes, kOffset, INT64_MAX, entry.offset)) return false;
+  if (!take_field(bytes, kSize, INT64_MAX, entry.size)) return false;
   if (take(bytes, kChecksum)) {
-    if (bytes.size() < sizeof masked_crc) return false;
-    masked_crc = get_fixed<uint32_t>(bytes);
-    bytes.remove_prefix(sizeof masked_crc);
+    if (bytes.size() < sizeof entry.masked_crc) return false;
+    entry.masked_crc = get_fixed<uint32_t>(bytes);
+    bytes.remove_prefix(sizeof entry.masked_crc);
   }
-  if (!bytes.empty()) return false;
-  entry = {.dtype = static_cast<DType>(dtype),
-           .shape = std::move(shape),
-           .shard = static_cast<int>(shard),
-           .offset = offset,
-           .size = size,
-           .masked_crc = masked_crc,
-           .slices = {}};
-  return true;
+  entry.dtype = static_cast<DType>(dtype);
+  entry.shard = static_cast<int>(shard);
+  return bytes.empty();
 }
 
 void put_plain_entry(std::string& out, const BundleEntry& entry) {

@@ -39,7 +39,8 @@ void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item
 
 // Appends the bytes of such an entry as protobuf makes them.
 void put_plain_entry(std::string& out, const BundleEntry& entry);
-// False, and nothing is known, where the bytes are anything else: protobuf is to be asked.
+// Into an entry as it was made. False where the bytes are anything else: protobuf is to be asked, and the entry holds
+// anything.
 bool take_plain_entry(std::string_view bytes, int num_shards, BundleEntry& entry);
 
 }  // namespace cairn

@@ -1,6 +1,8 @@
 // What stands behind a MetaGraph, and what a Graph keeps of the file it was read from.
 #pragma once
 
+#include <google/protobuf/arena.h>
+
 #include <map>
 #include <string>
 #include <vector>
@@ -11,8 +13,9 @@
 namespace cairn {
 
 struct MetaGraph::Rep {
-  std::string name;  // the file, for messages
-  pb::MetaGraphDef def;
+  std::string name;               // the file, for messages
+  google::protobuf::Arena arena;  // a graph is many small messages
+  pb::MetaGraphDef& def = *google::protobuf::Arena::CreateMessage<pb::MetaGraphDef>(&arena);
 };
 
 // Graph::from_file: what of a MetaGraphDef has no other place in a Graph.

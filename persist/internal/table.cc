@@ -45,8 +45,11 @@ class LevelDbFile final : public leveldb::WritableFile {
   leveldb::Status Sync() override { return leveldb::Status::OK(); }
   const std::string& path() const { return file_.path(); }
 
-  void check(const leveldb::Status& status) const {
+  void check() const {
     if (error_) std::rethrow_exception(error_);
+  }
+  void check(const leveldb::Status& status) const {
+    check();
     if (!status.ok()) fail(Code::kInternal, path(), ": writing the table: ", status.ToString());
   }
 
@@ -87,7 +90,7 @@ void TableWriter::add(std::string_view key, std::string_view value) {
   if (!first && key.size() + value.size() >= kBigEntry) t.builder.Flush();
   t.builder.Add(slice(key), slice(value));
   t.last_key = key;
-  t.file.check(t.builder.status());
+  t.file.check();
 }
 
 void TableWriter::finish() {

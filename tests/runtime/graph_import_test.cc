@@ -64,6 +64,17 @@ TEST_CASE("Nodes made after an import get names and scopes of their own", "[runt
   CHECK(graph.name_scope("save").name() == "save_1/");
 }
 
+TEST_CASE("Names of a file that differ in case alone count as one where names are chosen", "[runtime][import]") {
+  Graph graph;
+  const auto ops = graph.import_nodes({node("a", "NoOp"), node("A", "NoOp")}, known());
+  for (int i = 1; i <= 200; ++i) {
+    CHECK(no_op(graph, {.name = i % 2 ? "A" : "a"}).name() == (i % 2 ? "A_" : "a_") + std::to_string(i));
+  }
+  CHECK(graph.find_op("a") == ops[0]);
+  CHECK(graph.find_op("A") == ops[1]);
+  CHECK_FALSE(graph.contains("a_1"));
+}
+
 TEST_CASE("Everything wrong with the names and inputs is reported at once, and nothing is added", "[runtime][import]") {
   Graph graph;
   no_op(graph, {.name = "taken"});
