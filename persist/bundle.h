@@ -116,7 +116,8 @@ class BundleReader {
 
   // The whole tensor, put together from its slices where it has them. Throws NotFound; InvalidArgument when the slices
   // leave holes; DataLoss when the bytes do not match size, checksum or dtype; Unimplemented for an unknown dtype.
-  Tensor read(const std::string& name) const;
+  // in_parallel: shares the reading of a tensor that is stored whole.
+  Tensor read(const std::string& name, const ParallelFor& in_parallel = nullptr) const;
   // The same into memory that is there: `into` must have the entry's dtype and shape (InvalidArgument). After an error
   // its elements are unspecified.
   void read_into(const std::string& name, Tensor& into) const;
@@ -140,8 +141,11 @@ class BundleReader {
   [[noreturn]] void corrupt(const BundleEntry& entry, std::string_view name, const std::string& what) const;
   void check_place(const BundleEntry& entry, const std::string& name) const;
   Tensor allocate_for(const BundleEntry& entry, const std::string& name) const;
-  Tensor read_stored(const BundleEntry& entry, const std::string& name) const;
-  void read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into) const;
+  Tensor read_stored(const BundleEntry& entry, const std::string& name, const ParallelFor& in_parallel = nullptr) const;
+  void read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into,
+                        const ParallelFor& in_parallel = nullptr) const;
+  uint32_t read_stretch(const BundleEntry& entry, uint64_t begin, uint64_t end, char* data) const;
+  uint32_t read_stretches(const BundleEntry& entry, char* data, const ParallelFor& in_parallel) const;
   void read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const;
   void read_strings(const BundleEntry& entry, const std::string& name, Tensor& into) const;
   void check_coverage(const BundleEntry& entry, const std::string& name, const TensorSlice& asked) const;

@@ -279,9 +279,10 @@ Tensor BundleReader::allocate_for(const BundleEntry& entry, const std::string& n
   return Tensor::uninitialized(entry.dtype, entry.shape);
 }
 
-Tensor BundleReader::read_stored(const BundleEntry& entry, const std::string& name) const {
+Tensor BundleReader::read_stored(const BundleEntry& entry, const std::string& name,
+                                 const ParallelFor& in_parallel) const {
   Tensor tensor = allocate_for(entry, name);
-  read_stored_into(entry, name, tensor);
+  read_stored_into(entry, name, tensor, in_parallel);
   return tensor;
 }
 
@@ -313,16 +314,37 @@ void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<c
   std::memcpy(into.data(), ahead_.bytes.data() + (from - ahead_.offset), into.size());
 }
 
-// check_place() was called.
-void BundleReader::read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into) const {
-  if (entry.dtype == DType::kString) return read_strings(entry, name, into);
-  char* const data = static_cast<char*>(into.raw_data());
+// Bytes [begin, end) of the entry, from `data` on. Gives their checksum.
+uint32_t BundleReader::read_stretch(const BundleEntry& entry, uint64_t begin, uint64_t end, char* data) const {
   uint32_t crc = 0;
-  for (size_t at = 0; at < entry.size; at += kTransferSize) {
-    const std::span<char> piece(data + at, std::min<size_t>(kTransferSize, entry.size - at));
+  for (uint64_t at = begin; at < end; at += kTransferSize, data += kTransferSize) {
+    const std::span<char> piece(data, std::min<uint64_t>(kTransferSize, end - at));
     read_bytes(entry, at, piece);
     crc = crc32c({piece.data(), piece.size()}, crc);
   }
+  return crc;
+}
+
+uint32_t BundleReader::read_stretches(const BundleEntry& entry, char* data, const ParallelFor& in_parallel) const {
+  constexpr uint64_t kStretch = 16 * kTransferSize;
+  const auto end_of = [&](size_t k) { return std::min((k + 1) * kStretch, entry.size); };
+  std::vector<uint32_t> crcs((entry.size + kStretch - 1) / kStretch);
+  in_parallel(static_cast<int64_t>(crcs.size()), [&](int64_t i) {
+    const auto k = static_cast<size_t>(i);
+    crcs[k] = read_stretch(entry, k * kStretch, end_of(k), data + k * kStretch);
+  });
+  uint32_t crc = 0;
+  for (size_t k = 0; k < crcs.size(); ++k) crc = crc32c_joined(crc, crcs[k], end_of(k) - k * kStretch);
+  return crc;
+}
+
+// check_place() was called.
+void BundleReader::read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into,
+                                    const ParallelFor& in_parallel) const {
+  if (entry.dtype == DType::kString) return read_strings(entry, name, into);
+  char* const data = static_cast<char*>(into.raw_data());
+  const uint32_t crc =
+      in_parallel ? read_stretches(entry, data, in_parallel) : read_stretch(entry, 0, entry.size, data);
   if (mask_crc(crc) != entry.masked_crc) {
     corrupt(entry, name,
             str_cat("Checksum does not match: stored ", entry.masked_crc, " vs. calculated on the restored bytes ",
@@ -405,9 +427,9 @@ void BundleReader::read_sliced_into(const BundleEntry& entry, const std::string&
   }
 }
 
-Tensor BundleReader::read(const std::string& name) const {
+Tensor BundleReader::read(const std::string& name, const ParallelFor& in_parallel) const {
   const BundleEntry& found = entry(name);
-  if (found.slices.empty()) return read_stored(found, name);
+  if (found.slices.empty()) return read_stored(found, name, in_parallel);
   return read_slice(name, TensorSlice::whole(found.shape.rank()));
 }
 

@@ -63,7 +63,9 @@ std::map<std::string, DType> CheckpointReader::variable_to_dtype_map() const {
   return dtypes;
 }
 
-Tensor CheckpointReader::get_tensor(const std::string& name) const { return v2_ ? v2_->read(name) : v1_->read(name); }
+Tensor CheckpointReader::get_tensor(const std::string& name, const ParallelFor& in_parallel) const {
+  return v2_ ? v2_->read(name, in_parallel) : v1_->read(name);
+}
 
 Tensor CheckpointReader::get_tensor(const std::string& name, const TensorSlice& slice) const {
   return v2_ ? v2_->read_slice(name, slice) : v1_->read_slice(name, slice);

@@ -55,7 +55,8 @@ class CheckpointReader {
 
   // The tensor, put together from its slices where it has them; or a part of it. Throws NotFound ("Key W not found in
   // checkpoint"), InvalidArgument for holes and for parts that do not fit, DataLoss for damage.
-  Tensor get_tensor(const std::string& name) const;
+  // in_parallel: shares the reading of a tensor that is stored whole; V1 has no use for it.
+  Tensor get_tensor(const std::string& name, const ParallelFor& in_parallel = nullptr) const;
   Tensor get_tensor(const std::string& name, const TensorSlice& slice) const;
   // Reads everything once: checksums, sizes, no holes. Throws what is wrong first.
   void verify() const;

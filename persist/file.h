@@ -25,6 +25,9 @@ namespace cairn {
 
 class Publication;
 
+// How work is shared: calls body(i) for 0 <= i < n, some at once. Throws what one of them throws. Null: nobody shares.
+using ParallelFor = std::function<void(int64_t n, const std::function<void(int64_t)>& body)>;
+
 // An open file that is read by position. Stays readable after the path was renamed over or removed.
 class RandomAccessFile {
  public:

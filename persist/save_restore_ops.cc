@@ -67,9 +67,10 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
 }
 
 // One tensor, or the part of it that `spec` asks for.
-Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::string& name, const std::string& spec) {
+Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::string& name, const std::string& spec,
+                const ParallelFor& in_parallel = nullptr) {
   const auto part = parse_shape_and_slice(spec);
-  if (!part) return reader.get_tensor(name);
+  if (!part) return reader.get_tensor(name, in_parallel);
   if (const Shape stored = reader.find(name)->shape; !(part->full == stored)) {
     c.fail(str_cat("tensor_name = ", name, "; shape in shape_and_slice spec ", part->full,
                    " does not match the shape stored in checkpoint: ", stored));
@@ -81,21 +82,27 @@ Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::str
 
 void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
                      std::span<const std::string> specs, std::span<const DType> dtypes) {
-  constexpr int64_t kLarge = 1 << 20;  // elements; smaller tensors lie side by side and are read together
+  // Elements. Smaller tensors lie side by side and are read together; of larger ones each thread reads some, and of the
+  // largest a part.
+  constexpr int64_t kLarge = 1 << 20, kLargest = 1 << 24;
   const std::vector<int64_t> elements = check_entries(c, reader, names, dtypes);
+  const ParallelFor in_parallel = [&c](int64_t n, const std::function<void(int64_t)>& body) {
+    c.parallel_for(n, 1e6, [&](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i) body(i);
+    });
+  };
   std::vector<size_t> large;
   for (size_t i = 0; i < names.size(); ++i) {
-    if (elements[i] >= kLarge) {
+    if (elements[i] >= kLarge && elements[i] < kLargest) {
       large.push_back(i);
     } else {
-      c.set(static_cast<int>(i), restored(c, reader, names[i], specs[i]));
+      c.set(static_cast<int>(i), restored(c, reader, names[i], specs[i], elements[i] < kLarge ? nullptr : in_parallel));
     }
   }
   std::vector<Tensor> values(large.size());
-  c.parallel_for(static_cast<int64_t>(large.size()), 1e6, [&](int64_t begin, int64_t end) {
-    for (auto k = static_cast<size_t>(begin); k < static_cast<size_t>(end); ++k) {
-      values[k] = restored(c, reader, names[large[k]], specs[large[k]]);
-    }
+  in_parallel(static_cast<int64_t>(large.size()), [&](int64_t k) {
+    const size_t i = large[static_cast<size_t>(k)];
+    values[static_cast<size_t>(k)] = restored(c, reader, names[i], specs[i]);
   });
   for (size_t k = 0; k < large.size(); ++k) c.set(static_cast<int>(large[k]), std::move(values[k]));
 }

@@ -9,7 +9,9 @@ namespace cairn {
 
 // The checksum of what `crc` covered followed by `bytes`: crc32c("123456789") is e3069283.
 uint32_t crc32c(std::string_view bytes, uint32_t crc = 0);
-// The same of zip archives: crc32("123456789") is cbf43926.
+// The checksum of some bytes and the `size` bytes after them, from the checksums of each.
+uint32_t crc32c_joined(uint32_t before, uint32_t after, uint64_t size);
+// As crc32c(), of zip archives: crc32("123456789") is cbf43926.
 uint32_t crc32(std::string_view bytes, uint32_t crc = 0);
 
 // Files store checksums masked, so that the checksum of bytes that hold a checksum is not degenerate.

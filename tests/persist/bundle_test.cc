@@ -142,6 +142,31 @@ TEST_CASE("Tensors larger than a transfer, and many small ones, come back bit fo
   CHECK(bit_equal(reader.read("strings"), random_tensor(DType::kString, {5000}, 9)));
 }
 
+TEST_CASE("A tensor whose reading is shared comes back bit for bit, or with its damage told", "[persist][bundle]") {
+  constexpr int64_t kStretch = 4 << 20;
+  const ParallelFor in_threads = [](int64_t n, const std::function<void(int64_t)>& body) {
+    std::vector<std::thread> threads;
+    for (int64_t i = n; i-- > 0;) threads.emplace_back([&body, i] { body(i); });
+    for (auto& thread : threads) thread.join();
+  };
+  for (const int64_t size : {int64_t{0}, int64_t{1}, kStretch - 1, kStretch, kStretch + 1, 3 * kStretch + 5000}) {
+    CAPTURE(size);
+    MemoryFileSystem memory;
+    const Tensor tensor = random_tensor(DType::kUInt8, {size}, 1);
+    BundleWriter writer(memory, "m");
+    writer.add("t", tensor);
+    writer.finish();
+    CHECK(bit_equal(BundleReader(memory, "m").read("t", in_threads), tensor));
+    if (size == 0) continue;
+    std::string bytes = read_file(memory, bundle_data_path("m", 0, 1));
+    bytes.back() ^= 4;
+    write_file(memory, bundle_data_path("m", 0, 1), bytes);
+    const BundleReader damaged(memory, "m");
+    CHECK(std::string(error_of([&] { damaged.read("t", in_threads); }).what()) ==
+          error_of([&] { damaged.read("t"); }).what());
+  }
+}
+
 TEST_CASE("Entries of whole tensors are written and read past protobuf as protobuf does it", "[persist][bundle]") {
   std::mt19937_64 random(5);
   const auto number = [&](uint64_t most) { return random() % 3 == 0 ? 0 : random() >> (random() % 64) & most; };
