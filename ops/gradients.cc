@@ -73,16 +73,21 @@ Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<Gradie
   }
 }
 
+// Among what the ys depend on: the rest of the graph, other models perhaps, costs nothing.
 void Walk::find_reached() {
   std::unordered_map<const Node*, std::vector<const Node*>> consumers;
-  for (const Operation& op : graph_.operations()) {
-    for (const Endpoint& e : op.node().inputs) {
-      if (carries_gradients(e.node->output_dtypes[static_cast<size_t>(e.index)])) {
-        consumers[e.node].push_back(&op.node());
-      }
+  NodeSet seen;
+  std::vector<const Node*> queue;
+  for (const Output& y : ys_) queue.push_back(&y.node());
+  while (!queue.empty()) {
+    const Node* node = queue.back();
+    queue.pop_back();
+    if (!seen.insert(node).second) continue;
+    for (const Endpoint& e : node->inputs) {
+      queue.push_back(e.node);
+      if (carries_gradients(e.node->output_dtypes[static_cast<size_t>(e.index)])) consumers[e.node].push_back(node);
     }
   }
-  std::vector<const Node*> queue;
   for (const GradientTarget& x : xs_) queue.push_back(&x.output().node());
   while (!queue.empty()) {
     const Node* node = queue.back();
