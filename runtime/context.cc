@@ -209,14 +209,16 @@ Tensor& KernelContext::allocate(int i, const Shape& shape) {
 Tensor& KernelContext::allocate_or_reuse(int i, int in, const Shape& shape) {
   if (Tensor& output = *outputs_[i]; output.valid() && output.shape() == shape) return output;
   const Tensor& input = *inputs_[in];
+  // The kernels whose rows are still to come may read all of what is not made of these rows: a product, its operand.
+  const bool still_read = before_ && !before_->done && in != taken_;
   const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
   const auto fits = [&] {
     return (input.dtype() == dtype && input.shape() == shape) ||
            (dtype_size(input.dtype()) == dtype_size(dtype) && input.num_bytes() == bytes_of(dtype, shape));
   };
   if (may_reuse_[in] && input.buffer() && input.buffer()->home() == arena_ &&
-      input.buffer()->held_by(before_ && in == taken_ ? holders_ : 1) && input.raw_data() == input.buffer()->data() &&
-      fits()) {
+      input.buffer()->held_by(before_ && in == taken_ ? holders_ : 1) && !still_read &&
+      input.raw_data() == input.buffer()->data() && fits()) {
     if (i < 64) {
       allocated_ |= uint64_t{1} << i;
       in_place_ |= uint64_t{1} << i;

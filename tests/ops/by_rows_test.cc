@@ -102,6 +102,23 @@ TEST_CASE("Layers computed row by row give what is computed node by node, bit fo
   }
 }
 
+TEST_CASE("What a product still reads is not overwritten by what goes on with its rows", "[by_rows][oracle]") {
+  Graph graph;
+  RandomGraph random(graph, 5);
+  const Output x = placeholder(graph, DType::kFloat, {300, 300});
+  const Output right = relu(x), left = tanh(x);
+  const std::vector<Output> fetches = {reduce_sum(right + matmul(x, right), 0),
+                                       reduce_sum(left - matmul(left, x, {.transpose_a = true}), 0)};
+  for (const int threads : {1, 2}) {
+    Session session(graph, {.threads = threads});
+    Call call = session.prepare({fetches.begin(), fetches.end()}, {x});
+    for (int run = 0; run < 5; ++run) {
+      CAPTURE(threads, run);
+      CHECK(difference_from_naive(graph, call, fetches, {x}, {random.tensor({300, 300})}) == "");
+    }
+  }
+}
+
 TEST_CASE("What goes on with rows in vain says so in its own name, and the next run is as any", "[by_rows]") {
   Layers m;
   Session session(m.graph);
