@@ -15,7 +15,7 @@ using Catch::Matchers::Contains;
 namespace {
 
 // Holds every write back until it is let go, and can be made to fail.
-class Gate final : public HookedFileSystem {
+class HeldDisk final : public HookedFileSystem {
  public:
   using HookedFileSystem::HookedFileSystem;
   void hold_back() { set(false); }
@@ -49,7 +49,7 @@ float saved_a(FileSystem& disk, int step) {
 
 TEST_CASE("What is saved in the background are the values at the call", "[save_async]") {
   RunDisk memory;
-  Gate disk(memory);
+  HeldDisk disk(memory);
   SmallModel m(disk);
   const Variable step = variable(m.graph, int64_t{1}, {.name = "step", .trainable = false});
   m.session.run(step.initializer());
@@ -139,7 +139,7 @@ TEST_CASE("Training goes on in other threads while the model is saved again and 
 
 TEST_CASE("A second save waits for the one under way", "[save_async]") {
   RunDisk memory;
-  Gate disk(memory);
+  HeldDisk disk(memory);
   SmallModel m(disk);
   disk.hold_back();
   const PendingSave first = m.saver.save_async(m.session, "/run/m", {.global_step = 1});
@@ -154,7 +154,7 @@ TEST_CASE("A second save waits for the one under way", "[save_async]") {
 
 TEST_CASE("An error in the background is thrown by wait, and then by nobody else", "[save_async][faults]") {
   RunDisk memory;
-  Gate disk(memory);
+  HeldDisk disk(memory);
   SmallModel m(disk);
   m.save(1);
   const auto before = memory.contents();
@@ -169,7 +169,7 @@ TEST_CASE("An error in the background is thrown by wait, and then by nobody else
 
 TEST_CASE("An error that nobody waited for is thrown by the next save, which saves nothing", "[save_async][faults]") {
   RunDisk memory;
-  Gate disk(memory);
+  HeldDisk disk(memory);
   SmallModel m(disk);
   disk.broken = true;
   m.saver.save_async(m.session, "/run/m", {.global_step = 1});
@@ -187,7 +187,7 @@ TEST_CASE("An error that nobody waited for is thrown by the next save, which sav
 
 TEST_CASE("A saver that goes away finishes its save, and warns where that fails", "[save_async][faults]") {
   RunDisk memory;
-  Gate disk(memory);
+  HeldDisk disk(memory);
   Strings warnings;
   const SaverOptions options{.on_warning = [&](const std::string& text) { warnings.push_back(text); }};
   {
@@ -210,7 +210,7 @@ TEST_CASE("A saver that goes away finishes its save, and warns where that fails"
 
 TEST_CASE("The session need not outlive a save in the background", "[save_async]") {
   RunDisk memory;
-  Gate disk(memory);
+  HeldDisk disk(memory);
   SmallModel m(disk);
   auto session = std::make_unique<Session>(m.graph, SessionOptions{.file_system = &disk});
   session->run(global_variables_initializer(m.graph));

@@ -1,0 +1,7 @@
+// What the `cairn` command's files include, precompiled.
+#pragma once
+
+#include <cairn/cairn.h>
+#include <CLI/CLI.hpp>
+
+#include "cairn/precompiled/standard.h"
