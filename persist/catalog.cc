@@ -1,11 +1,12 @@
 #include "persist/catalog.h"
 
 #include "persist/save_restore_ops.h"
+#include "persist/summary_ops.h"
 
 namespace cairn {
 
 const OpSet& all_ops() {
-  static const OpSet kOps = compute_ops() + OpSet(save_restore_ops());
+  static const OpSet kOps = compute_ops() + OpSet(save_restore_ops()) + OpSet(summary_ops());
   return kOps;
 }
 

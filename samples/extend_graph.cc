@@ -52,6 +52,7 @@ void import_and_train(const std::string& path) {
   auto cross_entropy =
       softmax_cross_entropy_with_logits({.labels = onehot_labels, .logits = logits, .name = "xentropy"});
   auto loss = reduce_mean(cross_entropy, {}, {.name = "xentropy_mean"});
+  scalar_summary(loss.op().name(), loss);
   auto train_op = GradientDescentOptimizer(0.01).minimize(loss);
 
   std::cout << graph.variables().size() << " variables restored, loss " << session.run(loss).str() << "\n";

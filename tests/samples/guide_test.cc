@@ -80,6 +80,7 @@ TEST_CASE("extend_graph trains the imported graph, and saves what goes on", "[sa
   Graph graph;
   import_meta_graph_def(graph, (dir / "my-model-50.meta").string());
   CHECK(graph.collection<Operation>("train_op").at(0).name() == "GradientDescent");
+  CHECK(graph.collection<Output>("summaries").at(0).op().type() == "ScalarSummary");
 }
 
 TEST_CASE("hyperparameters finds its settings again", "[samples][guide]") {
