@@ -204,16 +204,21 @@ inline void Frame::end_step(size_t i) {
 void Frame::run_watched(size_t& i) {
   for (const Turn& turn : turns_) {
     i = turn.step;
+    KernelContext& c = contexts_[i];
+    const int first = plan_->plan.steps[i].first_output;
     if (turn.may_rest && !needs_turn(i)) {
+      // It took no block in this run, and the one it took before may have been freed since.
+      for (int k = 0; k < c.num_outputs_; ++k) {
+        Place& place = places_[static_cast<size_t>(first + k)];
+        place.block = place.held = nullptr;
+      }
       end_step(i);
       continue;
     }
-    KernelContext& c = contexts_[i];
     for (KernelContext* each = c.was_called_ ? nullptr : &c; each; each = each->follower_) {
       each->allocated_ = each->in_place_ = 0;
     }
     call_kernel(i);
-    const int first = plan_->plan.steps[i].first_output;
     for (int k = 0; k < c.num_outputs_; ++k) {
       const Tensor& output = *c.outputs_[k];
       Place& place = places_[static_cast<size_t>(first + k)];

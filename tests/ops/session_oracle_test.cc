@@ -9,6 +9,8 @@
 #include "ops/reshape.h"
 #include "ops/slicing.h"
 #include "ops/softmax.h"
+#include "ops/train.h"
+#include "ops/variables.h"
 #include "tests/support/catch.h"
 #include "tests/support/naive_evaluator.h"
 
@@ -160,5 +162,40 @@ TEST_CASE("A kernel that gives its input on in some runs alone does not see it o
     CAPTURE(border);
     CHECK(difference_from_naive(graph, call, fetches, {x, borders},
                                 {random.tensor({100}), Tensor::matrix<int32_t>({{border, 0}})}) == "");
+  }
+}
+
+TEST_CASE("A session that trains on batches of changing size takes each step as a fresh session would",
+          "[ops][oracle]") {
+  for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{712, 712, 149, 149, 149, 712, 712},
+                                            {256, 256, 256, 128, 128, 128, 256},
+                                            {10, 10, 1, 1, 1, 10, 10}}) {
+    CAPTURE(sizes);
+    Graph graph;
+    const Output x = placeholder(graph, DType::kFloat, {-1}), y = placeholder(graph, DType::kFloat, {-1});
+    const Variable slope = variable(zeros(graph, {})), height = variable(zeros(graph, {}));
+    const Output loss = reduce_mean(square(slope * x + height - y));
+    const Operation train = GradientDescentOptimizer(0.1).minimize(loss);
+    RandomGraph random(graph, 1);
+    std::vector<Feeds> batches;
+    for (const int64_t rows : sizes) batches.push_back({{x, random.tensor({rows})}, {y, random.tensor({rows})}});
+    // The fresh ones come first, so that in the used one nothing but its steps takes memory or gives it back.
+    std::vector<std::pair<Tensor, Tensor>> expected;
+    SessionSnapshot values;
+    for (const Feeds& batch : batches) {
+      Session fresh(graph);
+      expected.empty() ? void(fresh.run(global_variables_initializer(graph))) : fresh.load(values);
+      fresh.run(train, batch);
+      expected.emplace_back(fresh.value(slope), fresh.value(height));
+      values = fresh.snapshot();
+    }
+    Session used(graph);
+    used.run(global_variables_initializer(graph));
+    for (size_t i = 0; i < batches.size(); ++i) {
+      used.run(train, batches[i]);
+      CAPTURE(i);
+      CHECK(bit_equal(used.run(slope), expected[i].first));
+      CHECK(bit_equal(used.run(height), expected[i].second));
+    }
   }
 }
