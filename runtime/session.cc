@@ -229,6 +229,21 @@ void check_fed_once(const std::vector<Endpoint>& feeds) {
 
 }  // namespace
 
+namespace {
+
+void feed(Frame& frame, size_t i, const Endpoint& where, const FeedValue& value) {
+  const DType wanted = base_dtype(where.node->output_dtypes[static_cast<size_t>(where.index)]);
+  if (value.is(wanted)) return frame.feed(i, where, value.tensor());
+  std::string why;
+  const std::optional<Tensor> converted = value.as(wanted, why);
+  if (converted) return frame.feed(i, where, *converted);
+  throw Error(Code::kInvalidArgument,
+              str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ", where.node->str(), ": ", why),
+              where.node->name);
+}
+
+}  // namespace
+
 std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const Feeds& feeds,
                                      const std::vector<Target>& targets) {
   check_graph();
@@ -240,7 +255,7 @@ std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const F
   std::shared_ptr<CachedPlan> cached;
   std::unique_ptr<Frame> frame = frame_for(key, cached);
   std::vector<Tensor> results;
-  for (size_t i = 0; i < feeds.size(); ++i) frame->feed(i, key.feeds[i], feeds[i].value);
+  for (size_t i = 0; i < feeds.size(); ++i) feed(*frame, i, key.feeds[i], feeds[i].value);
   execute(*frame);
   frame->collect(results);
   std::lock_guard lock(cached->mutex);
@@ -257,7 +272,7 @@ void Session::run_or_undo(const std::vector<Target>& targets, Feeds feeds, RunSt
   std::shared_ptr<CachedPlan> cached;
   std::unique_ptr<Frame> frame = frame_for(key, cached);
   for (size_t i = 0; i < feeds.size(); ++i) {
-    frame->feed(i, key.feeds[i], feeds[i].value);
+    feed(*frame, i, key.feeds[i], feeds[i].value);
     feeds[i].value = Tensor();  // with nobody else to read it, a variable can take its memory over
   }
   frame->share(std::move(shared));

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "runtime/context.h"
+#include "runtime/feed.h"
 #include "runtime/graph.h"
 
 namespace cairn {
@@ -66,10 +67,10 @@ class Target {
 };
 
 // A value for one tensor of the graph. Any tensor can be fed, placeholders must be. A tensor given over user memory
-// (Tensor::view) is read in place.
+// (Tensor::view) is read in place; numbers, lists and vectors of them are converted to the dtype wanted (FeedValue).
 struct Feed {
   Target target;
-  Tensor value;
+  FeedValue value;
 };
 using Feeds = std::vector<Feed>;
 

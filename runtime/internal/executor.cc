@@ -91,11 +91,13 @@ void Frame::feed(size_t i, const Endpoint& where, const Tensor& value) {
   const DType dtype = base_dtype(where.node->output_dtypes[static_cast<size_t>(where.index)]);
   const Shape& shape = where.node->output_shapes[static_cast<size_t>(where.index)];
   if ((value.dtype() != dtype && dtype != DType::kInvalid) || !shape.is_compatible_with(value.shape())) {
-    throw Error(Code::kInvalidArgument,
-                str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ", where.node->str(),
-                        ": expected ", dtype, " ", shape, ", got ",
-                        value.valid() ? str_cat(value.dtype(), " ", value.shape()) : std::string("no tensor")),
-                where.node->name);
+    throw Error(
+        Code::kInvalidArgument,
+        str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ", where.node->str(), ": expected ",
+                dtype, " ", shape, ", got ",
+                value.valid() ? str_cat(value.dtype(), " ", value.shape()) : std::string("no tensor"),
+                value.dtype() == DType::kDouble && dtype == DType::kFloat ? "; 0.1 is a double, 0.1f a float" : ""),
+        where.node->name);
   }
   const int slot = plan_->plan.feed_slots[i];
   if (dtype == DType::kInvalid) check_readers(slot, where, value);
