@@ -222,6 +222,7 @@ constexpr OpDef kCumprod = cumulate<Times>("Cumprod", internal::cumprod_gradient
 Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::string_view axis_name, const Attrs& attrs,
                  std::string_view name) {
   const std::string_view own = name.empty() ? op.name : name;
+  x.require(op.name);
   if (axis.is_output()) return add_node(op, {x.output(), axis.output()}, attrs, own, x.at());
   Graph& graph = x.output().graph();
   Scope scope = graph.name_scope(own);

@@ -12,10 +12,22 @@
 
 namespace cairn {
 
-// A node that always has `value` (TensorFlow's Const). A list or matrix is given as a tensor, a number as itself:
-//   constant(graph, 0.5f); constant(graph, Tensor::vector<int32_t>({1, 2}), {.name = "perm"});
-// The tensor's memory is shared with the graph: do not change it afterwards.
+// A node that always has `value` (TensorFlow's Const): a number, a list, rows of a matrix, or a tensor.
+//   constant(graph, 0.5f); constant(graph, {1.0f, 2.0f}); constant(graph, {{1, 2}, {3, 4}}, {.name = "table"});
+// A tensor's memory is shared with the graph: do not change it afterwards.
 Output constant(GraphAt graph, const Tensor& value, const NameOptions& options = {});
+template <Element T>
+Output constant(GraphAt graph, std::initializer_list<T> values, const NameOptions& options = {}) {
+  return constant(graph, Tensor::vector<T>(values), options);
+}
+template <Element T>
+Output constant(GraphAt graph, std::initializer_list<std::initializer_list<T>> rows, const NameOptions& options = {}) {
+  return constant(graph, Tensor::matrix<T>(rows), options);
+}
+template <Element T>
+Output constant(GraphAt graph, const std::vector<T>& values, const NameOptions& options = {}) {
+  return constant(graph, Tensor::vector<T>(values), options);
+}
 
 // A tensor that every run must feed (TensorFlow's Placeholder). Unknown extents are -1.
 //   auto x = placeholder(graph, DType::kFloat, {-1, 784}, {.name = "X"});

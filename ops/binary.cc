@@ -268,6 +268,10 @@ Output operator-(const Operand& x, const Operand& y) { return binary_op(kSub, "s
 Output operator*(const Operand& x, const Operand& y) { return binary_op(kMul, "mul", x, y, {}); }
 Output operator/(const Operand& x, const Operand& y) { return divide(x, y); }
 Output operator%(const Operand& x, const Operand& y) { return binary_op(kFloorMod, "mod", x, y, {}); }
+Output& operator+=(Output& x, const Operand& y) { return x = Operand(x, y.at()) + y; }
+Output& operator-=(Output& x, const Operand& y) { return x = Operand(x, y.at()) - y; }
+Output& operator*=(Output& x, const Operand& y) { return x = Operand(x, y.at()) * y; }
+Output& operator/=(Output& x, const Operand& y) { return x = Operand(x, y.at()) / y; }
 
 Output add(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kAdd, "", x, y, o); }
 Output subtract(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kSub, "", x, y, o); }

@@ -26,6 +26,13 @@ Output operator/(const Operand& x, const Operand& y);
 Output operator%(const Operand& x, const Operand& y);
 Output operator-(const Operand& x);
 
+// x becomes a new tensor; what `x` stood for stays as it is: total += loss is total = total + loss. To change a
+// variable there is Variable::assign_add().
+Output& operator+=(Output& x, const Operand& y);
+Output& operator-=(Output& x, const Operand& y);
+Output& operator*=(Output& x, const Operand& y);
+Output& operator/=(Output& x, const Operand& y);
+
 // ---- two operands ---------------------------------------------------------------------------------------------------
 // Integers wrap around. An integer division by zero fails when it is run.
 

@@ -105,6 +105,8 @@ constexpr OpDef kBatchMatMul = {.name = "BatchMatMul",
 }  // namespace
 
 Output matmul(const Operand& a, const Operand& b, const MatMulOptions& options) {
+  a.require("MatMul");
+  b.require("MatMul");
   const auto is_stack = [](const Output& x) { return !x.shape().has_rank() || x.shape().rank() > 2; };
   if (is_stack(a.output()) && is_stack(b.output()))
     return batch_matmul(a, b,

@@ -8,9 +8,20 @@
 namespace cairn {
 
 const Output& Operand::output() const {
-  if (!is_output())
-    fail(Code::kInvalidArgument, "expected a tensor of a graph, got a plain number or value; use constant()");
+  if (!is_output()) {
+    fail(Code::kInvalidArgument, at_.known() ? at_.str() + ": " : "",
+         "expected a tensor of a graph, got a plain number or value; use constant()");
+  }
+  require("");
   return std::get<Output>(value_);
+}
+
+void Operand::require(std::string_view op) const {
+  if (!is_output() || std::get<Output>(value_)) return;
+  const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
+  fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ",
+       "an empty handle, which stands for no tensor: a default Output or Variable, an option left out, or the gradient "
+       "for an x that no y depends on");
 }
 
 DType Operand::natural_dtype() const {
@@ -76,6 +87,8 @@ Output binary_op(const OpDef& op, std::string_view default_name, const Operand& 
                  const NameOptions& options) {
   const std::string_view own_name = default_name.empty() ? op.name : default_name;
   const std::string_view name = options.name.empty() ? own_name : std::string_view(options.name);
+  x.require(op.name);
+  y.require(op.name);
   if (x.is_output() && y.is_output()) return add_node(op, {x.output(), y.output()}, {}, name, x.at());
   const Output& known = x.is_output() ? x.output() : y.output();
   Graph& graph = known.graph();

@@ -26,7 +26,7 @@ class Operand {
   Operand(const Output& output, SourceLocation at = SourceLocation::current())  // NOLINT: implicit on purpose
       : value_(output), at_(at) {}
   Operand(const Variable& variable, SourceLocation at = SourceLocation::current())  // NOLINT
-      : value_(variable.value()), at_(at) {}
+      : value_(variable ? variable.value() : Output()), at_(at) {}
   template <class T>
   requires std::is_arithmetic_v<T> Operand(T number, SourceLocation at = SourceLocation::current())  // NOLINT
       : value_(std::is_integral_v<T> ? Number(static_cast<int64_t>(number)) : Number(static_cast<double>(number))),
@@ -44,7 +44,10 @@ class Operand {
   // What it is of where nothing else decides: an output's or a tensor's own dtype; of numbers int32 or, for fractions,
   // float, as in Python.
   DType natural_dtype() const;
-  // The output; throws InvalidArgument when the operand is a number or a tensor, as only one operand of an op may be.
+  // Throws FailedPrecondition, naming `op` and the line, for an empty handle.
+  void require(std::string_view op) const;
+  // The output; throws InvalidArgument when the operand is a number or a tensor, as only one operand of an op may be,
+  // FailedPrecondition for an empty handle.
   const Output& output() const;
   operator const Output&() const { return output(); }  // NOLINT
 
@@ -91,6 +94,7 @@ Output binary_op(const OpDef& op, std::string_view default_name, const Operand& 
                  const NameOptions& options);
 // Builder of a one-operand op without attributes of its own.
 inline Output unary_op(const OpDef& op, const Operand& x, const NameOptions& options) {
+  x.require(op.name);
   return add_node(op, {x.output()}, {}, options.name, x.at());
 }
 

@@ -286,6 +286,7 @@ constexpr OpDef kAll = logical_reduction<All>("All");
 constexpr OpDef kAny = logical_reduction<Any>("Any");
 
 Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceOptions& options) {
+  x.require(op.name);
   Graph& graph = x.output().graph();
   Scope here = graph.made_at(x.at());
   Output indices = axes.before(x.output());

@@ -295,6 +295,7 @@ Output strided_slice(const Operand& x, const IntList& begin, const IntList& end,
 Output element(const Operand& x, int64_t i, const NameOptions& options) {
   return strided_slice(x, {i}, {i + 1}, {1}, {.shrink_axis_mask = 1, .name = options.name});
 }
+Output Output::operator[](const Index& i) const { return element(Operand(*this, i.at), i.value); }
 Output tail(const Operand& x, int64_t i, const NameOptions& options) {
   return strided_slice(x, {i}, {0}, {1}, {.end_mask = 1, .name = options.name});
 }

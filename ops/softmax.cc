@@ -379,10 +379,20 @@ Output dense_cross_entropy(const Building& b, const Output& labels_as_given, con
 
 }  // namespace
 
+namespace {
+
+void require_both(const CrossEntropyOptions& options, const std::string& builder) {
+  options.labels.require(builder + ": labels");
+  options.logits.require(builder + ": logits");
+}
+
+}  // namespace
+
 Output softmax(const Operand& logits, const NameOptions& options) { return unary_op(kSoftmax, logits, options); }
 Output log_softmax(const Operand& logits, const NameOptions& options) { return unary_op(kLogSoftmax, logits, options); }
 
 Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
+  require_both(options, "softmax_cross_entropy_with_logits");
   check_shapes(options.labels, options.labels.output().shape(), options.logits.output().shape());
   const Building b(options.labels, "softmax_cross_entropy_with_logits_sg", options.name);
   const Output labels = stop_gradient(options.labels, {.name = "labels_stop_gradient"});
@@ -390,12 +400,14 @@ Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
 }
 
 Output softmax_cross_entropy_with_logits_v2(const CrossEntropyOptions& options) {
+  require_both(options, "softmax_cross_entropy_with_logits_v2");
   check_shapes(options.labels, options.labels.output().shape(), options.logits.output().shape());
   const Building b(options.labels, "softmax_cross_entropy_with_logits", options.name);
   return dense_cross_entropy(b, options.labels, options.logits);
 }
 
 Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
+  require_both(options, "sparse_softmax_cross_entropy_with_logits");
   const Output &given = options.logits, &labels = options.labels;
   if (given.shape().is_scalar())
     fail(Code::kInvalidArgument, options.logits.at().str(), ": logits must not be a scalar");
@@ -414,6 +426,7 @@ Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& optio
 }
 
 Output sigmoid_cross_entropy_with_logits(const CrossEntropyOptions& options) {
+  require_both(options, "sigmoid_cross_entropy_with_logits");
   const Output &x = options.logits, &labels = options.labels;
   check_shapes(options.labels, labels.shape(), x.shape());
   const Building b(options.logits, "logistic_loss", options.name);

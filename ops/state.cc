@@ -352,16 +352,6 @@ Output assign_sub(const Variable& variable, const Operand& value, const UpdateOp
   return read_after(write(kAssignSubVariableOp, variable.ref(), value, {}, options.name), variable);
 }
 
-Output Variable::assign(const Output& value, SourceLocation at) const {
-  return cairn::assign(*this, Operand(value, at), {.use_locking = false});
-}
-Output Variable::assign_add(const Output& delta, SourceLocation at) const {
-  return cairn::assign_add(*this, Operand(delta, at));
-}
-Output Variable::assign_sub(const Output& delta, SourceLocation at) const {
-  return cairn::assign_sub(*this, Operand(delta, at));
-}
-
 Output scatter_update(const Variable& variable, const Operand& indices, const Operand& updates,
                       const ScatterOptions& options) {
   return scatter(kScatterUpdate, variable, indices, updates, options);

@@ -29,6 +29,19 @@ struct UpdateOptions {
 Output assign(const Variable& variable, const Operand& value, const AssignOptions& options = {});
 Output assign_add(const Variable& variable, const Operand& value, const UpdateOptions& options = {});
 Output assign_sub(const Variable& variable, const Operand& value, const UpdateOptions& options = {});
+// What Variable::assign() and its like call.
+template <class Value>
+Output assign_variable(const Variable& variable, const Value& value, SourceLocation at) {
+  return assign(variable, Operand(value, at), {.use_locking = false});
+}
+template <class Value>
+Output assign_add_variable(const Variable& variable, const Value& delta, SourceLocation at) {
+  return assign_add(variable, Operand(delta, at));
+}
+template <class Value>
+Output assign_sub_variable(const Variable& variable, const Value& delta, SourceLocation at) {
+  return assign_sub(variable, Operand(delta, at));
+}
 // The same for a reference alone, W:0.
 Output assign(const Output& ref, const Operand& value, const AssignOptions& options = {});
 Output assign_add(const Output& ref, const Operand& value, const UpdateOptions& options = {});

@@ -185,7 +185,11 @@ Operation Graph::add_node(NodeSpec spec) {
   internal::bind_signature(*node, /*strict=*/true);
   if (spec.op->shape) {
     ShapeContext context(*this, *node);
-    spec.op->shape(context);
+    try {
+      spec.op->shape(context);
+    } catch (...) {
+      rethrow_at(*node);
+    }
   }
 
   const Node* added = node.get();

@@ -130,11 +130,23 @@ std::vector<Operation> Operation::control_inputs() const {
   return all;
 }
 
+std::ostream& operator<<(std::ostream& out, const Output& output) {
+  return output ? out << output.name() << ", " << output.dtype() << ' ' << output.shape() : out << "no tensor";
+}
+std::ostream& operator<<(std::ostream& out, const Operation& op) {
+  return op ? out << op.node().str() : out << "no operation";
+}
+
 // ---- variables ----------------------------------------------------------------------------------------------------
 
 const VariableInfo& Variable::info() const {
   if (!info_) fail(Code::kFailedPrecondition, "an empty Variable handle was used: it stands for no variable");
   return *info_;
+}
+
+std::ostream& operator<<(std::ostream& out, const Variable& variable) {
+  if (!variable) return out << "no variable";
+  return out << variable.name() << ", " << variable.dtype() << ' ' << variable.shape();
 }
 
 std::string SaveSliceInfo::spec() const {

@@ -71,6 +71,13 @@ class AttrReader {
   const Node* reader_node_;
 };
 
+// A place along the first extent, as in x[2], and the line that says so.
+struct Index {
+  Index(int64_t i, SourceLocation line = SourceLocation::current()) : value(i), at(line) {}  // NOLINT: implicit
+  int64_t value;
+  SourceLocation at;
+};
+
 // A tensor that a graph will compute: one output of one node. A small value; the graph must outlive it. Using a handle
 // after its graph was reset throws FailedPrecondition.
 class Output {
@@ -86,6 +93,8 @@ class Output {
   std::string name() const;    // "layer1/logits:0"
   const Node& node() const;
   Endpoint endpoint() const { return {&node(), index_}; }
+  // Row i, for negative i from the end: x[0], x[-1]. A new node, see element() in ops/slicing.h.
+  Output operator[](const Index& i) const;
 
   friend bool operator==(const Output& a, const Output& b) {
     return a.node_ == b.node_ && a.index_ == b.index_ && a.epoch_ == b.epoch_;
@@ -133,5 +142,10 @@ class Operation {
   const Node* node_ = nullptr;
   uint64_t epoch_ = 0;
 };
+
+// For people: "layer1/logits:0, float [?,10]"; "MatMul 'layer1/logits' (mnist.cc:41)". An empty handle: "no tensor",
+// "no operation".
+std::ostream& operator<<(std::ostream& out, const Output& output);
+std::ostream& operator<<(std::ostream& out, const Operation& op);
 
 }  // namespace cairn

@@ -60,11 +60,23 @@ class Variable {
   // Throws FailedPrecondition for an empty handle.
   const VariableInfo& info() const;
 
-  // New nodes that write the variable. They run when they are run: `session.run(w.assign(w + 1.0f))`. Each gives the
-  // variable's new value. Throw InvalidArgument when dtype or shape differ. Defined in ops/state.cc.
-  Output assign(const Output& value, SourceLocation at = SourceLocation::current()) const;
-  Output assign_add(const Output& delta, SourceLocation at = SourceLocation::current()) const;
-  Output assign_sub(const Output& delta, SourceLocation at = SourceLocation::current()) const;
+  // New nodes that write the variable: `value` is a tensor of the graph, a number or a Tensor. They run when they are
+  // run: `session.run(w.assign(w + 1.0f))`, `session.run(w.assign(0))`. Each gives the variable's new value. Throw
+  // InvalidArgument when dtype or shape differ. See ops/state.h, which has to be included.
+  template <class Value>
+  Output assign(const Value& value, SourceLocation at = SourceLocation::current()) const {
+    return assign_variable(*this, value, at);
+  }
+  template <class Value>
+  Output assign_add(const Value& delta, SourceLocation at = SourceLocation::current()) const {
+    return assign_add_variable(*this, delta, at);
+  }
+  template <class Value>
+  Output assign_sub(const Value& delta, SourceLocation at = SourceLocation::current()) const {
+    return assign_sub_variable(*this, delta, at);
+  }
+  // Row i of the value: w[0].
+  Output operator[](const Index& i) const { return value()[i]; }
 
   friend bool operator==(const Variable& a, const Variable& b) {
     return a.info_ == b.info_ || (a.info_ && b.info_ && a.ref() == b.ref());
@@ -73,5 +85,8 @@ class Variable {
  private:
   std::shared_ptr<const VariableInfo> info_;
 };
+
+// "W, float [784,10]".
+std::ostream& operator<<(std::ostream& out, const Variable& variable);
 
 }  // namespace cairn

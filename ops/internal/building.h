@@ -21,7 +21,7 @@ class Building {
         at_(graph->made_at(graph.at)),
         scope_(graph->name_scope(name.empty() ? default_name : std::string_view(name))) {}
   Building(const Operand& x, std::string_view default_name, const std::string& name)
-      : Building(GraphAt(x.output().graph(), x.at()), default_name, name) {}
+      : Building((x.require(default_name), GraphAt(x.output().graph(), x.at())), default_name, name) {}
 
   operator GraphAt() const { return graph_; }  // NOLINT: implicit on purpose
   Graph& graph() const { return graph_; }

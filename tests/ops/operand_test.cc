@@ -1,0 +1,136 @@
+// What is written shortly: rows, compound assignment, numbers for variables, lists as constants; and what is said where
+// an operand is missing.
+#include "ops/operand.h"
+
+#include <sstream>
+
+#include "ops/array.h"
+#include "ops/math.h"
+#include "ops/matmul.h"
+#include "ops/reduce.h"
+#include "ops/slicing.h"
+#include "ops/softmax.h"
+#include "ops/state.h"
+#include "ops/variables.h"
+#include "runtime/session.h"
+#include "tests/support/catch.h"
+
+namespace cairn {
+namespace {
+
+template <class T>
+std::string printed(const T& value) {
+  std::ostringstream out;
+  out << value;
+  return out.str();
+}
+
+template <class F>
+std::string message_of(F f) {
+  try {
+    f();
+  } catch (const Error& error) {
+    return error.what();
+  }
+  return "no error";
+}
+
+}  // namespace
+
+TEST_CASE("x[i] is row i, from the end where i is negative, made where it is written", "[ops][operand]") {
+  Graph graph;
+  const Output x = constant(graph, {{1, 2}, {3, 4}, {5, 6}});
+  const Variable w = variable(constant(graph, {7.0f, 8.0f}), {.name = "w"});
+  Session session(graph);
+  session.run(global_variables_initializer(graph));
+  const Output row = x[1];
+  CHECK(row.node().made_at.line == __LINE__ - 1);
+  CHECK(session.run(row).to_int64s() == std::vector<int64_t>{3, 4});
+  CHECK(session.run(x[-1][0]).scalar<int32_t>() == 5);
+  CHECK(session.run(w[1]).scalar<float>() == 8);
+  CHECK_THROWS_WITH(x[3], Catch::Contains("operand_test.cc:"));
+}
+
+TEST_CASE("+= and its like stand for a new tensor and leave the old one as it was", "[ops][operand]") {
+  Graph graph;
+  const Output one = constant(graph, {1.0f, 2.0f});
+  Output x = one;
+  x += one;
+  x *= 3.0f;
+  x -= constant(graph, 1.0f);
+  x /= 2.0f;
+  CHECK(x.node().made_at.line == __LINE__ - 1);
+  Session session(graph);
+  CHECK(session.run(x == one ? one : x).span<float>()[1] == 5.5f);
+  CHECK(session.run(one).span<float>()[1] == 2);
+}
+
+TEST_CASE("Variables are assigned numbers and tensors as well as outputs", "[ops][operand]") {
+  Graph graph;
+  const Variable w = variable(zeros(graph, {}), {.name = "w"});
+  const Variable r = variable(zeros(graph, {2}), {.name = "r", .use_resource = true});
+  Session session(graph);
+  session.run(global_variables_initializer(graph));
+  CHECK(session.run(w.assign(5.0f)).scalar<float>() == 5);
+  CHECK(session.run(w.assign_add(2)).scalar<float>() == 7);
+  CHECK(session.run(w.assign_sub(w * 0.5f)).scalar<float>() == 3.5f);
+  CHECK(session.run(r.assign(Tensor::vector<float>({1, 2}))).span<float>()[1] == 2);
+  CHECK(message_of([&] { w.assign(Tensor::vector<float>({1, 2})); }).find("operand_test.cc:") != std::string::npos);
+}
+
+TEST_CASE("Lists, rows and vectors are constants", "[ops][operand]") {
+  Graph graph;
+  Session session(graph);
+  CHECK(constant(graph, {1.0f, 2.0f}).shape() == Shape{2});
+  CHECK(constant(graph, {1.0f}).shape() == Shape{1});
+  CHECK(constant(graph, 1.0f).shape() == Shape{});
+  const Output rows = constant(graph, {{1, 2, 3}, {4, 5, 6}}, {.name = "rows"});
+  CHECK(rows.name() == "rows:0");
+  CHECK(rows.shape() == Shape{2, 3});
+  CHECK(session.run(constant(graph, std::vector<int64_t>{7, 8})).to_int64s() == std::vector<int64_t>{7, 8});
+}
+
+TEST_CASE("Handles print as what they stand for", "[ops][operand]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {-1, 3}, {.name = "x"});
+  const Variable w = variable(zeros(graph, {2}), {.name = "w"});
+  CHECK(printed(x) == "x:0, float [?,3]");
+  CHECK(printed(w) == "w, float [2]");
+  CHECK(printed(x.op()).starts_with("Placeholder 'x' (operand_test.cc:"));
+  CHECK(printed(Output()) + ", " + printed(Operation()) + ", " + printed(Variable()) ==
+        "no tensor, no operation, no variable");
+}
+
+TEST_CASE("An empty handle is refused with the op, where it has one name, and the line", "[ops][operand]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}), none;
+  const Variable no_variable;
+  const auto says = [&](auto build, const std::string& begin) {
+    const int nodes = graph.num_nodes();
+    const std::string message = message_of(build);
+    CAPTURE(message);
+    CHECK(message.starts_with(begin));
+    CHECK(message.find("operand_test.cc:") != std::string::npos);
+    CHECK(message.find("an empty handle") != std::string::npos);
+    CHECK(graph.num_nodes() == nodes);
+  };
+  says([&] { none * 2.0f; }, "Mul (");
+  says([&] { x + none; }, "Add (");
+  says([&] { no_variable* x; }, "Mul (");
+  says([&] { square(none); }, "Square (");
+  says([&] { matmul(none, x); }, "MatMul (");
+  says([&] { reduce_mean(none); }, "Mean (");
+  says([&] { variable(none); }, "operand_test.cc:");
+  says([&] { softmax_cross_entropy_with_logits({.logits = x}); }, "softmax_cross_entropy_with_logits: labels (");
+  says([&] { sparse_softmax_cross_entropy_with_logits({.labels = x}); },
+       "sparse_softmax_cross_entropy_with_logits: logits (");
+}
+
+TEST_CASE("What a shape function refuses names node and line, however it says so", "[ops][operand]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"});
+  const std::string message = message_of([&] { slice(x, {0}, {5, 5}); });
+  CHECK(message.starts_with("Slice 'Slice' (operand_test.cc:"));
+}
+
+}  // namespace cairn
