@@ -178,7 +178,7 @@ int64_t count_rows(const Feeds& files, const FeedArguments& args) {
       fail(Code::kInvalidArgument, args.files[i], " has ", value.dim(0), " rows, ", args.files[0], " ", first.dim(0));
     }
   }
-  return files[0].value.dim(0);
+  return files[0].value.tensor().dim(0);
 }
 
 void print_step(int64_t step, const Tensor& loss, bool json) {
