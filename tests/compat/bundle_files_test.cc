@@ -10,12 +10,16 @@
 namespace cairn {
 namespace {
 
-std::vector<std::string> all_prefixes() {
+// Those whose data files are there; `without_data`: the others, of which people published the index alone.
+std::vector<std::string> all_prefixes(bool without_data = false) {
   std::vector<std::string> prefixes;
   if (!fixtures()) return prefixes;
   for (const auto& entry : std::filesystem::recursive_directory_iterator(*fixtures())) {
-    const std::string path = entry.path();
-    if (entry.path().extension() == ".index") prefixes.push_back(path.substr(0, path.size() - 6));
+    if (entry.path().extension() != ".index") continue;
+    const std::string path = entry.path(), prefix = path.substr(0, path.size() - 6);
+    const BundleReader reader(posix_file_system(), prefix);
+    const bool whole = posix_file_system().exists(bundle_data_path(prefix, 0, reader.num_shards()));
+    if (whole != without_data) prefixes.push_back(prefix);
   }
   return prefixes;
 }
@@ -46,6 +50,20 @@ TEST_CASE("Every V2 checkpoint of TensorFlow's passes all checks", "[compat][bun
     const BundleReader reader(posix_file_system(), prefix);
     CHECK_FALSE(reader.names().empty());
     CHECK_NOTHROW(reader.verify());
+  }
+}
+
+TEST_CASE("An index of TensorFlow's without its data tells names and shapes, and reading names the file",
+          "[compat][bundle]") {
+  const auto prefixes = all_prefixes(/*without_data=*/true);
+  if (prefixes.empty()) return skip("no fixtures with an index alone: build with -Dfixtures=DIR");
+  for (const std::string& prefix : prefixes) {
+    CAPTURE(prefix);
+    const BundleReader reader(posix_file_system(), prefix);
+    REQUIRE_FALSE(reader.names().empty());
+    CHECK(reader.entry(reader.names()[0]).shape.is_fully_defined());
+    CHECK_THROWS_WITH(reader.verify(), Catch::Contains(bundle_data_path(base_name(prefix), 0, reader.num_shards())) &&
+                                           Catch::Contains("missing"));
   }
 }
 
