@@ -46,7 +46,8 @@ class RandomGraph {
  public:
   using Maker = std::function<std::vector<Output>(RandomGraph&)>;
 
-  RandomGraph(Graph& graph, uint64_t seed) : graph_(graph), random_(seed) {}
+  // batches: first extents may be unknown; makers see to it that all unknown ones are the same in each run.
+  RandomGraph(Graph& graph, uint64_t seed, bool batches = false) : graph_(graph), random_(seed), batches_(batches) {}
 
   void grow(const std::vector<Maker>& makers, int steps) {
     for (int i = 0; i < steps; ++i) {
@@ -68,7 +69,7 @@ class RandomGraph {
   Output pick(const std::function<bool(const Output&)>& fits = nullptr) {
     for (int attempt = 0; attempt < 20 && !outputs_.empty(); ++attempt) {
       const Output& some = outputs_[std::max(below(outputs_.size()), below(outputs_.size()))];
-      if (some.dtype() == DType::kFloat && some.shape().is_fully_defined() && (!fits || fits(some))) return some;
+      if (some.dtype() == DType::kFloat && is_known(some.shape()) && (!fits || fits(some))) return some;
     }
     return {};
   }
@@ -80,8 +81,14 @@ class RandomGraph {
   }
 
  private:
+  bool is_known(const Shape& shape) const {
+    return shape.is_fully_defined() ||
+           (batches_ && shape.has_rank() && shape.rank() > 0 && shape.slice(1).is_fully_defined());
+  }
+
   Graph& graph_;
   std::mt19937_64 random_;
+  bool batches_;
   std::vector<Output> outputs_;
 };
 
