@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "runtime/text.h"
+
 namespace cairn {
 
 std::string_view code_name(Code code) {
@@ -16,7 +18,7 @@ std::string_view code_name(Code code) {
 }
 
 Error::Error(Code code, const std::string& message, std::string node)
-    : std::runtime_error(message), code_(code), node_(std::move(node)) {}
+    : std::runtime_error(printable(message, "\n\t")), code_(code), node_(std::move(node)) {}
 
 std::string SourceLocation::str() const {
   if (!known()) return "";
@@ -80,7 +82,7 @@ std::string join_for_people(const std::vector<std::string>& items, size_t most) 
   std::string text;
   for (size_t i = 0; i < shown; ++i) {
     if (i > 0) text += i + 1 == items.size() ? " and " : ", ";
-    text += items[i];
+    text += printable(items[i]);
   }
   if (shown < items.size()) text += str_cat(" and ", items.size() - shown, " more");
   return text;

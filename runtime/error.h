@@ -9,6 +9,7 @@
 //   }
 #pragma once
 
+#include <locale>
 #include <sstream>
 #include <stdexcept>
 #include <string>
@@ -43,7 +44,8 @@ std::string_view code_name(Code code);
 
 class Error : public std::runtime_error {
  public:
-  // `message` is a whole sentence for a person; `node` the name of the graph node it happened at, or empty.
+  // `message` is a whole sentence for a person; `node` the name of the graph node it happened at, or empty. Names from
+  // files may be in the message: what() has no control character but line ends, and nothing that is not UTF-8.
   Error(Code code, const std::string& message, std::string node = "");
 
   Code code() const { return code_; }
@@ -69,10 +71,12 @@ struct SourceLocation {
   std::string str() const;
 };
 
-// Joins values into one string: str_cat("expected ", 3, ", got ", shape).
+// Joins values into one string: str_cat("expected ", 3, ", got ", shape). Numbers are written alike whatever locale the
+// program has set.
 template <class... Args>
 std::string str_cat(const Args&... args) {
   std::ostringstream out;
+  out.imbue(std::locale::classic());
   (out << ... << args);
   return out.str();
 }
@@ -89,7 +93,7 @@ template <class... Args>
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& candidates,
                                        size_t most = 3);
 
-// "a", "a and b", "a, b and c"; after `most` items "a, b, c and 7 more".
+// Names from anywhere, made printable: "a", "a and b", "a, b and c"; after `most` items "a, b, c and 7 more".
 std::string join_for_people(const std::vector<std::string>& items, size_t most = 20);
 
 }  // namespace cairn

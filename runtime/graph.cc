@@ -481,7 +481,7 @@ void Graph::add_to_collection(std::string_view key, CollectionItem item) {
 }
 
 const std::vector<CollectionItem>& Graph::items(std::string_view key) const {
-  static const std::vector<CollectionItem> kNone;
+  static const auto& kNone = *new std::vector<CollectionItem>();  // never destroyed: static objects may have graphs
   const auto at = collections_.find(key);
   return at == collections_.end() ? kNone : at->second;
 }

@@ -4,12 +4,13 @@
 
 #include "runtime/context.h"
 #include "runtime/graph.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
 std::string Node::str() const {
-  return made_at.known() ? str_cat(op->name, " '", name, "' (", made_at.str(), ")")
-                         : str_cat(op->name, " '", name, "'");
+  const std::string text = str_cat(printable(op->name), " '", printable(name), "'");
+  return made_at.known() ? str_cat(text, " (", made_at.str(), ")") : text;
 }
 
 void fail_at(const Node& node, Code code, const std::string& message) {

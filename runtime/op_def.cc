@@ -40,7 +40,10 @@ class Scanner {
   }
   std::string word() {
     size_t end = at_;
-    while (end < text_.size() && (std::isalnum(static_cast<unsigned char>(text_[end])) || text_[end] == '_')) ++end;
+    const auto in_word = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
+    };
+    while (end < text_.size() && in_word(text_[end])) ++end;
     if (end == at_) fail_here("expected a name");
     return take(end);
   }

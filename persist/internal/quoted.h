@@ -5,10 +5,11 @@
 #include <vector>
 
 #include "runtime/error.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
-inline std::string quoted(const std::string& name) { return "'" + name + "'"; }
+inline std::string quoted(const std::string& name) { return "'" + printable(name) + "'"; }
 
 // "'a', 'b' and 'c'"; of many "... and 7 more".
 inline std::string quoted_list(std::vector<std::string> names, size_t most = 20) {
