@@ -1,6 +1,7 @@
 #include "persist/meta_graph.h"
 
 #include <google/protobuf/arena.h>
+#include <google/protobuf/descriptor.h>
 
 #include <algorithm>
 #include <set>
@@ -11,6 +12,7 @@
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
 #include "persist/internal/rewrite.h"
+#include "persist/internal/utf8_check.h"
 #include "persist/version.h"
 #include "runtime/internal/signature.h"
 
@@ -36,6 +38,7 @@ void drop_defaults(const Op& op, pb::NodeDef& node, const Attrs& attrs) {
 
 void write_graph(const Graph& graph, bool with_shapes, bool strip_defaults, pb::GraphDef& def) {
   for (const Operation& op : graph.operations()) {
+    require_utf8(op.node());
     pb::NodeDef& node = *def.add_node();
     node = to_proto(op.node(), with_shapes);
     if (strip_defaults) drop_defaults(*op.node().op, node, op.node().attrs);
@@ -320,6 +323,7 @@ MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options) {
   info.set_tensorflow_version(kTensorFlowVersion);
   info.set_tensorflow_git_version(str_cat("cairn-", kVersion));
   if (options.strip_default_attrs) info.set_stripped_default_attrs(true);
+  require_utf8(meta, pb::GraphDef::descriptor()->FindFieldByNumber(pb::GraphDef::kNodeFieldNumber)->full_name());
 
   MetaGraph result(std::move(rep));
   if (!options.filename.empty()) {

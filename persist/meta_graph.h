@@ -78,9 +78,10 @@ struct ExportOptions {
 
 // Writes `graph` down: nodes with their shapes (`_output_shapes`), the definitions of their ops, collections, versions
 // and functions, and what was carried from the file it was imported from. The graph stays as it is. Collections that
-// are empty are not stored. Throws InvalidArgument for a collection of mixed kinds and for as_text with as_json,
-// NotFound for an export_scope without nodes or a key in collection_list that the graph does not have, and what the
-// FileSystem throws. (tf.train.export_meta_graph)
+// are empty are not stored. Throws InvalidArgument for a collection of mixed kinds, for names (of devices, collections,
+// types of messages) that are not UTF-8, which no reader would take, and for as_text with as_json; NotFound for an
+// export_scope without nodes or a key in collection_list that the graph does not have; and what the FileSystem throws.
+// (tf.train.export_meta_graph)
 MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options = {});
 
 struct ImportOptions {
@@ -106,7 +107,8 @@ struct ImportedMetaGraph {
   std::vector<std::string> carried_ops;  // op types that this build does not have, in order of name
 };
 
-// Adds what a file holds to `graph`: nodes, collections, versions, functions. Variables have no values until they are
+// Adds what a file holds to `graph`: nodes, collections, versions, functions. A directory stands for the .meta file of
+// its newest checkpoint. Variables have no values until they are
 // restored or initialised. All or nothing: on an error the graph is as before. Throws NotFound and DataLoss for files,
 // AlreadyExists listing names that the graph has already (and what to do), InvalidArgument listing nodes that do not
 // fit together, Unimplemented under `strict`. (tf.train.import_meta_graph without the Saver)

@@ -4,6 +4,7 @@
 
 #include "persist/internal/convert.h"
 #include "persist/internal/message.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
@@ -242,6 +243,10 @@ pb::VariableDef to_proto(const Variable& variable) {
   proto.set_aggregation(static_cast<pb::VariableAggregation>(info.aggregation));
   add_unknown_fields(proto, info.unknown_fields);
   if (info.slice) {
+    if (!is_utf8(info.slice->full_name)) {
+      fail(Code::kInvalidArgument, info.ref.node().str(), ": the name of the variable that it is a part of, '",
+           printable(info.slice->full_name), "', is not UTF-8 and cannot be written");
+    }
     auto& slice = *proto.mutable_save_slice_info_def();
     slice.set_full_name(info.slice->full_name);
     slice.mutable_full_shape()->Add(info.slice->full_shape.begin(), info.slice->full_shape.end());
