@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <cstdio>
 #include <random>
 #include <unordered_set>
@@ -6,6 +7,7 @@
 #include "persist/bundle.h"
 #include "persist/internal/background_save.h"
 #include "persist/internal/retention.h"
+#include "persist/internal/save_names.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
@@ -32,11 +34,17 @@ std::vector<Endpoint> saved_tensors(const Node& save) {
   return tensors;
 }
 
-std::string in_bytes(uint64_t bytes) {
-  char text[32];
-  if (bytes < 10'000'000) return str_cat(bytes, " bytes");
-  std::snprintf(text, sizeof text, "%.1f MB", static_cast<double>(bytes) / 1e6);
-  return text;
+// Two sizes that a message compares, in one unit.
+std::pair<std::string, std::string> in_one_unit(uint64_t a, uint64_t b) {
+  const bool large = std::max(a, b) >= 10'000'000;
+  const auto text = [&](uint64_t bytes) {
+    if (!large) return str_cat(bytes, " bytes");
+    char digits[32];
+    const auto end = std::to_chars(digits, digits + sizeof digits, static_cast<double>(bytes) / 1e6,
+                                   std::chars_format::fixed, bytes < 1'000'000 ? 3 : 1);
+    return str_cat(std::string_view(digits, static_cast<size_t>(end.ptr - digits)), " MB");
+  };
+  return {text(a), text(b)};
 }
 
 class Problems {
@@ -150,8 +158,12 @@ Preflight Saver::preflight(Session& session, const std::string& path, const Save
   FileSystem& fs = files_of(session);
   Preflight result;
   Problems problems;
-  if (background_) background_->settle();
-  problems.collect([&] { check_names(options, path, options.global_step.given()); });
+  std::unique_lock<std::recursive_mutex> turn;
+  if (background_) {
+    turn = std::unique_lock(background_->turn);
+    background_->settle();
+  }
+  problems.collect([&] { check_save_names(options, def_, path, options.global_step.given()); });
   const std::string directory = directory_of(path);
   const std::string existing = fs.exists(directory) ? directory : directory_of(directory);
   problems.collect([&] { try_out_directory(fs, directory, result.warnings); });
@@ -169,17 +181,18 @@ Preflight Saver::preflight(Session& session, const std::string& path, const Save
     if (options.write_meta_graph) result.checkpoint_bytes += meta_graph_bytes(options.strip_default_attrs)->size();
     result.free_bytes = fs.space(existing);
     if (result.free_bytes < result.checkpoint_bytes) {
-      fail(Code::kResourceExhausted, existing, ": ", in_bytes(result.free_bytes), " are free, one checkpoint takes ",
-           in_bytes(result.checkpoint_bytes), "; free some or save elsewhere");
+      const auto [free, taken] = in_one_unit(result.free_bytes, result.checkpoint_bytes);
+      fail(Code::kResourceExhausted, existing, ": ", free, " are free, one checkpoint takes ", taken,
+           "; free some or save elsewhere");
     }
     // The newest are all there when one more is written; some of them are already.
     const auto kept = options_.max_to_keep > 0 ? static_cast<uint64_t>(options_.max_to_keep) : 0;
     const uint64_t there = fs.exists(directory) ? kept_checkpoints(directory, &fs).size() : 0;
     const uint64_t to_come = kept + 1 - std::min(there, kept);
     if (result.free_bytes / to_come < result.checkpoint_bytes) {
-      result.warnings.push_back(str_cat(existing, ": ", in_bytes(result.free_bytes), " are free, but the ", to_come,
-                                        " checkpoints still to come with max_to_keep = ", kept, " take ",
-                                        in_bytes(result.checkpoint_bytes * to_come)));
+      const auto [free, taken] = in_one_unit(result.free_bytes, result.checkpoint_bytes * to_come);
+      result.warnings.push_back(str_cat(existing, ": ", free, " are free, but the ", to_come,
+                                        " checkpoints still to come with max_to_keep = ", kept, " take ", taken));
     }
   });
   problems.throw_if_any(path);

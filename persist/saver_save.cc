@@ -6,24 +6,11 @@
 #include "persist/internal/background_save.h"
 #include "persist/internal/publication.h"
 #include "persist/internal/retention.h"
+#include "persist/internal/save_names.h"
 #include "persist/internal/save_restore.h"
 #include "persist/saver.h"
 
 namespace cairn {
-
-void check_names(const SaveOptions& options, const std::string& path, bool has_step) {
-  if (options.latest_filename.empty() || options.latest_filename.find('/') != std::string::npos) {
-    fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", options.latest_filename,
-         "'");
-  }
-  if (base_name(path).empty())
-    fail(Code::kInvalidArgument, "save path '", path, "' names a directory; add the checkpoint's name, as in '",
-         join_path(path, "model.ckpt"), "'");
-  if (!has_step && base_name(path) == options.latest_filename) {
-    fail(Code::kInvalidArgument, "'latest_filename' collides with 'save_path': '", options.latest_filename, "' and '",
-         path, "'");
-  }
-}
 
 std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   if (!target_) return number_;
@@ -37,7 +24,7 @@ std::optional<int64_t> StepNumber::evaluate(Session& session) const {
 internal::SaveJob Saver::begin_save(Session& session, const std::string& path, const SaveOptions& options,
                                     FileSystem& fs) {
   const std::optional<int64_t> step = options.global_step.evaluate(session);
-  check_names(options, path, step.has_value());
+  check_save_names(options, def_, path, step.has_value());
   internal::SaveJob job{.path = path, .checkpoint = path, .options = options, .time = now(), .fs = &fs};
   if (step) {
     char number[32];
@@ -48,6 +35,11 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path, c
   const auto above = fs.stat(directory_of(directory));
   if (!fs.exists(directory) && !(above && above->is_directory)) {
     fail(Code::kNotFound, "Parent directory of ", job.checkpoint, " doesn't exist, can't save.");
+  }
+  if (def_.version != CheckpointFormat::kV2 && !def_.sharded && fs.exists(bundle_index_path(job.checkpoint))) {
+    fail(Code::kFailedPrecondition, job.checkpoint,
+         ": there is a V2 checkpoint of this name, which readers would take ",
+         "for the V1 file that is to be written; give another name, or remove that one");
   }
   if (options.write_meta_graph) job.meta = meta_graph_bytes(options.strip_default_attrs);
   return job;
@@ -96,7 +88,11 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
 std::string Saver::save(Session& session, const std::string& path, const SaveOptions& options) {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::save: the session runs another graph than the saver's");
-  if (background_) background_->settle();
+  std::unique_lock<std::recursive_mutex> turn;
+  if (background_) {
+    turn = std::unique_lock(background_->turn);
+    background_->settle();
+  }
   const internal::SaveJob job = begin_save(session, path, options, files_of(session));
   return finish_save(job, [&] {
     return session.run(def_.save_tensor_name, {{def_.filename_tensor_name, job.checkpoint}});

@@ -103,4 +103,23 @@ void put_plain_entry(std::string& out, const BundleEntry& entry) {
   put_fixed<uint32_t>(out, entry.masked_crc);
 }
 
+std::optional<std::string> prefix_of_data_file(const std::string& name) {
+  const size_t at = name.rfind(".data-");
+  if (at == std::string::npos || at == 0) return std::nullopt;
+  const std::string ending = name.substr(at + 6);  // 00000-of-00001
+  const size_t of = ending.find("-of-");
+  if (of == std::string::npos || of == 0) return std::nullopt;
+  const std::string digits = ending.substr(0, of) + ending.substr(of + 4);
+  const bool all = digits.find_first_not_of("0123456789") == std::string::npos;
+  return all ? std::optional(name.substr(0, at)) : std::nullopt;
+}
+
+std::optional<std::string> prefix_of_file(const std::string& path) {
+  for (const std::string_view ending : {".index", ".meta"}) {
+    if (path.ends_with(ending) && path.size() > ending.size()) return path.substr(0, path.size() - ending.size());
+  }
+  const auto prefix = prefix_of_data_file(base_name(path));
+  return prefix ? std::optional(join_path(directory_of(path), *prefix)) : std::nullopt;
+}
+
 }  // namespace cairn

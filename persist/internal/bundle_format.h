@@ -43,4 +43,9 @@ void put_plain_entry(std::string& out, const BundleEntry& entry);
 // anything.
 bool take_plain_entry(std::string_view bytes, int num_shards, BundleEntry& entry);
 
+// "model.data-00000-of-00001" -> "model"; nothing for other names.
+std::optional<std::string> prefix_of_data_file(const std::string& name);
+// "run/m.index", "run/m.meta", "run/m.data-00000-of-00001" -> "run/m"; nothing for other names.
+std::optional<std::string> prefix_of_file(const std::string& path);
+
 }  // namespace cairn

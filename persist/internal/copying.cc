@@ -3,6 +3,7 @@
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/save_names.h"
 
 namespace cairn {
 namespace {
@@ -47,7 +48,8 @@ void copy_v1(FileSystem& fs, const std::string& source, const std::string& desti
       const CheckpointV1Entry& entry = reader.entry(old);
       for (size_t i = 0; i < entry.slices.size(); ++i) {
         if (entry.files[i] != static_cast<int>(f)) continue;
-        writer.add_slice(name(old), entry.shape, entry.slices[i], reader.read_stored(old, i));
+        writer.add_slice(name(old), entry.shape, entry.slices[i], entry.dtype,
+                         [&reader, old, i] { return reader.read_stored(old, i); });
       }
     }
     writer.finish();
@@ -70,6 +72,7 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
   }
   if (destination == prefix)
     fail(Code::kAlreadyExists, destination, " is the source itself, which is never overwritten; give another name");
+  check_checkpoint_name(destination);
   if (checkpoint_exists(destination, &fs)) {
     fail(Code::kAlreadyExists, destination, ": there is a checkpoint already; give another name, or remove it first");
   }

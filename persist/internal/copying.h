@@ -4,7 +4,8 @@
 #include <functional>
 #include <string>
 
-#include "persist/file.h"
+#include "persist/bundle.h"
+#include "persist/checkpoint_v1.h"
 
 namespace cairn {
 
@@ -16,8 +17,18 @@ void copy_checkpoint(FileSystem& fs, const std::string& source, const std::strin
                      const std::function<std::string(const std::string&)>& name);
 
 // The prefix that `source` means. Throws where `destination` is not free to be written: a directory, or a checkpoint
-// that is there already, the source above all. Then makes the folder it is in.
+// that is there already, the source above all; or no name for a checkpoint. Then makes the folder it is in.
 std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
                              bool make_folder = true);
+
+// Adds a tensor or slice that `read` gives: at once, or in finish() where the writer takes it then.
+inline void add_when_needed(BundleWriter& writer, const std::string& name, const Shape& full, const TensorSlice& slice,
+                            DType, const std::function<Tensor()>& read) {
+  writer.add_slice(name, full, slice, read());
+}
+inline void add_when_needed(CheckpointV1Writer& writer, const std::string& name, const Shape& full,
+                            const TensorSlice& slice, DType dtype, const std::function<Tensor()>& read) {
+  writer.add_slice(name, full, slice, dtype, read);
+}
 
 }  // namespace cairn

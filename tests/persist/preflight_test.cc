@@ -116,3 +116,25 @@ TEST_CASE("A directory that another writer has is told", "[preflight]") {
   const auto other = disk.lock_dir("/run");
   CHECK(code_of([&] { m.saver.preflight(m.session, "/run/m"); }) == Code::kFailedPrecondition);
 }
+
+TEST_CASE("A file where the directory should be is told as one", "[preflight]") {
+  RunDisk disk;
+  disk.set("/run/file", "text");
+  SmallModel m(disk);
+  CHECK_THROWS_WITH(m.saver.preflight(m.session, "/run/file/m"), Contains("/run/file: it is a file, not a directory"));
+}
+
+TEST_CASE("Two sizes in one message are in one unit", "[preflight]") {
+  RunDisk disk;
+  SmallModel m(disk);
+  const Variable large = variable(zeros(m.graph, {5'000'000}), {.name = "large"});
+  Saver saver(m.graph);
+  disk.set_capacity(123'456);
+  CHECK_THROWS_WITH(saver.preflight(m.session, "/run/m"),
+                    Contains("0.123 MB are free, one checkpoint takes 20.0 MB") && !Contains("bytes"));
+  disk.set_capacity(25'000'000);
+  CHECK(m.saver.preflight(m.session, "/run/m").warnings.empty());  // of the small ones alone
+  Saver quiet(m.graph, {.on_warning = [](const std::string&) {}});
+  CHECK_THAT(quiet.preflight(m.session, "/run/m").warnings.at(0),
+             Contains("25.0 MB are free") && Contains("take 120.1 MB"));
+}
