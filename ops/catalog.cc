@@ -22,7 +22,8 @@
 namespace cairn {
 
 const OpSet& compute_ops() {
-  static const OpSet kOps = [] {
+  // Never destroyed: objects of static storage may still run sessions.
+  static const OpSet& kOps = *new OpSet([] {
     OpSet ops;
     for (const auto family :
          {apply_ops,   arg_ops,     array_ops,   binary_ops, cast_ops,  compare_ops, conv_ops,        flow_ops,
@@ -30,7 +31,7 @@ const OpSet& compute_ops() {
           reshape_ops, slicing_ops, softmax_ops, state_ops,  unary_ops, where_ops})
       ops = ops + OpSet(family());
     return ops;
-  }();
+  }());
   return kOps;
 }
 

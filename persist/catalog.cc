@@ -6,7 +6,8 @@
 namespace cairn {
 
 const OpSet& all_ops() {
-  static const OpSet kOps = compute_ops() + OpSet(save_restore_ops()) + OpSet(summary_ops());
+  // Never destroyed: objects of static storage may still run sessions.
+  static const OpSet& kOps = *new OpSet(compute_ops() + OpSet(save_restore_ops()) + OpSet(summary_ops()));
   return kOps;
 }
 

@@ -295,7 +295,7 @@ void fail_locked(const std::string& directory) {
 }
 
 FileSystem& posix_file_system() {
-  static PosixFileSystem fs;
+  static PosixFileSystem& fs = *new PosixFileSystem;  // never destroyed: objects of static storage may still save
   return fs;
 }
 

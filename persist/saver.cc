@@ -6,6 +6,7 @@
 #include "persist/internal/background_save.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/saver_graph.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
@@ -14,6 +15,9 @@ namespace cairn {
 Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(&graph), options_(options) {
   if (options.max_to_keep < 0)
     fail(Code::kInvalidArgument, "Saver: max_to_keep is ", options.max_to_keep, "; 0 (all) or more is needed");
+  if (!(options.keep_checkpoint_every_n_hours >= 0))
+    fail(Code::kInvalidArgument, "Saver: keep_checkpoint_every_n_hours is ", options.keep_checkpoint_every_n_hours,
+         "; 0 (every checkpoint) or more is needed");
   if (options.write_version != CheckpointFormat::kV1 && options.write_version != CheckpointFormat::kV2)
     fail(Code::kInvalidArgument, "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
   def_ = add_saver_nodes(graph, options);
@@ -64,7 +68,7 @@ double Saver::now() const {
 void Saver::make_retention() {
   const auto warn = [on_warning = options_.on_warning](const std::string& message) {
     if (on_warning) return on_warning(message);
-    std::cerr << "cairn: " << message << "\n";
+    std::cerr << "cairn: " << printable(message, "\n\t") << "\n";
   };
   retention_ = std::make_shared<Retention>(options_.max_to_keep, options_.keep_checkpoint_every_n_hours, now(), warn);
   restore_plans_ = make_restore_plans();

@@ -52,7 +52,7 @@ struct SaverOptions {
   bool reshape = false;  // restore a tensor of another shape with as many elements
   bool sharded = false;  // one part for each device that variables are placed on, merged at the end
   int max_to_keep = 5;   // 0: all
-  // In addition, keep one checkpoint for every so many hours for good.
+  // In addition, keep one checkpoint for every so many hours for good; 0: all.
   double keep_checkpoint_every_n_hours = 10000;
   std::string name = "save";  // the name scope of the nodes, made unique
   // Read one tensor after the other, each when the one before it is in its variable, so that no more than one is held
@@ -63,10 +63,12 @@ struct SaverOptions {
   // The checkpoint file names checkpoints relative to its directory, so that this can be moved. false: as TensorFlow
   // does unless told, absolute paths stay absolute.
   bool save_relative_paths = true;
-  CheckpointFormat write_version = CheckpointFormat::kV2;        // kV1: files that TensorFlow before 0.12 reads
-  std::string filename = "model";                                // the constant that stands where the path is fed
-  std::function<double()> clock = nullptr;                       // seconds since 1970; null: the system's
-  std::function<void(const std::string&)> on_warning = nullptr;  // null: one line on standard error
+  CheckpointFormat write_version = CheckpointFormat::kV2;  // kV1: files that TensorFlow before 0.12 reads
+  std::string filename = "model";                          // the constant that stands where the path is fed
+  std::function<double()> clock = nullptr;                 // seconds since 1970; null: the system's
+  // Null: one line on standard error. What it throws reaches the caller of save() and the like; from the saver's
+  // destructor nobody: it is written to standard error.
+  std::function<void(const std::string&)> on_warning = nullptr;
 };
 
 // The number of a checkpoint: an integer, or what holds it (a variable, a tensor, a tensor's name).
@@ -132,7 +134,7 @@ class Saver {
  public:
   Saver() = default;  // none, as import_meta_graph gives for a graph without variables
   // Adds the nodes. Variables made later are not saved. Throws InvalidArgument: no variables (unless allow_empty), two
-  // of one name, slices that overlap, a handle of another graph.
+  // of one name, slices that overlap, a handle of another graph, max_to_keep or hours below zero.
   explicit Saver(Graph& graph, const SaverOptions& options = {});
   // A saver over nodes that are in the graph already. What `def` does not say (pad_step_number, save_relative_paths,
   // clock, on_warning) is taken from `options`. Throws InvalidArgument when `def` names no nodes, NotFound when the
@@ -147,8 +149,12 @@ class Saver {
   // it saved. Kept are the max_to_keep newest and, in addition: one for every so many hours, the best by a metric,
   // pinned ones, and the newest whose values were all finite. What no Saver wrote is never removed.
   // Throws FailedPrecondition for uninitialised variables, for values that are refused and when another writer is
-  // saving into the directory, InvalidArgument for a path that clashes with the checkpoint file, what the file system
-  // throws. When it throws, older checkpoints and the checkpoint file are as before.
+  // saving into the directory; InvalidArgument for a path, latest_filename or meta_graph_suffix by which two of these
+  // files, or one of them and what the directory keeps its own records in, would have one name, and for names in the
+  // graph that are not UTF-8, which a .meta file cannot hold; what the file system throws. When it throws, older
+  // checkpoints and the checkpoint file are as before.
+  //   saver.save(session, "run/model", {.meta_graph_suffix = "index"});   // InvalidArgument
+  // Several threads may save with one saver: one save after the other.
   std::string save(Session& session, const std::string& path, const SaveOptions& options = {});
 
   // The same in the background: returns when the values are held, those of this moment, whatever is trained meanwhile.
@@ -156,10 +162,10 @@ class Saver {
   // memory more is in use until the save is done. The commit order is save()'s. The step is evaluated and the graph
   // written down before it returns.
   //
-  // One is under way at a time: a save() or save_async() of the same saver waits for it first. An error is thrown by
-  // wait(), or else by the next save, which then saves nothing; or else the saver's destructor, which waits too, warns
-  // of it. The graph and the file system must outlive the saver, the session need not. on_warning may be called from
-  // another thread.
+  // One is under way at a time: a save() or save_async() of the same saver, in any thread, waits for it first. An error
+  // is thrown by wait(), or else by the next save, which then saves nothing; or else the saver's destructor, which
+  // waits too, warns of it. The graph and the file system must outlive the saver, the session need not. on_warning may
+  // be called from another thread. A saver of static storage finishes the save after main() has returned.
   //   PendingSave pending = saver.save_async(session, "run/model", {.global_step = i});
   PendingSave save_async(Session& session, const std::string& path, const SaveOptions& options = {});
 
@@ -240,7 +246,8 @@ class Saver {
 };
 
 // Adds what a .meta file holds to `graph` and returns its saver. A file without one gets a default Saver if it has
-// variables, and none (false) otherwise. `saver` says what the file does not: see Saver::from_proto. Throws as
+// variables, and none (false) otherwise. `saver` says what the file does not: see Saver::from_proto. A directory stands
+// for the .meta file of its newest checkpoint, as it does for restore(). Throws as
 // import_meta_graph_def, which it is but for the Saver. (tf.train.import_meta_graph)
 Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options = {},
                         const SaverOptions& saver = {});

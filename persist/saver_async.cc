@@ -1,3 +1,4 @@
+#include <iostream>
 #include <system_error>
 
 #include "persist/internal/background_save.h"
@@ -9,6 +10,12 @@ namespace internal {
 
 void BackgroundSaves::settle() {
   if (!running) return;
+  if (thread.get_id() == std::this_thread::get_id()) {
+    fail(
+        Code::kFailedPrecondition, "the save of '", running->checkpoint,
+        "' in the background is not done yet, and this is its own thread: nothing can be saved with this saver before ",
+        "it is");
+  }
   thread.join();
   const auto done = std::move(running);
   running = nullptr;
@@ -22,12 +29,33 @@ void BackgroundSaves::settle() {
   }
 }
 
+namespace {
+
+// Says it, and what kept the user's own function from hearing it.
+void warn_or_print(const std::function<void(const std::string&)>& warn, const std::string& message) {
+  std::string why = "something that is no std::exception";
+  try {
+    return warn(message);
+  } catch (const std::exception& e) {
+    why = e.what();
+  } catch (...) {
+  }
+  std::cerr << "cairn: " << message << " (on_warning threw " << why << ")\n";
+}
+
+}  // namespace
+
+// Nothing may leave a destructor, whatever the save or on_warning threw.
 BackgroundSaves::~BackgroundSaves() {
+  std::string message;
   try {
     settle();
   } catch (const std::exception& e) {
-    warn(e.what());
+    message = e.what();
+  } catch (...) {
+    message = "a save in the background failed: something was thrown that is no std::exception";
   }
+  if (!message.empty()) warn_or_print(warn, message);
 }
 
 Session& BackgroundSaves::session_for(Session& session) {
@@ -58,6 +86,7 @@ PendingSave Saver::save_async(Session& session, const std::string& path, const S
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::save_async: the session runs another graph than the saver's");
   internal::BackgroundSaves& saves = *background_;
+  const std::lock_guard turn(saves.turn);
   saves.settle();
   // Everything that looks at the graph happens here, for it may grow as soon as this returns.
   Session& values = saves.session_for(session);

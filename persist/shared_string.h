@@ -18,7 +18,7 @@ class SharedString {
   explicit SharedString(std::string text) : text_(std::make_shared<const std::string>(std::move(text))) {}
 
   const std::string& str() const {
-    static const std::string kEmpty;
+    static const std::string& kEmpty = *new std::string();  // never destroyed: static objects may save
     return text_ ? *text_ : kEmpty;
   }
   operator const std::string&() const { return str(); }  // NOLINT: implicit on purpose

@@ -5,17 +5,11 @@
 #include <functional>
 #include <future>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <thread>
 
 #include "persist/saver.h"
-
-namespace cairn {
-
-// Throws InvalidArgument for a path or a latest_filename that cannot be.
-void check_names(const SaveOptions& options, const std::string& path, bool has_step);
-
-}  // namespace cairn
 
 namespace cairn::internal {
 
@@ -39,10 +33,14 @@ struct BackgroundSave {
 struct BackgroundSaves {
   explicit BackgroundSaves(std::function<void(const std::string&)> on_warning) : warn(std::move(on_warning)) {}
   ~BackgroundSaves();
-  // Waits for the one under way. Throws its error unless someone was told.
+  // Waits for the one under way. Throws its error unless someone was told; FailedPrecondition in its own thread. The
+  // caller has `turn`.
   void settle();
   Session& session_for(Session& session);
 
+  // Whose turn it is to save with this saver, from before settle() until the save is done or goes on in the background.
+  // A callback of a save may save again.
+  std::recursive_mutex turn;
   std::function<void(const std::string&)> warn;
   std::shared_ptr<BackgroundSave> running;
   std::thread thread;

@@ -68,7 +68,7 @@ class Retention {
   KeptRecord& record_of(const std::string& prefix, double time, FileSystem& fs);
   void write(const std::string& directory, FileSystem& fs);
 
-  mutable std::mutex mutex_;
+  mutable std::recursive_mutex mutex_;  // a warning's receiver may ask what is kept
   int max_to_keep_;
   double period_;  // seconds
   double began_, preserved_;

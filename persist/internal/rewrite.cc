@@ -233,12 +233,13 @@ void cut_scope(pb::MetaGraphDef& meta, const std::string& scope) {
 }
 
 void drop_other_savers(pb::MetaGraphDef& meta) {
-  static const std::set<std::string, std::less<>> kSaverOps = {
+  static constexpr std::string_view kSaverOps[] = {
       "Save", "SaveSlices", "SaveV2", "Restore", "RestoreSlice", "RestoreV2", "MergeV2Checkpoints"};
   auto& nodes = *meta.mutable_graph_def()->mutable_node();
   std::set<std::string> scopes;
   for (const auto& node : nodes) {
-    if (kSaverOps.count(node.op())) scopes.insert(scope_of(node.name()));
+    if (std::find(std::begin(kSaverOps), std::end(kSaverOps), node.op()) != std::end(kSaverOps))
+      scopes.insert(scope_of(node.name()));
   }
   scopes.erase("");  // a saver outside any scope cannot be told from the model
   scopes.erase(scope_of(meta.saver_def().save_tensor_name()));

@@ -6,6 +6,7 @@
 #include "persist/bundle.h"
 #include "tests/support/catch.h"
 #include "tests/support/hooked_fs.h"
+#include "tests/support/program.h"
 #include "tests/support/recording_fs.h"
 #include "tests/support/small_model.h"
 
@@ -247,4 +248,82 @@ TEST_CASE("Values that are refused in the background leave the old checkpoint", 
   m.set_a(1);
   CHECK_THROWS_WITH(pending.wait(), Contains("'a' (float [3]): 3 NaN"));
   CHECK(disk.contents() == before);
+}
+
+TEST_CASE("Savers' warnings that throw in the destructor are printed, and the program goes on", "[save_async]") {
+  RunDisk memory;
+  HeldDisk disk(memory);
+  SmallModel m(disk);
+  for (const bool is_exception : {true, false}) {
+    Saver saver(m.graph, {.on_warning = [&](const std::string& text) {
+                  if (is_exception) throw std::runtime_error(text);
+                  throw 5;
+                }});
+    disk.broken = true;
+    saver.save_async(m.session, "/run/m");
+  }
+  disk.broken = false;
+  CHECK(m.save(1) == "/run/m-1");
+}
+
+TEST_CASE("save and save_async of one saver in two threads are one save after the other", "[save_async]") {
+  RunDisk disk;
+  disk.create_dirs("/run/a");
+  disk.create_dirs("/run/b");
+  SmallModel m(disk, {.max_to_keep = 0});
+  constexpr int kSaves = 60;
+  const auto each = [&](const std::function<void(int)>& save) {
+    return std::thread([save] {
+      for (int step = 1; step <= kSaves; ++step) save(step);
+    });
+  };
+  std::atomic<int> failed = 0;
+  const auto counted = [&](const std::function<void(int)>& save) {
+    return [&failed, save](int step) {
+      try {
+        save(step);
+      } catch (const Error&) {
+        ++failed;
+      }
+    };
+  };
+  std::thread behind =
+      each(counted([&](int step) { m.saver.save_async(m.session, "/run/a/m", {.global_step = step}); }));
+  std::thread before = each(counted([&](int step) { m.saver.save(m.session, "/run/b/m", {.global_step = step}); }));
+  behind.join();
+  before.join();
+  m.saver.save(m.session, "/run/last");
+  CHECK(failed == 0);
+  for (int step = 1; step <= kSaves; ++step) {
+    CHECK(BundleReader(disk, str_cat("/run/a/m-", step)).has("a"));
+    CHECK(BundleReader(disk, str_cat("/run/b/m-", step)).has("a"));
+  }
+}
+
+TEST_CASE("A warning's receiver may ask what is kept, and its saver for another save", "[save_async]") {
+  RunDisk disk;
+  Saver* asked = nullptr;
+  Session* running = nullptr;
+  int warnings = 0;
+  SmallModel m(disk, {.on_warning = [&](const std::string&) {
+                 if (++warnings > 1 || !asked) return;
+                 CHECK(asked->last_checkpoints().size() <= 1);
+                 asked->kept();
+                 CHECK_THROWS_AS(asked->save(*running, "/run/other"), Error);  // this save has the directory
+               }});
+  asked = &m.saver;
+  running = &m.session;
+  m.set_a(std::numeric_limits<float>::quiet_NaN());
+  CHECK(m.save(1) == "/run/m-1");
+  CHECK(warnings >= 1);
+}
+
+TEST_CASE("A saver of static storage finishes its save after main() has returned", "[save_async]") {
+  const TempDir dir;
+  const Finished run = run_program(built_program("tests/static_saver"), {(dir / "m").string()});
+  CHECK(run.err.empty());
+  REQUIRE(run.status == 0);
+  const BundleReader reader(posix_file_system(), (dir / "m-1").string());
+  CHECK(reader.read("w").data<float>()[(1 << 20) - 1] == 1.5f);
+  CHECK(latest_checkpoint(dir.path().string()) == (dir / "m-1").string());
 }

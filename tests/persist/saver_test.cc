@@ -542,3 +542,19 @@ TEST_CASE("Whichever file operation fails, the directory names a whole checkpoin
     }
   }
 }
+
+TEST_CASE("Numbers of a saver's options that make no sense are refused", "[saver]") {
+  Graph graph;
+  variable(ones(graph, {2}), {.name = "a"});
+  const int before = graph.num_nodes();
+  const auto refused = [&](const SaverOptions& options, const char* why) {
+    CHECK_THROWS_WITH(Saver(graph, options), Contains(why));
+    CHECK(graph.num_nodes() == before);
+  };
+  refused({.max_to_keep = -1}, "max_to_keep is -1");
+  refused({.keep_checkpoint_every_n_hours = -1}, "keep_checkpoint_every_n_hours is -1");
+  refused({.keep_checkpoint_every_n_hours = -1e-9}, "keep_checkpoint_every_n_hours");
+  refused({.keep_checkpoint_every_n_hours = std::numeric_limits<double>::quiet_NaN()}, "keep_checkpoint_every_n_hours");
+  refused({.write_version = static_cast<CheckpointFormat>(7)}, "Unexpected write_version: 7");
+  CHECK(Saver(graph, {.max_to_keep = 0, .keep_checkpoint_every_n_hours = 0}));
+}
