@@ -4,6 +4,7 @@
 
 #include "persist/internal/name_hints.h"
 #include "runtime/error.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -25,7 +26,7 @@ std::string padded(std::string text, size_t width) {
 }
 
 std::string described(const RestoreReport::Item& item) {
-  return item.variable == item.key ? item.key : str_cat(item.variable, " (", item.key, ")");
+  return printable(item.variable == item.key ? item.key.str() : str_cat(item.variable, " (", item.key, ")"));
 }
 
 size_t width_of(const std::vector<RestoreReport::Item>& items) {
@@ -56,19 +57,22 @@ std::string RestoreReport::str() const {
     const size_t width = width_of(items);
     text += section(title, items, [&](const Item& item) {
       const std::string graph = str_cat(item.dtype, " ", item.shape);
-      const std::string from = item.stored.empty() || item.stored == item.key ? "" : str_cat("  from ", item.stored);
+      const bool renamed = !item.stored.empty() && item.stored != item.key;
+      const bool converted = !both && !item.stored.empty() && item.stored_dtype != item.dtype;
       return str_cat(
           padded(described(item), width), "  ",
-          both ? str_cat("graph ", graph, ", checkpoint ", item.stored_dtype, " ", item.stored_shape) : graph, from);
+          both ? str_cat("graph ", graph, ", checkpoint ", item.stored_dtype, " ", item.stored_shape) : graph,
+          renamed || converted ? "  from" : "", renamed ? str_cat(" ", printable(item.stored.str())) : "",
+          converted ? str_cat(" ", item.stored_dtype) : "");
     });
   };
   const auto names = [&](const std::string& title, const std::vector<std::string>& items) {
-    text += section(title, items, [](const std::string& name) { return name; });
+    text += section(title, items, [](const std::string& name) { return printable(name); });
   };
   table("restored", restored, false);
   table("missing in the checkpoint, left alone", missing, false);
   table("of another shape, left alone", shape_mismatches, true);
-  table("of another dtype", dtype_mismatches, true);
+  table("of another dtype, left alone", dtype_mismatches, true);
   names("in the checkpoint, not asked for", unused);
   names("renaming rules that fit nothing", unmatched_rules);
   names("without a value in the session", uninitialized);

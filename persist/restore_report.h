@@ -33,6 +33,13 @@ struct RestoreOptions {
   NameRules rename = {};
   // Variables whose shape is not the stored one are left alone instead of being an error.
   bool ignore_shape = false;
+  // Values of another dtype are converted where the variable's dtype holds each of them exactly: a step that was int32
+  // is read into an int64, 3.0 into an integer, 0.1 of a double into no float. A value that it does not hold is an
+  // InvalidArgument that names it. Numbers and bool; text is never converted.
+  bool convert_dtypes = false;
+  // Variables whose dtype is not the stored one (and that convert_dtypes does not convert) are left alone instead of
+  // being an error.
+  bool ignore_dtype = false;
 };
 
 struct RestoreReport {
@@ -46,11 +53,11 @@ struct RestoreReport {
   };
 
   std::string prefix;
-  std::optional<int64_t> step;  // as the prefix ends: 1000 of "run/model-1000"
-  std::vector<Item> restored;
+  std::optional<int64_t> step;               // as the prefix ends: 1000 of "run/model-1000"
+  std::vector<Item> restored;                // converted where stored_dtype is another than dtype
   std::vector<Item> missing;                 // not in the checkpoint; left alone
   std::vector<Item> shape_mismatches;        // left alone
-  std::vector<Item> dtype_mismatches;        // always an error
+  std::vector<Item> dtype_mismatches;        // left alone
   std::vector<std::string> unused;           // names in the checkpoint that nothing asked for
   std::vector<std::string> unmatched_rules;  // of RestoreOptions::rename, those that fit no name of the checkpoint
   // Variables of the graph that have no value afterwards: initialize_rest() gives them theirs.

@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "persist/internal/exact_dtype.h"
 #include "persist/internal/name_hints.h"
 #include "persist/internal/quoted.h"
 
@@ -59,7 +60,8 @@ class StoredNames {
 };
 
 // Looks one item up; says where it belongs in the report.
-void sort_item(const CheckpointReader& reader, const RestoreItem& item, const SharedString& stored, RestoreFit& fit) {
+void sort_item(const CheckpointReader& reader, const RestoreItem& item, const SharedString& stored,
+               const RestoreOptions& options, RestoreFit& fit) {
   RestoreReport::Item line;
   line.key = item.key;
   line.variable = item.variable_name;
@@ -79,10 +81,11 @@ void sort_item(const CheckpointReader& reader, const RestoreItem& item, const Sh
     line.shape = part->full;
     fits = part->full == entry->shape;
   }
-  const bool same_dtype = entry->dtype == item.dtype;
-  if (!same_dtype) fit.report.dtype_mismatches.push_back(line);
+  const bool right_dtype =
+      entry->dtype == item.dtype || (options.convert_dtypes && is_convertible(entry->dtype, item.dtype));
+  if (!right_dtype) fit.report.dtype_mismatches.push_back(line);
   if (!fits) fit.report.shape_mismatches.push_back(line);
-  if (!fits || !same_dtype) return;
+  if (!fits || !right_dtype) return;
   fit.report.restored.push_back(std::move(line));
   fit.restored.push_back(&item);
 }
@@ -93,8 +96,8 @@ std::string about_missing(const RestoreReport& report, const std::vector<const R
   for (size_t i = 0; i < missing.size() && i < kMostLines; ++i) {
     const auto& item = *missing[i];
     const auto near = hints.nearest(item.key);
-    text += str_cat("\n  Key ", item.key, " not found in checkpoint: graph ", item.dtype, " ", item.shape,
-                    item.variable == item.key ? "" : str_cat(" (variable ", quoted(item.variable), ")"),
+    text += str_cat("\n  Key ", printable(item.key.str()), " not found in checkpoint: graph ", item.dtype, " ",
+                    item.shape, item.variable == item.key ? "" : str_cat(" (variable ", quoted(item.variable), ")"),
                     near.empty() ? "" : "; nearest: " + quoted_list(near));
   }
   if (missing.size() > kMostLines) text += str_cat("\n  and ", missing.size() - kMostLines, " more keys not found");
@@ -113,6 +116,14 @@ std::string about_mismatches(const std::vector<RestoreReport::Item>& items, cons
   return text;
 }
 
+// What helps where dtypes differ.
+std::string about_dtypes(const std::vector<RestoreReport::Item>& items, const RestoreOptions& options) {
+  const auto converts = [](const auto& item) { return is_convertible(item.stored_dtype, item.dtype); };
+  const bool some = !options.convert_dtypes && std::any_of(items.begin(), items.end(), converts);
+  return str_cat("\n  ", some ? ".convert_dtypes = true converts values that the other dtype holds exactly; " : "",
+                 ".ignore_dtype = true leaves variables of another dtype alone");
+}
+
 // As it stands in a program.
 std::string literal(const std::string& rule) {
   return rule.find('\\') == std::string::npos ? str_cat('"', rule, '"') : str_cat("R\"(", rule, ")\"");
@@ -121,8 +132,9 @@ std::string literal(const std::string& rule) {
 }  // namespace
 
 bool RestoreFit::whole(const std::vector<RestoreItem>& items) const {
-  return restored.size() == items.size() && std::all_of(report.restored.begin(), report.restored.end(),
-                                                        [](const auto& item) { return item.stored == item.key; });
+  return restored.size() == items.size() &&
+         std::all_of(report.restored.begin(), report.restored.end(),
+                     [](const auto& item) { return item.stored == item.key && item.stored_dtype == item.dtype; });
 }
 
 RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<RestoreItem>& items,
@@ -137,7 +149,7 @@ RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<R
   fit.restored.reserve(items.size());
   for (const RestoreItem& item : items) {
     const SharedString& name = stored.of(item.key);
-    sort_item(reader, item, name, fit);
+    sort_item(reader, item, name, options, fit);
     asked.push_back(name.str());
   }
   stored.require_no_clash(reader.prefix());
@@ -152,7 +164,8 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
     if (!options.allow_missing.matches(item.key)) missing.push_back(&item);
   }
   const bool bad_shapes = !options.ignore_shape && !report.shape_mismatches.empty();
-  if (missing.empty() && !bad_shapes && report.dtype_mismatches.empty()) return;
+  const bool bad_dtypes = !options.ignore_dtype && !report.dtype_mismatches.empty();
+  if (missing.empty() && !bad_shapes && !bad_dtypes) return;
   std::string text = str_cat("cannot restore from '", report.prefix, "'; no variable was changed: ", report.summary());
   text += about_missing(report, missing);
   if (bad_shapes) text += about_mismatches(report.shape_mismatches, "shape");
@@ -161,9 +174,10 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
   for (const auto& item : report.shape_mismatches) shown.insert(item.variable);
   std::vector<RestoreReport::Item> dtypes;
   for (const auto& item : report.dtype_mismatches) {
-    if (!bad_shapes || shown.count(item.variable) == 0) dtypes.push_back(item);
+    if (bad_dtypes && (!bad_shapes || shown.count(item.variable) == 0)) dtypes.push_back(item);
   }
   text += about_mismatches(dtypes, "dtype");
+  if (bad_dtypes) text += about_dtypes(report.dtype_mismatches, options);
   if (!missing.empty() && !report.unused.empty())
     text += "\n  in the checkpoint and not asked for: " + quoted_list(report.unused);
   for (const std::string& rule : report.unmatched_rules)
@@ -179,7 +193,14 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
 
 Tensor read_item(const CheckpointReader& reader, const RestoreItem& item, const std::string& stored) {
   const auto part = parse_shape_and_slice(item.spec);
-  return part ? reader.get_tensor(stored, part->slice) : reader.get_tensor(stored);
+  const Tensor tensor = part ? reader.get_tensor(stored, part->slice) : reader.get_tensor(stored);
+  if (tensor.dtype() == item.dtype) return tensor;
+  try {
+    return converted_exactly(tensor, item.dtype);
+  } catch (const Error& e) {
+    fail(e.code(), "cannot restore from '", reader.prefix(), "'; no variable was changed: variable ",
+         quoted(item.variable_name), " (key ", quoted(stored), "): ", e.what());
+  }
 }
 
 }  // namespace cairn

@@ -313,3 +313,26 @@ TEST_CASE("Ten thousand variables are restored, missed and renamed", "[restore]"
   CHECK(session.value(graph.variables()[777]).scalar<float>() == 777.0f);
   CHECK_THAT(report.str(), Contains("and 9980 more"));
 }
+
+TEST_CASE("The step of a report is the number that ends the prefix, and nothing else", "[restore_report]") {
+  Disk disk;
+  const Values values = {{"a", Tensor(1.0f)}};
+  Model m(disk, values);
+  const auto step_of = [&](const std::string& prefix) {
+    write(disk, prefix, values);
+    return m.saver.restore(m.session, prefix).step;
+  };
+  CHECK(step_of("/run/m-1000") == 1000);
+  CHECK(step_of("/run/m-00000007") == 7);
+  CHECK(step_of("/run/a-b-3") == 3);
+  for (const char* none : {"/run/m", "/run/m-", "/run/m-1x", "/run/m-x1", "/run/m--1x", "/run/m-99999999999999999999"})
+    CHECK_FALSE(step_of(none).has_value());
+}
+
+TEST_CASE("A rule that fits no name of the checkpoint is told with what is missing", "[restore_report]") {
+  Disk disk;
+  write(disk, "/run/m", {{"a", Tensor(1.0f)}});
+  Model m(disk, {{"b", Tensor(1.0f)}});
+  CHECK_THROWS_WITH(m.saver.restore(m.session, "/run/m", {.rename = "s/^net/model/"}),
+                    Contains("Key b not found") && Contains("the rule 's/^net/model/' fits no name in the checkpoint"));
+}

@@ -173,3 +173,25 @@ TEST_CASE("Tensors that are missing or do not fit are told as a restore tells th
   init_from_checkpoint(m.session, "/run/m-9", {{"/", "new/"}, {"top", "other"}}, {.allow_missing = true});
   CHECK(m.session.uninitialized_variables() == Strings{"new/W", "new/b"});
 }
+
+TEST_CASE("An assignment without a tensor's name is told", "[warm_start]") {
+  Disk disk;
+  Model m(disk);
+  CHECK_THAT(m.refusal({{"", "other"}}), Contains("an assignment names no tensor of the checkpoint"));
+}
+
+TEST_CASE("Variables that begin as others' values are initialised after these", "[warm_start]") {
+  Disk disk;
+  Graph graph;
+  const Variable a = variable(graph, 2.0f, {.name = "a"});
+  const Variable b = variable(a.value() + 1.0f, {.name = "b"});
+  const Variable c = variable(a.value() * b.value(), {.name = "c"});
+  Session session(graph, {.file_system = &disk});
+  CHECK(initialize_rest(session) == Strings{"a", "b", "c"});
+  CHECK(session.value(c).scalar<float>() == 6.0f);
+  CHECK(initialize_rest(session).empty());
+  Session some(graph, {.file_system = &disk});
+  some.set_value(b, Tensor(5.0f));
+  CHECK(initialize_rest(some) == Strings{"a", "c"});
+  CHECK(some.value(c).scalar<float>() == 10.0f);
+}
