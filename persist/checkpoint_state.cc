@@ -4,12 +4,13 @@
 #include <google/protobuf/text_format.h>
 
 #include <algorithm>
-#include <cctype>
 #include <set>
+#include <unordered_set>
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/bundle_format.h"
 #include "persist/internal/overwrite_journal.h"
 #include "persist/internal/publication.h"
 #include "persist/meta_graph.h"
@@ -42,22 +43,16 @@ std::string relative_to(const std::string& directory, const std::string& path) {
   return path.size() > inside.size() && path.starts_with(inside) ? path.substr(inside.size()) : path;
 }
 
-// "model.data-00000-of-00001" -> "model"; nothing for other names.
-std::optional<std::string> prefix_of_data_file(const std::string& name) {
-  const size_t at = name.rfind(".data-");
-  if (at == std::string::npos || at == 0) return std::nullopt;
-  const std::string ending = name.substr(at + 6);  // 00000-of-00001
-  const size_t of = ending.find("-of-");
-  if (of == std::string::npos || of == 0) return std::nullopt;
-  const std::string digits = ending.substr(0, of) + ending.substr(of + 4);
-  const bool all = std::all_of(digits.begin(), digits.end(), [](unsigned char c) { return std::isdigit(c) != 0; });
-  return all ? std::optional(name.substr(0, at)) : std::nullopt;
-}
-
 std::string locate(FileSystem& fs, const std::string& directory, const std::string& stored) {
   const bool foreign = stored.find('\\') != std::string::npos || (stored.size() > 1 && stored[1] == ':');
   if (!is_absolute(stored) && !foreign) return join_path(directory, stored);
   return is_absolute(stored) && checkpoint_exists(stored, &fs) ? stored : join_path(directory, last_component(stored));
+}
+
+// Checkpoint files that people write name one file of the checkpoint now and then.
+std::string as_prefix(FileSystem& fs, const std::string& path) {
+  const auto prefix = prefix_of_file(path);
+  return prefix && !fs.exists(bundle_index_path(path)) ? *prefix : path;
 }
 
 }  // namespace
@@ -84,9 +79,9 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
          "again");
   }
   CheckpointState state;
-  state.model_checkpoint_path = locate(fs, directory, proto.model_checkpoint_path());
+  state.model_checkpoint_path = as_prefix(fs, locate(fs, directory, proto.model_checkpoint_path()));
   for (const std::string& stored : proto.all_model_checkpoint_paths()) {
-    state.all_model_checkpoint_paths.push_back(locate(fs, directory, stored));
+    state.all_model_checkpoint_paths.push_back(as_prefix(fs, locate(fs, directory, stored)));
   }
   state.all_model_checkpoint_timestamps.assign(proto.all_model_checkpoint_timestamps().begin(),
                                                proto.all_model_checkpoint_timestamps().end());
@@ -195,8 +190,7 @@ class LatestSearch {
   // Oldest first, as checkpoint files list them.
   std::optional<std::string> newest_whole(const std::vector<std::string>& prefixes) {
     for (size_t i = prefixes.size(); i-- > 0;) {
-      if (std::find(tried_.begin(), tried_.end(), prefixes[i]) != tried_.end()) continue;
-      tried_.push_back(prefixes[i]);
+      if (!tried_.insert(prefixes[i]).second) continue;
       try {
         check(prefixes[i]);
         return prefixes[i];
@@ -219,7 +213,7 @@ class LatestSearch {
   const std::string& directory_;
   const LatestOptions& options_;
   FileSystem& fs_;
-  std::vector<std::string> tried_;
+  std::unordered_set<std::string> tried_;
   std::vector<std::pair<std::string, std::string>> skipped_;
 };
 
@@ -265,13 +259,8 @@ std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) 
     fail(Code::kNotFound, path, ": this directory names no checkpoint that is there; give the prefix of one, as in ",
          join_path(path, "model.ckpt-100"));
   }
-  for (const char* ending : {".index", ".meta"}) {
-    if (path.ends_with(ending) && path.size() > std::string_view(ending).size()) {
-      return settled(path.substr(0, path.size() - std::string_view(ending).size()));
-    }
-  }
+  if (const auto prefix = prefix_of_file(path)) return settled(*prefix);
   const std::string name = base_name(path);
-  if (const auto prefix = prefix_of_data_file(name)) return settled(join_path(directory_of(path), *prefix));
   if (info && name == kCheckpointFileName) return checkpoint_prefix(directory_of(path), &fs);
   if (info || !checkpoint_v1_files(fs, path).empty()) return path;
   fail(Code::kNotFound, "The passed save_path is not a valid checkpoint: ", path, " (there is no ",

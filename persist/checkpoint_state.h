@@ -29,7 +29,8 @@ struct CheckpointState {
 
 // What `directory`'s checkpoint file says, its paths joined to the directory; nothing when there is none. A path that
 // was absolute and is not there any more is taken to be in `directory`, under the name it had (the directory was
-// moved). Throws DataLoss, naming file and line, for one that cannot be read. (tf.train.get_checkpoint_state)
+// moved); one that names a file of a checkpoint (.index, .meta, .data-00000-of-00001) stands for its prefix. Throws
+// DataLoss, naming file and line, for one that cannot be read. (tf.train.get_checkpoint_state)
 std::optional<CheckpointState> get_checkpoint_state(const std::string& directory,
                                                     const std::string& latest_filename = kCheckpointFileName,
                                                     FileSystem* fs = nullptr);

@@ -5,6 +5,8 @@
 
 #include <algorithm>
 
+#include "persist/checkpoint_state.h"
+#include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
@@ -17,7 +19,9 @@ namespace proto = google::protobuf;
 
 // Where `bytes`, which do not parse as `type`, first go wrong: "graph_def.node at byte 4711 says it has ...". The
 // message begins at byte `base` of the file.
-std::string first_damage(std::string_view bytes, size_t base, const proto::Descriptor* type, const std::string& path) {
+std::string first_damage(std::string_view bytes, size_t base, const proto::Descriptor* type, const std::string& path,
+                         int depth = 0) {
+  if (depth == kMaxNesting) return str_cat("messages are nested more than ", kMaxNesting, " deep at byte ", base);
   proto::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
   while (static_cast<size_t>(in.CurrentPosition()) < bytes.size()) {
     const size_t at = base + static_cast<size_t>(in.CurrentPosition());
@@ -38,7 +42,9 @@ std::string first_damage(std::string_view bytes, size_t base, const proto::Descr
       const std::unique_ptr<proto::Message> probe(
           proto::MessageFactory::generated_factory()->GetPrototype(field->message_type())->New());
       const std::string_view inside = bytes.substr(begin, length);
-      if (!parse_bytes(inside, *probe)) return first_damage(inside, base + begin, field->message_type(), name);
+      if (!parse_bytes(inside, *probe)) {
+        return first_damage(inside, base + begin, field->message_type(), name, depth + 1);
+      }
     }
     in.Skip(static_cast<int>(length));
   }
@@ -48,11 +54,11 @@ std::string first_damage(std::string_view bytes, size_t base, const proto::Descr
 // The first word, which tells the kind of a text message.
 std::string first_word(const std::string& text) {
   size_t at = 0;
-  while (at < text.size() && (std::isspace(static_cast<unsigned char>(text[at])) || text[at] == '#')) {
+  while (at < text.size() && (std::string_view(" \t\n\v\f\r#").find(text[at]) != std::string_view::npos)) {
     at = text[at] == '#' ? std::min(text.find('\n', at), text.size()) : at + 1;
   }
   size_t end = at;
-  while (end < text.size() && (std::islower(static_cast<unsigned char>(text[end])) || text[end] == '_')) ++end;
+  while (end < text.size() && ((text[end] >= 'a' && text[end] <= 'z') || text[end] == '_')) ++end;
   return text.substr(at, end - at);
 }
 
@@ -135,28 +141,58 @@ bool read_named(const std::string& content, const std::string& name, const ReadO
 
 }  // namespace
 
+namespace {
+
+void read_any(const std::string& content, const std::string& name, const ReadOptions& options, pb::MetaGraphDef& into) {
+  if (read_bytes_of(content, name, options, into)) return;
+  into.Clear();
+  if (read_named(content, name, options, first_key(content), "JSON", parse_json, into)) return;
+  into.Clear();
+  const std::string other = other_kind(content);
+  if (other.empty() && read_named(content, name, options, first_word(content), "protobuf text", parse_text, into))
+    return;
+  fail(Code::kDataLoss, name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
+       other.empty() ? damage(content) : other);
+}
+
+}  // namespace
+
 MetaGraph MetaGraph::parse(const std::string& content, const std::string& name, const ReadOptions& options) {
   auto rep = std::make_shared<Rep>();
   rep->name = name;
   if (content.empty()) fail(Code::kDataLoss, name, ": the file is empty");
-  if (!read_bytes_of(content, name, options, rep->def)) {
-    rep->def.Clear();
-    if (read_named(content, name, options, first_key(content), "JSON", parse_json, rep->def)) {
-      return MetaGraph(std::move(rep));
-    }
-    const std::string other = other_kind(content);
-    rep->def.Clear();
-    if (!other.empty() ||
-        !read_named(content, name, options, first_word(content), "protobuf text", parse_text, rep->def)) {
-      fail(Code::kDataLoss, name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
-           other.empty() ? damage(content) : other);
-    }
+  try {
+    read_any(content, name, options, rep->def);
+  } catch (const Error& e) {
+    const std::string_view what = e.what();
+    throw what.starts_with(name + ": ") ? e : Error(e.code(), str_cat(name, ": ", what));
   }
   return MetaGraph(std::move(rep));
 }
 
+namespace {
+
+// The file that `path` stands for: itself, or of a directory its newest checkpoint's.
+std::string graph_file(FileSystem& fs, const std::string& path) {
+  const auto info = fs.stat(path);
+  if (info && info->is_directory) {
+    const auto newest = latest_checkpoint(path, kCheckpointFileName, &fs);
+    if (newest) return meta_graph_path(*newest);
+    fail(Code::kNotFound, path,
+         ": this directory names no checkpoint that is there; give the .meta file of one, as in ",
+         join_path(path, "model.ckpt-100.meta"));
+  }
+  const std::string meta = meta_graph_path(prefix_of_file(path).value_or(path));
+  if (!info && fs.exists(meta)) fail(Code::kNotFound, path, ": there is no such file; did you mean '", meta, "'?");
+  return path;
+}
+
+}  // namespace
+
 MetaGraph MetaGraph::read(const std::string& path, const ReadOptions& options) {
-  return parse(read_file(options.file_system ? *options.file_system : posix_file_system(), path), path, options);
+  FileSystem& fs = options.file_system ? *options.file_system : posix_file_system();
+  const std::string file = graph_file(fs, path);
+  return parse(read_file(fs, file), file, options);
 }
 
 std::string MetaGraph::bytes() const { return to_bytes(rep_->def); }

@@ -143,16 +143,64 @@ uint64_t volume(const TensorSlice& slice) {
   return elements;
 }
 
+namespace {
+
+bool have_common(const TensorSlice& a, const TensorSlice& b) {
+  for (size_t i = 0; i < a.extents().size(); ++i) {
+    const Extent &x = a.extents()[i], &y = b.extents()[i];
+    if (std::max(x.start, y.start) >= std::min(x.start + x.length, y.start + y.length)) return false;
+  }
+  return true;
+}
+
+// The axis along which the slices begin at the most places: of a tensor that is cut along one axis, that one.
+size_t axis_of_cuts(const std::vector<TensorSlice>& slices) {
+  size_t best = 0, most = 0;
+  for (size_t axis = 0; axis < slices[0].extents().size(); ++axis) {
+    std::vector<int64_t> starts;
+    for (const TensorSlice& s : slices) starts.push_back(s.extents()[axis].start);
+    std::sort(starts.begin(), starts.end());
+    const auto places = static_cast<size_t>(std::unique(starts.begin(), starts.end()) - starts.begin());
+    if (places > most) best = axis, most = places;
+  }
+  return best;
+}
+
+}  // namespace
+
 std::optional<std::pair<TensorSlice, TensorSlice>> first_overlap(std::vector<TensorSlice> slices) {
-  const auto start = [](const TensorSlice& s) { return s.rank() == 0 ? 0 : s.extents()[0].start; };
-  std::sort(slices.begin(), slices.end(), [&](const auto& a, const auto& b) { return start(a) < start(b); });
+  if (slices.size() < 2) return std::nullopt;
+  if (slices[0].rank() == 0) return std::pair(slices[0], slices[1]);
+  const size_t axis = axis_of_cuts(slices);
+  const auto extent = [&](const TensorSlice& s) -> const Extent& { return s.extents()[axis]; };
+  std::sort(slices.begin(), slices.end(),
+            [&](const auto& a, const auto& b) { return extent(a).start < extent(b).start; });
+  // Of slices that lie side by side along other axes, all pairs are compared: more than a grid has, a file does not
+  // need.
+  constexpr size_t kComparisons = 1000;
+  size_t left = kComparisons * (slices.size() + kComparisons);
   for (size_t i = 0; i < slices.size(); ++i) {
-    const int64_t end = slices[i].rank() == 0 ? 1 : start(slices[i]) + slices[i].extents()[0].length;
-    for (size_t j = i + 1; j < slices.size() && start(slices[j]) < end; ++j) {
-      if (intersection(slices[i], slices[j])) return std::pair(slices[i], slices[j]);
+    const int64_t end = extent(slices[i]).start + extent(slices[i]).length;
+    for (size_t j = i + 1; j < slices.size() && extent(slices[j]).start < end; ++j) {
+      if (have_common(slices[i], slices[j])) return std::pair(slices[i], slices[j]);
+      if (left-- == 0)
+        fail(Code::kResourceExhausted, slices.size(), " slices lie side by side in too many ways to be compared");
     }
   }
   return std::nullopt;
+}
+
+bool has_equal(const std::vector<TensorSlice>& slices) {
+  std::vector<const TensorSlice*> sorted;
+  for (const TensorSlice& s : slices) sorted.push_back(&s);
+  const auto before = [](const TensorSlice* a, const TensorSlice* b) {
+    return std::lexicographical_compare(
+        a->extents().begin(), a->extents().end(), b->extents().begin(), b->extents().end(),
+        [](const Extent& x, const Extent& y) { return std::pair(x.start, x.length) < std::pair(y.start, y.length); });
+  };
+  std::sort(sorted.begin(), sorted.end(), before);
+  return std::adjacent_find(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return *a == *b; }) !=
+         sorted.end();
 }
 
 void copy_common(const Tensor& from, const TensorSlice& from_slice, Tensor& to, const TensorSlice& to_slice) {

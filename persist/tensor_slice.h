@@ -56,6 +56,8 @@ std::optional<TensorSlice> intersection(const TensorSlice& a, const TensorSlice&
 // How many elements a slice has, and two of several slices that have one in common; lengths written out.
 uint64_t volume(const TensorSlice& slice);
 std::optional<std::pair<TensorSlice, TensorSlice>> first_overlap(std::vector<TensorSlice> slices);
+// Whether two of them are the same.
+bool has_equal(const std::vector<TensorSlice>& slices);
 
 // Copies what `from` (the elements of `from_slice`) and `to` (those of `to_slice`) have in common; lengths written out.
 // Throws InvalidArgument when dtypes differ or a tensor has not its slice's shape.

@@ -13,6 +13,7 @@
 #include <functional>
 #include <memory>
 
+#include "persist/internal/message_cost.h"
 #include "proto/meta_graph.pb.h"
 #include "runtime/error.h"
 
@@ -20,8 +21,6 @@ namespace cairn {
 namespace {
 
 namespace proto = google::protobuf;
-
-constexpr int kMaxNesting = 100;
 
 // Keeps the library from printing what is said in our own errors.
 #if GOOGLE_PROTOBUF_VERSION < 4022000
@@ -55,6 +54,7 @@ class TensorFlowTypes final : public proto::TextFormat::Finder {
 
 bool parse_bytes(std::string_view bytes, proto::Message& into) {
   if (bytes.size() > INT_MAX) return false;
+  check_message_cost(bytes, into.GetDescriptor(), bytes.size());
   [[maybe_unused]] const Quiet quiet;
   // Nesting is limited to 100 by itself. Through a stream, whose end it does not see, protobuf would take 50 MB for any
   // length that a few bytes claim.
@@ -72,7 +72,9 @@ bool parse_text(const std::string& text, proto::Message& into, std::string* why)
   bool parsed = parser.ParseFromString(text, &into);
   // Text may hold what bytes may not: what is read here must be readable again once it is written.
   const std::unique_ptr<proto::Message> probe(into.New());
-  if (parsed && !parse_bytes(into.SerializeAsString(), *probe)) {
+  const std::string bytes = parsed ? into.SerializeAsString() : "";
+  check_message_cost(bytes, into.GetDescriptor(), text.size());
+  if (parsed && !parse_bytes(bytes, *probe)) {
     parsed = false;
     error.text = "a string in it is not UTF-8";
   }

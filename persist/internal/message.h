@@ -8,7 +8,11 @@
 
 namespace cairn {
 
-// Both false when `bytes` are not such a message. Nesting is limited, and lengths are those the bytes back.
+// How deep messages may be nested in what is read.
+inline constexpr int kMaxNesting = 100;
+
+// Both false when `bytes` are not such a message. Nesting is limited, and lengths are those the bytes back. Both throw
+// DataLoss for a message that takes far more memory than its bytes (internal/message_cost.h).
 bool parse_bytes(std::string_view bytes, google::protobuf::Message& into);
 // `why`: "3:14: Expected identifier."
 bool parse_text(const std::string& text, google::protobuf::Message& into, std::string* why = nullptr);

@@ -4,6 +4,7 @@
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"
+#include "tests/support/small_model.h"
 
 using namespace cairn;
 using Catch::Matchers::Contains;
@@ -101,4 +102,23 @@ TEST_CASE("Removing a checkpoint leaves others whose names begin alike", "[check
   CHECK_FALSE(checkpoint_exists("/run/m-1", &disk));
   CHECK_NOTHROW(BundleReader(disk, "/run/m-10").verify());
   CHECK_NOTHROW(BundleReader(disk, "/run/m-1.data").verify());
+}
+
+TEST_CASE("A checkpoint file written by hand may name a file of the checkpoint", "[checkpoint_state]") {
+  for (const char* name :
+       {"m-1.index", "m-1.meta", "m-1.data-00000-of-00001", "m-1", "/gone/m-1.meta", "C:\\\\run\\\\m-1.meta"}) {
+    RunDisk disk;
+    SmallModel m(disk);
+    m.save(1);
+    disk.set("/run/checkpoint", str_cat("model_checkpoint_path: \"", name, "\"\n"));
+    INFO(name);
+    CHECK(latest_checkpoint("/run", kCheckpointFileName, &disk) == "/run/m-1");
+    CHECK(latest_checkpoint("/run", {.verify = true, .file_system = &disk}) == "/run/m-1");
+    m.saver.restore(m.session, "/run");
+  }
+  RunDisk disk;
+  SmallModel m(disk);
+  m.saver.save(m.session, "/run/m");
+  m.saver.save(m.session, "/run/m.index");  // a name like a file's is looked for as it stands first
+  CHECK(latest_checkpoint("/run", kCheckpointFileName, &disk) == "/run/m.index");
 }

@@ -14,6 +14,7 @@
 #include "tests/support/faulty_fs.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"
+#include "tests/support/small_model.h"
 
 using namespace cairn;
 
@@ -437,4 +438,41 @@ TEST_CASE("A constant that asks for more memory than any file may is refused", "
   const Error error = error_of([&] { import_text(graph, text + "}"); });
   CHECK(error.code() == Code::kResourceExhausted);
   CHECK_THAT(error.what(), Catch::Contains("node 'c0' (NobodyKnows), attribute value"));
+}
+
+TEST_CASE("A prefix given for its meta graph is told the file's name", "[persist][meta]") {
+  RunDisk disk;
+  SmallModel m(disk);
+  m.save(1);
+  for (const char* name : {"/run/m-1", "/run/m-1.index.gone", "/run/m-1.data-00000-of-00009"}) {
+    Graph graph;
+    const std::string said = [&]() -> std::string {
+      try {
+        import_meta_graph(graph, name, {.file_system = &disk});
+      } catch (const Error& e) {
+        CHECK(e.code() == Code::kNotFound);
+        return e.what();
+      }
+      return "";
+    }();
+    const bool hint = said.find("did you mean '/run/m-1.meta'?") != std::string::npos;
+    CHECK(hint == (std::string_view(name) != "/run/m-1.index.gone"));
+    CHECK(graph.num_nodes() == 0);
+  }
+}
+
+TEST_CASE("A directory stands for the meta graph of its newest checkpoint", "[persist][meta]") {
+  RunDisk disk;
+  SmallModel m(disk);
+  m.save_all({1, 2});
+  disk.remove("/run/m-1.meta");
+  Graph graph;
+  Saver saver = import_meta_graph(graph, "/run", {.file_system = &disk});
+  Session session(graph, {.file_system = &disk});
+  saver.restore(session, "/run");
+  CHECK(session.value(graph.collection<Variable>(GraphKeys::kGlobalVariables).at(1)).num_elements() == 4);
+  disk.create_dirs("/empty");
+  CHECK_THROWS_WITH(
+      import_meta_graph_def(graph, "/empty", {.file_system = &disk}),
+      Catch::Contains("/empty: this directory names no checkpoint") && Catch::Contains("model.ckpt-100.meta"));
 }

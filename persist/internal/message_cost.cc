@@ -1,0 +1,105 @@
+#include "persist/internal/message_cost.h"
+
+#include <google/protobuf/message.h>
+
+#include <unordered_map>
+
+#include "persist/internal/message.h"
+#include "persist/internal/wire.h"
+#include "proto/graph.pb.h"
+#include "runtime/error.h"
+
+namespace cairn {
+namespace {
+
+namespace proto = google::protobuf;
+using Field = proto::FieldDescriptor;
+
+constexpr uint64_t kPointer = 16;  // to an object of a list, which may be twice as long as it is full
+constexpr uint64_t kString = 40;
+constexpr uint64_t kNumber = 16;
+constexpr uint64_t kUnknown = 40;
+constexpr uint64_t kNodeOfGraph = 600;  // beside its message
+
+enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
+
+class Cost {
+ public:
+  uint64_t total = 0;
+
+  // False where the bytes do not go on as a message.
+  bool add(std::string_view bytes, const proto::Descriptor* type, int depth) {
+    while (!bytes.empty()) {
+      const auto tag = take_varint<uint32_t>(bytes);
+      if (!tag) return false;
+      const Field* field = type->FindFieldByNumber(static_cast<int>(*tag >> 3));
+      total += field ? 0 : kUnknown;
+      uint64_t length = 0;
+      switch (*tag & 7) {
+        case kVarint:
+          if (!take_varint(bytes)) return false;
+          if (field && field->is_repeated()) total += kNumber;
+          continue;
+        case kFixed64:
+        case kFixed32:
+          length = (*tag & 7) == kFixed64 ? 8 : 4;
+          break;
+        case kBytes:
+          if (const auto told = take_varint(bytes)) {
+            length = *told;
+            break;
+          }
+          return false;
+        default:
+          return false;
+      }
+      if (length > bytes.size()) return false;
+      if (field && (*tag & 7) == kBytes && !add_bytes(bytes.substr(0, length), *field, depth)) return false;
+      bytes.remove_prefix(length);
+    }
+    return true;
+  }
+
+ private:
+  bool add_bytes(std::string_view bytes, const Field& field, int depth) {
+    if (const auto* inside = field.message_type()) {
+      total += kPointer + size_of(inside);
+      return depth < kMaxNesting && add(bytes, inside, depth + 1);
+    }
+    const bool text = field.cpp_type() == Field::CPPTYPE_STRING;
+    // Packed numbers take a byte or more each.
+    total += text ? kString + bytes.size() : bytes.size() * kNumber;
+    return true;
+  }
+
+  uint64_t size_of(const proto::Descriptor* type) {
+    const auto [at, is_new] = sizes_.try_emplace(type, 0);
+    if (is_new) {
+      at->second = proto::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong();
+      if (type == pb::NodeDef::descriptor()) at->second += kNodeOfGraph;
+    }
+    return at->second;
+  }
+
+  std::unordered_map<const proto::Descriptor*, uint64_t> sizes_;
+};
+
+}  // namespace
+
+uint64_t memory_of_message(std::string_view bytes, const proto::Descriptor* type) {
+  Cost cost;
+  cost.add(bytes, type, 0);
+  return cost.total;
+}
+
+void check_message_cost(std::string_view bytes, const proto::Descriptor* type, uint64_t size) {
+  // A graph is read and then copied, which may take 64 MB and 50 times the file.
+  constexpr uint64_t kFree = uint64_t{24} << 20, kPerByte = 20, kSmall = uint64_t{64} << 10;
+  if (bytes.size() <= kSmall) return;
+  const uint64_t memory = memory_of_message(bytes, type);
+  if (memory <= kFree + kPerByte * size) return;
+  fail(Code::kDataLoss, "its ", size, " bytes would take ", memory, " bytes of memory as a ", type->name(),
+       ": it is damaged or was made to exhaust memory");
+}
+
+}  // namespace cairn
