@@ -14,6 +14,7 @@
 #pragma once
 
 #include <atomic>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -121,6 +122,11 @@ class BundleReader {
   // The same into memory that is there: `into` must have the entry's dtype and shape (InvalidArgument). After an error
   // its elements are unspecified.
   void read_into(const std::string& name, Tensor& into) const;
+  // The elements' bytes, but for strings, in order: each call of the result fills its argument with the next ones. Of a
+  // tensor that is stored whole no more is held than that, and its checksum is verified with the last of its bytes:
+  // nothing is to be believed before. Throws as read(); InvalidArgument for strings and for more bytes than there are.
+  // The reader must outlive it.
+  std::function<void(std::span<char> into)> stream(const std::string& name) const;
   // The part `slice` of a tensor, however it is stored. Throws as read(), and when the slice does not fit.
   Tensor read_slice(const std::string& name, const TensorSlice& slice) const;
 
@@ -139,6 +145,8 @@ class BundleReader {
   void check_overlaps() const;
   const RandomAccessFile& shard(int index) const;
   [[noreturn]] void corrupt(const BundleEntry& entry, std::string_view name, const std::string& what) const;
+  void check_values(const BundleEntry& entry, std::string_view name, uint32_t crc) const;
+  void check_bools(const BundleEntry& entry, std::string_view name, std::span<const char> bytes) const;
   void check_place(const BundleEntry& entry, const std::string& name) const;
   Tensor allocate_for(const BundleEntry& entry, const std::string& name) const;
   Tensor read_stored(const BundleEntry& entry, const std::string& name, const ParallelFor& in_parallel = nullptr) const;

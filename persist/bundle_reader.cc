@@ -7,6 +7,7 @@
 #include "persist/internal/crc.h"
 #include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
+#include "persist/internal/quoted.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -16,9 +17,9 @@ namespace cairn {
 
 namespace {
 
-std::string printable(std::string_view key) {
-  if (!is_slice_key(key)) return std::string(key);
-  return str_cat(key.substr(1, key.find('\0', 1) - 1), " (a slice)");
+std::string key_text(std::string_view key) {
+  if (!is_slice_key(key)) return printable(key);
+  return str_cat(printable(key.substr(1, key.find('\0', 1) - 1)), " (a slice)");
 }
 
 [[noreturn]] void bad_entry(const TableReader& table, const TableReader::Entry& item, std::string_view what) {
@@ -45,14 +46,14 @@ void read_entry(const TableReader& table, const TableReader::Entry& item, int nu
         entry.slices.back().within(entry.shape);
       }
     } catch (const Error& e) {
-      bad_entry(table, item, str_cat("Invalid tensor shape: ", printable(item.key), ": ", e.what()));
+      bad_entry(table, item, str_cat("Invalid tensor shape: ", key_text(item.key), ": ", e.what()));
     }
   }
   if (!entry.shape.is_fully_defined()) {
-    bad_entry(table, item, str_cat("Invalid tensor shape: ", printable(item.key), " ", entry.shape));
+    bad_entry(table, item, str_cat("Invalid tensor shape: ", key_text(item.key), " ", entry.shape));
   }
   if (static_cast<int>(entry.dtype) <= 0 || is_ref(entry.dtype)) {
-    bad_entry(table, item, str_cat("Invalid dtype of ", printable(item.key), ": ", static_cast<int>(entry.dtype)));
+    bad_entry(table, item, str_cat("Invalid dtype of ", key_text(item.key), ": ", static_cast<int>(entry.dtype)));
   }
 }
 
@@ -83,7 +84,9 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   if (!item) refuse("failed to seek to header entry");
   pb::BundleHeaderProto header;
   if (!parse_bytes(item->value, header)) refuse("unable to parse header");
-  if (header.num_shards() <= 0) refuse(str_cat("the header counts ", header.num_shards(), " data files"));
+  constexpr int kMostShards = 99999;  // their numbers have five digits
+  if (header.num_shards() <= 0 || header.num_shards() > kMostShards)
+    refuse(str_cat("the header counts ", header.num_shards(), " data files"));
   if (header.endianness() != pb::BundleHeaderProto::LITTLE && header.endianness() != pb::BundleHeaderProto::BIG) {
     refuse(str_cat("unknown byte order ", header.endianness()));
   }
@@ -94,10 +97,10 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
 void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
                         pb::BundleEntryProto& proto) {
   if (!parse_bytes(item.value, proto))
-    bad_entry(table, item, str_cat("Entry for key ", printable(item.key), " not parseable."));
+    bad_entry(table, item, str_cat("Entry for key ", key_text(item.key), " not parseable."));
   if (proto.offset() < 0 || proto.size() < 0 || proto.shard_id() < 0 || proto.shard_id() >= num_shards) {
     bad_entry(table, item,
-              str_cat("Entry for key ", printable(item.key), " has offset ", proto.offset(), ", size ", proto.size(),
+              str_cat("Entry for key ", key_text(item.key), " has offset ", proto.offset(), ", size ", proto.size(),
                       ", data file ", proto.shard_id(), " of ", num_shards));
   }
 }
@@ -138,8 +141,8 @@ void BundleReader::check_overlaps() const {
   for (size_t i = 1; i < by_place.size(); ++i) {
     const BundleEntry &before = by_place[i - 1]->entry, &entry = by_place[i]->entry;
     if (before.shard == entry.shard && before.offset + before.size > entry.offset) {
-      corrupt(entry, printable(by_place[i]->key),
-              str_cat("its bytes overlap those of ", printable(by_place[i - 1]->key)));
+      corrupt(entry, key_text(by_place[i]->key),
+              str_cat("its bytes overlap those of ", key_text(by_place[i - 1]->key)));
     }
   }
 }
@@ -179,7 +182,7 @@ const BundleEntry& BundleReader::entry(const std::string& name) const {
   const BundleEntry* found = find(name);
   if (found) return *found;
   const auto near = nearest_names(name, names());
-  fail(Code::kNotFound, prefix_, ": Key ", name, " not found in checkpoint",
+  fail(Code::kNotFound, prefix_, ": Key ", printable(name), " not found in checkpoint",
        near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
@@ -187,7 +190,7 @@ const BundleEntry& BundleReader::slice_entry(const std::string& name, const Tens
   const BundleEntry& full = entry(name);
   const BundleEntry* found = find_key(slice_key(name, slice));
   const auto refuse = [&](std::string_view what) {
-    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slice ", slice.str(), " of '", name, "' ", what,
+    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slice ", slice.str(), " of ", quoted(name), " ", what,
          "; the file is damaged, use another copy");
   };
   if (!found) refuse("has no entry");
@@ -238,31 +241,31 @@ const RandomAccessFile& BundleReader::shard(int index) const {
 
 void BundleReader::corrupt(const BundleEntry& entry, std::string_view name, const std::string& what) const {
   fail(Code::kDataLoss, bundle_data_path(prefix_, entry.shard, num_shards_), ": at offset ", entry.offset, ": tensor '",
-       name, "': ", what, "; the checkpoint is damaged, use another one");
+       printable(name), "': ", what, "; the checkpoint is damaged, use another one");
 }
 
 // Everything the entry says about its bytes, held against the dtype and the data file's size.
 void BundleReader::check_place(const BundleEntry& entry, const std::string& name) const {
   if (!is_storable(entry.dtype)) {
-    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor '", name, "' has the dtype ", entry.dtype, " (",
-         static_cast<int>(entry.dtype), "), which cannot be read");
+    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name), " has the dtype ", entry.dtype,
+         " (", static_cast<int>(entry.dtype), "), which cannot be read");
   }
   if (entry.dtype == DType::kString && big_endian_) {
-    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor '", name,
-         "': strings of a big-endian checkpoint cannot be read; convert it on the machine that wrote it");
+    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name),
+         ": strings of a big-endian checkpoint cannot be read; convert it on the machine that wrote it");
   }
   const auto elements = static_cast<uint64_t>(entry.shape.num_elements());
   uint64_t expected = elements;  // strings: a length of one byte each, at least
   if (entry.dtype == DType::kString) {
     if (entry.size < elements) {
       corrupt(entry, name,
-              str_cat("Invalid size in bundle entry: key ", name, "; stored size ", entry.size,
+              str_cat("Invalid size in bundle entry: key ", printable(name), "; stored size ", entry.size,
                       "; expected size is at least ", elements));
     }
   } else if (__builtin_mul_overflow(elements, dtype_size(entry.dtype), &expected) || entry.size != expected) {
     corrupt(entry, name,
-            str_cat("Invalid size in bundle entry: key ", name, "; stored size ", entry.size, "; expected size ",
-                    expected));
+            str_cat("Invalid size in bundle entry: key ", printable(name), "; stored size ", entry.size,
+                    "; expected size ", expected));
   }
   const RandomAccessFile& file = shard(entry.shard);
   const uint64_t limit = file.size();
@@ -338,6 +341,19 @@ uint32_t BundleReader::read_stretches(const BundleEntry& entry, char* data, cons
   return crc;
 }
 
+void BundleReader::check_values(const BundleEntry& entry, std::string_view name, uint32_t crc) const {
+  if (mask_crc(crc) == entry.masked_crc) return;
+  corrupt(entry, name,
+          str_cat("Checksum does not match: stored ", entry.masked_crc, " vs. calculated on the restored bytes ",
+                  mask_crc(crc)));
+}
+
+void BundleReader::check_bools(const BundleEntry& entry, std::string_view name, std::span<const char> bytes) const {
+  const auto is_none = [](char c) { return c != 0 && c != 1; };
+  if (entry.dtype == DType::kBool && std::any_of(bytes.begin(), bytes.end(), is_none))
+    corrupt(entry, name, "a bool is neither 0 nor 1");
+}
+
 // check_place() was called.
 void BundleReader::read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into,
                                     const ParallelFor& in_parallel) const {
@@ -345,14 +361,8 @@ void BundleReader::read_stored_into(const BundleEntry& entry, const std::string&
   char* const data = static_cast<char*>(into.raw_data());
   const uint32_t crc =
       in_parallel ? read_stretches(entry, data, in_parallel) : read_stretch(entry, 0, entry.size, data);
-  if (mask_crc(crc) != entry.masked_crc) {
-    corrupt(entry, name,
-            str_cat("Checksum does not match: stored ", entry.masked_crc, " vs. calculated on the restored bytes ",
-                    mask_crc(crc)));
-  }
-  if (entry.dtype == DType::kBool && std::any_of(data, data + entry.size, [](char c) { return c != 0 && c != 1; })) {
-    corrupt(entry, name, "a bool is neither 0 nor 1");
-  }
+  check_values(entry, name, crc);
+  check_bools(entry, name, {data, entry.size});
   if (big_endian_) swap_bytes(data, entry.size, entry.dtype);
 }
 
@@ -385,11 +395,7 @@ void BundleReader::read_strings(const BundleEntry& entry, const std::string& nam
     rest.remove_prefix(lengths[i]);
   }
   if (!rest.empty()) corrupt(entry, name, str_cat(rest.size(), " bytes follow the last string"));
-  if (mask_crc(crc) != entry.masked_crc) {
-    corrupt(entry, name,
-            str_cat("Checksum does not match: stored ", entry.masked_crc, " vs. calculated on the restored bytes ",
-                    mask_crc(crc)));
-  }
+  check_values(entry, name, crc);
 }
 
 // ---- Slices -------------------------------------------------------------------------------------------------------
@@ -405,10 +411,10 @@ void BundleReader::check_coverage(const BundleEntry& entry, const std::string& n
   }
   if (const auto overlap = first_overlap(std::move(resolved))) {
     fail(Code::kDataLoss, bundle_index_path(prefix_), ": slices ", overlap->first.str(), " and ", overlap->second.str(),
-         " of '", name, "' overlap; the file is damaged, use another copy");
+         " of ", quoted(name), " overlap; the file is damaged, use another copy");
   }
   if (held != volume(asked)) {
-    fail(Code::kInvalidArgument, prefix_, ": Does not have sufficient slices for partitioned tensor ", name,
+    fail(Code::kInvalidArgument, prefix_, ": Does not have sufficient slices for partitioned tensor ", printable(name),
          " to restore in slice_spec: ", asked.str(), " (", held, " of ", volume(asked), " elements are there)");
   }
 }
@@ -436,7 +442,7 @@ Tensor BundleReader::read(const std::string& name, const ParallelFor& in_paralle
 void BundleReader::read_into(const std::string& name, Tensor& into) const {
   const BundleEntry& found = entry(name);
   if (into.dtype() != found.dtype || into.shape() != found.shape) {
-    fail(Code::kInvalidArgument, prefix_, ": tensor '", name, "' is ", found.dtype, found.shape,
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " is ", found.dtype, found.shape,
          " in the checkpoint, but was to be read into ", into.dtype(), into.shape());
   }
   if (found.slices.empty()) {
@@ -447,6 +453,34 @@ void BundleReader::read_into(const std::string& name, Tensor& into) const {
     check_coverage(found, name, asked);
     read_sliced_into(found, name, asked, into);
   }
+}
+
+std::function<void(std::span<char>)> BundleReader::stream(const std::string& name) const {
+  const BundleEntry& found = entry(name);
+  if (found.dtype == DType::kString)
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " holds strings, which are read as a whole");
+  const auto check_left = [this, name](uint64_t left, uint64_t asked) {
+    if (asked <= left) return;
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), ": ", asked, " more bytes are asked for than its ",
+         left, " left");
+  };
+  if (!found.slices.empty() || big_endian_) {
+    return [tensor = read(name), at = size_t{0}, check_left](std::span<char> into) mutable {
+      check_left(tensor.num_bytes() - at, into.size());
+      if (!into.empty()) std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
+      at += into.size();
+    };
+  }
+  check_place(found, name);
+  return [this, name, &found, at = uint64_t{0}, crc = uint32_t{0}, check_left](std::span<char> into) mutable {
+    check_left(found.size - at, into.size());
+    if (into.empty()) return;
+    read_bytes(found, at, into);
+    check_bools(found, name, into);
+    crc = crc32c({into.data(), into.size()}, crc);
+    at += into.size();
+    if (at == found.size) check_values(found, name, crc);
+  };
 }
 
 Tensor BundleReader::read_slice(const std::string& name, const TensorSlice& slice) const {
@@ -467,13 +501,14 @@ Tensor BundleReader::read_slice(const std::string& name, const TensorSlice& slic
 }
 
 void BundleReader::verify() const {
-  for (const BundlePiece& piece : pieces_in_file_order()) {
-    const BundleEntry& stored = piece.slice ? slice_entry(piece.name, *piece.slice) : entry(piece.name);
-    read_stored(stored, piece.name);
-  }
+  // First: no piece is read twice, as it might be very often.
   for (const Stored& s : stored_) {
     if (s.entry.slices.empty()) continue;
     check_coverage(s.entry, std::string(s.key), TensorSlice::whole(s.entry.shape.rank()).within(s.entry.shape));
+  }
+  for (const BundlePiece& piece : pieces_in_file_order()) {
+    const BundleEntry& stored = piece.slice ? slice_entry(piece.name, *piece.slice) : entry(piece.name);
+    read_stored(stored, piece.name);
   }
 }
 

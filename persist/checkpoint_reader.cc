@@ -1,13 +1,16 @@
 #include "persist/checkpoint_reader.h"
 
 #include <algorithm>
+#include <cstring>
 #include <iostream>
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/numpy_text.h"
+#include "persist/internal/quoted.h"
 #include "persist/internal/undisturbed.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
@@ -71,13 +74,26 @@ Tensor CheckpointReader::get_tensor(const std::string& name, const TensorSlice& 
   return v2_ ? v2_->read_slice(name, slice) : v1_->read_slice(name, slice);
 }
 
+std::function<void(std::span<char>)> CheckpointReader::stream(const std::string& name) const {
+  if (v2_) return v2_->stream(name);
+  const Tensor tensor = v1_->read(name);
+  if (tensor.dtype() == DType::kString)
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " holds strings, which are read as a whole");
+  return [tensor, at = size_t{0}, this](std::span<char> into) mutable {
+    if (into.size() > tensor.num_bytes() - at)
+      fail(Code::kInvalidArgument, prefix_, ": more bytes of a tensor are asked for than are left");
+    if (!into.empty()) std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
+    at += into.size();
+  };
+}
+
 void CheckpointReader::verify() const { v2_ ? v2_->verify() : v1_->verify(); }
 
 std::string CheckpointReader::debug_string() const {
   std::string text;
   for (const std::string& name : names()) {
     const Entry entry = *find(name);
-    text += str_cat(name, " (", dtype_enum_name(entry.dtype), ") ", entry.shape);
+    text += str_cat(printable(name), " (", dtype_enum_name(entry.dtype), ") ", entry.shape);
     if (entry.slices.size() > 1) text += str_cat(", ", entry.slices.size(), " slices");
     text += "\n";
   }
@@ -89,7 +105,7 @@ void print_tensors_in_checkpoint_file(const std::string& file, const std::string
   std::ostream& out = options.out ? *options.out : std::cout;
   const CheckpointReader reader(file, options.file_system);
   const auto print = [&](const std::string& name, bool value) {
-    out << "tensor_name:  " << name << "\n";
+    out << "tensor_name:  " << printable(name) << "\n";
     if (value) out << numpy_text(reader.get_tensor(name), options.full ? -1 : 1000) << "\n";
   };
   if (all_tensors || all_tensor_names) {

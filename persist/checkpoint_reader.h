@@ -5,6 +5,7 @@
 //   Tensor w = reader.get_tensor("W");
 #pragma once
 
+#include <functional>
 #include <iosfwd>
 #include <map>
 #include <memory>
@@ -58,6 +59,10 @@ class CheckpointReader {
   // in_parallel: shares the reading of a tensor that is stored whole; V1 has no use for it.
   Tensor get_tensor(const std::string& name, const ParallelFor& in_parallel = nullptr) const;
   Tensor get_tensor(const std::string& name, const TensorSlice& slice) const;
+  // The elements' bytes, but for strings, in order: each call of the result fills its argument with the next ones. Of a
+  // tensor that a V2 checkpoint stores whole no more is held than that, and its checksum is verified with the last of
+  // its bytes: nothing is to be believed before. Throws as get_tensor(). The reader must outlive it.
+  std::function<void(std::span<char> into)> stream(const std::string& name) const;
   // Reads everything once: checksums, sizes, no holes. Throws what is wrong first.
   void verify() const;
 

@@ -6,12 +6,15 @@
 #include <complex>
 #include <cstring>
 #include <limits>
+#include <utility>
 
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/message.h"
 #include "persist/internal/publication.h"
+#include "persist/internal/quoted.h"
 #include "persist/internal/table.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -68,15 +71,6 @@ constexpr size_t kMostBytes = std::is_same_v<T, uint8_t>                        
 constexpr size_t kMostRecordBytes = size_t{1} << 31;
 constexpr size_t kRecordHeaderBytes = 1 << 10;
 
-// What a reader of the message asks of its texts.
-bool is_utf8(const std::string& text) {
-  constexpr char kNameField = 0x0a;
-  std::string message(1, kNameField);
-  put_varint(message, text.size());
-  pb::SavedSlice probe;
-  return parse_bytes(message + text, probe);
-}
-
 size_t estimated_size(const pb::SavedSlice& head, const Tensor& tensor) {
   size_t bytes = head.ByteSizeLong() + kRecordHeaderBytes;
   with_type(tensor.dtype(), [&]<class T> { bytes += kMostBytes<T> * static_cast<size_t>(tensor.num_elements()); });
@@ -86,22 +80,107 @@ size_t estimated_size(const pb::SavedSlice& head, const Tensor& tensor) {
   return bytes;
 }
 
-void put_values(const Tensor& tensor, pb::TensorProto& proto) {
-  with_type(tensor.dtype(), [&]<class T> {
-    const auto elements = tensor.span<T>();
-    auto& values = values_of<T>(proto);
-    if constexpr (kIsComplex<T>) {
-      const auto* parts = reinterpret_cast<const typename T::value_type*>(elements.data());
-      values.Add(parts, parts + 2 * elements.size());
-    } else if constexpr (std::is_same_v<T, Half>) {
-      for (const Half h : elements) values.Add(h.bits);
-    } else if constexpr (std::is_same_v<T, std::string>) {
-      for (const std::string& s : elements) *values.Add() = s;
-    } else {
-      values.Add(elements.begin(), elements.end());
-    }
-  });
+// ---- a record's bytes ----
+
+constexpr char field_tag(int number, int kind) { return static_cast<char>(number << 3 | kind); }
+constexpr int kBytesKind = 2;
+
+// The number of the field of a TensorProto in which values of T stand: values_of()'s.
+template <class T>
+constexpr int kValuesField = std::is_same_v<T, float>                  ? pb::TensorProto::kFloatValFieldNumber
+                             : std::is_same_v<T, double>               ? pb::TensorProto::kDoubleValFieldNumber
+                             : std::is_same_v<T, int64_t>              ? pb::TensorProto::kInt64ValFieldNumber
+                             : std::is_same_v<T, bool>                 ? pb::TensorProto::kBoolValFieldNumber
+                             : std::is_same_v<T, Half>                 ? pb::TensorProto::kHalfValFieldNumber
+                             : std::is_same_v<T, std::string>          ? pb::TensorProto::kStringValFieldNumber
+                             : std::is_same_v<T, std::complex<float>>  ? pb::TensorProto::kScomplexValFieldNumber
+                             : std::is_same_v<T, std::complex<double>> ? pb::TensorProto::kDcomplexValFieldNumber
+                                                                       : pb::TensorProto::kIntValFieldNumber;
+
+template <class T>
+constexpr bool kIsVarint = std::is_integral_v<T> || std::is_same_v<T, Half>;
+
+// As protobuf writes it: negative numbers as 64 bits.
+template <class T>
+uint64_t varint_of(T v) {
+  if constexpr (std::is_same_v<T, Half>)
+    return v.bits;
+  else
+    return static_cast<uint64_t>(static_cast<int64_t>(v));
 }
+
+// Calls `sink` with the bytes of a SavedTensorSlices that holds `head` and the tensor's values, piece by piece, and
+// with no more than a piece beside the tensor.
+class RecordBytes {
+ public:
+  RecordBytes(const pb::SavedSlice& head, const Tensor& tensor) : tensor_(tensor) {
+    with_type(tensor.dtype(), [&]<class T> { values_size_ = size_of_values<T>(); });
+    const bool packed = tensor.dtype() != DType::kString;
+    std::string before;  // of the values
+    if (packed && values_size_ > 0) {
+      with_type(tensor.dtype(), [&]<class T> { before += field_tag(kValuesField<T>, kBytesKind); });
+      put_varint(before, values_size_);
+    }
+    std::string slice = head.SerializeAsString();
+    slice += field_tag(pb::SavedSlice::kDataFieldNumber, kBytesKind);
+    put_varint(slice, before.size() + values_size_);
+    slice += before;
+    begin_ += field_tag(pb::SavedTensorSlices::kDataFieldNumber, kBytesKind);
+    put_varint(begin_, slice.size() + values_size_);
+    begin_ += slice;
+  }
+
+  uint64_t size() const { return begin_.size() + values_size_; }
+  void produce(const TableWriter::Sink& sink) const {
+    sink(begin_);
+    with_type(tensor_.dtype(), [&]<class T> { put_values<T>(sink); });
+  }
+
+ private:
+  template <class T>
+  std::span<const T> elements() const {
+    return {static_cast<const T*>(tensor_.raw_data()), static_cast<size_t>(tensor_.num_elements())};
+  }
+
+  template <class T>
+  uint64_t size_of_values() const {
+    uint64_t size = 0;
+    if constexpr (std::is_same_v<T, std::string>) {
+      for (const std::string& s : elements<T>()) size += 1 + varint_size(s.size()) + s.size();
+    } else if constexpr (kIsVarint<T>) {
+      for (const T v : elements<T>()) size += varint_size(varint_of(v));
+    } else {
+      size = tensor_.num_bytes();
+    }
+    return size;
+  }
+
+  template <class T>
+  void put_values(const TableWriter::Sink& sink) const {
+    if constexpr (!std::is_same_v<T, std::string> && !kIsVarint<T>) {
+      if (values_size_ > 0) sink({static_cast<const char*>(tensor_.raw_data()), tensor_.num_bytes()});
+    } else {
+      std::string piece;
+      for (const T& v : elements<T>()) {
+        if constexpr (std::is_same_v<T, std::string>) {
+          piece += field_tag(kValuesField<T>, kBytesKind);
+          put_varint(piece, v.size());
+          piece += v;
+        } else {
+          put_varint(piece, varint_of(v));
+        }
+        if (piece.size() < kTransferSize) continue;
+        sink(piece);
+        piece.clear();
+      }
+      if (!piece.empty()) sink(piece);
+    }
+  }
+
+  const Tensor& tensor_;
+  std::string begin_;  // all that comes before the values
+  uint64_t values_size_ = 0;
+};
 
 // The tensor whose values are all listed in `proto`; says what is wrong by calling `refuse`.
 template <class Refuse>
@@ -142,36 +221,55 @@ Tensor take_values(pb::TensorProto& proto, DType dtype, const Shape& shape, cons
 struct CheckpointV1Writer::Impl {
   struct Record {
     pb::SavedSlice head;
-    Tensor tensor;
+    DType dtype;
+    Shape shape;
+    std::function<Tensor()> read;
   };
 
-  void add(const std::string& name, const Shape& full, const TensorSlice& slice, const Tensor& tensor) {
+  // The record's tensor, which is read once.
+  Tensor take(Record& record) const {
+    const Tensor tensor = std::exchange(record.read, nullptr)();
+    if (tensor.dtype() != record.dtype || tensor.shape() != record.shape) {
+      fail(Code::kInvalidArgument, path, ": tensor ", quoted(record.head.name()), " was to be ", record.dtype, " ",
+           record.shape, " and is ", tensor.dtype(), " ", tensor.shape());
+    }
+    check_size(record.head, tensor);
+    return tensor;
+  }
+
+  void check_size(const pb::SavedSlice& head, const Tensor& tensor) const {
+    if (const size_t bytes = estimated_size(head, tensor); bytes >= kMostRecordBytes) {
+      fail(Code::kInvalidArgument, path, ": tensor ", quoted(head.name()),
+           ": Tensor slice is too large to serialize (conservative estimate: ", bytes, " bytes); use V2");
+    }
+  }
+
+  void add(const std::string& name, const Shape& full, const TensorSlice& slice, DType dtype,
+           std::function<Tensor()> read) {
     if (name.empty() || !is_utf8(name)) {
       fail(Code::kInvalidArgument, path, ": a tensor's name must not be empty",
            name.empty() ? "" : " or anything but text: '" + name + "' is not UTF-8");
     }
-    if (!fits_format(tensor.dtype())) {
-      fail(Code::kUnimplemented, path, ": tensor '", name, "' of dtype ", tensor.dtype(),
+    if (!fits_format(dtype)) {
+      fail(Code::kUnimplemented, path, ": tensor ", quoted(name), " of dtype ", dtype,
            " cannot be stored in a V1 checkpoint; use V2");
     }
     Record record;
     record.head.set_name(name);
     *record.head.mutable_slice() = to_proto(slice);
-    record.tensor = tensor;
-    if (const size_t bytes = estimated_size(record.head, tensor); bytes >= kMostRecordBytes) {
-      fail(Code::kInvalidArgument, path, ": tensor '", name,
-           "': Tensor slice is too large to serialize (conservative estimate: ", bytes, " bytes); use V2");
-    }
+    record.dtype = dtype;
+    record.shape = slice.shape_in(full);
+    record.read = std::move(read);
     auto [at, first] = tensors.try_emplace(name);
     pb::SavedSliceMeta& meta = at->second;
     const pb::TensorShapeProto shape = to_proto(full);
     if (first) {
       meta.set_name(name);
       *meta.mutable_shape() = shape;
-      meta.set_type(static_cast<pb::DataType>(tensor.dtype()));
-    } else if (meta.type() != static_cast<pb::DataType>(tensor.dtype()) || !same_message(meta.shape(), shape)) {
-      fail(Code::kInvalidArgument, path, ": slice ", slice.str(), " of '", name, "' is ", tensor.dtype(), " of a ",
-           full, ", but an earlier slice is of another dtype or full shape");
+      meta.set_type(static_cast<pb::DataType>(dtype));
+    } else if (meta.type() != static_cast<pb::DataType>(dtype) || !same_message(meta.shape(), shape)) {
+      fail(Code::kInvalidArgument, path, ": slice ", slice.str(), " of ", quoted(name), " is ", dtype, " of a ", full,
+           ", but an earlier slice is of another dtype or full shape");
     }
     *meta.add_slice() = record.head.slice();
     if (!records.try_emplace(slice_key(name, slice), std::move(record)).second) {
@@ -205,16 +303,25 @@ CheckpointV1Writer::CheckpointV1Writer(FileSystem& fs, std::string path)
 CheckpointV1Writer::~CheckpointV1Writer() = default;
 
 void CheckpointV1Writer::add(const std::string& name, const Tensor& tensor) {
-  impl_->add(name, tensor.shape(), TensorSlice::whole(tensor.rank()), tensor);
+  add_slice(name, tensor.shape(), TensorSlice::whole(tensor.rank()), tensor);
 }
 
 void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full, const TensorSlice& slice,
                                    const Tensor& tensor) {
   if (const Shape shape = slice.shape_in(full); tensor.shape() != shape) {
-    fail(Code::kInvalidArgument, impl_->path, ": slice ", slice.str(), " of '", name, "' ", full, " has the shape ",
-         shape, ", but the tensor given for it ", tensor.shape());
+    fail(Code::kInvalidArgument, impl_->path, ": slice ", slice.str(), " of ", quoted(name), " ", full,
+         " has the shape ", shape, ", but the tensor given for it ", tensor.shape());
   }
-  impl_->add(name, full, slice, tensor);
+  pb::SavedSlice head;
+  head.set_name(name);
+  *head.mutable_slice() = to_proto(slice);
+  if (fits_format(tensor.dtype())) impl_->check_size(head, tensor);
+  impl_->add(name, full, slice, tensor.dtype(), [tensor] { return tensor; });
+}
+
+void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full, const TensorSlice& slice, DType dtype,
+                                   std::function<Tensor()> read) {
+  impl_->add(name, full, slice, dtype, std::move(read));
 }
 
 void CheckpointV1Writer::finish() {
@@ -228,11 +335,9 @@ void CheckpointV1Writer::finish() {
   TableWriter table(file);
   table.add("", to_bytes(contents));
   for (auto& [key, record] : impl_->records) {
-    pb::SavedTensorSlices value;
-    *value.mutable_data() = std::move(record.head);
-    put_values(record.tensor, *value.mutable_data()->mutable_data());
-    record.tensor = {};
-    table.add(key, value.SerializeAsString());
+    const Tensor tensor = impl_->take(record);
+    const RecordBytes bytes(record.head, tensor);
+    table.add(key, bytes.size(), [&](const TableWriter::Sink& sink) { bytes.produce(sink); });
   }
   table.finish();
   publish(impl_->fs, impl_->path, [&](Publication& publication) { publication.add(file, Publication::kLast); });
@@ -330,7 +435,7 @@ pb::SavedTensorSliceMeta read_contents(const TableReader& table) {
 void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& meta, CheckpointV1Entry& entry) {
   const uint64_t offset = table.find("")->block;
   const auto refuse = [&](const auto&... what) {
-    damaged(table, offset, str_cat("tensor '", meta.name(), "': ", what...));
+    damaged(table, offset, str_cat("tensor ", quoted(meta.name()), ": ", what...));
   };
   CheckpointV1Entry here;
   try {
@@ -398,8 +503,8 @@ const CheckpointV1Entry* CheckpointV1Reader::find(const std::string& name) const
 const CheckpointV1Entry& CheckpointV1Reader::entry(const std::string& name) const {
   if (const CheckpointV1Entry* found = find(name)) return *found;
   const auto near = nearest_names(name, names());
-  fail(Code::kNotFound, "Tensor name \"", name, "\" not found in checkpoint files ", path_, about_missing_files(),
-       near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
+  fail(Code::kNotFound, "Tensor name \"", printable(name), "\" not found in checkpoint files ", path_,
+       about_missing_files(), near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
 std::string CheckpointV1Reader::about_missing_files() const {
@@ -409,17 +514,17 @@ std::string CheckpointV1Reader::about_missing_files() const {
 Tensor CheckpointV1Reader::read_stored(const std::string& name, size_t index) const {
   const CheckpointV1Entry& found = entry(name);
   if (index >= found.slices.size()) {
-    fail(Code::kOutOfRange, path_, ": tensor '", name, "' has ", found.slices.size(), " slices, not ", index + 1);
+    fail(Code::kOutOfRange, path_, ": tensor ", quoted(name), " has ", found.slices.size(), " slices, not ", index + 1);
   }
   const TensorSlice& slice = found.slices[index];
   const TableReader& table = *tables_[static_cast<size_t>(found.files[index])];
   if (!fits_format(found.dtype)) {
-    fail(Code::kUnimplemented, table.path(), ": tensor '", name, "' has the dtype ", found.dtype, " (",
+    fail(Code::kUnimplemented, table.path(), ": tensor ", quoted(name), " has the dtype ", found.dtype, " (",
          static_cast<int>(found.dtype), "), which cannot be read");
   }
   const auto* item = table.find(slice_key(name, slice));
   const auto refuse = [&](const std::string& what) {
-    damaged(table, item ? item->block : 0, str_cat("slice ", slice.str(), " of '", name, "': ", what));
+    damaged(table, item ? item->block : 0, str_cat("slice ", slice.str(), " of ", quoted(name), ": ", what));
   };
   if (!item) refuse("there is no record of it");
   pb::SavedTensorSlices record;
@@ -439,12 +544,16 @@ void CheckpointV1Reader::check_coverage(const CheckpointV1Entry& entry, const st
     resolved.push_back(slice.within(entry.shape));
     if (const auto common = intersection(resolved.back(), asked)) held += volume(*common);
   }
+  const bool twice = has_equal(resolved);
   if (const auto overlap = first_overlap(std::move(resolved))) {
-    fail(Code::kDataLoss, path_, ": Overlapping slices of '", name, "': existing slice = ", overlap->first.str(),
+    fail(Code::kDataLoss, path_, ": Overlapping slices of ", quoted(name), ": existing slice = ", overlap->first.str(),
          ", new slice = ", overlap->second.str(), "; the file is damaged, use another copy");
   }
+  if (twice)  // a slice of no elements
+    fail(Code::kDataLoss, path_, ": a slice of ", quoted(name),
+         " is named twice; the file is damaged, use another copy");
   if (held != volume(asked)) {
-    fail(Code::kInvalidArgument, path_, ": Does not have sufficient slices for partitioned tensor ", name,
+    fail(Code::kInvalidArgument, path_, ": Does not have sufficient slices for partitioned tensor ", printable(name),
          " to restore in slice_spec: ", asked.str(), " (", held, " of ", volume(asked), " elements are there)",
          about_missing_files());
   }
@@ -475,9 +584,10 @@ void CheckpointV1Reader::verify() const {
   size_t named = 0, stored = 0;
   for (const auto& table : tables_) stored += table->entries().size() - 1;
   for (const auto& [name, entry] : entries_) {
-    for (size_t i = 0; i < entry.slices.size(); ++i) read_stored(name, i);
     named += entry.slices.size();
+    // First: no record is read twice, as it might be very often.
     check_coverage(entry, name, TensorSlice::whole(entry.shape.rank()).within(entry.shape));
+    for (size_t i = 0; i < entry.slices.size(); ++i) read_stored(name, i);
   }
   if (named != stored) {
     fail(Code::kDataLoss, path_, ": it has ", stored, " records, but its table of contents names ", named,

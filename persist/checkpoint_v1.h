@@ -12,6 +12,7 @@
 // Not every dtype fits: bfloat16, uint32, uint64, qint16 and quint16 do not, nor resources and variants.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -42,7 +43,11 @@ class CheckpointV1Writer {
   // Adds one slice of the tensor `name` whose shape is `full`. Throws as add(); InvalidArgument when the slice does not
   // fit, `tensor` has another shape than the slice, or earlier slices of this name had another dtype or full shape.
   void add_slice(const std::string& name, const Shape& full, const TensorSlice& slice, const Tensor& tensor);
-  // Writes everything, durably, and gives the file its name. Throws InvalidArgument for slices that overlap.
+  // The same of a tensor that `read` gives in finish(), when its turn has come: no two of them are in memory at once.
+  void add_slice(const std::string& name, const Shape& full, const TensorSlice& slice, DType dtype,
+                 std::function<Tensor()> read);
+  // Writes everything, durably, and gives the file its name; beside one tensor it takes a buffer of fixed size. Throws
+  // InvalidArgument for slices that overlap.
   void finish();
 
  private:

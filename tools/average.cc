@@ -53,9 +53,12 @@ void check_alike(const Readers& readers) {
   }
 }
 
-Tensor mean_of(const Readers& readers, const std::string& name, const Tensor& last) {
-  Tensor mean = Tensor::uninitialized(last.dtype(), last.shape());
-  for_averaged(last.dtype(), [&]<class T> {
+// The mean of a tensor, of which each checkpoint is read in pieces.
+Tensor mean_of(const Readers& readers, const std::string& name, const CheckpointReader::Entry& entry) {
+  Tensor mean = Tensor::uninitialized(entry.dtype, entry.shape);
+  std::vector<std::function<void(std::span<char>)>> streams;
+  for (const auto& reader : readers) streams.push_back(reader->stream(name));
+  for_averaged(entry.dtype, [&]<class T> {
     constexpr bool kShort = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
     using Narrow = std::conditional_t<kShort, float, T>;
     using Sum = decltype([] {
@@ -65,15 +68,31 @@ Tensor mean_of(const Readers& readers, const std::string& name, const Tensor& la
         return 0.0;
       }
     }());
-    std::vector<Sum> sums(static_cast<size_t>(last.num_elements()));
-    for (const auto& reader : readers) {
-      const Tensor tensor = reader == readers.back() ? last : reader->get_tensor(name);
-      for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<Sum>(static_cast<Narrow>(tensor.data<T>()[i]));
-    }
+    constexpr size_t kPiece = 32768;
     const auto count = static_cast<double>(readers.size());
-    for (size_t i = 0; i < sums.size(); ++i) mean.data<T>()[i] = T(static_cast<Narrow>(sums[i] / count));
+    const std::span<T> means(mean.data<T>(), static_cast<size_t>(mean.num_elements()));
+    std::vector<T> values(std::min(kPiece, means.size()));
+    std::vector<Sum> sums(values.size());
+    for (size_t at = 0; at < means.size(); at += values.size()) {
+      values.resize(std::min(kPiece, means.size() - at));
+      sums.assign(values.size(), Sum());
+      for (const auto& next : streams) {
+        next({reinterpret_cast<char*>(values.data()), values.size() * sizeof(T)});
+        for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<Sum>(static_cast<Narrow>(values[i]));
+      }
+      for (size_t i = 0; i < sums.size(); ++i) means[at + i] = T(static_cast<Narrow>(sums[i] / count));
+    }
   });
   return mean;
+}
+
+Tensor part_of(const Tensor& tensor, const TensorSlice& slice) {
+  const TensorSlice whole = TensorSlice::whole(tensor.rank()).within(tensor.shape()),
+                    part = slice.within(tensor.shape());
+  if (part == whole) return tensor;
+  Tensor values = Tensor::uninitialized(tensor.dtype(), part.shape_in(tensor.shape()));
+  copy_common(tensor, whole, values, part);
+  return values;
 }
 
 template <class Writer>
@@ -83,14 +102,14 @@ void write_means(const Readers& readers, const std::string& destination) {
   Progress progress("averaging", last.names().size());
   for (const std::string& name : last.names()) {
     const auto entry = *last.find(name);
-    Tensor tensor = last.get_tensor(name);
-    if (is_averaged(entry.dtype)) tensor = mean_of(readers, name, tensor);
-    if (entry.slices.empty()) writer.add(name, tensor);
-    for (const TensorSlice& slice : entry.slices) {
-      const TensorSlice part = slice.within(entry.shape);
-      Tensor values = Tensor::uninitialized(entry.dtype, part.shape_in(entry.shape));
-      copy_common(tensor, TensorSlice::whole(entry.shape.rank()).within(entry.shape), values, part);
-      writer.add_slice(name, entry.shape, slice, values);
+    const auto mean = [&readers, &last, name, entry] {
+      return is_averaged(entry.dtype) ? mean_of(readers, name, entry) : last.get_tensor(name);
+    };
+    if (entry.slices.empty()) {
+      add_when_needed(writer, name, entry.shape, TensorSlice::whole(entry.shape.rank()), entry.dtype, mean);
+    } else {
+      const Tensor tensor = mean();
+      for (const TensorSlice& slice : entry.slices) writer.add_slice(name, entry.shape, slice, part_of(tensor, slice));
     }
     progress.step();
   }

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_state.h"
@@ -35,14 +37,19 @@ int copy(const Options& o) {
 template <class Writer>
 void write_all(const CheckpointReader& reader, const std::string& destination) {
   Writer writer(posix_file_system(), destination);
-  Progress progress("converting", reader.names().size());
+  size_t pieces = 0;
+  for (const std::string& name : reader.names()) pieces += std::max<size_t>(1, reader.find(name)->slices.size());
+  Progress progress("converting", pieces);
   for (const std::string& name : reader.names()) {
     const auto entry = *reader.find(name);
-    if (entry.slices.empty()) writer.add(name, reader.get_tensor(name));
-    for (const TensorSlice& slice : entry.slices) {
-      writer.add_slice(name, entry.shape, slice, reader.get_tensor(name, slice));
+    auto slices = entry.slices;
+    if (slices.empty()) slices.push_back(TensorSlice::whole(entry.shape.rank()));
+    for (const TensorSlice& slice : slices) {
+      add_when_needed(writer, name, entry.shape, slice, entry.dtype, [&reader, &progress, name, slice] {
+        progress.step();
+        return reader.get_tensor(name, slice);
+      });
     }
-    progress.step();
   }
   writer.finish();
 }

@@ -46,11 +46,25 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
   return result;
 }
 
+// Fails for names that the file cannot have, all at once.
+template <class Fits>
+void check_names(const std::vector<std::string>& names, WritableFile& file, const char* why, const Fits& fits) {
+  std::vector<std::string> refused;
+  for (const std::string& name : names) {
+    if (!fits(name)) refused.push_back("'" + printable(name) + "'");
+  }
+  if (refused.empty()) return;
+  fail(Code::kInvalidArgument, file.path(), ": ", why, ": ", join_for_people(refused),
+       "; choose others with --tensor, or give these other names with cairn rename");
+}
+
 void write_npz(const CheckpointReader& reader, const std::vector<std::string>& names, WritableFile& file) {
+  check_names(names, file, "an archive with these names could be unpacked over other files", is_safe_entry_name);
   ZipWriter zip(file);
   Progress progress("exporting", names.size());
   for (const std::string& name : names) {
-    zip.add(name + ".npy", npy_bytes(reader.get_tensor(name)));
+    const Tensor tensor = reader.get_tensor(name);
+    zip.add(name + ".npy", [&](const ZipWriter::Sink& sink) { npy_pieces(tensor, sink); });
     progress.step();
   }
   zip.finish();
@@ -72,6 +86,9 @@ std::string safetensors_dtype(DType dtype) {
 
 // Eight bytes of length, a header in JSON that says where each tensor is, the tensors without gaps.
 void write_safetensors(const CheckpointReader& reader, std::vector<std::string> names, WritableFile& file) {
+  // The header is JSON, in which that key says something else.
+  check_names(names, file, "safetensors cannot have these names",
+              [](const std::string& name) { return name != "__metadata__" && is_utf8(name); });
   std::vector<std::string> refused;
   for (const std::string& name : names) {
     const DType dtype = reader.find(name)->dtype;

@@ -83,7 +83,7 @@ void print_json(Json& j, const std::string& name, const CheckpointReader::Entry&
 
 void print_text(const std::string& name, const CheckpointReader::Entry& entry, uint64_t bytes, const Tensor& values,
                 const Options& o) {
-  std::cout << name << "  " << dtype_name(entry.dtype) << "  " << entry.shape << "  " << bytes << " bytes";
+  std::cout << printable(name) << "  " << dtype_name(entry.dtype) << "  " << entry.shape << "  " << bytes << " bytes";
   if (!entry.slices.empty()) std::cout << "  " << entry.slices.size() << " slices";
   if (const auto stats = o.stats ? stats_of(values) : std::nullopt) {
     if (stats->finite > 0) {
@@ -101,7 +101,7 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
   if (tensor.empty()) return names;
   if (reader.has_tensor(tensor)) return {tensor};
   const auto near = nearest_names(tensor, names);
-  fail(Code::kNotFound, reader.prefix(), ": there is no tensor '", tensor, "'",
+  fail(Code::kNotFound, reader.prefix(), ": there is no tensor '", printable(tensor), "'",
        near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
@@ -111,7 +111,7 @@ int inspect(const Options& o) {
   const auto names = chosen_names(reader, o.tensor);
   if (o.verify) reader.verify();
   uint64_t total = 0;
-  Json j;
+  Json j(std::cout);
   j.object().key("checkpoint").value(reader.prefix()).key("format").value(format);
   j.key("shards").value(reader.num_shards()).key("tensors").array();
   for (const std::string& name : names) {
@@ -125,7 +125,7 @@ int inspect(const Options& o) {
   if (o.verify) j.key("verified").value(true);
   j.end();
   if (o.json) {
-    std::cout << j.text() << "\n";
+    j.finish();
     return kFine;
   }
   std::cout << reader.prefix() << ": " << format << ", " << reader.num_shards()

@@ -5,19 +5,6 @@
 namespace cairn {
 namespace {
 
-// The length of the UTF-8 character at the beginning of `text`; 0 when there is none.
-size_t utf8_length(std::string_view text) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const size_t length = byte(0) < 0x80 ? 1 : byte(0) < 0xc2 ? 0 : byte(0) < 0xe0 ? 2 : byte(0) < 0xf0 ? 3 : 4;
-  if (byte(0) > 0xf4 || length > text.size()) return 0;
-  for (size_t i = 1; i < length; ++i) {
-    if ((byte(i) & 0xc0) != 0x80) return 0;
-  }
-  const bool overlong = (byte(0) == 0xe0 && byte(1) < 0xa0) || (byte(0) == 0xf0 && byte(1) < 0x90);
-  const bool beyond = (byte(0) == 0xed && byte(1) >= 0xa0) || (byte(0) == 0xf4 && byte(1) >= 0x90);
-  return overlong || beyond ? 0 : length;
-}
-
 template <class T>
 void put_element(Json& j, const T& v) {
   if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
@@ -43,24 +30,25 @@ const T* put_level(Json& j, const Shape& shape, int axis, const T* at) {
 
 }  // namespace
 
-bool is_utf8(std::string_view text) {
-  while (!text.empty()) {
-    const size_t length = utf8_length(text);
-    if (length == 0) return false;
-    text.remove_prefix(length);
-  }
-  return true;
-}
-
 void Json::separate() {
   if (!first_ && !after_key_) text_ += ", ";
   first_ = after_key_ = false;
 }
 
 Json& Json::put(std::string_view token) {
+  constexpr size_t kMostHeld = size_t{64} << 10;
   separate();
   text_ += token;
+  if (out_ && text_.size() >= kMostHeld) {
+    *out_ << text_;
+    text_.clear();
+  }
   return *this;
+}
+
+void Json::finish() {
+  *out_ << text_ << "\n";
+  text_.clear();
 }
 
 Json& Json::open(char begin, char end) {
@@ -106,20 +94,27 @@ Json& Json::value(const Tensor& tensor) {
 }
 
 std::string Json::quoted(std::string_view text) {
-  static constexpr char kHex[] = "0123456789abcdef";
   const bool utf8 = is_utf8(text);
   std::string out = "\"";
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (c == '"' || c == '\\') {
-      out += {'\\', c};
-    } else if (c == '\n') {
+  const auto put_unit = [&](char32_t unit) {
+    out += "\\u";
+    for (int shift = 12; shift >= 0; shift -= 4) out += "0123456789abcdef"[(unit >> shift) & 15];
+  };
+  while (!text.empty()) {
+    const Character c = utf8 ? first_character(text) : Character{1, static_cast<unsigned char>(text[0])};
+    if (c.code == '"' || c.code == '\\') {
+      out += {'\\', text[0]};
+    } else if (c.code == '\n') {
       out += "\\n";
-    } else if (byte < 0x20 || byte == 0x7f || (byte >= 0x80 && !utf8)) {
-      out += {'\\', 'u', '0', '0', kHex[byte >> 4], kHex[byte & 15]};
+    } else if (c.code > 0xffff && c.hidden()) {
+      put_unit(0xd800 + ((c.code - 0x10000) >> 10));
+      put_unit(0xdc00 + ((c.code - 0x10000) & 0x3ff));
+    } else if (c.hidden() || (c.code >= 0x80 && !utf8)) {
+      put_unit(c.code);
     } else {
-      out += c;
+      out += text.substr(0, c.bytes);
     }
+    text.remove_prefix(c.bytes);
   }
   return out + '"';
 }

@@ -3,25 +3,30 @@
 
 #include <charconv>
 #include <cmath>
+#include <ostream>
 #include <string>
 #include <string_view>
 #include <type_traits>
 #include <vector>
 
 #include "runtime/tensor.h"
+#include "runtime/text.h"
 
 namespace cairn {
-
-bool is_utf8(std::string_view text);
 
 //   Json j;
 //   j.object().key("step").value(1).key("shape").array().value(2).value(3).end().end();
 //   std::cout << j.text() << "\n";
 //
+// One that is given a stream writes what it has to it now and then, so that it never holds much:
+//   Json j(std::cout);   ...   j.end().finish();
+//
 // Numbers are the shortest that read back as the same value; what JSON has no number for is "nan", "inf" or "-inf".
 // Text that is not UTF-8 has each byte of it as the character of that number.
 class Json {
  public:
+  Json() = default;
+  explicit Json(std::ostream& out) : out_(&out) {}
   Json& object() { return open('{', '}'); }
   Json& array() { return open('[', ']'); }
   Json& end();
@@ -44,13 +49,17 @@ class Json {
   Json& value(const Tensor& tensor);
   Json& value(const std::vector<std::string>& values);
 
+  // All of it; of one that has a stream, what is not written yet.
   const std::string& text() const { return text_; }
+  // Writes the rest to the stream, and a line end.
+  void finish();
   static std::string quoted(std::string_view text);
 
  private:
   Json& open(char begin, char end);
   Json& put(std::string_view token);
   void separate();
+  std::ostream* out_ = nullptr;
   std::string text_, ends_;  // ends_: what closes the levels that are open
   bool first_ = true, after_key_ = false;
 };

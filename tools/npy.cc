@@ -216,40 +216,82 @@ Tensor parse_npy(std::string_view bytes, const std::string& name) {
 
 Tensor read_npy(FileSystem& fs, const std::string& path) { return parse_npy(read_file(fs, path), path); }
 
-std::string npy_bytes(const Tensor& tensor) {
-  if (tensor.dtype() == DType::kBFloat16) {
-    Tensor floats = Tensor::uninitialized(DType::kFloat, tensor.shape());
-    std::transform(tensor.span<BFloat16>().begin(), tensor.span<BFloat16>().end(), floats.data<float>(),
-                   [](BFloat16 v) { return static_cast<float>(v); });
-    return npy_bytes(floats);
+namespace {
+
+constexpr size_t kPiece = size_t{256} << 10;
+
+size_t longest_string(const Tensor& tensor) {
+  size_t longest = 1;
+  for (const std::string& s : tensor.span<std::string>()) longest = std::max(longest, s.size());
+  return longest;
+}
+
+std::string descr_of(const Tensor& tensor) {
+  if (tensor.dtype() == DType::kString) return str_cat("|S", longest_string(tensor));
+  const DType dtype = tensor.dtype() == DType::kBFloat16 ? DType::kFloat : storage_dtype(tensor.dtype());
+  for (const Kind& kind : kKinds) {
+    if (kind.dtype == dtype) return std::string(kind.descr);
   }
-  std::string descr, data;
-  if (tensor.dtype() == DType::kString) {
-    size_t longest = 1;
-    for (const std::string& s : tensor.span<std::string>()) longest = std::max(longest, s.size());
-    descr = str_cat("|S", longest);
-    for (const std::string& s : tensor.span<std::string>()) data.append(s).append(longest - s.size(), '\0');
-  } else {
-    for (const Kind& kind : kKinds) {
-      if (kind.dtype == storage_dtype(tensor.dtype())) descr = kind.descr;
-    }
-    if (descr.empty()) fail(Code::kUnimplemented, "NumPy has no dtype for ", tensor.dtype());
-    data.assign(static_cast<const char*>(tensor.raw_data()), tensor.num_bytes());
-  }
+  fail(Code::kUnimplemented, "NumPy has no dtype for ", tensor.dtype());
+}
+
+// What comes before the elements.
+std::string npy_header(const Tensor& tensor) {
   std::string shape;
   for (const int64_t extent : tensor.shape()) shape += str_cat(shape.empty() ? "" : " ", extent, ",");
   if (tensor.rank() > 1) shape.pop_back();
-  std::string header = str_cat("{'descr': '", descr, "', 'fortran_order': False, 'shape': (", shape, "), }");
+  std::string header = str_cat("{'descr': '", descr_of(tensor), "', 'fortran_order': False, 'shape': (", shape, "), }");
   // The elements begin at a multiple of 64 bytes. Version 1 has two bytes for the header's length.
   const size_t begin = header.size() + 1 + 10 > 65535 ? 12 : 10;
   header.append(63 - (begin + header.size()) % 64, ' ').push_back('\n');
   std::string bytes = str_cat(kMagic, begin == 10 ? '\1' : '\2', '\0');
   for (size_t i = 0; i < begin - 8; ++i) bytes += static_cast<char>(header.size() >> (8 * i));
-  return bytes + header + data;
+  return bytes + header;
+}
+
+void string_pieces(const Tensor& tensor, const PieceSink& sink) {
+  const size_t longest = longest_string(tensor);
+  std::string piece;
+  for (const std::string& s : tensor.span<std::string>()) {
+    piece.append(s).append(longest - s.size(), '\0');
+    if (piece.size() < kPiece) continue;
+    sink(piece);
+    piece.clear();
+  }
+  if (!piece.empty()) sink(piece);
+}
+
+void bfloat16_pieces(const Tensor& tensor, const PieceSink& sink) {
+  std::vector<float> floats;
+  const auto all = tensor.span<BFloat16>();
+  for (size_t at = 0; at < all.size(); at += floats.size()) {
+    const auto some = all.subspan(at, std::min(kPiece / sizeof(float), all.size() - at));
+    floats.resize(some.size());
+    std::transform(some.begin(), some.end(), floats.begin(), [](BFloat16 v) { return static_cast<float>(v); });
+    sink({reinterpret_cast<const char*>(floats.data()), floats.size() * sizeof(float)});
+  }
+}
+
+}  // namespace
+
+void npy_pieces(const Tensor& tensor, const PieceSink& sink) {
+  sink(npy_header(tensor));
+  if (tensor.dtype() == DType::kString) return string_pieces(tensor, sink);
+  if (tensor.dtype() == DType::kBFloat16) return bfloat16_pieces(tensor, sink);
+  if (tensor.num_bytes() > 0) sink({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()});
+}
+
+std::string npy_bytes(const Tensor& tensor) {
+  std::string bytes;
+  npy_pieces(tensor, [&](std::string_view piece) { bytes += piece; });
+  return bytes;
 }
 
 void write_npy(FileSystem& fs, const std::string& path, const Tensor& tensor) {
-  write_file_atomically(fs, path, npy_bytes(tensor));
+  AtomicFile file(fs, path);
+  npy_pieces(tensor, [&](std::string_view piece) { file.append(piece); });
+  file.publish();
+  fs.sync_dir(directory_of(path));
 }
 
 }  // namespace cairn

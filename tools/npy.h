@@ -8,6 +8,7 @@
 // zero bytes at their ends are lost, as in NumPy. (numpy.lib.format)
 #pragma once
 
+#include <functional>
 #include <string>
 #include <string_view>
 
@@ -22,7 +23,11 @@ Tensor read_npy(FileSystem& fs, const std::string& path);
 // The same from bytes; `name` stands for them in messages.
 Tensor parse_npy(std::string_view bytes, const std::string& name);
 
-// A version 1 file. Throws Unimplemented for a dtype that has none.
+// Calls `sink` with the bytes of a version 1 file, piece by piece; beside the tensor it takes a buffer of fixed size.
+// Throws Unimplemented for a dtype that has none.
+using PieceSink = std::function<void(std::string_view piece)>;
+void npy_pieces(const Tensor& tensor, const PieceSink& sink);
+// All of them.
 std::string npy_bytes(const Tensor& tensor);
 // Whole or not at all.
 void write_npy(FileSystem& fs, const std::string& path, const Tensor& tensor);

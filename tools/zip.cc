@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "persist/internal/crc.h"
-#include "tools/json.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -41,18 +41,45 @@ std::string extra(const std::string& fields) {
 
 }  // namespace
 
+bool is_safe_entry_name(std::string_view name) {
+  constexpr std::string_view kSlashes = "/\\";
+  const auto is_control = [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; };
+  const auto is_slash = [&](size_t i) { return i < name.size() && kSlashes.find(name[i]) != std::string_view::npos; };
+  const bool on_drive = name.size() > 1 && name[1] == ':' && is_slash(2);
+  if (name.empty() || is_slash(0) || on_drive || std::any_of(name.begin(), name.end(), is_control)) return false;
+  for (size_t at = 0; at <= name.size();) {
+    const size_t end = std::min(name.find_first_of(kSlashes, at), name.size());
+    if (name.substr(at, end - at) == "..") return false;
+    at = end + 1;
+  }
+  return true;
+}
+
 void ZipWriter::add(const std::string& name, std::string_view bytes) {
+  add(name, [&](const Sink& sink) { sink(bytes); });
+}
+
+void ZipWriter::add(const std::string& name, const std::function<void(const Sink&)>& produce) {
   if (name.size() > 0xffff) {
     fail(Code::kInvalidArgument, file_.path(), ": a name of ", name.size(), " bytes does not fit a zip archive");
   }
-  const bool wide = bytes.size() > largest_, far = at_ > largest_;
-  const uint32_t crc = crc32(bytes);
+  if (!is_safe_entry_name(name)) {
+    fail(Code::kInvalidArgument, file_.path(), ": '", printable(name),
+         "' is no name for an entry: programs that unpack the archive may write it elsewhere than in their folder");
+  }
+  uint64_t length = 0;
+  uint32_t crc = 0;
+  produce([&](std::string_view piece) {
+    length += piece.size();
+    crc = crc32(piece, crc);
+  });
+  const bool wide = length > largest_, far = at_ > largest_;
   // Without the flag a name is read as code page 437, in which every byte is a letter.
   const bool ascii = std::none_of(name.begin(), name.end(), [](char c) { return (c & 0x80) != 0; });
   const uint16_t flags = !ascii && is_utf8(name) ? kFlagUtf8 : 0;
-  const std::string sizes = wide ? Record().u64(bytes.size()).u64(bytes.size()).bytes() : "";
+  const std::string sizes = wide ? Record().u64(length).u64(length).bytes() : "";
   const auto common = [&](Record& r, const std::string& more) -> Record& {
-    const uint64_t size = wide ? kInExtra : bytes.size();
+    const uint64_t size = wide ? kInExtra : length;
     return r.u16(flags).u16(0).u16(0).u16(kDate).u32(crc).u32(size).u32(size).u16(name.size()).u16(more.size());
   };
 
@@ -70,8 +97,8 @@ void ZipWriter::add(const std::string& name, std::string_view bytes) {
   entry.u16(0).u16(0).u16(0).u32(kPermissions).u32(far ? kInExtra : at_).text(name).text(entry_extra);
 
   file_.append(local.bytes());
-  file_.append(bytes);
-  at_ += local.bytes().size() + bytes.size();
+  produce([&](std::string_view piece) { file_.append(piece); });
+  at_ += local.bytes().size() + length;
   directory_ += entry.bytes();
   ++entries_;
 }

@@ -1,14 +1,15 @@
 #include "persist/internal/table.h"
 
-#include <leveldb/env.h>
-#include <leveldb/table_builder.h>
+#include <leveldb/comparator.h>
+#include <leveldb/slice.h>
 #include <snappy.h>
 
 #include <algorithm>
-#include <exception>
+#include <optional>
 
 #include "persist/internal/crc.h"
 #include "persist/internal/file_kind.h"
+#include "persist/internal/quoted.h"
 #include "persist/internal/wire.h"
 
 namespace cairn {
@@ -23,79 +24,170 @@ enum BlockType : uint8_t { kRaw = 0, kSnappy = 1 };
 // Snappy cannot do better than 64 bytes for 3; keys are cut to what they do not share at most 15 times in a row.
 // Beyond these a file is made to exhaust memory.
 constexpr size_t kMostSnappyGrowth = 24;
-constexpr size_t kMostKeyGrowth = 32;
+constexpr size_t kMostKeyGrowth = 16;
 
-leveldb::Slice slice(std::string_view bytes) { return {bytes.data(), bytes.size()}; }
+struct BlockHandle {
+  uint64_t offset = 0, size = 0;
+};
 
-// Errors of our file cannot travel through LevelDB as exceptions; they wait here.
-class LevelDbFile final : public leveldb::WritableFile {
+void put_handle(std::string& out, BlockHandle handle) {
+  put_varint(out, handle.offset);
+  put_varint(out, handle.size);
+}
+
+// The entries of one block, keys cut to what they do not share with the one before.
+class BlockBuilder {
  public:
-  explicit LevelDbFile(cairn::WritableFile& file) : file_(file) {}
-  leveldb::Status Append(const leveldb::Slice& bytes) override {
-    try {
-      file_.append({bytes.data(), bytes.size()});
-      return leveldb::Status::OK();
-    } catch (...) {
-      error_ = std::current_exception();
-      return leveldb::Status::IOError("append");
-    }
-  }
-  leveldb::Status Close() override { return leveldb::Status::OK(); }
-  leveldb::Status Flush() override { return leveldb::Status::OK(); }
-  leveldb::Status Sync() override { return leveldb::Status::OK(); }
-  const std::string& path() const { return file_.path(); }
+  // Every so many entries a key is whole: a restart.
+  explicit BlockBuilder(size_t restart_interval) : restart_interval_(restart_interval) { clear(); }
 
-  void check() const {
-    if (error_) std::rethrow_exception(error_);
+  void clear() {
+    bytes_.clear();
+    last_key_.clear();
+    restarts_ = {0};
+    since_restart_ = 0;
   }
-  void check(const leveldb::Status& status) const {
-    check();
-    if (!status.ok()) fail(Code::kInternal, path(), ": writing the table: ", status.ToString());
+  bool empty() const { return bytes_.empty(); }
+  size_t size() const { return bytes_.size() + (restarts_.size() + 1) * sizeof(uint32_t); }
+
+  // An entry but for its value.
+  void add_key(std::string_view key, uint64_t value_size) {
+    size_t shared = 0;
+    if (since_restart_ == restart_interval_) {
+      restarts_.push_back(static_cast<uint32_t>(bytes_.size()));
+      since_restart_ = 0;
+    } else {
+      const size_t most = std::min(last_key_.size(), key.size());
+      while (shared < most && last_key_[shared] == key[shared]) ++shared;
+    }
+    put_varint(bytes_, shared);
+    put_varint(bytes_, key.size() - shared);
+    put_varint(bytes_, value_size);
+    bytes_ += key.substr(shared);
+    last_key_ = key;
+    ++since_restart_;
+  }
+  void add_value(std::string_view piece) { bytes_ += piece; }
+  void add(std::string_view key, std::string_view value) {
+    add_key(key, value.size());
+    add_value(value);
+  }
+  const std::string& bytes() const { return bytes_; }
+  // What comes after the entries.
+  std::string tail() const {
+    std::string tail;
+    for (const uint32_t restart : restarts_) put_fixed<uint32_t>(tail, restart);
+    put_fixed<uint32_t>(tail, static_cast<uint32_t>(restarts_.size()));
+    return tail;
   }
 
  private:
-  cairn::WritableFile& file_;
-  std::exception_ptr error_;
+  size_t restart_interval_;
+  std::string bytes_, last_key_;
+  std::vector<uint32_t> restarts_;
+  size_t since_restart_ = 0;
 };
-
-leveldb::Options tensorflow_options() {
-  leveldb::Options options;
-  options.block_size = kBlockSize;
-  options.compression = leveldb::kNoCompression;
-  return options;
-}
 
 }  // namespace
 
 struct TableWriter::Impl {
-  explicit Impl(WritableFile& writable) : file(writable), builder(tensorflow_options(), &file) {}
-  LevelDbFile file;
-  leveldb::TableBuilder builder;
+  explicit Impl(WritableFile& writable) : file(writable) {}
+
+  // Writes what `produce` gives as one block.
+  BlockHandle write_block(const std::function<void(const Sink&)>& produce) {
+    const uint64_t begin = at;
+    uint32_t crc = 0;
+    const auto put = [&](std::string_view piece) {
+      crc = crc32c(piece, crc);
+      file.append(piece);
+      at += piece.size();
+    };
+    produce(put);
+    const uint64_t size = at - begin;
+    std::string trailer(1, static_cast<char>(kRaw));
+    crc = crc32c(trailer, crc);
+    put_fixed<uint32_t>(trailer, mask_crc(crc));
+    file.append(trailer);
+    at += trailer.size();
+    return {begin, size};
+  }
+  BlockHandle write_block(const BlockBuilder& block) {
+    return write_block([&](const Sink& sink) { sink(block.bytes() + block.tail()); });
+  }
+
+  // Ends the block of data; the index learns of it when the next key, from which its last is to be told, is known.
+  void flush() {
+    if (data.empty()) return;
+    pending = write_block(data);
+    data.clear();
+  }
+  void add_to_index(const std::string& key) {
+    std::string handle;
+    put_handle(handle, *pending);
+    index.add(key, handle);
+    pending.reset();
+  }
+  void begin_entry(std::string_view key) {
+    if (any && key <= last_key) {
+      fail(Code::kInvalidArgument, file.path(), ": table keys must increase: ", quoted(std::string(key)), " after ",
+           quoted(last_key));
+    }
+    if (pending) {
+      leveldb::BytewiseComparator()->FindShortestSeparator(&last_key, {key.data(), key.size()});
+      add_to_index(last_key);
+    }
+    any = true;
+    last_key = key;
+  }
+
+  WritableFile& file;
+  uint64_t at = 0;
+  BlockBuilder data{16}, index{1};
+  std::optional<BlockHandle> pending;
   std::string last_key;
-  bool finished = false;
+  bool any = false;
 };
 
 TableWriter::TableWriter(WritableFile& file) : impl_(std::make_unique<Impl>(file)) {}
 
-TableWriter::~TableWriter() {
-  if (!impl_->finished) impl_->builder.Abandon();
-}
+TableWriter::~TableWriter() = default;
 
 void TableWriter::add(std::string_view key, std::string_view value) {
+  add(key, value.size(), [&](const Sink& sink) { sink(value); });
+}
+
+void TableWriter::add(std::string_view key, uint64_t size, const std::function<void(const Sink&)>& produce) {
   Impl& t = *impl_;
-  const bool first = t.builder.NumEntries() == 0;
-  if (!first && key <= t.last_key) {
-    fail(Code::kInvalidArgument, t.file.path(), ": table keys must increase: '", key, "' after '", t.last_key, "'");
+  const bool big = key.size() + size >= kBigEntry;
+  if (big && (!t.any || key > t.last_key)) t.flush();
+  t.begin_entry(key);
+  t.data.add_key(key, size);
+  if (big) {
+    t.pending = t.write_block([&](const Sink& sink) {
+      sink(t.data.bytes());
+      produce(sink);
+      sink(t.data.tail());
+    });
+    t.data.clear();
+    return;
   }
-  if (!first && key.size() + value.size() >= kBigEntry) t.builder.Flush();
-  t.builder.Add(slice(key), slice(value));
-  t.last_key = key;
-  t.file.check();
+  produce([&](std::string_view piece) { t.data.add_value(piece); });
+  if (t.data.size() >= kBlockSize) t.flush();
 }
 
 void TableWriter::finish() {
-  impl_->finished = true;
-  impl_->file.check(impl_->builder.Finish());
+  Impl& t = *impl_;
+  t.flush();
+  std::string footer;
+  put_handle(footer, t.write_block(BlockBuilder(16)));
+  if (t.pending) {
+    leveldb::BytewiseComparator()->FindShortSuccessor(&t.last_key);
+    t.add_to_index(t.last_key);
+  }
+  put_handle(footer, t.write_block(t.index));
+  footer.resize(kFooterSize - sizeof kTableMagic);
+  put_fixed<uint64_t>(footer, kTableMagic);
+  t.file.append(footer);
 }
 
 // ---- Reading ------------------------------------------------------------------------------------------------------
@@ -126,7 +218,8 @@ TableReader::TableReader(FileSystem& fs, const std::string& path) : path_(path),
     read_entries(handle, [&](std::string_view key, std::string_view value, uint64_t at) {
       if (!entries_.empty() && key <= entries_.back().key) corrupt(at, "bad entry in block (keys do not increase)");
       key_bytes += key.size();
-      if (key_bytes / kMostKeyGrowth > file_.size()) corrupt(at, "bad block contents (keys grow without bound)");
+      if (key_bytes / kMostKeyGrowth > file_.size() + kBlockSize)
+        corrupt(at, "bad block contents (keys grow without bound)");
       entries_.push_back({keys_->keep(key), value, handle.offset});
     });
   }

@@ -1,12 +1,13 @@
 // Tables: sorted keys and their values in one file, the container of V2 `.index` files and of V1 checkpoints. The
 // format is LevelDB's table with TensorFlow's options; docs/formats.md describes it.
 //
-// Writing goes through LevelDB's TableBuilder, which makes TensorFlow's bytes. Reading is our own: every block's
-// checksum is verified, every length is checked before it is used, and memory stays proportional to the file whatever
-// it says.
+// Both ways are our own. LevelDB's builder, which the tests compare the writer's bytes with, holds a value twice while
+// it writes it; here a large one passes through in pieces. In reading every block's checksum is verified, every length
+// is checked before it is used, and memory stays proportional to the file whatever it says.
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <memory_resource>
 #include <string>
@@ -30,6 +31,10 @@ class TableWriter {
 
   // Throws InvalidArgument unless `key` comes after the one before in byte order; and what the file throws.
   void add(std::string_view key, std::string_view value);
+  // The same with a value of `size` bytes that comes piece by piece and, where it is large, is never held whole.
+  // `produce` is called once, and gives its argument the pieces in order.
+  using Sink = std::function<void(std::string_view piece)>;
+  void add(std::string_view key, uint64_t size, const std::function<void(const Sink&)>& produce);
   void finish();
 
  private:

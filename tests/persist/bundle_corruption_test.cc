@@ -4,6 +4,7 @@
 #include "persist/bundle.h"
 #include "persist/internal/crc.h"
 #include "persist/internal/table.h"
+#include "persist/internal/wire.h"
 #include "proto/checkpoint.pb.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
@@ -303,6 +304,48 @@ TEST_CASE("Numbers of a big-endian checkpoint are swapped, its strings refused",
   CHECK(read(bundle_with(as_complex, big, data)).span<std::complex<float>>()[0] == std::complex<float>(1.0f, -2.5f));
   const auto as_strings = [](Entry& e) { e.set_dtype(pb::DT_STRING); };
   CHECK(error_of([&] { read(bundle_with(as_strings, big, data)); }).code() == Code::kUnimplemented);
+}
+
+// A bundle of one entry "W", string [2], whose bytes are `lengths`, their checksum and `letters`; all checksums fit.
+std::map<std::string, std::string> strings_with(const std::string& lengths, const std::string& letters,
+                                                uint32_t lengths_crc_change = 0, uint32_t crc_change = 0) {
+  std::string covered;
+  for (const char length : lengths) put_fixed<uint32_t>(covered, static_cast<uint8_t>(length));
+  std::string data = lengths, checksum;
+  put_fixed<uint32_t>(checksum, mask_crc(crc32c(covered)) ^ lengths_crc_change);
+  data += checksum + letters;
+  const uint32_t crc = mask_crc(crc32c(letters, crc32c(checksum, crc32c(covered)))) ^ crc_change;
+  return bundle_with(
+      [&](Entry& e) {
+        e.set_dtype(pb::DT_STRING);
+        e.set_size(static_cast<int64_t>(data.size()));
+        e.set_crc32c(crc);
+      },
+      {}, data);
+}
+
+TEST_CASE("Strings whose lengths, letters or checksums do not fit are refused by what is wrong",
+          "[persist][bundle][corruption]") {
+  CHECK_THAT(content_of(strings_with("\2\1", "abc")), Catch::Contains("ab"));
+  const auto why = [](const std::map<std::string, std::string>& files) {
+    const Error error = error_of([&] { content_of(files); });
+    CHECK(error.code() == Code::kDataLoss);
+    return std::string(error.what());
+  };
+  CHECK_THAT(why(strings_with("\2\1", "ab")), Catch::Contains("string 1 goes beyond the tensor's bytes"));
+  CHECK_THAT(why(strings_with("\2\1", "abcd")), Catch::Contains("1 bytes follow the last string"));
+  CHECK_THAT(why(strings_with("\2\1", "abc", 1)), Catch::Contains("The length checksum does not match"));
+  CHECK_THAT(why(strings_with("\2\1", "abc", 0, 1)), Catch::Contains("Checksum does not match"));
+  const auto cut = [](const std::string& data) {
+    return bundle_with(
+        [&](Entry& e) {
+          e.set_dtype(pb::DT_STRING);
+          e.set_size(static_cast<int64_t>(data.size()));
+        },
+        {}, data);
+  };
+  CHECK_THAT(why(cut("\x82\x81\x80")), Catch::Contains("the lengths of the strings do not end"));
+  CHECK_THAT(why(cut("\2\1abc")), Catch::Contains("the length checksum is missing"));
 }
 
 }  // namespace cairn

@@ -489,4 +489,65 @@ TEST_CASE("A merge that fails leaves no index", "[persist][bundle][merge]") {
   }
 }
 
+TEST_CASE("Many small tensors, some half in what was read ahead, are read and verified", "[persist][bundle]") {
+  // 300 bytes do not divide the 64 KiB that are read at once, and neither do 4096, up to which tensors count as small.
+  for (const int64_t bytes : {300, 4093, 4096, 4097}) {
+    MemoryFileSystem fs;
+    fs.create_dirs("run");
+    {
+      BundleWriter writer(fs, "run/m");
+      for (int i = 0; i < 400; ++i) {
+        Tensor tensor = Tensor::uninitialized(DType::kUInt8, {bytes});
+        for (int64_t k = 0; k < bytes; ++k) tensor.data<uint8_t>()[k] = static_cast<uint8_t>(i * 7 + k);
+        writer.add(str_cat("t", i), tensor);
+      }
+      writer.finish();
+    }
+    const BundleReader reader(fs, "run/m");
+    reader.verify();
+    for (int i = 399; i >= 0; --i) {  // backwards, too
+      const Tensor tensor = reader.read(str_cat("t", i));
+      CHECK(tensor.data<uint8_t>()[bytes - 1] == static_cast<uint8_t>(i * 7 + bytes - 1));
+    }
+  }
+}
+
+TEST_CASE("A tensor is read in pieces of any size, and its checksum is verified with the last", "[persist][bundle]") {
+  MemoryFileSystem fs;
+  fs.create_dirs("run");
+  Tensor values = Tensor::uninitialized(DType::kInt32, {5000});
+  for (int i = 0; i < 5000; ++i) values.data<int32_t>()[i] = i * i;
+  {
+    BundleWriter writer(fs, "run/m");
+    writer.add("W", values);
+    writer.add_slice("P", {2, 2}, TensorSlice({{0, 1}, {0, 2}}), Tensor::matrix<float>({{1, 2}}));
+    writer.add_slice("P", {2, 2}, TensorSlice({{1, 1}, {0, 2}}), Tensor::matrix<float>({{3, 4}}));
+    writer.add("s", Tensor(std::string("text")));
+    writer.add("none", Tensor::zeros(DType::kFloat, {0}));
+    writer.finish();
+  }
+  const auto read_all = [&](const BundleReader& reader, const std::string& name, size_t bytes, size_t step) {
+    std::string all(bytes, '\0');
+    const auto next = reader.stream(name);
+    for (size_t at = 0; at < bytes; at += step) next({all.data() + at, std::min(step, bytes - at)});
+    return all;
+  };
+  const std::string expected(static_cast<const char*>(values.raw_data()), values.num_bytes());
+  {
+    const BundleReader reader(fs, "run/m");
+    for (const size_t step : {1, 7, 4096, 5000, 20000}) CHECK((read_all(reader, "W", 20000, step) == expected));
+    const std::vector<float> parts = {1, 2, 3, 4};
+    CHECK((read_all(reader, "P", 16, 6) == std::string(reinterpret_cast<const char*>(parts.data()), 16)));
+    CHECK(read_all(reader, "none", 0, 1).empty());
+    CHECK_THROWS_WITH(reader.stream("s"), Catch::Contains("holds strings"));
+    CHECK_THROWS_WITH(read_all(reader, "W", 20001, 20001), Catch::Contains("20001 more bytes"));
+    CHECK_THROWS_AS(reader.stream("X"), Error);
+  }
+  std::string data = fs.contents().at(bundle_data_path("run/m", 0, 1));
+  data[10] ^= 1;
+  fs.set(bundle_data_path("run/m", 0, 1), data);
+  const BundleReader reader(fs, "run/m");
+  CHECK_THROWS_WITH(read_all(reader, "W", 20000, 5000), Catch::Contains("Checksum does not match"));
+}
+
 }  // namespace cairn

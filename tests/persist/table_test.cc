@@ -78,14 +78,26 @@ class StringSink final : public leveldb::WritableFile {
   std::string bytes_;
 };
 
-std::string snappy_table_of(const Items& items) {
+std::string table_by_leveldb(const Items& items, const leveldb::Options& options) {
   StringSink sink;
-  leveldb::Options options;
-  options.compression = leveldb::kSnappyCompression;
   leveldb::TableBuilder builder(options, &sink);
   for (const auto& [key, value] : items) builder.Add(key, value);
   REQUIRE(builder.Finish().ok());
   return sink.bytes_;
+}
+
+std::string snappy_table_of(const Items& items) {
+  leveldb::Options options;
+  options.compression = leveldb::kSnappyCompression;
+  return table_by_leveldb(items, options);
+}
+
+// With TensorFlow's options.
+std::string plain_table_of(const Items& items) {
+  leveldb::Options options;
+  options.block_size = 262144;
+  options.compression = leveldb::kNoCompression;
+  return table_by_leveldb(items, options);
 }
 
 Items random_items(uint32_t seed, size_t count, size_t longest_value) {
@@ -247,6 +259,42 @@ TEST_CASE("A small table cannot stand for a large one", "[persist][table][corrup
   const std::string block = block_of(entries + from_hex("00000000 01000000"));
   const Error error = reading_error(table_around(block, index_entry(0, block.size() - 5)));
   CHECK_THAT(error.what(), Catch::Contains("keys grow without bound"));
+}
+
+TEST_CASE("The writer's bytes are LevelDB's, whatever the sizes of keys and values", "[persist][table]") {
+  for (uint32_t seed = 0; seed < 40; ++seed) {
+    INFO("seed " << seed);
+    const Items items = random_items(seed, seed, seed % 4 == 0 ? 100'000 : 300);
+    CHECK((table_of(items) == plain_table_of(items)));
+  }
+  // Around the sizes at which blocks end.
+  for (const size_t size : {262'130, 262'140, 262'144, 262'150}) {
+    Items items = random_items(1, 5, 10);
+    items["b"] = std::string(size, 'x');
+    CHECK((table_of(items) == plain_table_of(items)));
+  }
+}
+
+TEST_CASE("A large value that comes in pieces is in a block of its own, as TensorFlow has it", "[persist][table]") {
+  const std::string large(600'000, 'v');
+  for (const Items& others : {Items{}, Items{{"a", "1"}}, Items{{"x", "1"}}, Items{{"a", "1"}, {"x", "2"}}}) {
+    Items items = others;
+    items["m"] = large;
+    MemoryFileSystem fs;
+    const auto file = fs.create("t");
+    TableWriter writer(*file);
+    for (const auto& [key, value] : items) {
+      writer.add(key, value.size(), [&, &value = value](const TableWriter::Sink& sink) {
+        for (size_t at = 0; at < value.size(); at += 1000) sink(std::string_view(value).substr(at, 1000));
+      });
+    }
+    writer.finish();
+    const std::string bytes = fs.contents().at("t");
+    CHECK((bytes == table_of(items)));
+    CHECK((items_by_leveldb(bytes) == items));
+    const TableReader reader(fs, "t");
+    for (const auto& entry : reader.entries()) CHECK((entry.key == "m" || entry.block != reader.find("m")->block));
+  }
 }
 
 }  // namespace cairn
