@@ -6,6 +6,8 @@
 #include <cstring>
 #include <set>
 
+#include "runtime/text.h"
+
 namespace cairn {
 namespace {
 
@@ -68,10 +70,10 @@ std::string text_of(const TensorDifference::Side& side) {
 }  // namespace
 
 std::string TensorDifference::str() const {
-  if (!a || !b) return str_cat(name, ": only in ", a ? "A" : "B", ": ", text_of(a ? *a : *b));
-  if (!same_type()) return str_cat(name, ": ", text_of(*a), " -> ", text_of(*b));
-  std::string text = str_cat(name, ": ", dtype_name(a->dtype), " ", a->shape, ": ", differing, " of ", elements,
-                             elements == 1 ? " element differs" : " elements differ");
+  if (!a || !b) return str_cat(printable(name), ": only in ", a ? "A" : "B", ": ", text_of(a ? *a : *b));
+  if (!same_type()) return str_cat(printable(name), ": ", text_of(*a), " -> ", text_of(*b));
+  std::string text = str_cat(printable(name), ": ", dtype_name(a->dtype), " ", a->shape, ": ", differing, " of ",
+                             elements, elements == 1 ? " element differs" : " elements differ");
   if (has_numbers) text += str_cat(", at most by ", max_absolute, ", relative ", max_relative);
   if (a->nans > 0 || b->nans > 0) text += str_cat(", NaN ", a->nans, " -> ", b->nans);
   return text;

@@ -12,6 +12,7 @@
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
 #include "persist/internal/rewrite.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -262,9 +263,9 @@ std::string MetaGraphDifference::str() const {
   std::string text = part;
   if (!name.empty()) text += " " + name;
   if (!what.empty()) text += ": " + what;
-  if (a && b) return str_cat(text, ": ", *a, " -> ", *b);
+  if (a && b) return printable(str_cat(text, ": ", *a, " -> ", *b));
   const std::string& value = a ? *a : *b;
-  return str_cat(text, ": only in ", a ? "A" : "B", value.empty() ? "" : ": ", value);
+  return printable(str_cat(text, ": only in ", a ? "A" : "B", value.empty() ? "" : ": ", value));
 }
 
 std::vector<MetaGraphDifference> diff_meta_graphs(const MetaGraph& a, const MetaGraph& b) {
@@ -289,9 +290,9 @@ std::vector<MetaGraphDifference> diff_meta_graphs(const MetaGraph& a, const Meta
 std::string meta_graph_listing(const MetaGraph& meta) {
   std::string text;
   for (const auto& [key, facts] : Gatherer(meta.rep().def).take()) {
-    text += str_cat(kParts[key.first], key.second.empty() ? "" : " ", key.second, "\n");
+    text += str_cat(kParts[key.first], key.second.empty() ? "" : " ", printable(key.second), "\n");
     for (const Fact& fact : facts) {
-      text += str_cat("  ", fact.what, fact.text.empty() ? "" : ": ", fact.text, "\n");
+      text += str_cat("  ", printable(str_cat(fact.what, fact.text.empty() ? "" : ": ", fact.text)), "\n");
     }
   }
   return text;

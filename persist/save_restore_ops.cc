@@ -6,6 +6,7 @@
 #include "persist/bundle.h"
 #include "persist/internal/finite_watch.h"
 #include "persist/internal/save_restore.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
@@ -50,7 +51,7 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
     if (!entry) {
       missing += missing.empty() ? "" : "; ";
       missing += v1 ? str_cat("Tensor name \"", names[i], "\" not found in checkpoint files")
-                    : str_cat("Key ", names[i], " not found in checkpoint");
+                    : str_cat("Key ", printable(names[i]), " not found in checkpoint");
     } else if (entry->dtype != dtypes[i]) {
       mismatched += mismatched.empty() ? "" : "\n";
       mismatched += v1 ? str_cat("Expected to restore a tensor of type ", dtypes[i], ", got a tensor of type ",
@@ -72,7 +73,7 @@ Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::str
   const auto part = parse_shape_and_slice(spec);
   if (!part) return reader.get_tensor(name, in_parallel);
   if (const Shape stored = reader.find(name)->shape; !(part->full == stored)) {
-    c.fail(str_cat("tensor_name = ", name, "; shape in shape_and_slice spec ", part->full,
+    c.fail(str_cat("tensor_name = ", printable(name), "; shape in shape_and_slice spec ", part->full,
                    " does not match the shape stored in checkpoint: ", stored));
   }
   return reader.get_tensor(name, part->slice);

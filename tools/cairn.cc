@@ -7,7 +7,9 @@
 
 #include "persist/version.h"
 #include "runtime/error.h"
+#include "runtime/text.h"
 #include "tools/commands.h"
+#include "tools/terminal.h"
 
 namespace {
 
@@ -62,11 +64,25 @@ constexpr Command kCommands[] = {
 };
 
 int report(const std::string& command, const std::string& message, int status) {
-  std::cerr << "cairn " << command << ": " << message << "\n";
+  std::cerr << "cairn " << command << ": " << printable(message, "\n\t") << "\n";
   return status;
 }
 
+// Standard output for as long as this lives.
+class PrintableOutput {
+ public:
+  PrintableOutput() : plain_(std::cout.rdbuf()), printable_(*plain_) { std::cout.rdbuf(&printable_); }
+  ~PrintableOutput() { std::cout.rdbuf(plain_); }
+  PrintableOutput(const PrintableOutput&) = delete;
+  PrintableOutput& operator=(const PrintableOutput&) = delete;
+
+ private:
+  std::streambuf* plain_;
+  PrintableBuffer printable_;
+};
+
 int run(const std::string& name, const Work& work) {
+  const PrintableOutput output;
   try {
     const int status = work();
     if (!std::cout.flush()) return report(name, "standard output cannot be written", kProblem);

@@ -41,22 +41,23 @@ void print_text(const DirectoryReport& report, const std::vector<std::string>& d
   size_t width = 0;
   for (const DirectoryFile& file : report.files) width = std::max(width, std::min<size_t>(file.name.size(), 60));
   for (const DirectoryFile& file : report.files) {
-    std::cout << file.name << std::string(width - std::min(width, file.name.size()), ' ') << "  "
-              << role_name(file.role) << (file.checkpoint.empty() ? "" : " of " + file.checkpoint);
+    std::cout << printable(file.name) << std::string(width - std::min(width, file.name.size()), ' ') << "  "
+              << role_name(file.role) << (file.checkpoint.empty() ? "" : " of " + printable(file.checkpoint));
     const bool is_folder = file.role == FileRole::kDirectory || file.role == FileRole::kParts;
     if (!is_folder) std::cout << "  " << file.size << " bytes";
     std::cout << "\n";
   }
   for (const DirectoryCheckpoint& c : report.checkpoints) {
-    std::cout << c.prefix << ": " << format_name(c.format) << ", " << c.size << " bytes, "
+    std::cout << printable(c.prefix) << ": " << format_name(c.format) << ", " << c.size << " bytes, "
               << (c.whole() ? "whole, every checksum right" : "not whole") << "\n";
   }
-  for (const std::string& line : done) std::cout << "done: " << line << "\n";
+  for (const std::string& line : done) std::cout << "done: " << printable(line) << "\n";
   for (const DirectoryProblem& p : report.problems) {
-    std::cout << "problem: " << p.what << "\n  " << (p.can_repair ? "--fix will " : "") << p.remedy << "\n";
+    std::cout << "problem: " << printable(p.what) << "\n  " << (p.can_repair ? "--fix will " : "")
+              << printable(p.remedy) << "\n";
   }
   std::cout << report.directory << ": ";
-  if (report.newest) std::cout << "the newest checkpoint is " << *report.newest << ", ";
+  if (report.newest) std::cout << "the newest checkpoint is " << printable(*report.newest) << ", ";
   if (report.being_written) std::cout << "a writer has it now, ";
   if (report.healthy()) {
     std::cout << "nothing is wrong\n";

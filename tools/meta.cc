@@ -155,8 +155,8 @@ void print_json(const Summary& s, const std::string& file, const Options& o) {
 void print_collections(const Graph& graph) {
   std::cout << "collections:\n";
   for (const std::string& key : graph.collection_keys()) {
-    std::cout << "  " << key << ":\n";
-    for (const std::string& text : item_texts(graph, key)) std::cout << "    " << text << "\n";
+    std::cout << "  " << printable(key) << ":\n";
+    for (const std::string& text : item_texts(graph, key)) std::cout << "    " << printable(text) << "\n";
   }
 }
 
@@ -164,7 +164,7 @@ void print_ops(const Summary& s) {
   std::cout << "ops:\n";
   for (const auto& [op, count] : s.ops) {
     const bool unknown = std::find(s.unknown_ops.begin(), s.unknown_ops.end(), op) != s.unknown_ops.end();
-    std::cout << "  " << count << "  " << op << (unknown ? "  (carried, not run)" : "")
+    std::cout << "  " << count << "  " << printable(op) << (unknown ? "  (carried, not run)" : "")
               << (touches_files(op) ? "  (touches files)" : "") << "\n";
   }
 }
@@ -173,12 +173,12 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
   const bool all = !o.collections && !o.ops;
   const std::string& version = s.meta.tensorflow_version();
   std::cout << file << ": " << s.meta.num_nodes() << " nodes, written by "
-            << (version.empty() ? "a TensorFlow before 0.12" : "TensorFlow " + version) << ", producer "
+            << (version.empty() ? "a TensorFlow before 0.12" : "TensorFlow " + printable(version)) << ", producer "
             << s.graph.versions.producer << ", min_consumer " << s.graph.versions.min_consumer << "\n";
   if (const auto saver = s.meta.saver_def()) {
-    std::cout << "saver: " << saver->filename_tensor_name << ", " << saver->save_tensor_name << ", "
-              << saver->restore_op_name << ", " << format_name(saver->version) << (saver->sharded ? ", sharded" : "")
-              << ", max_to_keep " << saver->max_to_keep << "\n";
+    std::cout << "saver: " << printable(saver->filename_tensor_name) << ", " << printable(saver->save_tensor_name)
+              << ", " << printable(saver->restore_op_name) << ", " << format_name(saver->version)
+              << (saver->sharded ? ", sharded" : "") << ", max_to_keep " << saver->max_to_keep << "\n";
   } else {
     std::cout << "saver: none\n";
   }
@@ -187,7 +187,7 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
   if (!all) return;
   std::cout << "variables:\n";
   for (const Variable& v : variables_of(s.graph)) {
-    std::cout << "  " << v.name() << "  " << dtype_name(v.dtype()) << "  " << v.shape()
+    std::cout << "  " << printable(v.name()) << "  " << dtype_name(v.dtype()) << "  " << v.shape()
               << (v.trainable() ? "  trainable" : "") << "\n";
   }
 }

@@ -53,7 +53,8 @@ void print_text(const Options& o, const std::vector<std::pair<std::string, std::
   for (const auto& [from, to] : names) {
     if (from == to) continue;
     ++renamed;
-    std::cout << from << std::string(width - std::min(width, from.size()), ' ') << " -> " << to << "\n";
+    std::cout << printable(from) << std::string(width - std::min(width, from.size()), ' ') << " -> " << printable(to)
+              << "\n";
   }
   std::cout << o.destination << (o.dry_run ? ": not written (--dry-run), " : ": ") << renamed << " of " << names.size()
             << (names.size() == 1 ? " name" : " names") << " changed\n";

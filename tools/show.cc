@@ -54,8 +54,8 @@ std::string hex(uint32_t crc) {
 
 std::string tensor_line(const std::string& name, DType dtype, const Shape& shape, const std::string& slice,
                         uint64_t bytes, uint32_t crc) {
-  return str_cat(name, "  ", dtype_name(dtype), "  ", shape, slice.empty() ? "" : "  slice ", slice, "  ", bytes,
-                 " bytes  crc32c ", hex(crc), "\n");
+  return str_cat(printable(name), "  ", dtype_name(dtype), "  ", shape, slice.empty() ? "" : "  slice ", slice, "  ",
+                 bytes, " bytes  crc32c ", hex(crc), "\n");
 }
 
 // What the index says; its data files need not be there.

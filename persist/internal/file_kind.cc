@@ -1,7 +1,6 @@
 #include "persist/internal/file_kind.h"
 
 #include <algorithm>
-#include <cctype>
 #include <utility>
 
 #include "persist/internal/wire.h"
@@ -36,7 +35,7 @@ constexpr std::pair<std::string_view, std::string_view> kKinds[] = {
 
 bool begins_with_word(std::string_view text, std::string_view word) {
   return text.size() >= word.size() && std::equal(word.begin(), word.end(), text.begin(), [](char w, char c) {
-           return w == std::tolower(static_cast<unsigned char>(c));
+           return w == (c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
          });
 }
 
@@ -88,7 +87,7 @@ std::string no_checkpoint_but(std::string_view begin) {
 
 bool is_plain_text(std::string_view bytes) {
   return std::all_of(bytes.begin(), bytes.end(),
-                     [](unsigned char c) { return c >= 0x20 ? c != 0x7f : std::isspace(c); });
+                     [](unsigned char c) { return c >= 0x20 ? c != 0x7f : c >= '\t' && c <= '\r'; });
 }
 
 }  // namespace cairn

@@ -1,7 +1,6 @@
 #include "persist/internal/saver_items.h"
 
 #include <algorithm>
-#include <cctype>
 #include <set>
 
 #include "persist/tensor_slice.h"
@@ -157,7 +156,7 @@ std::string canonical_device(const std::string& device) {
     if (!part.starts_with("device:")) continue;
     type = "/" + part;
     std::transform(type.begin() + 8, type.end(), type.begin() + 8,
-                   [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+                   [](char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; });
   }
   return job + replica + task + type;
 }
