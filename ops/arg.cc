@@ -47,13 +47,13 @@ void arg_shape(ShapeContext& c) {
 struct Greater {
   template <class T>
   static bool better(T x, T than) {
-    return x > than;
+    return is_above(x, than);
   }
 };
 struct Smaller {
   template <class T>
   static bool better(T x, T than) {
-    return x < than;
+    return is_below(x, than);
   }
 };
 

@@ -255,7 +255,9 @@ int64_t range_count(const Context& c, T start, T limit, T delta) {
                    : static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
     };
     const uint64_t step = distance(0, delta), whole = distance(start, limit);
-    return static_cast<int64_t>(whole / step + (whole % step != 0));
+    const uint64_t count = whole / step + (whole % step != 0);
+    if (count > static_cast<uint64_t>(INT64_MAX)) c.fail("these are more values than 63 bits count" + told());
+    return static_cast<int64_t>(count);
   } else {
     const double count = std::ceil(std::abs((limit - start) / delta));
     if (!(count < 9e18)) c.fail("this makes no finite number of values" + told());

@@ -43,13 +43,13 @@ struct Mul : Light {
 struct Maximum : Light {
   template <class T>
   T operator()(T x, T y) const {
-    return x < y ? y : x;
+    return is_above(y, x) ? y : x;
   }
 };
 struct Minimum : Light {
   template <class T>
   T operator()(T x, T y) const {
-    return y < x ? y : x;
+    return is_below(y, x) ? y : x;
   }
 };
 struct SquaredDifference : Light {

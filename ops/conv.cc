@@ -309,10 +309,16 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
     bool first = true;
     for_cells(m, image, oh, ow, [&](int64_t cell) {
       if (first) std::copy_n(x + cell, m.channels, out);
-      each(m.channels, [out, in = x + cell](int64_t i) { out[i] = widen(out[i]) < widen(in[i]) ? in[i] : out[i]; });
+      each(m.channels, [out, in = x + cell](int64_t i) { out[i] = is_above(widen(in[i]), widen(out[i])) ? in[i] : out[i]; });
       first = false;
     });
   });
+}
+
+// Is x the greatest of its window, which is y? NaN is, where there is one.
+template <class T>
+bool is_same(T x, T y) {
+  return widen(x) == widen(y) || (widen(x) != widen(x) && widen(y) != widen(y));
 }
 
 template <class T>
@@ -330,7 +336,7 @@ void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
     for (int64_t channel = 0; channel < m.channels; ++channel) {
       int64_t first = -1;
       for_cells(m, image, oh, ow, [&](int64_t cell) {
-        if (first < 0 && widen(x[cell + channel]) == widen(y[window + channel])) first = cell + channel;
+        if (first < 0 && is_same(x[cell + channel], y[window + channel])) first = cell + channel;
       });
       if (first >= 0) dx[first] = T(widen(dx[first]) + widen(dy[window + channel]));
     }

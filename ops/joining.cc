@@ -143,13 +143,14 @@ Kernel concat_offset_prepare(const KernelSetup& s) {
   return [n = s.num_outputs()](KernelContext& c) {
     const int64_t rank = c.input(1).num_elements();
     const int axis = axis_of(c, c.input(0).scalar<int32_t>(), static_cast<int>(rank), "concat_dim");
-    int32_t offset = 0;
+    int64_t offset = 0;
     for (int i = 0; i < n; ++i) {
       const Tensor& shape = c.input(i + 1);
       if (shape.num_elements() != rank) c.fail(str_cat("shapes 0 and ", i, " are of different lengths"));
       Tensor& out = c.allocate(i, {rank});
       std::fill_n(elements<int32_t>(out), rank, 0);
-      elements<int32_t>(out)[axis] = offset;
+      if (offset != static_cast<int32_t>(offset)) c.fail(str_cat("the offset of part ", i, ", ", offset, ", is no int32"));
+      elements<int32_t>(out)[axis] = static_cast<int32_t>(offset);
       offset += elements<int32_t>(shape)[axis];
     }
   };
@@ -318,7 +319,7 @@ int64_t size_left(const Context& c, const IntReader& sizes, int64_t extent) {
   int64_t sum = 0, open = 0;
   for (int64_t i = 0; i < sizes.size(); ++i) {
     if (sizes[i] < -1) c.fail(str_cat("size_splits[", i, "] is ", sizes[i]));
-    sizes[i] < 0 ? ++open : (sum += sizes[i]);
+    sizes[i] < 0 ? ++open : (sum = plus(c, sum, sizes[i]));
   }
   if (open > 1) c.fail("only one of size_splits may be -1");
   if (sum > extent || (open == 0 && sum != extent)) {

@@ -53,6 +53,7 @@ Output truncatediv(const Operand& x, const Operand& y, const NameOptions& option
 Output truncatemod(const Operand& x, const Operand& y, const NameOptions& options = {});
 // x to the power y. An integer to a negative power fails when it is run.
 Output pow(const Operand& x, const Operand& y, const NameOptions& options = {});
+// NaN where either operand is.
 Output maximum(const Operand& x, const Operand& y, const NameOptions& options = {});
 Output minimum(const Operand& x, const Operand& y, const NameOptions& options = {});
 Output squared_difference(const Operand& x, const Operand& y, const NameOptions& options = {});

@@ -434,7 +434,7 @@ Kernel top_k_prepare(const KernelSetup& s) {
         const T* x = c.in<T>(0) + r * row;
         std::iota(order, order + row, 0);
         std::partial_sort(order, order + k, order + row, [x](int32_t a, int32_t b) {
-          return widen(x[b]) < widen(x[a]) || (!(widen(x[a]) < widen(x[b])) && a < b);
+          return is_above(widen(x[a]), widen(x[b])) || (!is_above(widen(x[b]), widen(x[a])) && a < b);
         });
         for (int64_t i = 0; i < k; ++i) {
           indices[r * k + i] = order[i];

@@ -44,7 +44,8 @@ struct TopKOptions {
   std::string name = "";
 };
 // The k greatest values of each row (last extent), greatest first, and where in the row they stand, int32; of equal
-// values the first comes first (TensorFlow's TopKV2). Throws InvalidArgument when a row has fewer than k.
+// values the first comes first, and NaN comes before all numbers (TensorFlow's TopKV2). The gradient of the values goes
+// to where they stood. Throws InvalidArgument when a row has fewer than k.
 std::pair<Output, Output> top_k(const Operand& input, const Operand& k = 1, const TopKOptions& options = {});
 
 struct DropoutOptions {

@@ -41,7 +41,7 @@ struct Max {
                                                                      : std::numeric_limits<A>::lowest();
   template <class A>
   static A combine(A x, A y) {
-    return x < y ? y : x;
+    return is_above(y, x) ? y : x;
   }
 };
 struct Min {
@@ -50,7 +50,7 @@ struct Min {
                                                                      : std::numeric_limits<A>::max();
   template <class A>
   static A combine(A x, A y) {
-    return y < x ? y : x;
+    return is_below(y, x) ? y : x;
   }
 };
 struct All {
@@ -68,10 +68,14 @@ struct Any {
 // As in ops/internal/elementwise.h: what is compiled for each op and dtype are loops, and the kernel is compiled once.
 // T is the dtype, A what is added up in.
 
+// A mean of integers is summed up in 64 bits, so that neither its sum nor its count has to fit their dtype.
+template <class F, class T>
+using Accumulator = std::conditional_t<std::is_same_v<F, Mean> && std::is_integral_v<T>, int64_t, Wide<T>>;
+
 // n elements next to each other, in an order that depends on n alone: lanes within blocks, blocks in pairs.
 template <class F, class T>
-Wide<T> reduce_run(const T* x, int64_t n) {
-  using A = Wide<T>;
+Accumulator<F, T> reduce_run(const T* x, int64_t n) {
+  using A = Accumulator<F, T>;
   constexpr int kLanes = 32;
   constexpr int64_t kBlock = 128 * kLanes;
   if (n > kBlock) {
@@ -82,28 +86,28 @@ Wide<T> reduce_run(const T* x, int64_t n) {
   int64_t i = 0;
   if (n >= kLanes) {
     A lane[kLanes];
-    for (int l = 0; l < kLanes; ++l) lane[l] = widen(x[l]);
+    for (int l = 0; l < kLanes; ++l) lane[l] = A(widen(x[l]));
     for (i = kLanes; i + kLanes <= n; i += kLanes) {
-      for (int l = 0; l < kLanes; ++l) lane[l] = F::combine(lane[l], widen(x[i + l]));
+      for (int l = 0; l < kLanes; ++l) lane[l] = F::combine(lane[l], A(widen(x[i + l])));
     }
     for (int width = kLanes / 2; width > 0; width /= 2) {
       for (int l = 0; l < width; ++l) lane[l] = F::combine(lane[l], lane[l + width]);
     }
     result = lane[0];
   }
-  for (; i < n; ++i) result = F::combine(result, widen(x[i]));
+  for (; i < n; ++i) result = F::combine(result, A(widen(x[i])));
   return result;
 }
 
 template <class F, class T>
 void run(const void* x, int64_t n, void* to) {
-  *static_cast<Wide<T>*>(to) = reduce_run<F>(static_cast<const T*>(x), n);
+  *static_cast<Accumulator<F, T>*>(to) = reduce_run<F>(static_cast<const T*>(x), n);
 }
 
 // to[j] = rows [begin, end) of x combined, j < r.inner.
 template <class F, class T>
 void rows(const Reduction& r, const void* from, int64_t begin, int64_t end, void* result) {
-  using A = Wide<T>;
+  using A = Accumulator<F, T>;
   const T* x = static_cast<const T*>(from);
   A* to = static_cast<A*>(result);
   std::fill(to, to + r.inner, F::template identity<A>);
@@ -112,13 +116,13 @@ void rows(const Reduction& r, const void* from, int64_t begin, int64_t end, void
     const T *a = x + r.reduced.offset(row), *b = x + r.reduced.offset(row + 1), *c = x + r.reduced.offset(row + 2),
             *d = x + r.reduced.offset(row + 3);
     each(r.inner, [=](int64_t j) {
-      const A ab = F::combine(widen(a[j]), widen(b[j])), cd = F::combine(widen(c[j]), widen(d[j]));
+      const A ab = F::combine(A(widen(a[j])), A(widen(b[j]))), cd = F::combine(A(widen(c[j])), A(widen(d[j])));
       to[j] = F::combine(to[j], F::combine(ab, cd));
     });
   }
   for (; row < end; ++row) {
     const T* a = x + r.reduced.offset(row);
-    each(r.inner, [=](int64_t j) { to[j] = F::combine(to[j], widen(a[j])); });
+    each(r.inner, [=](int64_t j) { to[j] = F::combine(to[j], A(widen(a[j]))); });
   }
 }
 
@@ -131,10 +135,11 @@ void fold(void* to, const void* from, int64_t n) {
 // The results as stored: of a mean the quotient.
 template <class F, class T>
 void finish(const void* from, void* to, int64_t n, int64_t count) {
-  const Wide<T>* value = static_cast<const Wide<T>*>(from);
+  using A = Accumulator<F, T>;
+  const A* value = static_cast<const A*>(from);
   T* out = static_cast<T*>(to);
   if constexpr (std::is_same_v<F, Mean>) {
-    each(n, [=](int64_t j) { out[j] = T(static_cast<Wide<T>>(value[j] / static_cast<Wide<T>>(count))); });
+    each(n, [=](int64_t j) { out[j] = T(value[j] / static_cast<A>(count)); });
   } else {
     each(n, [=](int64_t j) { out[j] = T(value[j]); });
   }
@@ -152,7 +157,7 @@ struct Loops {
 };
 template <class F, class T>
 Loops loops_of() {
-  using A = Wide<T>;
+  using A = Accumulator<F, T>;
   return {run<F, T>,  run<F, A>,    rows<F, T>,
           fold<F, A>, finish<F, T>, sizeof(T),
           sizeof(A),  dtype_of<A>,  std::is_same_v<F, Mean> && std::is_integral_v<T>};

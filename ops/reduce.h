@@ -40,8 +40,10 @@ struct ReduceOptions {
   std::string name = "";
 };
 
-// Floats add up in blocks, 16-bit floats in float, integers wrap around; the order does not depend on threads. Of no
-// elements: sum 0, product 1, mean NaN (of integers: an error), maximum and minimum the infinities or the dtype's ends.
+// Floats add up in blocks, 16-bit floats in float, integers wrap around; the order does not depend on threads. A mean of
+// integers is summed in 64 bits and cut off as C++ divides: of [-3, 2] it is 0. A maximum or minimum is NaN where any of
+// its elements is. Of no elements: sum 0, product 1, mean NaN (of integers: an error), maximum and minimum the
+// infinities or the dtype's ends.
 // Throw InvalidArgument for an axis that x does not have or that is named twice.
 Output reduce_sum(const Operand& x, const Axes& axes = {}, const ReduceOptions& options = {});
 Output reduce_mean(const Operand& x, const Axes& axes = {}, const ReduceOptions& options = {});
@@ -59,7 +61,8 @@ struct ArgOptions {
   DType output_type = DType::kInt64;  // or kInt32
   std::string name = "";
 };
-// The index of the largest (smallest) element along `axis`, the first of equals. Throws InvalidArgument for an axis
+// The index of the largest (smallest) element along `axis`, the first of equals; the first NaN where there is one, as
+// that is what reduce_max and reduce_min give. Throws InvalidArgument for an axis
 // that x does not have, when it is run for one without elements.
 //   auto predicted = argmax(logits, 1);
 Output argmax(const Operand& x, const Operand& axis = 0, const ArgOptions& options = {});

@@ -31,6 +31,11 @@ Output safe_quotient(const Output& x, const Output& y) {
   return floordiv(x, at_least_one);
 }
 
+// What counts of elements are divided by in: 16-bit floats reach 65504 or have eight bits only.
+DType counting_dtype(DType dtype) {
+  return dtype == DType::kHalf || dtype == DType::kBFloat16 ? DType::kFloat : dtype;
+}
+
 bool are_all_axes(const Tensor& axes, int rank) {
   if (!axes.valid() || axes.num_elements() != rank) return false;
   const std::vector<int64_t> values = axes.to_int64s();
@@ -66,7 +71,7 @@ Grads sum_gradient(const Operation& op, const Grads& dy) {
 
 Grads mean_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), y = op.output(), sum = sum_gradient(op, dy)[0];
-  const DType dtype = base_dtype(sum.dtype());
+  const DType dtype = counting_dtype(base_dtype(sum.dtype()));
   Output factor;
   if (x.shape().is_fully_defined() && y.shape().is_fully_defined()) {
     const int64_t count = x.shape().num_elements() / std::max<int64_t>(y.shape().num_elements(), 1);
@@ -77,7 +82,7 @@ Grads mean_gradient(const Operation& op, const Grads& dy) {
     factor = safe_quotient(in_count, out_count);
   }
   const Output divisor = cast(factor, dtype);
-  return {sum / divisor, {}};
+  return {cast(cast(sum, dtype) / divisor, base_dtype(sum.dtype())), {}};
 }
 
 // Where several elements are the extreme, they share.
@@ -85,9 +90,10 @@ Grads extremum_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), axes = op.input(1);
   const Output kept = reduced_shape(shape(x), axes);
   const Output y = reshape(op.output(), kept), g = reshape(dy[0], kept);
-  const Output chosen = cast(equal(y, x), base_dtype(g.dtype()));
+  const DType dtype = base_dtype(g.dtype()), counting = counting_dtype(dtype);
+  const Output chosen = cast(equal(y, x), counting);
   const Output count = reshape(reduce_sum(chosen, axes), kept);
-  return {div(chosen, count) * g, {}};
+  return {cast(div(chosen, count), dtype) * g, {}};
 }
 
 // The product of all others, which is not y / x where x is 0: running products from both sides, with the reduced axes

@@ -47,6 +47,23 @@ float widen(T x) requires is_half<T> {
   return static_cast<float>(x);
 }
 
+// The order of what maxima, minima, top k and their positions choose among. NaN wins over every number, in both
+// directions, and of equals (of NaNs too) the first stays: is y to take x's place?
+template <class T>
+bool is_above(const T& y, const T& x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return !(y <= x) & (x == x);
+  else
+    return x < y;
+}
+template <class T>
+bool is_below(const T& y, const T& x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return !(y >= x) & (x == x);
+  else
+    return y < x;
+}
+
 // An unsigned type in which sums and products of T wrap around without undefined behaviour.
 template <class T>
 using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;

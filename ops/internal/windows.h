@@ -26,12 +26,12 @@ inline Extent slide(int64_t in, int64_t window, int64_t stride, bool same) {
   if (in < 0 || window < 0) {
     e.out = kUnknownDim;
   } else if (same) {
-    e.out = (in + stride - 1) / stride;
-    e.before = std::max<int64_t>(0, (e.out - 1) * stride + window - in) / 2;
+    e.out = in / stride + (in % stride != 0);
+    e.before = in == 0 ? 0 : std::max<int64_t>(0, window - (in - (e.out - 1) * stride)) / 2;
   } else {
-    if (in + stride < window)
+    if (in < window - stride)
       fail(Code::kInvalidArgument, "a window of ", window, " does not fit an extent of ", in, " without padding");
-    e.out = (in - window + stride) / stride;
+    e.out = in < window ? 0 : (in - window) / stride + 1;
   }
   return e;
 }
@@ -85,6 +85,7 @@ struct WindowAttrs {
     const auto& all = attrs.integers(name);
     for (int64_t n : all) {
       if (n <= 0) fail(Code::kInvalidArgument, name, " must be positive, has ", n);
+      if (n > INT32_MAX) fail(Code::kInvalidArgument, name, " has ", n, ", which is no int32");
     }
     if (all.size() != 4) {
       if (unusual.empty()) fail(Code::kInvalidArgument, name, " must have 4 elements, has ", all.size());

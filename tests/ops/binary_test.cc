@@ -110,6 +110,22 @@ TEST_CASE("An integer division by zero is an error", "[math]") {
   CHECK(std::isinf(apply(realdiv, Tensor(1.0f), Tensor(0.0f)).scalar<float>()));
 }
 
+TEST_CASE("The lowest integer divided by -1 wraps around, in every dtype that is divided", "[math]") {
+  const auto check = [](auto lowest) {
+    using T = decltype(lowest);
+    const Tensor x(lowest), y(static_cast<T>(-1));
+    for (const Builder build : {Builder(floor_div), Builder(truncatediv), Builder(div)})
+      CHECK(bit_equal(apply(build, x, y), x));
+    if (sizeof(T) < 4) return;  // there is no remainder of smaller ones
+    for (const Builder build : {Builder(floormod), Builder(truncatemod)})
+      CHECK(bit_equal(apply(build, x, y), Tensor(T(0))));
+  };
+  check(std::numeric_limits<int8_t>::lowest());
+  check(std::numeric_limits<int16_t>::lowest());
+  check(std::numeric_limits<int32_t>::lowest());
+  check(std::numeric_limits<int64_t>::lowest());
+}
+
 TEST_CASE("An integer to a negative power is an error", "[math]") {
   const Error error = error_of([&] { apply(pow, Tensor(2), Tensor(-1)); });
   CHECK(error.code() == Code::kInvalidArgument);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <random>
 
+#include "ops/gradients.h"
 #include "tests/support/catch.h"
 #include "tests/support/evaluate.h"
 #include "tests/support/fixtures.h"
@@ -108,6 +109,60 @@ TEST_CASE("Means, products and minima agree with hand-computed ones", "[reduce]"
   CHECK(bit_equal(apply(reduce_all, b, 1), Tensor::vector<bool>({true, false})));
   CHECK(bit_equal(apply(reduce_any, b, 0), Tensor::vector<bool>({true, true})));
   CHECK(bit_equal(apply(reduce_all, b, {}), Tensor(false)));
+}
+
+namespace {
+
+// The mean of `count` elements, all of them `value`, along the axis that is reduced: of a vector, of rows, of columns.
+template <class T>
+void check_mean_of_equals(int64_t count, T value) {
+  INFO(dtype_of<T> << ", " << count << " times " << +value);
+  const Tensor all = Tensor::of<T>({count, 2}, std::vector<T>(static_cast<size_t>(2 * count), value));
+  CHECK(bit_equal(apply(reduce_mean, all, {}), Tensor(value)));
+  CHECK(bit_equal(apply(reduce_mean, all, 0), Tensor::vector<T>({value, value})));
+  CHECK(bit_equal(apply(reduce_mean, all.reshaped({2, count}), 1), Tensor::vector<T>({value, value})));
+  CHECK(bit_equal(apply(reduce_mean, all.reshaped({1, count, 2}), {0, 1}, true), Tensor::of<T>({1, 1, 2}, {value, value})));
+}
+
+}  // namespace
+
+TEST_CASE("The mean of integers is right where neither their sum nor their count fits the dtype", "[reduce]") {
+  for (const int64_t count : {127, 128, 255, 256, 257, 512}) {
+    check_mean_of_equals<uint8_t>(count, 2);
+    check_mean_of_equals<uint8_t>(count, 255);
+    check_mean_of_equals<int8_t>(count, -128);
+    check_mean_of_equals<int8_t>(count, 100);
+  }
+  for (const int64_t count : {32768, 65535, 65536}) {
+    check_mean_of_equals<int16_t>(count, -3);
+    check_mean_of_equals<uint16_t>(count, 60000);
+  }
+  check_mean_of_equals<int32_t>(3, std::numeric_limits<int32_t>::max());
+  check_mean_of_equals<int32_t>(5, std::numeric_limits<int32_t>::lowest());
+  CHECK(bit_equal(apply(reduce_mean, Tensor::vector<int8_t>({-3, 2}), {}), Tensor(int8_t{0})));
+  CHECK(error_of([] { apply(reduce_mean, Tensor::zeros(DType::kInt8, {0, 3}), 0); }).code() == Code::kInvalidArgument);
+}
+
+TEST_CASE("A mean of small integers folds while a graph is built", "[reduce]") {
+  Graph graph;
+  const Output bytes = fill(graph, {256}, Tensor(uint8_t{2}));
+  CHECK(zeros(cast(reduce_mean(bytes, {0}, {.keep_dims = true}), DType::kInt32), DType::kFloat).shape() == Shape{2});
+}
+
+TEST_CASE("Gradients of 16-bit floats divide by counts that those do not reach", "[reduce][gradient]") {
+  constexpr int64_t kMany = 70000;
+  const auto gradient_of = [](Reduce reduce, bool shape_known) {
+    Graph graph;
+    const Output x = placeholder(graph, DType::kHalf, shape_known ? Shape{kMany} : Shape::unknown());
+    const Output dx = gradients(reduce(x, 0, {}), {x})[0];
+    Session session(graph);
+    const Tensor all = session.run(dx, {{x, Tensor::zeros(DType::kHalf, {kMany})}});
+    return static_cast<float>(all.data<Half>()[kMany - 1]);
+  };
+  for (const Reduce reduce : {Reduce(reduce_mean), Reduce(reduce_max), Reduce(reduce_min)}) {
+    for (const bool shape_known : {true, false})
+      CHECK(gradient_of(reduce, shape_known) == static_cast<float>(Half(1.0f / kMany)));
+  }
 }
 
 TEST_CASE("A reduction of no elements is what it begins with", "[reduce]") {
