@@ -2,43 +2,33 @@
 
 #include <algorithm>
 #include <cctype>
-#include <regex>
 #include <set>
 
+#include "persist/internal/pattern.h"
 #include "persist/internal/quoted.h"
 
 namespace cairn {
 namespace {
 
-// The standard library's matcher goes one call deeper with each character.
-constexpr size_t kLongestName = 1024;
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-void check_length(const std::string& name) {
-  if (name.size() > kLongestName) {
-    fail(Code::kInvalidArgument, "a name of ", name.size(), " bytes, '", name.substr(0, 40),
-         "…', is too long for a regular expression (at most ", kLongestName, "); list it exactly, old=new");
+// `replacement`, in which & is all of what was found and a backslash makes any other character but a digit itself, as
+// RE2 has them: \0, and a backslash before backslashes and digits alone.
+std::string re2_rewrite(std::string_view replacement) {
+  std::string rewrite;
+  for (size_t i = 0; i < replacement.size(); ++i) {
+    const char c = replacement[i];
+    if (c == '&') {
+      rewrite += "\\0";
+    } else if (c != '\\') {
+      rewrite += c;
+    } else {
+      const char next = i + 1 < replacement.size() ? replacement[++i] : c;
+      if (is_digit(next) || next == '\\') rewrite += c;
+      rewrite += next;
+    }
   }
-}
-
-// Calls `match`, whose patterns may turn out too hard while they are tried.
-template <class Match>
-auto tried(const std::string& what, const std::string& name, const Match& match) {
-  check_length(name);
-  try {
-    return match();
-  } catch (const std::regex_error& e) {
-    fail(Code::kInvalidArgument, what, " cannot be tried on '", name, "': ", e.what());
-  }
-}
-
-std::regex compiled(const std::string& pattern, bool any_case, const std::string& what) {
-  try {
-    auto flags = std::regex::ECMAScript;
-    if (any_case) flags |= std::regex::icase;
-    return std::regex(pattern, flags);
-  } catch (const std::regex_error& e) {
-    fail(Code::kInvalidArgument, what, ": the pattern '", pattern, "' is no regular expression: ", e.what());
-  }
+  return rewrite;
 }
 
 }  // namespace
@@ -46,8 +36,8 @@ std::regex compiled(const std::string& pattern, bool any_case, const std::string
 // ---- rules --------------------------------------------------------------------------------------------------------
 
 struct NameRules::Rule {
-  std::string text, replacement;
-  std::regex pattern;
+  std::string text, rewrite;
+  std::unique_ptr<const Pattern> pattern;
   bool everywhere = false;
 
   explicit Rule(std::string_view rule) : text(rule) {
@@ -68,24 +58,10 @@ struct NameRules::Rule {
                        " is written \\", mark, ")"));
       (flag == 'g' ? everywhere : any_case) = true;
     }
-    pattern = compiled(text.substr(2, middle - 2), any_case, str_cat("the rule '", text, "'"));
-    replacement = text.substr(middle + 1, end - middle - 1);
-    check_groups();
-  }
-
-  std::string apply(const std::string& name, bool& fits) const {
-    return tried(str_cat("the rule '", text, "'"), name, [&] {
-      std::string renamed;
-      std::ptrdiff_t done = 0;
-      for (std::sregex_iterator at(name.begin(), name.end(), pattern), end; at != end; ++at) {
-        fits = true;
-        renamed.append(name, static_cast<size_t>(done), static_cast<size_t>(at->position() - done));
-        renamed += at->format(replacement, std::regex_constants::format_sed);
-        done = at->position() + at->length();
-        if (!everywhere) break;
-      }
-      return renamed.append(name, static_cast<size_t>(done), std::string::npos);
-    });
+    compile(mark, text.substr(2, middle - 2), any_case);
+    const std::string replacement = text.substr(middle + 1, end - middle - 1);
+    check_groups(replacement);
+    rewrite = re2_rewrite(replacement);
   }
 
  private:
@@ -104,12 +80,26 @@ struct NameRules::Rule {
     return std::string::npos;
   }
 
-  void check_groups() const {
+  void compile(char mark, std::string source, bool any_case) {
+    if (mark == '_') {  // the one mark that means nothing to RE2 behind a backslash
+      for (size_t at = source.find('\\'); at != std::string::npos; at = source.find('\\', at + 1)) {
+        source[at + 1] == mark ? source.erase(at, 1), 0 : ++at;
+      }
+    }
+    try {
+      pattern = std::make_unique<const Pattern>(source, any_case);
+    } catch (const Error& e) {
+      fail(e.code(), "the rule '", text, "': ", e.what());
+    }
+  }
+
+  void check_groups(const std::string& replacement) const {
+    const int groups = pattern->groups();
     for (size_t i = 0; i + 1 < replacement.size(); ++i) {
       if (replacement[i] != '\\') continue;
       const char next = replacement[++i];
-      if (next < '0' || next > '9' || static_cast<unsigned>(next - '0') <= pattern.mark_count()) continue;
-      refuse(str_cat("the replacement names group \\", next, ", the pattern has ", pattern.mark_count()));
+      if (is_digit(next) && next - '0' > groups)
+        refuse(str_cat("the replacement names group \\", next, ", the pattern has ", groups));
     }
   }
 };
@@ -144,11 +134,10 @@ std::string NameRules::apply(const std::string& name, std::vector<bool>* fits) c
   if (const auto known = exact_.find(name); known != exact_.end()) return known->second;
   std::string renamed = name;
   for (size_t i = 0; i < rules_.size(); ++i) {
-    bool fit = false;
-    renamed = rules_[i]->apply(renamed, fit);
-    if (fit && fits) (*fits)[i] = true;
+    const Rule& rule = *rules_[i];
+    if (rule.pattern->replace(renamed, rule.rewrite, rule.everywhere) && fits) (*fits)[i] = true;
     if (renamed.empty())
-      fail(Code::kInvalidArgument, "the rule ", quoted(rules_[i]->text), " leaves nothing of the name ", quoted(name));
+      fail(Code::kInvalidArgument, "the rule ", quoted(rule.text), " leaves nothing of the name ", quoted(name));
   }
   return renamed;
 }
@@ -188,18 +177,20 @@ std::string Renaming::clash_text() const {
 
 // ---- patterns -----------------------------------------------------------------------------------------------------
 
-struct NamePattern::Compiled {
-  std::string text;
-  std::regex pattern;
+struct NamePattern::Compiled : Pattern {
+  using Pattern::Pattern;
 };
 
-NamePattern::NamePattern(const char* pattern)
-    : pattern_(std::make_shared<const Compiled>(Compiled{pattern, compiled(pattern, false, "a pattern for names")})) {}
-
-bool NamePattern::matches(const std::string& name) const {
-  if (!pattern_) return all_;
-  return tried(str_cat("the pattern '", pattern_->text, "'"), name,
-               [&] { return std::regex_search(name, pattern_->pattern); });
+NamePattern::NamePattern(const std::string& pattern) {
+  try {
+    pattern_ = std::make_shared<const Compiled>(pattern);
+  } catch (const Error& e) {
+    fail(e.code(), "a pattern for names: ", e.what());
+  }
 }
+
+bool NamePattern::matches(const std::string& name) const { return pattern_ ? pattern_->is_in(name) : all_; }
+
+bool NamePattern::matches_whole(const std::string& name) const { return pattern_ ? pattern_->is_all_of(name) : all_; }
 
 }  // namespace cairn

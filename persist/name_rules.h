@@ -5,9 +5,15 @@
 //   saver.restore(session, "run/model-1000", {.rename = {{"W", "softmax/W"}}});        // exactly this name
 //
 // A rule is s/PATTERN/REPLACEMENT/, for instance  s/^layer(\d+)\//block\1\//  or, with another mark in place of the
-// slash,  s|^layer(\d+)/|block\1/| .  The pattern is an ECMAScript regular expression; it is looked for anywhere in a
-// name, and the first place it fits is replaced, with the flag g every one, with i whatever the case of letters. In the
-// replacement \1 … \9 are the pattern's groups and & is all of what was found; \& is the character.
+// slash,  s|^layer(\d+)/|block\1/| .  It is looked for anywhere in a name, and the first place it fits is replaced,
+// with the flag g every one, with i whatever the case of letters. In the replacement \1 … \9 are the pattern's groups,
+// \0 and & are all of what was found; \& and \\ are the characters. A dollar sign stands for itself.
+//
+// Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): Perl's without what takes more time than the name is
+// long, which are (?=look-ahead) and \1 within the pattern. Names and patterns are UTF-8; where one is not, both are
+// taken byte by byte. A pattern that RE2 does not take is InvalidArgument, with RE2's reason:
+//
+//   NameRules("s/net(?=\\/)/model/");   // the pattern 'net(?=\/)' is no regular expression that RE2 takes: invalid …
 #pragma once
 
 #include <initializer_list>
@@ -42,7 +48,7 @@ class NameRules {
 
   bool empty() const { return exact_.empty() && rules_.empty(); }
   // The new name: where `name` is listed exactly, that; else what the rules make of it, one after the other. Throws
-  // InvalidArgument when nothing is left of it, and for names beyond 1,024 bytes where there are rules.
+  // InvalidArgument when nothing is left of it.
   std::string operator()(const std::string& name) const;
 
  private:
@@ -67,15 +73,16 @@ struct Renaming {
   std::string clash_text() const;
 };
 
-// Names chosen by a regular expression (ECMAScript), which is looked for anywhere in the name; or all; or none.
+// Names chosen by a regular expression (RE2's, as above), or all, or none.
 //   {.allow_missing = true}          {.allow_missing = "^head/|/Momentum$"}
 class NamePattern {
  public:
   NamePattern(bool all = false) : all_(all) {}  // NOLINT: implicit on purpose, as are all here
-  // Throws InvalidArgument for what is no regular expression.
-  NamePattern(const char* pattern);                                          // NOLINT
-  NamePattern(const std::string& pattern) : NamePattern(pattern.c_str()) {}  // NOLINT
-  bool matches(const std::string& name) const;
+  // Throw InvalidArgument for what is no regular expression.
+  NamePattern(const std::string& pattern);                                 // NOLINT
+  NamePattern(const char* pattern) : NamePattern(std::string(pattern)) {}  // NOLINT
+  bool matches(const std::string& name) const;                             // anywhere in the name
+  bool matches_whole(const std::string& name) const;                       // from its beginning to its end
 
  private:
   struct Compiled;

@@ -27,7 +27,7 @@ namespace cairn {
 
 struct RestoreOptions {
   // Variables that may be missing from the checkpoint, by the key under which they are looked for: none, all (true), or
-  // those that a regular expression finds. They are left alone.
+  // those that a regular expression (RE2's) finds. They are left alone.
   NamePattern allow_missing = false;
   // From names in the checkpoint to the keys that the graph asks for: what `cairn rename` would have written is read.
   NameRules rename = {};

@@ -40,6 +40,7 @@ const std::vector<Library> kLibraries = {
     {"(unsupported/)?Eigen/.*", "(ops/[^/]*\\.cc|ops/internal/.*|bench/.*)"},
     {"(google/protobuf/.*|.*\\.pb\\.h)", "(persist/.*\\.cc|persist/internal/.*|tests/.*|samples/hyperparameters\\.cc)"},
     {"(leveldb/.*|isa-l.*|crc\\.h|snappy.*)", "(persist/.*\\.cc|persist/internal/.*|tests/.*)"},
+    {"re2/.*", "persist/internal/pattern\\.cc"},
     {"CLI/.*", "(tools|samples|bench)/.*"},
     {"zlib\\.h", "(samples|tests)/.*"},
     {"catch2/.*", "tests/support/catch\\.h"},

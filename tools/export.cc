@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iostream>
-#include <regex>
 
 #include "persist/checkpoint_reader.h"
+#include "persist/name_rules.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 #include "tools/npy.h"
@@ -24,14 +24,16 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
   std::vector<bool> chosen(names.size());
   std::vector<std::string> unmatched;
   for (const std::string& pattern : patterns) {
-    bool any = false;
+    const auto named = std::find(names.begin(), names.end(), pattern);
+    bool any = named != names.end();
+    if (any) chosen[static_cast<size_t>(named - names.begin())] = true;
     try {
-      const std::regex regex(pattern, std::regex::ECMAScript);
+      const NamePattern fits(pattern);
       for (size_t i = 0; i < names.size(); ++i) {
-        if (names[i] == pattern || std::regex_match(names[i], regex)) any = chosen[i] = true;
+        if (fits.matches_whole(names[i])) any = chosen[i] = true;
       }
-    } catch (const std::regex_error& e) {
-      throw UsageError(str_cat("--tensor ", pattern, " is no regular expression: ", e.what()));
+    } catch (const Error& e) {
+      if (!any) throw UsageError(str_cat("--tensor ", pattern, ": ", e.what()));
     }
     if (any) continue;
     const auto near = nearest_names(pattern, names);
@@ -158,8 +160,9 @@ Work make_export(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")->required();
   app.add_option("DST", o->destination, "the file to write, .npz (bfloat16 becomes float) or .safetensors")->required();
-  app.add_option("--tensor", o->tensors,
-                 "only tensors whose whole name this regular expression matches; may be repeated")
+  app.add_option(
+         "--tensor", o->tensors,
+         "only tensors of this name, or whose whole name this regular expression (RE2's) matches; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return export_tensors(*o); };

@@ -74,7 +74,7 @@ Work make_rename(CLI::App& app) {
   app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")->required();
   app.add_option("--re", o->rules,
                  "a rule as sed has them: s/PATTERN/REPLACEMENT/, after it g (everywhere in the name) or i (any case); "
-                 "several are applied in turn")
+                 "the pattern is RE2's, in the replacement \\1 is a group and & all; several are applied in turn")
       ->allow_extra_args(false);
   app.add_option("--map", o->exact, "exactly this name, OLD=NEW; goes before the rules")->allow_extra_args(false);
   app.add_flag("--dry-run", o->dry_run, "only print what the names would be");

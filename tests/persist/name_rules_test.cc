@@ -63,11 +63,53 @@ TEST_CASE("One name cannot be given two names, nor none", "[rename]") {
   CHECK_THROWS_WITH(NameRules("s/.*//")("abc"), "the rule 's/.*//' leaves nothing of the name 'abc'");
 }
 
-TEST_CASE("Names too long for the matcher are refused, not tried", "[rename]") {
+TEST_CASE("Names of any length are tried on patterns of any kind", "[rename]") {
   const std::string name(1 << 20, 'a');
-  CHECK_THROWS_WITH(NameRules("s/(a|b)*$/x/")(name), Contains("1048576 bytes") && Contains("too long"));
-  CHECK_THROWS_WITH(NamePattern("(a|b)*$").matches(name), Contains("too long"));
-  CHECK(NameRules({{"a", "b"}})(name) == name);
+  CHECK(NameRules("s/(a|b)*$/x/")(name) == "x");
+  CHECK(NameRules("s/(a*)*b/x/")(name) == name);
+  CHECK(NameRules("s/a/b/g")(name) == std::string(name.size(), 'b'));
+  CHECK(NamePattern("^(a|aa)+$").matches(name));
+  CHECK_FALSE(NamePattern("(a*)*b").matches(name));
+  CHECK(NamePattern(".*").matches_whole(name));
+  CHECK_FALSE(NamePattern("(.*)(.*)(.*)(.*)(.*)[^a]").matches_whole(name));
+}
+
+TEST_CASE("A pattern that would take too much memory is refused", "[rename]") {
+  CHECK_THROWS_WITH(NamePattern("((((a{30}){30}){30}){30}){30}"), Contains("that RE2 takes: "));
+  CHECK_THROWS_WITH(NamePattern("(\\pL{500}){2}"), Contains("pattern too large"));
+  CHECK_THROWS_WITH(NamePattern(std::string(100000, '(')), Contains("that RE2 takes: "));
+}
+
+TEST_CASE("A replacement has what RE2 has: groups, & and \\0 for all; any other character behind \\ is itself",
+          "[rename]") {
+  CHECK(NameRules(R"(s/a(b)/<\0\1>/)")("ab") == "<abb>");
+  CHECK(NameRules(R"(s/a/\\1/)")("a") == R"(\1)");
+  CHECK(NameRules(R"(s/a/\n\:/)")("a") == "n:");
+  CHECK(NameRules(R"(s|a|\||)")("a") == "|");
+  CHECK(NameRules(R"(s_a\_b_\__)")("a_b") == "_");
+  CHECK(NameRules(R"(s/x*/-/g)")("abxc") == "-a-b-c-");
+}
+
+TEST_CASE("Names that are not UTF-8 are taken byte by byte, others character by character", "[rename]") {
+  CHECK(NamePattern("a.b").matches_whole("a\u00e9b"));
+  CHECK(
+      NamePattern("a.b").matches_whole("a\xff"
+                                       "b"));
+  CHECK_FALSE(
+      NamePattern("a.b").matches_whole("a\xff\xff"
+                                       "b"));
+  CHECK(NamePattern("\xff").matches("a\xff"));
+  CHECK(NamePattern("\u00e9").matches("\xff\u00e9"));
+  CHECK(NameRules("s/./x/g")("a\u00e9") == "xx");
+  CHECK(NameRules("s/\xff/x/")("a\xff") == "ax");
+}
+
+TEST_CASE("What RE2 lacks is refused with its reason", "[rename]") {
+  const Error error = error_of([] { NameRules rules("s/net(?=x)/model/"); });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK_THAT(error.what(), Contains("the rule 's/net(?=x)/model/': the pattern 'net(?=x)' is no regular expression "
+                                    "that RE2 takes: invalid perl operator: (?="));
+  CHECK_FALSE(NamePattern(std::string("a\0b", 3)).matches("a"));
 }
 
 TEST_CASE("Renaming many names tells which would clash and which rules fit nothing", "[rename]") {
@@ -84,6 +126,10 @@ TEST_CASE("A pattern for names fits anywhere in them; a bool is all or none", "[
   CHECK_FALSE(NamePattern("^head/").matches("a/head/W"));
   CHECK(NamePattern(true).matches("anything"));
   CHECK_FALSE(NamePattern(false).matches("anything"));
+  CHECK(NamePattern("a|ab").matches_whole("ab"));
+  CHECK_FALSE(NamePattern("a").matches_whole("ab"));
+  CHECK(NamePattern(true).matches_whole("anything"));
+  CHECK_FALSE(NamePattern(false).matches_whole("anything"));
   CHECK_THROWS_WITH(NamePattern("("), Contains("a pattern for names: the pattern '(' is no regular expression"));
 }
 

@@ -141,8 +141,23 @@ TEST_CASE("cairn export --tensor takes names and regular expressions for whole n
   CHECK(none.status == 1);
   CHECK(contains(none.err, "no tensor matches 'W'"));
   CHECK(contains(none.err, "did you mean a/W"));
-  CHECK(is_wrong_usage(exported("3.npz", {"a("})));
+  const Finished wrong = exported("3.npz", {"a("});
+  CHECK(is_wrong_usage(wrong));
+  CHECK(contains(wrong.err, "the pattern 'a(' is no regular expression that RE2 takes: missing ): a("));
   CHECK(!std::filesystem::exists(dir / "3.npz"));
+}
+
+TEST_CASE("cairn export --tensor chooses among names of any length, and by names that are no regular expression",
+          "[tools]") {
+  const TempDir dir;
+  const std::string longest(30000, 'a');
+  const std::string prefix = write_tensors(dir / "m", {{longest, Tensor(1.0f)}, {"b(", Tensor(2.0f)}});
+  const Finished all = cairn_run({"export", "--json", "--tensor", ".*", prefix, (dir / "all.npz").string()});
+  CHECK(all.status == 0);
+  CHECK(contains(all.out, longest));
+  CHECK(cairn_run({"export", "--tensor", "(a*)*c", prefix, (dir / "none.npz").string()}).status == 1);
+  CHECK(contains(cairn_run({"export", "--json", "--tensor", "b(", prefix, (dir / "b.npz").string()}).out,
+                 R"("tensors": ["b("]})"));
 }
 
 TEST_CASE("cairn export writes safetensors: a header in JSON, then the elements, the widest first", "[tools]") {
