@@ -49,6 +49,12 @@ Buffer* Buffer::allocate_strings(size_t count) {
   }
 }
 
+Buffer* Buffer::text(std::string text) {
+  Buffer* buffer = allocate_strings(1);
+  *static_cast<std::string*>(buffer->data()) = std::move(text);
+  return buffer;
+}
+
 Buffer* Buffer::borrow(void* data, size_t capacity, std::function<void()> release) {
   auto* buffer = new Buffer(Kind::kBorrowed, data, capacity);
   buffer->release_ = std::move(release);
@@ -97,17 +103,25 @@ void check_count(const Shape& shape, size_t count) {
   }
 }
 
+void Tensor::check_valid() const {
+  if (valid()) return;
+  fail(Code::kInvalidArgument, "no tensor here: ",
+       buffer_ ? *static_cast<const std::string*>(data_)
+               : "an operation was run, which has no value, or the tensor was moved from");
+}
+
 void Tensor::fail_type(DType asked) const {
+  check_valid();
   fail(Code::kInvalidArgument, "tensor of dtype ", dtype_, " and shape ", shape_, " read as ", asked);
 }
 
 void Tensor::check_scalar() const {
-  if (!valid()) fail(Code::kInvalidArgument, "no tensor here: what was run has no output");
+  check_valid();
   if (num_elements() != 1) fail(Code::kInvalidArgument, "expected a scalar, got a tensor of shape ", shape_);
 }
 
 void Tensor::check_rank(int rank) const {
-  if (!valid()) fail(Code::kInvalidArgument, "no tensor here: what was run has no output");
+  check_valid();
   if (shape_.rank() != rank) fail(Code::kInvalidArgument, "expected rank ", rank, ", got a tensor of shape ", shape_);
 }
 
@@ -118,11 +132,13 @@ std::vector<int64_t> Tensor::to_int64s() const {
         const auto elements = span<T>();
         values.assign(elements.begin(), elements.end());
       });
+  check_valid();
   if (!read) fail(Code::kInvalidArgument, "expected integers, got a tensor of dtype ", dtype_);
   return values;
 }
 
 Tensor Tensor::reshaped(const Shape& shape) const {
+  check_valid();
   check_count(shape, static_cast<size_t>(num_elements()));
   Tensor tensor = *this;
   tensor.shape_ = shape;
@@ -130,6 +146,7 @@ Tensor Tensor::reshaped(const Shape& shape) const {
 }
 
 Tensor Tensor::rows(int64_t begin, int64_t end) const {
+  check_valid();
   if (rank() < 1 || begin < 0 || end < begin || end > shape_[0]) {
     fail(Code::kOutOfRange, "rows [", begin, ", ", end, ") of a tensor of shape ", shape_);
   }
@@ -151,6 +168,7 @@ Tensor Tensor::clone() const {
 }
 
 void Tensor::copy_from(const Tensor& from) {
+  from.check_valid();
   if (from.dtype_ != dtype_ || !(from.shape_ == shape_)) {
     fail(Code::kInvalidArgument, "cannot copy a tensor of dtype ", from.dtype_, " and shape ", from.shape_,
          " over one of dtype ", dtype_, " and shape ", shape_);

@@ -35,6 +35,8 @@ class Buffer {
   static Buffer* allocate(size_t capacity);
   // `count` empty strings.
   static Buffer* allocate_strings(size_t count);
+  // One string.
+  static Buffer* text(std::string text);
   // Memory of someone else's; `release` runs when the last tensor lets go.
   static Buffer* borrow(void* data, size_t capacity, std::function<void()> release);
 
@@ -100,8 +102,12 @@ struct MatrixView {
 
 class Tensor {
  public:
-  // No tensor at all: dtype kInvalid. What run() returns for an operation that has no output, and what moving leaves.
+  // No tensor at all: dtype kInvalid. What run() returns for an operation, and what moving leaves.
   Tensor() = default;
+  // The same; reading it throws InvalidArgument with this text, which says what was run and what to fetch instead.
+  static Tensor none(std::string why) {
+    return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why))));
+  }
   Tensor(const Tensor&) = default;
   Tensor& operator=(const Tensor&) = default;
   Tensor(Tensor&& other) noexcept
@@ -240,6 +246,7 @@ class Tensor {
   void check_scalar() const;
   void check_rank(int rank) const;
   [[noreturn]] void fail_type(DType asked) const;
+  void check_valid() const;
 
   DType dtype_ = DType::kInvalid;
   Shape shape_;

@@ -432,7 +432,7 @@ void Frame::collect(std::vector<Tensor>& results) {
   for (size_t f = 0; f < p.fetches.size(); ++f) {
     const Plan::Fetch& fetch = p.fetches[f];
     if (fetch.slot < 0) {
-      results[f] = Tensor();
+      results[f] = fetch.nothing;
     } else if (p.has_switch && dead_[static_cast<size_t>(fetch.slot)]) {
       clear();
       results.clear();

@@ -234,8 +234,15 @@ class Planner {
           plan_.uses_variables = true;
         }
       }
-      plan_.fetches.push_back(fetch);
+      if (e.index < 0) fetch.nothing = nothing_of(*e.node);
+      plan_.fetches.push_back(std::move(fetch));
     }
+  }
+
+  static Tensor nothing_of(const Node& node) {
+    return Tensor::none(str_cat("'", node.name, "' names an operation (", node.op->name, "), and running one gives no ",
+                                "value", node.num_outputs() == 0 ? "; it has no outputs" : "; its value is fetched as '",
+                                node.num_outputs() == 0 ? "" : node.name + ":0'"));
   }
 
   void find_last_readers() {

@@ -47,6 +47,7 @@ struct Plan {
     int slot = -1;                   // -1: an operation
     const Node* variable = nullptr;  // a reference: the variable's value right after its step
     bool is_feed = false;
+    Tensor nothing = {};  // of an operation: no tensor, which says what to fetch instead
   };
   std::vector<Step> steps;
   int num_slots = 0;

@@ -187,6 +187,26 @@ DType expected_dtype(const Node& node, size_t i) {
   return DType::kInvalid;
 }
 
+DType dtype_to_feed(const Graph& graph, const Output& output) {
+  DType told = base_dtype(output.dtype());
+  if (told != DType::kInvalid) return told;
+  for (int id = 0; id < graph.num_nodes(); ++id) {
+    const Node& reader = graph.node_at(id).node();
+    for (size_t i = 0; i < reader.inputs.size(); ++i) {
+      if (reader.inputs[i] != output.endpoint()) continue;
+      DType expected = DType::kInvalid;
+      try {
+        expected = base_dtype(expected_dtype(reader, i));
+      } catch (const Error&) {  // a carried node whose attributes do not fit tells nothing
+      }
+      if (expected == DType::kInvalid) continue;
+      if (told != DType::kInvalid && told != expected) return DType::kInvalid;
+      told = expected;
+    }
+  }
+  return told;
+}
+
 void bind_outputs(Node& node) {
   const AttrReader attrs(node);
   node.output_dtypes.clear();

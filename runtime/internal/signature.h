@@ -25,6 +25,10 @@ void check_attrs(const Node& node);
 // The dtype that the node's attributes say for input i; kInvalid where they do not.
 DType expected_dtype(const Node& node, size_t i);
 
+// The dtype in which `output` can be fed: its own or, where its op does not tell (one that nobody describes), what its
+// readers say. kInvalid where none says, or where they differ.
+DType dtype_to_feed(const Graph& graph, const Output& output);
+
 // Sets output_dtypes from the attributes alone. Throws InvalidArgument when they do not say.
 void bind_outputs(Node& node);
 

@@ -2,6 +2,7 @@
 #include "ops/catalog.h"
 #include "ops/flow.h"
 #include "runtime/graph.h"
+#include "runtime/internal/signature.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
@@ -146,6 +147,26 @@ TEST_CASE("What depends on an unknown op can run when that op's tensor is fed", 
   Graph graph;
   graph.import_nodes({node("m", "Mystery"), node("a", "TestNegate", {"m"})}, known());
   CHECK(Session(graph).run("a:0", {{"m:0", 2.0f}}).scalar<float>() == -2);
+}
+
+TEST_CASE("The readers of an op that nobody describes tell in which dtype its tensors are fed", "[runtime][import]") {
+  Graph graph;
+  const Attrs ints = {{"T", DType::kInt32}};
+  const auto ops = graph.import_nodes(
+      {node("m", "Mystery"), node("a", "TestNegate", {"m"}), node("b", "Identity", {"m"}, kFloat),
+       node("c", "Identity", {"m:1"}, ints), node("d", "Identity", {"m:2"}, ints), node("e", "TestNegate", {"m:2"}),
+       node("f", "Mystery", {"m:3"}), node("g", "Identity", {"a"}, kFloat)},
+      known());
+  const auto dtype = [&](const char* name) { return internal::dtype_to_feed(graph, graph.find(name)); };
+  CHECK(dtype("m:0") == DType::kFloat);
+  CHECK(dtype("m:1") == DType::kInt32);
+  CHECK(dtype("m:2") == DType::kInvalid);  // two readers, two dtypes
+  CHECK(dtype("m:3") == DType::kInvalid);  // its reader tells nothing
+  CHECK(dtype("a:0") == DType::kFloat);
+  Session session(graph);
+  CHECK(session.run("d:0", {{"m:2", int32_t{4}}}).scalar<int32_t>() == 4);
+  CHECK(session.run("e:0", {{"m:2", 4.0f}}).scalar<float>() == -4);
+  CHECK(says(error_of([&] { session.run("e:0", {{"m:2", int32_t{4}}}); }), "expects float, got int32"));
 }
 
 TEST_CASE("An op that the file describes has the outputs it says", "[runtime][import]") {

@@ -413,3 +413,27 @@ TEST_CASE("Several threads may run one session, each with its own values", "[run
   CHECK(wrong == 0);
   CHECK(m.session.value(v).mat<float>()(0, 0) == kThreads * kRuns);
 }
+
+TEST_CASE("Reading what an operation gave says which tensor to fetch instead", "[runtime][session]") {
+  Graph graph;
+  const Output logits = test::negate(constant(graph, 2.0f), "logits");
+  const Operation group = no_op(graph, {.name = "group"});
+  Session session(graph);
+  const Tensor none = session.run(logits.op().name());
+  CHECK(!none.valid());
+  for (const Error& error :
+       {error_of([&] { none.scalar<float>(); }), error_of([&] { none.data<float>(); }),
+        error_of([&] { none.vec<float>(); }), error_of([&] { none.to_int64s(); }),
+        error_of([&] { none.reshaped({1}); }), error_of([&] { none.rows(0, 1); }),
+        error_of([&] { session.prepare({logits.op()})()[0].scalar<float>(); }),
+        error_of([&] { session.run({"logits", "logits:0"})[0].scalar<float>(); })}) {
+    CAPTURE(error.what());
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(says(error, "'logits' names an operation"));
+    CHECK(says(error, "fetched as 'logits:0'"));
+  }
+  const Error error = error_of([&] { session.run(group).scalar<float>(); });
+  CHECK(says(error, "'group' names an operation (NoOp)"));
+  CHECK(says(error, "it has no outputs"));
+  CHECK(says(error_of([&] { Tensor().scalar<float>(); }), "no tensor here"));
+}
