@@ -7,6 +7,7 @@
 #include "persist/internal/message.h"
 #include "proto/event.pb.h"
 #include "runtime/context.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -31,12 +32,12 @@ Kernel scalar_summary_prepare(const KernelSetup& s) {
       pb::Summary summary;
       for (int64_t i = 0; i < tags.num_elements(); ++i) {
         pb::Summary::Value& value = *summary.add_value();
-        value.set_tag(tags.data<std::string>()[i]);
+        const std::string& tag = tags.data<std::string>()[i];
+        if (!is_utf8(tag)) c.fail(str_cat("the tag '", tag, "' is not UTF-8"));
+        value.set_tag(tag);
         value.set_simple_value(static_cast<float>(values.data<T>()[i]));
       }
-      std::string bytes = to_bytes(summary);
-      if (!parse_bytes(bytes, summary)) c.fail(str_cat("a tag is not UTF-8: ", tags.str()));
-      *c.allocate(0, {}).template data<std::string>() = std::move(bytes);
+      *c.allocate(0, {}).template data<std::string>() = to_bytes(summary);
     };
   });
 }
