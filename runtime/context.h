@@ -352,6 +352,7 @@ class KernelContext {
   Tensor& replace(int i) {
     if (outputs_[i]->valid()) [[unlikely]]
       arena_->strayed = true;
+    if (i < 64) allocated_ &= ~(uint64_t{1} << i);
     return *outputs_[i];
   }
   bool has_threads() const { return threads_ > 1; }

@@ -229,6 +229,7 @@ void Frame::run_watched(size_t& i) {
       place.held = output.valid() ? output.buffer().get() : nullptr;
       place.block = made ? place.held : nullptr;
       place.shape = output.valid() ? output.shape() : Shape();
+      place.bytes = made ? output.num_bytes() : 0;
     }
     end_step(i);
   }
@@ -335,7 +336,9 @@ void Frame::bind(std::vector<bool> stays) {
     for (size_t s = 0; s < slots_.size(); ++s) {
       const auto at = blocks.find(places_[s].block);
       if (at == blocks.end()) continue;
-      if (stays[s] && !at->second) {
+      // An address is no proof: the block may have been freed in this run, and another may stand there.
+      const bool is_there = at->second && places_[s].bytes <= at->second->capacity();
+      if (stays[s] && !is_there) {
         stays[s] = false;
         changed = true;
       } else if (!stays[s] && at->second) {
@@ -467,8 +470,12 @@ void Frame::drop_feeds() {
 }
 
 void Frame::clear() {
-  for (Tensor& slot : slots_) {
-    if (slot.valid()) arena_.give_back(slot.take_buffer());
+  drop_feeds();
+  for (const Step& step : plan_->plan.steps) {
+    for (int k = 0; k < step.node->num_outputs() && !step.constant; ++k) {
+      Tensor& slot = slots_[static_cast<size_t>(step.first_output + k)];
+      if (slot.valid()) arena_.give_back(slot.take_buffer());
+    }
   }
   for (Tensor& fetched : fetched_) fetched = Tensor();
   run_state_.clear();
@@ -481,7 +488,6 @@ void Frame::clear() {
   unbind();
   shapes_known_ = false;
   for (auto& told : told_) told.clear();
-  run_constants();
 }
 
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs, bool own_values) {

@@ -50,6 +50,7 @@ class Frame {
   struct Place {
     const Buffer *block = nullptr, *held = nullptr;
     Shape shape;
+    size_t bytes = 0;
     friend bool operator==(const Place&, const Place&) = default;
   };
   struct Turn {

@@ -261,6 +261,16 @@ Operation train_on(Model& m, const Output& loss) {
   }
 }
 
+// A variable of any shape that takes one value after the other in each run, each of which may become its memory.
+void keep_twice(Model& m, Outputs& fetches, std::vector<Target>& targets) {
+  const Variable kept = variable(zeros(m.graph, {0}), {.name = "kept", .trainable = false, .validate_shape = false});
+  for (int i = 0; i < 2; ++i) {
+    const Output value = assign(kept, m.any() * 3.0f, {.validate_shape = false});
+    targets.push_back(value.op());
+    fetches.push_back(reduce_sum(value * 0.5f) + reduce_mean(tanh(m.any())));
+  }
+}
+
 // A sequence of runs of one session, by run() or a Call or in turns, each held against that of a session made for it
 // alone, and where nothing is trained against the naive evaluator: what they give, how they fail, and the variables
 // they leave. "" when all is the same.
@@ -274,6 +284,7 @@ std::string difference_in_sequence(uint64_t seed, bool trained) {
     for (int i = 0; i < 3; ++i) loss = loss + reduce_mean(tanh(m.any()));
     targets.push_back(train_on(m, loss));
     fetches = {loss};
+    if (m.random.chance(0.3)) keep_twice(m, fetches, targets);
     if (m.random.chance(0.1)) fetches.push_back(m.graph.trainable_variables()[0].ref());
   }
   const Outputs fed = {m.x, m.y, m.entry, m.flag};
