@@ -295,12 +295,13 @@ class Planner {
 
   // Variables read before anything in the plan gives them a value.
   void find_reads() {
-    std::unordered_set<const Node*> assigned, reported, written;
+    // perhaps: by steps that may be skipped. Whether they were is known when their readers' turn comes.
+    std::unordered_set<const Node*> assigned, perhaps, reported, written;
     std::vector<bool> skippable(plan_.steps.size(), false);  // behind a Switch
-    const auto read = [&](const Node* variable, Step* step) {
+    const auto read = [&](const Node* variable, Step& step, bool may_be_skipped) {
       if (assigned.count(variable)) return;
-      if (step) {
-        step->needs_value.push_back(variable);
+      if (may_be_skipped || perhaps.count(variable)) {
+        step.needs_value.push_back(variable);
       } else if (reported.insert(variable).second) {
         plan_.reads.push_back(variable);
       }
@@ -315,15 +316,15 @@ class Planner {
         if (!variable) continue;
         const bool passes_handle = is_handle_passed(step, k);
         if (access == Access::kRead && passes_handle) continue;
-        if (access == Access::kRead || access == Access::kUpdate) read(variable, skippable[i] ? &step : nullptr);
+        if (access == Access::kRead || access == Access::kUpdate) read(variable, step, skippable[i]);
         plan_.writes_variables |= writes(access);
         if (writes(access) && written.insert(variable).second) plan_.writes.push_back(variable);
       }
       for (const Node* variable : step.variables) {
-        if (variable && access == Access::kAssign && !skippable[i]) assigned.insert(variable);
+        if (variable && access == Access::kAssign) (skippable[i] ? perhaps : assigned).insert(variable);
       }
       for (int fetch : step.fetches) {
-        read(plan_.fetches[static_cast<size_t>(fetch)].variable, skippable[i] ? &step : nullptr);
+        read(plan_.fetches[static_cast<size_t>(fetch)].variable, step, skippable[i]);
       }
     }
   }

@@ -180,5 +180,57 @@ TEST_CASE("a Merge that no one Switch decides has no gradient, which is said", "
   CHECK_THAT(error.what(), Contains("no one Switch decides"));
 }
 
+TEST_CASE("A variable that one side alone assigns has a value for later readers only where that side ran", "[cond]") {
+  for (const bool use_resource : {false, true}) {
+    CAPTURE(use_resource);
+    Graph graph;
+    const Output on_true = placeholder(graph, DType::kBool, {});
+    const Variable v = variable(constant(graph, 1.0f), {.name = "v", .use_resource = use_resource});
+    const Output done = cond(
+        on_true, [&] { return assign(v, 2.0f).op(); }, [&] { return no_op(graph); });
+    const auto after = graph.control_dependencies({done.op()});
+    const Output read = (use_resource ? read_variable(v.ref()) : identity(v.ref())) * 10.0f;
+    for (const bool by_call : {false, true}) {
+      CAPTURE(by_call);
+      const auto ask = [&](Session& session, bool pred) {
+        return by_call ? session.prepare({read}, {on_true})({pred})[0].clone() : session.run(read, {{on_true, pred}});
+      };
+      Session session(graph);
+      const Error error = error_of([&] { ask(session, false); });
+      CHECK(error.code() == Code::kFailedPrecondition);
+      CHECK(says(error, "uninitialized variables: 'v'"));
+      CHECK_FALSE(session.is_initialized(v));
+      CHECK(ask(session, true).scalar<float>() == 20);
+      CHECK(ask(session, false).scalar<float>() == 20);  // from the run before
+    }
+  }
+}
+
+TEST_CASE("A variable that one side assigns is uninitialized where the other side reads it", "[cond]") {
+  Graph graph;
+  const Output on_true = placeholder(graph, DType::kBool, {});
+  const Variable v = variable(constant(graph, 1.0f), {.name = "v"});
+  const Output y = cond(
+      on_true, [&] { return assign(v, 2.0f) * 1.0f; }, [&] { return identity(v.ref()) * 10.0f; });
+  Session session(graph);
+  const Error error = error_of([&] { session.run(y, {{on_true, false}}); });
+  CHECK(error.code() == Code::kFailedPrecondition);
+  CHECK(says(error, "'v'"));
+  CHECK(session.run(y, {{on_true, true}}).scalar<float>() == 2);
+  CHECK(session.run(y, {{on_true, false}}).scalar<float>() == 20);
+}
+
+TEST_CASE("A fetched variable that the side not taken assigns is uninitialized", "[cond]") {
+  Graph graph;
+  const Output on_true = placeholder(graph, DType::kBool, {});
+  const Variable v = variable(constant(graph, 1.0f), {.name = "v"});
+  const Output done = cond(
+      on_true, [&] { return assign(v, 2.0f).op(); }, [&] { return no_op(graph); });
+  Session session(graph);
+  CHECK(says(error_of([&] { session.run({done, v}, {{on_true, false}}); }), "'v'"));
+  session.run(done, {{on_true, true}});
+  CHECK(session.run(v).scalar<float>() == 2);
+}
+
 }  // namespace
 }  // namespace cairn
