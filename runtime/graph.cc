@@ -44,8 +44,9 @@ Graph::Graph() : epoch_(next_epoch()), names_(std::make_unique<internal::NameTab
 Graph::~Graph() = default;
 
 void Graph::reset() {
+  epoch_ = next_epoch();  // first, or runs that begin without a pause would keep this waiting
+  std::unique_lock runs(runs_mutex_);
   std::unique_lock lock(mutex_);
-  epoch_ = next_epoch();
   collections_.clear();
   ++collections_revision_;
   {
@@ -382,7 +383,7 @@ std::string Graph::unique_name(std::string_view wish, bool mark) {
 
 // What was in force when a graph was reset does not come back.
 Scope Graph::undo_later(std::string name, std::function<void()> undo) {
-  return Scope(std::move(name), [this, epoch = epoch_, undo = std::move(undo)] {
+  return Scope(std::move(name), [this, epoch = epoch(), undo = std::move(undo)] {
     if (epoch_ == epoch) undo();
   });
 }
@@ -523,8 +524,17 @@ std::optional<T> item_as(const CollectionItem& item) {
 
 }  // namespace
 
+// Why there is no item in a collection.
+std::string Graph::absence(std::string_view key, std::string_view scope) const {
+  if (!items(key).empty()) return str_cat("no item of collection '", key, "' has a name that begins with '", scope, "'");
+  std::vector<std::string> close = nearest_names(key, collection_keys());
+  for (std::string& name : close) name = "'" + name + "'";
+  return str_cat("there is no collection '", key, "'",
+                 close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
+}
+
 template <class T>
-std::vector<T> Graph::collection(std::string_view key, std::string_view scope) const {
+Collected<T> Graph::collection(std::string_view key, std::string_view scope) const {
   static constexpr const char* kKinds[] = {
       "a tensor",   "an operation", "a variable", "bytes",
       "an integer", "a float",      "an Any",     "a name that no node of the graph has"};
@@ -539,15 +549,16 @@ std::vector<T> Graph::collection(std::string_view key, std::string_view scope) c
     }
     all.push_back(*wanted);
   }
-  return all;
+  std::string what = all.empty() ? absence(key, scope) : str_cat("collection '", key, "'");
+  return {std::move(all), std::move(what)};
 }
 
-template std::vector<Output> Graph::collection(std::string_view, std::string_view) const;
-template std::vector<Operation> Graph::collection(std::string_view, std::string_view) const;
-template std::vector<Variable> Graph::collection(std::string_view, std::string_view) const;
-template std::vector<std::string> Graph::collection(std::string_view, std::string_view) const;
-template std::vector<int64_t> Graph::collection(std::string_view, std::string_view) const;
-template std::vector<float> Graph::collection(std::string_view, std::string_view) const;
-template std::vector<AnyItem> Graph::collection(std::string_view, std::string_view) const;
+template Collected<Output> Graph::collection(std::string_view, std::string_view) const;
+template Collected<Operation> Graph::collection(std::string_view, std::string_view) const;
+template Collected<Variable> Graph::collection(std::string_view, std::string_view) const;
+template Collected<std::string> Graph::collection(std::string_view, std::string_view) const;
+template Collected<int64_t> Graph::collection(std::string_view, std::string_view) const;
+template Collected<float> Graph::collection(std::string_view, std::string_view) const;
+template Collected<AnyItem> Graph::collection(std::string_view, std::string_view) const;
 
 }  // namespace cairn

@@ -15,6 +15,7 @@
 // Threads: one thread at a time may build; sessions may run, and make plans, while it does.
 #pragma once
 
+#include <atomic>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -30,6 +31,7 @@
 #include <variant>
 #include <vector>
 
+#include "runtime/collected.h"
 #include "runtime/node.h"
 #include "runtime/variable.h"
 
@@ -160,7 +162,7 @@ class Graph {
   Graph& operator=(const Graph&) = delete;
 
   // Forgets all nodes, collections, names and seeds: tf.reset_default_graph(). Handles into it and sessions on it throw
-  // FailedPrecondition from then on.
+  // FailedPrecondition from then on. Runs of other threads are waited for; those that begin meanwhile are refused.
   void reset();
 
   // ---- nodes -------------------------------------------------------------------------------------------------------
@@ -241,11 +243,12 @@ class Graph {
   uint64_t collections_revision() const { return collections_revision_; }
   // The items as T (Output, Operation, Variable, std::string, int64_t, float, AnyItem); of those with a name only the
   // ones that begin with `scope`. A Variable is also an Output, its value; an Output also an Operation, the one that
-  // gives it. Throws InvalidArgument when an item is of another kind, saying which.
+  // gives it. No items where there is no such collection; taking the first of none throws NotFound (see Collected).
+  // Throws InvalidArgument when an item is of another kind, saying which.
   template <class T>
-  std::vector<T> collection(std::string_view key, std::string_view scope = "") const;
-  std::vector<Variable> variables() const { return collection<Variable>(GraphKeys::kGlobalVariables); }
-  std::vector<Variable> trainable_variables() const { return collection<Variable>(GraphKeys::kTrainableVariables); }
+  Collected<T> collection(std::string_view key, std::string_view scope = "") const;
+  Collected<Variable> variables() const { return collection<Variable>(GraphKeys::kGlobalVariables); }
+  Collected<Variable> trainable_variables() const { return collection<Variable>(GraphKeys::kTrainableVariables); }
 
   // ---- versions, functions: carried from file to file --------------------------------------------------------------
 
@@ -263,6 +266,8 @@ class Graph {
   Operation handle(const Node& node) const { return Operation(const_cast<Graph*>(this), &node, epoch_); }
   Output handle(Endpoint e) const { return Output(const_cast<Graph*>(this), e.node, e.index, epoch_); }
   std::shared_mutex& mutex() const { return mutex_; }
+  // Held, together, by whatever of a session looks at nodes; alone by reset().
+  std::shared_mutex& runs_mutex() const { return runs_mutex_; }
 
  private:
   struct ControlScope {
@@ -281,9 +286,11 @@ class Graph {
   std::optional<Tensor> known_static_value(Endpoint e) const;
   void compute_static_values(const Node& node) const;
   std::vector<std::string> names_like(std::string_view name) const;
+  std::string absence(std::string_view key, std::string_view scope) const;
 
   mutable std::shared_mutex mutex_;  // guards nodes_ and names_ against plans being made while the graph grows
-  uint64_t epoch_;
+  mutable std::shared_mutex runs_mutex_;
+  std::atomic<uint64_t> epoch_;
   std::vector<std::unique_ptr<Node>> nodes_;
   std::unique_ptr<internal::NameTable> names_;
   std::unordered_map<const OpDef*, std::unique_ptr<Op>> parsed_;

@@ -145,10 +145,12 @@ Session::Session(Graph& graph, const SessionOptions& options)
 
 Session::~Session() = default;
 
-void Session::check_graph() const {
+std::shared_lock<std::shared_mutex> Session::hold_graph() const {
+  std::shared_lock lock(graph_.runs_mutex());
   if (graph_.epoch() != epoch_) {
     fail(Code::kFailedPrecondition, "the session's graph was reset; make a new Session for what the graph holds now");
   }
+  return lock;
 }
 
 Endpoint Session::resolve(const Target& target, std::string_view what) const {
@@ -246,7 +248,7 @@ void feed(Frame& frame, size_t i, const Endpoint& where, const FeedValue& value)
 
 std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const Feeds& feeds,
                                      const std::vector<Target>& targets) {
-  check_graph();
+  const auto held = hold_graph();
   PlanKey key;
   for (const Target& fetch : fetches) key.fetches.push_back(resolve(fetch, "run"));
   for (const Target& target : targets) key.targets.push_back(resolve(target, "run").node);
@@ -264,7 +266,7 @@ std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const F
 }
 
 void Session::run_or_undo(const std::vector<Target>& targets, Feeds feeds, RunState shared) {
-  check_graph();
+  const auto held = hold_graph();
   PlanKey key;
   for (const Target& target : targets) key.targets.push_back(resolve(target, "run_or_undo").node);
   for (const Feed& feed : feeds) key.feeds.push_back(resolve_tensor(feed.target, "feed"));
@@ -298,7 +300,7 @@ std::unique_ptr<Frame> Session::frame_for(const PlanKey& key, std::shared_ptr<Ca
 
 Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Target>& feeds,
                       const std::vector<Target>& targets) {
-  check_graph();
+  const auto held = hold_graph();
   PlanKey key;
   for (const Target& fetch : fetches) key.fetches.push_back(resolve(fetch, "prepare"));
   for (const Target& target : targets) key.targets.push_back(resolve(target, "prepare").node);
@@ -313,8 +315,8 @@ Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Targ
 }
 
 std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
-  if (!session_) fail(Code::kFailedPrecondition, "an empty Call was called; Session::prepare makes one");
-  session_->check_graph();
+  if (!frame_) fail(Code::kFailedPrecondition, "an empty Call was called; Session::prepare makes one");
+  const auto held = session_->hold_graph();
   if (feeds.size() != feeds_.size()) {
     fail(Code::kInvalidArgument, "this call takes ", feeds_.size(), " values to feed, got ", feeds.size());
   }
@@ -341,7 +343,7 @@ size_t Session::num_plans() const {
 // ---- values -------------------------------------------------------------------------------------------------------
 
 Tensor Session::value(const Variable& variable) {
-  check_graph();
+  const auto held = hold_graph();
   graph_.check_owns(variable.ref(), "value");
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
@@ -350,7 +352,11 @@ Tensor Session::value(const Variable& variable) {
 }
 
 bool Session::is_initialized(const Variable& variable) {
-  check_graph();
+  const auto held = hold_graph();
+  return has_value(variable);
+}
+
+bool Session::has_value(const Variable& variable) const {
   graph_.check_owns(variable.ref(), "is_initialized");
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
@@ -360,7 +366,7 @@ bool Session::is_initialized(const Variable& variable) {
 void Session::set_value(const Variable& variable, const Tensor& value) { set_values({{variable, value}}); }
 
 void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values) {
-  check_graph();
+  const auto held = hold_graph();
   std::vector<std::string> wrong;
   for (const auto& [variable, value] : values) {
     graph_.check_owns(variable.ref(), "set_values");
@@ -379,7 +385,7 @@ void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values)
 }
 
 SessionSnapshot Session::snapshot() {
-  check_graph();
+  const auto held = hold_graph();
   SessionSnapshot snapshot;
   std::shared_lock values(state_->values_mutex);
   std::lock_guard lock(state_->resources_mutex);
@@ -388,7 +394,7 @@ SessionSnapshot Session::snapshot() {
 }
 
 void Session::load(const SessionSnapshot& snapshot) {
-  check_graph();
+  const auto held = hold_graph();
   std::unique_lock values(state_->values_mutex);
   std::lock_guard lock(state_->resources_mutex);
   for (const auto& [key, state] : state_->variables) {
@@ -402,10 +408,11 @@ void Session::load(const SessionSnapshot& snapshot) {
 }
 
 std::vector<std::string> Session::uninitialized_variables() {
+  const auto held = hold_graph();
   std::vector<std::string> names;
   for (const char* key : {GraphKeys::kGlobalVariables, GraphKeys::kLocalVariables}) {
     for (const Variable& variable : graph_.collection<Variable>(key)) {
-      if (!is_initialized(variable)) names.push_back(variable.name());
+      if (!has_value(variable)) names.push_back(variable.name());
     }
   }
   return names;

@@ -19,6 +19,7 @@
 
 #include <map>
 #include <memory>
+#include <shared_mutex>
 #include <span>
 #include <string>
 #include <string_view>
@@ -86,13 +87,16 @@ class SessionSnapshot {
 };
 
 // A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the first time, allocates
-// nothing. For one thread at a time; make one for each thread (a copy is not another one). The session must outlive it.
+// nothing. For one thread at a time; make one for each thread. It is moved, not copied: what was moved from is empty, and
+// to call that throws FailedPrecondition, as after the graph's reset(). The session must outlive it.
 //
 //   Call step = session.prepare({loss}, {x, y}, {train_op});
 //   for (…) float l = step({images, labels})[0].scalar<float>();
 class Call {
  public:
   Call() = default;
+  Call(Call&&) = default;
+  Call& operator=(Call&&) = default;
   // Values in the order of prepare()'s `feeds`. The results are valid until the next call. Throws as Session::run.
   std::span<const Tensor> operator()(std::span<const Tensor> feeds);
   std::span<const Tensor> operator()(std::initializer_list<Tensor> feeds) {
@@ -170,7 +174,9 @@ class Session {
  private:
   friend class KernelSetup;
   friend class Call;
-  void check_graph() const;
+  // That the graph is still the session's, and stays so while what is returned is held.
+  [[nodiscard]] std::shared_lock<std::shared_mutex> hold_graph() const;
+  bool has_value(const Variable& variable) const;
   // What a target names: an endpoint, or (index -1) an operation.
   Endpoint resolve(const Target& target, std::string_view what) const;
   Endpoint resolve_tensor(const Target& target, std::string_view what) const;

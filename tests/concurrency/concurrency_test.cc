@@ -276,4 +276,37 @@ TEST_CASE("One reader of a checkpoint serves many threads", "[concurrency]") {
         }) == None{});
 }
 
+TEST_CASE("A graph is reset while others run it: what runs is waited for, what begins then is refused",
+          "[concurrency]") {
+  for (int round = 0; round < 5; ++round) {
+    Graph graph;
+    std::optional<Model> model(graph);
+    const Output sum = reduce_sum(model->a.value());
+    Session session(graph, {.threads = 2});
+    session.run(model->init);
+    std::atomic<int> ran{0};
+    const auto errors = in_threads(5, [&](int i) {
+      if (i == 0) {
+        while (ran < 8) std::this_thread::yield();
+        graph.reset();
+        constant(graph, 1.0f);  // the graph is as new at once
+        return;
+      }
+      Call call = i == 1 ? session.prepare({sum}) : Call();
+      const Error refused = error_of([&] {
+        while (true) {
+          if (i == 1) call();
+          if (i == 2) session.run(model->step);
+          if (i == 3) (void)session.value(model->b);
+          if (i == 4) session.run({sum, model->a}, {}, {model->step});
+          ++ran;
+        }
+      });
+      expect(refused.code() == Code::kFailedPrecondition && says(refused, "reset"), refused.what());
+    });
+    CHECK(errors == None{});
+    CHECK(graph.num_nodes() == 1);
+  }
+}
+
 }  // namespace cairn

@@ -76,3 +76,43 @@ TEST_CASE("A cleared collection is gone", "[runtime][collections]") {
   graph.clear_collection("c");
   CHECK(graph.collection_keys().empty());
 }
+
+TEST_CASE("An item of a collection that nobody has is refused, with its key and those like it",
+          "[runtime][collections]") {
+  Graph graph;
+  const Output x = constant(graph, 1.0f, {.name = "x"});
+  graph.add_to_collection("train_op", x.op());
+  graph.add_to_collection("losses", x);
+  const Error error = error_of([&] { (void)graph.collection<Operation>("trainop")[0]; });
+  CHECK(error.code() == Code::kNotFound);
+  CHECK(says(error, "there is no collection 'trainop'; did you mean 'train_op'?"));
+  CHECK(says(error_of([&] { (void)graph.variables()[0]; }), "there is no collection 'variables'"));
+  CHECK(says(error_of([&] { (void)graph.collection<Output>("losses", "scope/").front(); }),
+             "no item of collection 'losses' has a name that begins with 'scope/'"));
+  const auto ops = graph.collection<Operation>("train_op");
+  const Error behind = error_of([&] { (void)ops[1]; });
+  CHECK(behind.code() == Code::kNotFound);
+  CHECK(says(behind, "item 1 was asked for: collection 'train_op' has 1 item"));
+  CHECK(error_of([&] { (void)ops.at(7); }).code() == Code::kNotFound);
+  CHECK(error_of([&] { (void)graph.collection<float>("none").back(); }).code() == Code::kNotFound);
+}
+
+TEST_CASE("What a collection holds is read as a vector is, and becomes one", "[runtime][collections]") {
+  Graph graph;
+  for (const int64_t value : {3, 4, 5}) graph.add_to_collection("c", value);
+  const auto items = graph.collection<int64_t>("c");
+  graph.add_to_collection("c", int64_t{6});
+  CHECK(items.size() == 3);
+  CHECK_FALSE(items.empty());
+  CHECK(items.front() == 3);
+  CHECK(items[1] == 4);
+  CHECK(items.back() == 5);
+  CHECK(std::vector<int64_t>(items.begin(), items.end()) == std::vector<int64_t>{3, 4, 5});
+  CHECK(std::span<const int64_t>(items).size() == 3);
+  const std::vector<int64_t> copied = items, moved = graph.collection<int64_t>("c");
+  CHECK(items == copied);
+  CHECK(moved == std::vector<int64_t>{3, 4, 5, 6});
+  int64_t sum = 0;
+  for (const int64_t value : items) sum += value;
+  CHECK(sum == 12);
+}

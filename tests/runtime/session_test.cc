@@ -304,6 +304,23 @@ TEST_CASE("Fetched tensors are the caller's to write to", "[runtime][session][me
   CHECK(graph.static_value(c).str() == "[1. 2.]");
 }
 
+TEST_CASE("A Call is moved and never shared; what it was moved from is empty", "[runtime][session][prepare]") {
+  static_assert(!std::is_copy_constructible_v<Call> && !std::is_copy_assignable_v<Call>);
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {1});
+  Session session(graph);
+  Call first = session.prepare({test::add(x, x)}, {x});
+  first({Tensor::vector<float>({1})});
+  Call second = std::move(first);
+  CHECK(second({Tensor::vector<float>({2})})[0].data<float>()[0] == 4);
+  const Error error = error_of([&] { first({Tensor::vector<float>({1})}); });  // NOLINT: what happens then is the point
+  CHECK(error.code() == Code::kFailedPrecondition);
+  CHECK(says(error, "an empty Call"));
+  CHECK(first.allocations() == 0);
+  first = std::move(second);
+  CHECK(first({Tensor::vector<float>({3})})[0].data<float>()[0] == 6);
+}
+
 // ---- growing, resetting, several ----------------------------------------------------------------------------------
 
 TEST_CASE("A graph may grow after its session was made", "[runtime][session]") {
