@@ -1,0 +1,288 @@
+#!/usr/bin/env python3
+"""Plants small faults, one at a time, and says which of them no test notices.
+
+    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--seconds T]
+
+ROOM is runtime, ops, persist or tools; without it places are drawn from all four. Everything happens in
+build-mutants/: a copy of the tree, and a build of it. A mutant is one line changed in one .cc file; that file is
+compiled, and the test programs of its room and of the rooms above are linked and run, one after the other, until one
+fails, crashes or takes five times as long as it does without a mutant. Changes that do not compile do not count, others
+are drawn for them. The same seed draws the same places from the same tree.
+
+The last line is `R of N noticed, S survived, seed X`; what survived stands above it, file and line, before and after.
+"""
+import argparse
+import collections
+import fnmatch
+import os
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+SCRATCH = os.path.join(TOP, "build-mutants")
+TREE, BUILD = os.path.join(SCRATCH, "tree"), os.path.join(SCRATCH, "build")
+
+# The programs that are run for a room's mutants, those that are likeliest to notice first.
+PROGRAMS = {
+    "runtime": ["runtime_tests", "ops_tests", "concurrency_tests", "persist_tests", "tools_tests"],
+    "ops": ["ops_tests", "persist_tests", "fuzz_tests", "samples_tests", "tools_tests"],
+    "persist": ["persist_tests", "concurrency_tests", "fuzz_tests", "tools_tests", "samples_tests"],
+    "tools": ["tools_tests"],
+}
+
+Mutant = collections.namedtuple("Mutant", "file line kind before after")
+
+
+# ---- places ---------------------------------------------------------------------------------------------------------
+
+OPERAND = r"(?<![\w.>])[A-Za-z_]\w*(?:(?:\.|->)\w+|\[\w+\]|\(\))*"
+
+
+def replacements(pattern, make):
+    def find(code):
+        for match in re.finditer(pattern, code):
+            for new in make(match):
+                yield match.start(), match.end(), new
+    return find
+
+
+def balanced(code, opening):
+    """The index behind the parenthesis that closes the one at `opening`, or None."""
+    depth = 0
+    for i in range(opening, len(code)):
+        depth += {"(": 1, ")": -1}.get(code[i], 0)
+        if depth == 0:
+            return i + 1
+    return None
+
+
+def conditions(code):
+    for match in re.finditer(r"\b(?:if|while) \(", code):
+        end = balanced(code, match.end() - 1)
+        if end and ";" not in code[match.end():end] and "while" not in match.group():
+            condition = code[match.end():end - 1]
+            if not re.match(r"(?:const |auto |std::)", condition):
+                yield match.end(), end - 1, "false"
+                yield match.end(), end - 1, "true"
+    for match in re.finditer(r" (&&|\|\|) ", code):
+        yield match.start(1), match.end(1), "||" if match.group(1) == "&&" else "&&"
+    for match in re.finditer(r"!(?=[\w(])(?!=)", code):
+        yield match.start(), match.end(), ""
+
+
+def statements(pattern):
+    def find(code):
+        match = re.match(r"(\s*)(" + pattern + r")\s*$", code)
+        if match:
+            yield match.start(2), match.end(2), ";"
+    return find
+
+
+FLIPPED = {"<": ["<=", ">"], "<=": ["<"], ">": [">=", "<"], ">=": [">"], "==": ["!="], "!=": ["=="]}
+KINDS = {
+    "comparison": replacements(r"(?<= )(?:[<>]=?|[=!]=)(?= )", lambda m: FLIPPED[m.group()]),
+    "off by one": replacements(
+        r" [+-] 1\b(?![.\w'])|(?<![\w.'])[01](?![\w.'xX])",
+        lambda m: [""] if len(m.group()) > 1 else ["1"] if m.group() == "0" else ["0", "2"]),
+    "condition": conditions,
+    "operands": lambda code: [
+        *replacements(rf"({OPERAND}) ([-/%]) ({OPERAND})", lambda m: [f"{m[3]} {m[2]} {m[1]}"])(code),
+        *replacements(r"(?<=[\w)\]] )[+*-](?= [\w(])", lambda m: ["-" if m[0] == "+" else "+"])(code),
+        *replacements(r"std::(?:min|max)\b", lambda m: ["std::max" if "min" in m[0] else "std::min"])(code),
+    ],
+    "sync": statements(r"[^=]*\b(?:sync\w*|fsync|flush|notify_\w+)\([^;]*\);"),
+    "reset": statements(r"\w[\w.\[\]>-]* = (?:0|false|true|nullptr|\{\}|-1|\w+\(\));|[\w.>-]+(?:\.|->)(?:clear|reset)\(\);"),
+    "call": statements(r"\w[\w.:>\[\]-]*\([^;{}]*\);"),
+    "constant": replacements(r"\b(?:true|false)\b", lambda m: ["false" if m[0] == "true" else "true"]),
+}
+
+
+def masked(line):
+    """The line with its texts, characters and comment blanked, as long as it was."""
+    line = re.sub(r'"(?:\\.|[^"\\])*"|\'(?:\\.|[^\'\\])\'', lambda m: '"' + "_" * (len(m[0]) - 2) + '"', line)
+    return re.sub(r"//.*", lambda m: " " * len(m[0]), line)
+
+
+def is_code(code):
+    return bool(code.strip()) and not re.match(
+        r"\s*(?:#|using |template|namespace|static_assert|class |struct |enum |return false_alarm)", code)
+
+
+def mutants_of(path):
+    with open(os.path.join(TREE, path), encoding="utf-8") as file:
+        lines = file.read().split("\n")
+    for number, line in enumerate(lines, 1):
+        code = masked(line)
+        if not is_code(code):
+            continue
+        for kind, find in KINDS.items():
+            for begin, end, new in find(code):
+                after = line[:begin] + new + line[end:]
+                if after != line:
+                    yield Mutant(path, number, kind, line, after)
+
+
+def draw(rooms, only, seed):
+    """Places without end, or until there are none: a kind first, so that the rare ones come up too."""
+    places = collections.defaultdict(list)
+    for path in tracked():
+        if path.split("/")[0] in rooms and path.endswith(".cc") and fnmatch.fnmatch(path, only):
+            for mutant in mutants_of(path):
+                places[mutant.kind].append(mutant)
+    chance = random.Random(seed)
+    used = set()
+    while places:
+        kind = chance.choice(sorted(places))
+        mutant = places[kind].pop(chance.randrange(len(places[kind])))
+        if not places[kind]:
+            del places[kind]
+        if (mutant.file, mutant.line) not in used:
+            used.add((mutant.file, mutant.line))
+            yield mutant
+
+
+# ---- the copy, its build and its tests ------------------------------------------------------------------------------
+
+def tracked():
+    listed = subprocess.run(["git", "-C", TOP, "ls-files", "-co", "--exclude-standard"], check=True,
+                            capture_output=True, text=True)
+    return sorted(listed.stdout.split("\n")[:-1])
+
+
+def write_if_other(path, content):
+    if os.path.exists(path):
+        with open(path, "rb") as file:
+            if file.read() == content:
+                return
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)
+
+
+def copy_tree():
+    wanted = [path for path in tracked() if os.path.isfile(os.path.join(TOP, path))]
+    for path in wanted:
+        with open(os.path.join(TOP, path), "rb") as file:
+            write_if_other(os.path.join(TREE, path), file.read())
+        os.chmod(os.path.join(TREE, path), os.stat(os.path.join(TOP, path)).st_mode)
+    for folder, _, names in os.walk(TREE):
+        for name in names:
+            path = os.path.relpath(os.path.join(folder, name), TREE)
+            if path not in set(wanted) and not path.startswith("."):
+                os.remove(os.path.join(TREE, path))
+
+
+def configure(options):
+    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
+        environment = dict(os.environ, CC="clang", CXX="clang++")
+        if subprocess.run(["which", "ld.lld"], capture_output=True).returncode == 0:
+            environment.update(CC_LD="lld", CXX_LD="lld")
+        subprocess.run(["meson", "setup", BUILD, TREE, "-Dbuildtype=plain", "-Doptimization=0", "-Ddebug=false",
+                        "-Dcpu=baseline", "-Dbench=false", "-Dsamples=true", *options], check=True,
+                       env=environment, stdout=sys.stderr)
+
+
+def build(*targets):
+    return subprocess.run(["nice", "ninja", "-C", BUILD, *targets], capture_output=True, text=True)
+
+
+def run(program, seconds):
+    """Whether the program ended well within that time, and how long it took. It is ended with all that it started."""
+    begin = time.monotonic()
+    where = os.path.join(SCRATCH, "work")
+    os.makedirs(where, exist_ok=True)
+    running = subprocess.Popen([os.path.join(BUILD, "tests", program), "--abort"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=where,
+                               start_new_session=True)
+    try:
+        well = running.wait(timeout=seconds) == 0
+        how = "" if well else program
+    except subprocess.TimeoutExpired:
+        well, how = False, program + ", which does not end"
+    try:
+        os.killpg(running.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass
+    running.wait()
+    return well, how, time.monotonic() - begin
+
+
+def noticed_by(mutant, limits):
+    """The program that notices it, None where none does, "" where it does not compile."""
+    path = os.path.join(TREE, mutant.file)
+    with open(path, encoding="utf-8") as file:
+        whole = file.read()
+    lines = whole.split("\n")
+    lines[mutant.line - 1] = mutant.after
+    try:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write("\n".join(lines))
+        for program in PROGRAMS[mutant.file.split("/")[0]]:
+            targets = ["tests/" + program] + (["tools/cairn"] if program == "tools_tests" else [])
+            if build(*targets).returncode != 0:
+                return ""
+            well, how, _ = run(program, limits[program])
+            if not well:
+                return how
+        return None
+    finally:
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(whole)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="./dev test --mutants", description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("count", type=int)
+    parser.add_argument("room", nargs="?", choices=sorted(PROGRAMS))
+    parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10000))
+    parser.add_argument("--only", default="*", help="files, as a pattern: runtime/internal/*")
+    parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after so long")
+    parser.add_argument("--list", action="store_true", help="show the places and change nothing")
+    parser.add_argument("-D", dest="options", action="append", default=[], help="an option for Meson")
+    arguments = parser.parse_args()
+    rooms = [arguments.room] if arguments.room else sorted(PROGRAMS)
+
+    copy_tree()
+    places = draw(rooms, arguments.only, arguments.seed)
+    if arguments.list:
+        for _, mutant in zip(range(arguments.count), places):
+            print(f"{mutant.file}:{mutant.line}: {mutant.kind}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
+        return 0
+    configure(["-D" + option for option in arguments.options])
+    programs = sorted({program for room in rooms for program in PROGRAMS[room]})
+    built = build(*("tests/" + program for program in programs), "tools/cairn")
+    if built.returncode != 0:
+        sys.exit(built.stdout[-4000:])
+    limits = {}
+    for program in programs:
+        well, how, seconds = run(program, 1800)
+        if not well:
+            sys.exit(f"without any mutant {how} fails")
+        limits[program] = 20 + 5 * seconds
+
+    begin, noticed, survivors, others = time.monotonic(), 0, [], 0
+    for mutant in places:
+        if noticed + len(survivors) >= arguments.count or time.monotonic() - begin > arguments.seconds:
+            break
+        by = noticed_by(mutant, limits)
+        others += by == ""
+        if by is None:
+            survivors.append(mutant)
+        noticed += bool(by)
+        says = "SURVIVED" if by is None else by or "does not compile"
+        print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {says}", flush=True)
+    print()
+    for mutant in survivors:
+        print(f"{mutant.file}:{mutant.line}: {mutant.kind}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
+    print(f"\n{noticed} of {noticed + len(survivors)} noticed, {len(survivors)} survived, seed {arguments.seed}"
+          f" ({', '.join(rooms)}; {others} more did not compile)")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
