@@ -15,11 +15,10 @@ namespace {
 namespace proto = google::protobuf;
 using Field = proto::FieldDescriptor;
 
-constexpr uint64_t kPointer = 16;  // to an object of a list, which may be twice as long as it is full
-constexpr uint64_t kString = 40;
-constexpr uint64_t kNumber = 16;
-constexpr uint64_t kUnknown = 40;
-constexpr uint64_t kNodeOfGraph = 600;  // beside its message
+// A graph's message is copied once while it is imported, and a list may be twice as long as it is full.
+constexpr uint64_t kCopies = 2;
+constexpr uint64_t kPointer = 16, kString = 40, kNumber = 8, kUnknown = 32;
+constexpr uint64_t kNodeOfGraph = 400;  // beside its message
 
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
@@ -33,12 +32,12 @@ class Cost {
       const auto tag = take_varint<uint32_t>(bytes);
       if (!tag) return false;
       const Field* field = type->FindFieldByNumber(static_cast<int>(*tag >> 3));
-      total += field ? 0 : kUnknown;
+      total += field ? 0 : kCopies * kUnknown;
       uint64_t length = 0;
       switch (*tag & 7) {
         case kVarint:
           if (!take_varint(bytes)) return false;
-          if (field && field->is_repeated()) total += kNumber;
+          if (field && field->is_repeated()) total += kCopies * kNumber;
           continue;
         case kFixed64:
         case kFixed32:
@@ -63,19 +62,19 @@ class Cost {
  private:
   bool add_bytes(std::string_view bytes, const Field& field, int depth) {
     if (const auto* inside = field.message_type()) {
-      total += kPointer + size_of(inside);
+      total += kCopies * kPointer + size_of(inside);
       return depth < kMaxNesting && add(bytes, inside, depth + 1);
     }
     const bool text = field.cpp_type() == Field::CPPTYPE_STRING;
     // Packed numbers take a byte or more each.
-    total += text ? kString + bytes.size() : bytes.size() * kNumber;
+    total += kCopies * (text ? kString + bytes.size() : bytes.size() * kNumber);
     return true;
   }
 
   uint64_t size_of(const proto::Descriptor* type) {
     const auto [at, is_new] = sizes_.try_emplace(type, 0);
     if (is_new) {
-      at->second = proto::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong();
+      at->second = kCopies * proto::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong();
       if (type == pb::NodeDef::descriptor()) at->second += kNodeOfGraph;
     }
     return at->second;
@@ -93,8 +92,8 @@ uint64_t memory_of_message(std::string_view bytes, const proto::Descriptor* type
 }
 
 void check_message_cost(std::string_view bytes, const proto::Descriptor* type, uint64_t size) {
-  // A graph is read and then copied, which may take 64 MB and 50 times the file.
-  constexpr uint64_t kFree = uint64_t{24} << 20, kPerByte = 20, kSmall = uint64_t{64} << 10;
+  // Less than the 64 MB and 50 bytes per byte that looking at the whole file may take.
+  constexpr uint64_t kFree = uint64_t{48} << 20, kPerByte = 40, kSmall = uint64_t{64} << 10;
   if (bytes.size() <= kSmall) return;
   const uint64_t memory = memory_of_message(bytes, type);
   if (memory <= kFree + kPerByte * size) return;

@@ -135,8 +135,8 @@ TEST_CASE("A bundle that counts more data files than there are costs what its by
   }
 }
 
-TEST_CASE("A tensor of a hundred thousand slices costs what its bytes do", "[hostile]") {
-  constexpr int kSlices = 100'000;
+TEST_CASE("A tensor of very many slices costs what its bytes do", "[hostile]") {
+  constexpr int kSlices = 30'000;
   for (const char* kind :
        {"of a scalar", "that lie side by side", "that are the same", "of no elements", "in a cube"}) {
     const std::string what = kind;
@@ -144,7 +144,7 @@ TEST_CASE("A tensor of a hundred thousand slices costs what its bytes do", "[hos
     std::map<std::string, std::string> items;
     pb::BundleEntryProto entry = what == "of a scalar"      ? entry_of({})
                                  : what == "of no elements" ? entry_of({0, kSlices})
-                                 : what == "in a cube"      ? entry_of({47, 47, 47})
+                                 : what == "in a cube"      ? entry_of({32, 32, 32})
                                                             : entry_of({1, kSlices});
     for (int i = 0; i < kSlices; ++i) {
       auto& slice = *entry.add_slices();
@@ -153,7 +153,7 @@ TEST_CASE("A tensor of a hundred thousand slices costs what its bytes do", "[hos
       if (what == "that lie side by side") add(0, 1), add(i, 1);
       if (what == "that are the same") add(0, 1), add(0, 1);
       if (what == "of no elements") add(0, 0), add(i, 1);
-      if (what == "in a cube") add(i % 47, 1), add(i / 47 % 47, 1), add(i / 47 / 47 % 47, 1);
+      if (what == "in a cube") add(i % 32, 1), add(i / 32 % 32, 1), add(i / 32 / 32, 1);
       const TensorSlice part(extents);
       pb::BundleEntryProto own = entry_of({}, what == "of no elements" ? 0 : 4);
       for (const Extent& e : extents) {
@@ -262,7 +262,7 @@ TEST_CASE("A V1 file that names a record again and again costs what its bytes do
   pb::SavedTensorSlices record;
   record.mutable_data()->set_name("W");
   record.mutable_data()->mutable_slice()->add_extent()->set_length(0);
-  items[slice_key("W", TensorSlice({{0, 0}}))] = record.SerializeAsString() + field(99, std::string(1 << 20, 'x'));
+  items[slice_key("W", TensorSlice(std::vector<Extent>{{0, 0}}))] = record.SerializeAsString() + field(99, std::string(1 << 20, 'x'));
   fs.set("/run/m", table_of(items));
   check_checkpoint("one record", fs);
   std::string metas = repeated(field(1, ""), 2'000'000);

@@ -520,8 +520,8 @@ TEST_CASE("A tensor is read in pieces of any size, and its checksum is verified 
   {
     BundleWriter writer(fs, "run/m");
     writer.add("W", values);
-    writer.add_slice("P", {2, 2}, TensorSlice({{0, 1}, {0, 2}}), Tensor::matrix<float>({{1, 2}}));
-    writer.add_slice("P", {2, 2}, TensorSlice({{1, 1}, {0, 2}}), Tensor::matrix<float>({{3, 4}}));
+    writer.add_slice("P", {2, 2}, TensorSlice::parse("0,1:0,2"), Tensor::matrix<float>({{1, 2}}));
+    writer.add_slice("P", {2, 2}, TensorSlice::parse("1,1:0,2"), Tensor::matrix<float>({{3, 4}}));
     writer.add("s", Tensor(std::string("text")));
     writer.add("none", Tensor::zeros(DType::kFloat, {0}));
     writer.finish();
