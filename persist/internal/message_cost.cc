@@ -17,7 +17,7 @@ using Field = proto::FieldDescriptor;
 
 // A graph's message is copied once while it is imported, and a list may be twice as long as it is full.
 constexpr uint64_t kCopies = 2;
-constexpr uint64_t kPointer = 16, kString = 40, kNumber = 8, kUnknown = 32;
+constexpr uint64_t kPointer = 16, kString = 40, kNumber = 8, kUnknown = 32, kMapEntry = 64;
 constexpr uint64_t kNodeOfGraph = 400;  // beside its message
 
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
@@ -74,7 +74,9 @@ class Cost {
   uint64_t size_of(const proto::Descriptor* type) {
     const auto [at, is_new] = sizes_.try_emplace(type, 0);
     if (is_new) {
-      at->second = kCopies * proto::MessageFactory::generated_factory()->GetPrototype(type)->SpaceUsedLong();
+      // Entries of maps are no messages in memory, and cannot be asked.
+      const auto* whole = type->map_key() ? nullptr : proto::MessageFactory::generated_factory()->GetPrototype(type);
+      at->second = kCopies * (whole ? whole->SpaceUsedLong() : kMapEntry);
       if (type == pb::NodeDef::descriptor()) at->second += kNodeOfGraph;
     }
     return at->second;
