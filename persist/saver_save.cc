@@ -36,11 +36,6 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path, c
   if (!fs.exists(directory) && !(above && above->is_directory)) {
     fail(Code::kNotFound, "Parent directory of ", job.checkpoint, " doesn't exist, can't save.");
   }
-  if (def_.version != CheckpointFormat::kV2 && !def_.sharded && fs.exists(bundle_index_path(job.checkpoint))) {
-    fail(Code::kFailedPrecondition, job.checkpoint,
-         ": there is a V2 checkpoint of this name, which readers would take ",
-         "for the V1 file that is to be written; give another name, or remove that one");
-  }
   if (options.write_meta_graph) job.meta = meta_graph_bytes(options.strip_default_attrs);
   return job;
 }

@@ -18,7 +18,7 @@ using Field = proto::FieldDescriptor;
 // A graph's message is copied once while it is imported, and a list may be twice as long as it is full.
 constexpr uint64_t kCopies = 2;
 constexpr uint64_t kPointer = 16, kString = 40, kNumber = 8, kUnknown = 32, kMapEntry = 64;
-constexpr uint64_t kNodeOfGraph = 400;  // beside its message
+constexpr uint64_t kNodeOfGraph = 600;  // beside its message
 
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 

@@ -122,6 +122,8 @@ TEST_CASE("A strict restore that does not fit tells everything in one error and 
         "  Key model/l2/W not found in checkpoint: graph float [2]; nearest: 'net/l2/W'\n"
         "  variable 'softmax/W': graph float [784,10], checkpoint float [784,20]\n"
         "  variable 'step': graph int64 [], checkpoint int32 []\n"
+        "  .convert_dtypes = true converts values that the other dtype holds exactly; .ignore_dtype = true leaves "
+        "variables of another dtype alone\n"
         "  in the checkpoint and not asked for: 'net/l1/W' and 'net/l2/W'\n"
         "  all 2 missing keys are found with .rename = \"s|^net/|model/|\"");
   for (const auto& [name, value] : initial) CHECK(bit_equal(m[name], value));

@@ -42,7 +42,7 @@ void check_refused(const Names& names, const std::string& why) {
 TEST_CASE("A meta graph that would have the name of the checkpoint's own files is refused", "[save_names]") {
   for (const char* suffix : {"index", "data-00000-of-00001", "data-00007-of-00009", "old.index"})
     check_refused({.options = {.meta_graph_suffix = suffix}}, "values of a checkpoint");
-  check_refused({.options = {.global_step = 3, .meta_graph_suffix = "index"}}, "'m-3.index'");
+  check_refused({.options = {.global_step = 3, .meta_graph_suffix = "index"}}, "values of a checkpoint");
   check_refused({.options = {.meta_graph_suffix = "a/b"}}, "must not contain path components");
   check_refused({.options = {.meta_graph_suffix = std::string("meta\0x", 6)}}, "zero byte");
 }
@@ -122,15 +122,4 @@ TEST_CASE("Copies are not given the name of a checkpoint's file or of the direct
     CHECK_THROWS_WITH(check_copy_paths(disk, "/run/m-1", to), Contains("cannot be called") && Contains(to));
   CHECK(disk.contents() == before);
   CHECK(check_copy_paths(disk, "/run/m-1", "/run/c") == "/run/m-1");
-}
-
-TEST_CASE("A V1 file is not written beside a V2 checkpoint of its name, which readers would prefer", "[save_names]") {
-  RunDisk disk;
-  SmallModel m(disk);
-  m.save(1);
-  const auto before = disk.contents();
-  Saver v1(m.graph, {.write_version = CheckpointFormat::kV1});
-  CHECK_THROWS_WITH(v1.save(m.session, "/run/m", {.global_step = 1}), Contains("V2 checkpoint of this name"));
-  CHECK(disk.contents() == before);
-  v1.save(m.session, "/run/m", {.global_step = 2});
 }

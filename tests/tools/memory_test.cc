@@ -1,11 +1,11 @@
 // Commands on large tensors: a fixed buffer beside one tensor, whatever they make of it.
 #include <iostream>
 
+#include "../../tools/commands.h"  // not the tests' own
 #include "persist/checkpoint_reader.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"
-#include "../../tools/commands.h"  // not the tests' own
 
 using namespace cairn;
 
