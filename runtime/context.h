@@ -23,7 +23,10 @@ class FileSystem;  // persist/file.h
 class Session;
 namespace internal {
 class Frame;
-}
+// Of the value at input i. Where the op that makes it does not tell (one that nobody describes, whose output is fed),
+// what the node's own attributes say.
+DType input_dtype(const Node& node, size_t i);
+}  // namespace internal
 
 // Throws Error: "MatMul 'layer1/logits' (mnist.cc:41): " + message.
 [[noreturn]] void fail_at(const Node& node, Code code, const std::string& message);
@@ -45,10 +48,7 @@ class ShapeContext : public AttrReader {
     const Endpoint& e = node_.inputs[static_cast<size_t>(i)];
     return e.node->output_shapes[static_cast<size_t>(e.index)];
   }
-  DType input_dtype(int i) const {
-    const Endpoint& e = node_.inputs[static_cast<size_t>(i)];
-    return base_dtype(e.node->output_dtypes[static_cast<size_t>(e.index)]);
-  }
+  DType input_dtype(int i) const { return internal::input_dtype(node_, static_cast<size_t>(i)); }
   // The value of input i where the graph alone decides it, else an invalid tensor.
   Tensor constant(int i) const;
   // The shape that the integer vector at input i denotes: its value where known, else a shape of unknown extents, of
@@ -116,10 +116,8 @@ class KernelSetup : public AttrReader {
   const Node& node() const { return node_; }
   int num_inputs() const { return static_cast<int>(node_.inputs.size()); }
   int num_outputs() const { return node_.num_outputs(); }
-  DType input_dtype(int i) const {  // of the value: never a reference type
-    const Endpoint& e = node_.inputs[static_cast<size_t>(i)];
-    return base_dtype(e.node->output_dtypes[static_cast<size_t>(e.index)]);
-  }
+  // Of the value: never a reference type.
+  DType input_dtype(int i) const { return internal::input_dtype(node_, static_cast<size_t>(i)); }
   DType output_dtype(int i) const { return base_dtype(node_.output_dtypes[static_cast<size_t>(i)]); }
   const Shape& input_shape(int i) const {
     const Endpoint& e = node_.inputs[static_cast<size_t>(i)];

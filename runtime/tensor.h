@@ -105,9 +105,7 @@ class Tensor {
   // No tensor at all: dtype kInvalid. What run() returns for an operation, and what moving leaves.
   Tensor() = default;
   // The same; reading it throws InvalidArgument with this text, which says what was run and what to fetch instead.
-  static Tensor none(std::string why) {
-    return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why))));
-  }
+  static Tensor none(std::string why) { return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why)))); }
   Tensor(const Tensor&) = default;
   Tensor& operator=(const Tensor&) = default;
   Tensor(Tensor&& other) noexcept

@@ -241,7 +241,8 @@ class Planner {
 
   static Tensor nothing_of(const Node& node) {
     return Tensor::none(str_cat("'", node.name, "' names an operation (", node.op->name, "), and running one gives no ",
-                                "value", node.num_outputs() == 0 ? "; it has no outputs" : "; its value is fetched as '",
+                                "value",
+                                node.num_outputs() == 0 ? "; it has no outputs" : "; its value is fetched as '",
                                 node.num_outputs() == 0 ? "" : node.name + ":0'"));
   }
 

@@ -187,6 +187,11 @@ DType expected_dtype(const Node& node, size_t i) {
   return DType::kInvalid;
 }
 
+DType input_dtype(const Node& node, size_t i) {
+  const DType told = base_dtype(input_dtype(node.inputs[i]));
+  return told == DType::kInvalid ? base_dtype(expected_dtype(node, i)) : told;
+}
+
 DType dtype_to_feed(const Graph& graph, const Output& output) {
   DType told = base_dtype(output.dtype());
   if (told != DType::kInvalid) return told;

@@ -155,7 +155,7 @@ TEST_CASE("The readers of an op that nobody describes tell in which dtype its te
   const auto ops = graph.import_nodes(
       {node("m", "Mystery"), node("a", "TestNegate", {"m"}), node("b", "Identity", {"m"}, kFloat),
        node("c", "Identity", {"m:1"}, ints), node("d", "Identity", {"m:2"}, ints), node("e", "TestNegate", {"m:2"}),
-       node("f", "Mystery", {"m:3"}), node("g", "Identity", {"a"}, kFloat)},
+       node("f", "Mystery", {"m:3"}), node("g", "Identity", {"a"}, kFloat), node("n", "Neg", {"m"}, kFloat)},
       known());
   const auto dtype = [&](const char* name) { return internal::dtype_to_feed(graph, graph.find(name)); };
   CHECK(dtype("m:0") == DType::kFloat);
@@ -165,6 +165,7 @@ TEST_CASE("The readers of an op that nobody describes tell in which dtype its te
   CHECK(dtype("a:0") == DType::kFloat);
   Session session(graph);
   CHECK(session.run("d:0", {{"m:2", int32_t{4}}}).scalar<int32_t>() == 4);
+  CHECK(session.run("n:0", {{"m:0", 4.0f}}).scalar<float>() == -4);  // a kernel chosen by its input
   CHECK(session.run("e:0", {{"m:2", 4.0f}}).scalar<float>() == -4);
   CHECK(says(error_of([&] { session.run("e:0", {{"m:2", int32_t{4}}}); }), "expects float, got int32"));
 }

@@ -438,12 +438,12 @@ TEST_CASE("Reading what an operation gave says which tensor to fetch instead", "
   Session session(graph);
   const Tensor none = session.run(logits.op().name());
   CHECK(!none.valid());
-  for (const Error& error :
-       {error_of([&] { none.scalar<float>(); }), error_of([&] { none.data<float>(); }),
-        error_of([&] { none.vec<float>(); }), error_of([&] { none.to_int64s(); }),
-        error_of([&] { none.reshaped({1}); }), error_of([&] { none.rows(0, 1); }),
-        error_of([&] { session.prepare({logits.op()})()[0].scalar<float>(); }),
-        error_of([&] { session.run({"logits", "logits:0"})[0].scalar<float>(); })}) {
+  for (const Error& error : {error_of([&] { none.scalar<float>(); }), error_of([&] { none.data<float>(); }),
+                             error_of([&] { none.vec<float>(); }), error_of([&] { none.to_int64s(); }),
+                             error_of([&] { none.reshaped({1}); }), error_of([&] { none.rows(0, 1); }),
+                             error_of([&] { session.prepare({logits.op()})()[0].scalar<float>(); }), error_of([&] {
+                               session.run({"logits", "logits:0"})[0].scalar<float>();
+                             })}) {
     CAPTURE(error.what());
     CHECK(error.code() == Code::kInvalidArgument);
     CHECK(says(error, "'logits' names an operation"));
