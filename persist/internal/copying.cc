@@ -56,6 +56,37 @@ void copy_v1(FileSystem& fs, const std::string& source, const std::string& desti
   }
 }
 
+// "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where numbers stand.
+bool ends_as_shard(std::string_view rest) {
+  const auto digits = [&] {
+    const size_t end = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    rest.remove_prefix(end);
+    return end >= 5;
+  };
+  if (!rest.starts_with('-')) return false;
+  rest.remove_prefix(1);
+  if (!digits() || !rest.starts_with("-of-")) return false;
+  rest.remove_prefix(4);
+  return digits() && rest.empty();
+}
+
+// The names in the prefix's directory that a checkpoint of this prefix would have; links count, whatever is behind
+// them.
+std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix) {
+  std::vector<std::string> taken;
+  const std::string directory = directory_of(prefix), base = base_name(without_shard_ending(prefix));
+  if (!fs.exists(directory)) return taken;
+  for (const std::string& name : fs.list_dir(directory)) {
+    if (!name.starts_with(base)) continue;
+    const std::string_view rest = std::string_view(name).substr(base.size());
+    if (rest.empty() || rest == ".index" || rest == ".meta" || ends_as_shard(rest) ||
+        (rest.starts_with(".data") && ends_as_shard(rest.substr(5)))) {
+      taken.push_back(name);
+    }
+  }
+  return taken;
+}
+
 }  // namespace
 
 void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
@@ -73,8 +104,13 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
   if (destination == prefix)
     fail(Code::kAlreadyExists, destination, " is the source itself, which is never overwritten; give another name");
   check_checkpoint_name(destination);
-  if (checkpoint_exists(destination, &fs)) {
-    fail(Code::kAlreadyExists, destination, ": there is a checkpoint already; give another name, or remove it first");
+  // A file of the prefix may be of a checkpoint whose index is lost, a link to one elsewhere, or someone's own.
+  if (const auto taken = files_of_prefix(fs, destination); !taken.empty()) {
+    fail(Code::kAlreadyExists, destination, ": ",
+         checkpoint_exists(destination, &fs) ? "there is a checkpoint already"
+                                             : "files of this prefix are there already",
+         " (", join_for_people(taken, 5), "), and nothing is written over; give another name, or remove ",
+         taken.size() == 1 ? "it" : "them", " first");
   }
   if (make_folder) fs.create_dirs(directory_of(destination));
   return prefix;

@@ -16,8 +16,9 @@ namespace cairn {
 void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination,
                      const std::function<std::string(const std::string&)>& name);
 
-// The prefix that `source` means. Throws where `destination` is not free to be written: a directory, or a checkpoint
-// that is there already, the source above all; or no name for a checkpoint. Then makes the folder it is in.
+// The prefix that `source` means. Throws where `destination` is not free to be written: a directory, or a prefix of
+// which any file is there already, with or without an index, the source's above all; or no name for a checkpoint. Then
+// makes the folder it is in.
 std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
                              bool make_folder = true);
 
