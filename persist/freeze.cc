@@ -7,6 +7,7 @@
 
 #include "persist/catalog.h"
 #include "persist/internal/convert.h"
+#include "persist/internal/fix_tensors.h"
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
 
@@ -114,11 +115,32 @@ std::unordered_map<std::string, Tensor> values_of(Session& session, const std::v
   return values;
 }
 
-// A variable's reference or handle, behind nodes that pass it on, may only be read.
+// What decides whether a node behind a Switch runs, as far as it can be fed: "train:0".
+void add_deciders(const Graph& graph, const Output& pred, std::set<std::string>& deciders) {
+  std::vector<Output> open = {pred};
+  Names seen;
+  while (!open.empty()) {
+    const Output at = open.back();
+    open.pop_back();
+    if (!seen.insert(at.name()).second || graph.static_value(at).valid()) continue;
+    const Operation op = at.op();
+    const OpDef* def = op.node().op->def;
+    if (op.num_inputs() == 0 || (def && def->never_static)) {
+      deciders.insert(at.name());
+    } else {
+      for (const Output& input : op.inputs()) open.push_back(input);
+    }
+  }
+}
+
+// A variable's reference or handle may only be read.
 void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names& frozen) {
   std::vector<std::string> wrong;
+  std::set<std::string> deciders;
   for (const auto& proto : nodes.node()) {
     const Operation op = graph.find_op(proto.name());
+    const OpDef* def = op.node().op->def;
+    if (def && def->flow == Flow::kSwitch) add_deciders(graph, op.input(1), deciders);
     for (int i = 0; i < op.num_inputs(); ++i) {
       const Output input = op.input(i);
       const bool is_variable = frozen.count(input.op().name()) > 0;
@@ -130,11 +152,35 @@ void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names&
       }
     }
   }
-  if (!wrong.empty()) {
-    fail(Code::kInvalidArgument,
-         "the outputs need nodes that want a variable and not a constant: ", join_for_people(wrong),
-         "; choose outputs that only read it, or leave it a variable (blacklist)");
+  if (wrong.empty()) return;
+  std::string cure = "; choose outputs that only read it";
+  if (!deciders.empty()) {
+    const std::string first = deciders.begin()->substr(0, deciders.begin()->find(':'));
+    cure += str_cat("; where these nodes only run while training, make what decides that (",
+                    join_for_people({deciders.begin(), deciders.end()}), ") a constant with FreezeOptions::constants, ",
+                    "`cairn freeze --set ", first, "=false`");
   }
+  fail(Code::kInvalidArgument,
+       "the outputs need nodes that want a variable and not a constant: ", join_for_people(wrong), cure,
+       "; or leave it a variable with FreezeOptions::variable_names_blacklist, `cairn freeze --keep-variable NAME`");
+}
+
+// All of the graph, with what the options make constant.
+MetaGraph with_constants(const Graph& graph, const NodeNames& outputs, const FreezeOptions& options) {
+  const MetaGraph all = whole(graph);
+  if (options.constants.empty()) return all;
+  MetaGraph fixed = fix_tensors(graph, all, options.constants);
+  Names left;
+  for (const auto& node : fixed.rep().def.graph_def().node()) left.insert(node.name());
+  std::vector<std::string> gone;
+  for (const NodeName& output : outputs) {
+    if (graph.contains(output.str()) && !left.count(output.str())) gone.push_back("'" + output.str() + "'");
+  }
+  if (!gone.empty()) {
+    fail(Code::kInvalidArgument, "with these constants ", join_for_people(gone), gone.size() == 1 ? " has" : " have",
+         " no value: ", gone.size() == 1 ? "it stands" : "they stand", " on the side of a cond that is not taken");
+  }
+  return fixed;
 }
 
 pb::NodeDef constant_node(const pb::NodeDef& variable, const Tensor& value) {
@@ -199,10 +245,14 @@ MetaGraph extract_sub_graph(const Graph& graph, const NodeNames& outputs) {
 }
 
 MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outputs, const FreezeOptions& options) {
-  const MetaGraph needed = extract_sub_graph(session.graph(), outputs);
+  const MetaGraph all = with_constants(session.graph(), outputs, options);
+  const MetaGraph needed = extract_sub_graph(all, outputs);
   const pb::MetaGraphDef& meta = needed.rep().def;
   const std::vector<std::string> names = chosen_variables(meta.graph_def(), options);
-  check_only_read(session.graph(), meta.graph_def(), Names(names.begin(), names.end()));
+  Graph fixed;
+  if (!options.constants.empty()) import_graph_def(fixed, needed, {.name = ""});
+  check_only_read(options.constants.empty() ? session.graph() : fixed, meta.graph_def(),
+                  Names(names.begin(), names.end()));
   const auto values = values_of(session, names);
   auto rep = without_nodes(meta);
   for (const auto& node : meta.graph_def().node()) {

@@ -11,6 +11,7 @@
 // it is. They are tf.graph_util's, op for op; TensorFlow reads the files.
 #pragma once
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,10 @@ using NodeNames = std::vector<NodeName>;
 struct FreezeOptions {
   // By name, which variables become constants: only these (if there are any), and not those.
   std::vector<std::string> variable_names_whitelist = {}, variable_names_blacklist = {};
+  // Tensors that become constants first, whatever gave them their value: what a training program fed. Of each cond that
+  // they decide only the side that is taken stays, so that a model with batch normalisation behind a training flag can
+  // be frozen: {.constants = {{"is_training:0", false}, {"keep_prob:0", 1.0f}}}.
+  std::map<std::string, Tensor> constants = {};
 };
 
 // The nodes that `outputs` need, in their order, with each variable a Const of its name that holds the session's value
@@ -43,7 +48,8 @@ struct FreezeOptions {
 //
 // Throws NotFound listing outputs and whitelisted variables that the graph does not have, FailedPrecondition listing
 // variables without a value, and InvalidArgument listing nodes that would still change or ask about a variable that is
-// none any more (an assignment among the outputs' inputs): outputs of a model in use have none.
+// none any more (an assignment among the outputs' inputs) with what decides whether they run; for a constant of another
+// dtype or shape, and for an output on a side of a cond that the constants leave out.
 MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outputs, const FreezeOptions& options = {});
 
 // The nodes that `outputs` need, by data and control edges. Throws NotFound listing those that are not there.

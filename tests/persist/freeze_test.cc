@@ -2,7 +2,9 @@
 #include "persist/freeze.h"
 
 #include "ops/array.h"
+#include "ops/cond.h"
 #include "ops/flow.h"
+#include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/reduce.h"
@@ -130,6 +132,124 @@ TEST_CASE("Freezing refuses outputs that change a variable, naming the nodes", "
     CHECK(error.code() == Code::kInvalidArgument);
     CHECK_THAT(error.what(), Catch::Contains("GradientDescent/update_w/") && Catch::Contains("of 'w'"));
   }
+}
+
+namespace {
+
+// Batch normalisation as training programs write it: in training the batch's mean is used and the average moves.
+struct Normalised {
+  explicit Normalised(bool use_resource = false) {
+    x = placeholder(graph, DType::kFloat, {-1, 2}, {.name = "x"});
+    train = placeholder_with_default(constant(graph, Tensor(false)), {}, {.name = "train"});
+    mean = variable(constant(graph, Tensor::vector<float>({1, 2})),
+                    {.name = "moving_mean", .trainable = false, .use_resource = use_resource});
+    const Output batch = reduce_mean(x, 0);
+    const Output is_training = logical_not(logical_not(train));
+    const Output used = cond(
+        is_training,
+        [&] {
+          const Output update = assign_sub(mean, (mean - batch) * 0.1f);
+          const Scope scope = graph.control_dependencies({update.op()});
+          return cond(
+              train, [&] { return identity(batch); }, [&] { return batch * 2.0f; });
+        },
+        [&] { return mean * 1.0f; });
+    out = subtract(x, used, {.name = "out"});
+    session.run(mean.initializer());
+  }
+  Graph graph;
+  Output x, train, out;
+  Variable mean;
+  Session session{graph};
+};
+
+}  // namespace
+
+TEST_CASE("A model whose batch normalization hangs on a training flag is frozen with the flag as a constant",
+          "[persist][freeze]") {
+  for (const bool use_resource : {false, true}) {
+    CAPTURE(use_resource);
+    Normalised model(use_resource);
+    const Error error = error_of([&] { convert_variables_to_constants(model.session, {"out"}); });
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK_THAT(error.what(), Catch::Contains("(train:0)") && Catch::Contains("FreezeOptions::constants") &&
+                                 Catch::Contains("--set train=false") && Catch::Contains("variable_names_blacklist") &&
+                                 Catch::Contains("--keep-variable"));
+    const MetaGraph frozen =
+        convert_variables_to_constants(model.session, {"out"}, {.constants = {{"train:0", false}}});
+    for (const auto& node : frozen.rep().def.graph_def().node()) {
+      CAPTURE(node.name(), node.op());
+      CHECK(node.op().find("Switch") == std::string::npos);
+      CHECK(node.op() != "Merge");
+      CHECK(node.op().find("Assign") == std::string::npos);
+      CHECK(node.op().find("Var") == std::string::npos);
+    }
+    Graph served;
+    import_graph_def(served, frozen, {.name = ""});
+    CHECK(bit_equal(Session(served).run("out:0", {{"x:0", kInput}}),
+                    model.session.run(model.out, {{model.x, kInput}, {model.train, false}})));
+  }
+}
+
+TEST_CASE("Freezing for the side of a cond that changes a variable is still refused", "[persist][freeze]") {
+  Normalised model;
+  const Error error = error_of([&] {
+    convert_variables_to_constants(model.session, {"out"}, {.constants = {{"train", true}}});
+  });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK_THAT(error.what(), Catch::Contains("AssignSub") && Catch::Contains("of 'moving_mean'"));
+}
+
+TEST_CASE("Which side a folded Merge took can still be asked for, and conds on other flags stay", "[persist][freeze]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
+  const Output a = placeholder(graph, DType::kBool, {}, {.name = "a"}),
+               b = placeholder(graph, DType::kBool, {}, {.name = "b"});
+  const auto [when_false, when_true] = switch_by(x, a);
+  const auto merged = merge({when_false * 2.0f, when_true * 3.0f}, {.name = "merged"});
+  const Output other = cond(
+      b, [&] { return merged.value + 1.0f; }, [&] { return merged.value - 1.0f; });
+  const Output y = add(other, cast(merged.index, DType::kFloat), {.name = "y"});
+  Session session(graph);
+  for (const bool side : {false, true}) {
+    const MetaGraph frozen = convert_variables_to_constants(session, {y}, {.constants = {{"a", side}}});
+    Graph served;
+    import_graph_def(served, frozen, {.name = ""});
+    CHECK(!served.contains("a"));
+    for (const bool rest : {false, true}) {
+      CHECK(Session(served).run("y:0", {{"x:0", 5.0f}, {"b:0", rest}}).scalar<float>() ==
+            session.run(y, {{x, 5.0f}, {a, side}, {b, rest}}).scalar<float>());
+    }
+  }
+}
+
+TEST_CASE("Any tensor can be made a constant before freezing, in its dtype and shape", "[persist][freeze]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {4}, {.name = "x"});
+  const std::vector<Output> parts = split(x, 2, {.axis = 0, .name = "parts"});
+  const Output y = add(parts[0], parts[1], {.name = "y"});
+  Session session(graph);
+  const auto freeze = [&](const std::map<std::string, Tensor>& constants) {
+    return convert_variables_to_constants(session, {y}, {.constants = constants});
+  };
+  Graph served;
+  import_graph_def(served, freeze({{"parts:1", Tensor::vector<float>({10, 20})}}), {.name = ""});
+  CHECK(Session(served).run("y:0", {{"x:0", Tensor::vector<float>({1, 2, 3, 4})}}).str() == "[11. 22.]");
+  for (const std::map<std::string, Tensor>& wrong :
+       {std::map<std::string, Tensor>{{"x", 1}}, {{"x:0", 1.0f}}, {{"parts:1", 1.0f}}}) {
+    const Error error = error_of([&] { freeze(wrong); });
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK_THAT(error.what(), Catch::Contains("is to be float ["));
+  }
+  CHECK(error_of([&] { freeze({{"nothing", 1.0f}}); }).code() == Code::kNotFound);
+  Graph one_sided;
+  const Output flag = placeholder(one_sided, DType::kBool, {}, {.name = "flag"});
+  const Output taken = identity(switch_by(constant(one_sided, 1.0f), flag).second, {.name = "taken"});
+  Session other(one_sided);
+  const Error error = error_of([&] {
+    convert_variables_to_constants(other, {taken}, {.constants = {{"flag", false}}});
+  });
+  CHECK_THAT(error.what(), Catch::Contains("'taken' has no value") && Catch::Contains("not taken"));
 }
 
 TEST_CASE("A part of a graph has what its outputs need, by control edges too", "[persist][freeze]") {
