@@ -86,6 +86,7 @@ Json& Json::value(const std::vector<std::string>& values) {
 }
 
 Json& Json::value(const Tensor& tensor) {
+  if (tensor.rank() > 0 && tensor.num_elements() == 0) return array().end();
   const DType dtype = storage_dtype(tensor.dtype());
   const auto put_all = [&]<class T> { put_level(*this, tensor.shape(), 0, tensor.data<T>()); };
   for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,

@@ -45,7 +45,7 @@ class Json {
     return put({digits, std::to_chars(digits, digits + sizeof digits, v).ptr});
   }
   Json& value(const Shape& shape);
-  // Nested arrays as the shape has them; a complex element is [real, imaginary].
+  // Nested arrays as the shape has them, [] where it has no element; a complex element is [real, imaginary].
   Json& value(const Tensor& tensor);
   Json& value(const std::vector<std::string>& values);
 

@@ -6,6 +6,8 @@
 #include <optional>
 #include <vector>
 
+#include "tools/json.h"
+
 namespace cairn {
 namespace {
 
@@ -22,6 +24,12 @@ constexpr Kind kKinds[] = {
     {DType::kUInt16, "<u2"},    {DType::kUInt32, "<u4"},      {DType::kUInt64, "<u8"}, {DType::kBool, "|b1"},
     {DType::kComplex64, "<c8"}, {DType::kComplex128, "<c16"},
 };
+
+// Text of a file as messages show it: no more than tells what it is, and nothing that a terminal would heed.
+std::string shown(const std::string& text) {
+  constexpr size_t kMost = 40;
+  return text.size() <= kMost ? Json::quoted(text) : Json::quoted(text.substr(0, kMost)) + "...";
+}
 
 struct Header {
   std::string descr;
@@ -52,7 +60,7 @@ class HeaderParser {
         header.shape = tuple();
         seen |= 4;
       } else {
-        bad(str_cat("the header has an unknown key '", key, "'"));
+        bad(str_cat("the header has an unknown key ", shown(key)));
       }
       if (!take(',') && peek() != '}') bad("the header's dictionary is broken");
     }
@@ -136,7 +144,7 @@ std::pair<DType, uint64_t> element_of(const std::string& descr, const std::strin
     if (descr.size() != kind.descr.size() || descr.substr(1) != kind.descr.substr(1)) continue;
     if (any_order || descr[0] == '<' || descr[0] == '=') return {kind.dtype, dtype_size(kind.dtype)};
   }
-  fail(Code::kUnimplemented, name, ": elements are '", descr, "'; ",
+  fail(Code::kUnimplemented, name, ": elements are ", shown(descr), "; ",
        descr.starts_with('>') ? "save them little-endian: a.astype(a.dtype.newbyteorder('<'))"
                               : "save a numeric array, bools or byte strings ('S')");
 }
@@ -191,7 +199,7 @@ Tensor parse_npy(std::string_view bytes, const std::string& name) {
   const std::string_view data = bytes.substr(begin + length);
   uint64_t expected = 0;
   if (__builtin_mul_overflow(static_cast<uint64_t>(shape.num_elements()), size, &expected) || expected != data.size()) {
-    fail(Code::kDataLoss, name, ": ", shape, " of '", header.descr, "' does not take the ", data.size(),
+    fail(Code::kDataLoss, name, ": ", shape, " of ", shown(header.descr), " does not take the ", data.size(),
          " bytes that follow the header; the file is damaged, use another copy");
   }
   if (dtype == DType::kBool) check_bools(data, name);

@@ -95,3 +95,32 @@ TEST_CASE("Arrays that have no tensor are refused by the name of their elements"
   CHECK(says(error_in(file_of("{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (2,)}", "12345678")),
              "array of records"));
 }
+
+TEST_CASE("A header with any byte changed is read or refused, and reaches no terminal as it stands", "[tools][npy]") {
+  for (const std::string& good :
+       {file_of(header_of("<f4", "(2, 1)", "True"), "12345678"), file_of(header_of("|S4", "(2,)"), "12345678"),
+        file_of(header_of("<c8", "(2147483648, 0)"), "")}) {
+    for (size_t i = 0; i < good.size(); ++i) {
+      for (const char byte : {'\0', '\x1b', '9', '(', '\'', '\xff'}) {
+        std::string bytes = good;
+        bytes[i] = byte;
+        const Error error = error_in(bytes);
+        CAPTURE(i, error.what());
+        CHECK((error.code() == Code::kOk || error.code() == Code::kDataLoss || error.code() == Code::kUnimplemented));
+        CHECK(std::string(error.what()).find('\x1b') == std::string::npos);
+      }
+    }
+  }
+  const Error error = error_in(file_of("{'" + std::string(100, 'k') + "': 1}", ""));
+  CHECK(std::string(error.what()).size() < 200);
+}
+
+TEST_CASE("Arrays without elements are read at once, however large an extent is", "[tools][npy]") {
+  for (const char* fortran : {"True", "False"}) {
+    for (const char* descr : {"<f4", "|S99", "|b1"}) {
+      CHECK(parse_npy(file_of(header_of(descr, "(2147483648, 0)", fortran), ""), "x").shape() ==
+            Shape{int64_t{1} << 31, 0});
+      CHECK(parse_npy(file_of(header_of(descr, "(0, 4611686018427387904)", fortran), ""), "x").num_elements() == 0);
+    }
+  }
+}
