@@ -6,6 +6,7 @@
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/copying.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 #include "tools/progress.h"
@@ -98,7 +99,7 @@ Tensor part_of(const Tensor& tensor, const TensorSlice& slice) {
 template <class Writer>
 void write_means(const Readers& readers, const std::string& destination) {
   const CheckpointReader& last = *readers.back();
-  Writer writer(posix_file_system(), destination);
+  Writer writer(command_files(), destination);
   Progress progress("averaging", last.names().size());
   for (const std::string& name : last.names()) {
     const auto entry = *last.find(name);
@@ -141,10 +142,11 @@ int average(const Options& o) {
   for (size_t i = 0; i + 1 < o.paths.size(); ++i) readers.push_back(std::make_unique<CheckpointReader>(o.paths[i]));
   check_alike(readers);
   const CheckpointReader& last = *readers.back();
-  check_copy_paths(posix_file_system(), last.prefix(), destination);
-  last.version() == CheckpointFormat::kV2 ? write_means<BundleWriter>(readers, destination)
-                                          : write_means<CheckpointV1Writer>(readers, destination);
-  copy_meta_graph(last.prefix(), destination);
+  check_copy_paths(command_files(), last.prefix(), destination);
+  write_checkpoint(last.prefix(), destination, [&] {
+    last.version() == CheckpointFormat::kV2 ? write_means<BundleWriter>(readers, destination)
+                                            : write_means<CheckpointV1Writer>(readers, destination);
+  });
   print(o, readers);
   return kFine;
 }

@@ -1,6 +1,7 @@
 // `cairn`: checkpoints and meta graphs from the command line.
 //
 // Exit status: 0 fine, 1 a difference or a problem, 2 wrong usage. Errors are on standard error.
+#include <algorithm>
 #include <charconv>
 #include <iostream>
 #include <vector>
@@ -8,7 +9,10 @@
 #include "persist/version.h"
 #include "runtime/error.h"
 #include "runtime/text.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
+#include "tools/help.h"
+#include "tools/signals.h"
 #include "tools/terminal.h"
 
 namespace {
@@ -39,16 +43,20 @@ constexpr Command kCommands[] = {
     {"export", "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
      "cairn export run/model-1000 weights.npz --tensor 'layer1/.*'", make_export},
     {"freeze", "Writes what computing some outputs takes, graph and values, as one GraphDef without variables.",
-     "cairn freeze run/model-1000.meta run/model-1000 --output softmax serve/model.pb", make_freeze},
+     "cairn freeze run/model-1000.meta run/model-1000 serve/model.pb \\\n"
+     "    --output softmax --set is_training=false",
+     make_freeze},
     {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
      "cairn inspect run/model-1000 --tensor W --values", make_inspect},
     {"meta", "Tells what a .meta file says: who wrote it, its saver, collections, ops, variables.",
      "cairn meta run/model-1000.meta --collections", make_meta},
     {"rename", "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not copied.",
-     "cairn rename run/model-1000 renamed/model-1000 --re 's/^net/model/' --map global_step=step --dry-run",
+     "cairn rename run/model-1000 renamed/model-1000 \\\n"
+     "    --re 's/^net/model/' --map global_step=step --dry-run",
      make_rename},
     {"run", "Runs part of a graph and prints tensors, or writes them to .npy files.",
-     "cairn run run/model-1000.meta --checkpoint run/model-1000 --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
+     "cairn run run/model-1000.meta --checkpoint run/model-1000 \\\n"
+     "    --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
      make_run},
     {"show", "Prints one file as text that stays the same while the file says the same: for comparing line by line.",
      "cairn show run/model-1000.meta\n\n"
@@ -58,12 +66,15 @@ constexpr Command kCommands[] = {
      "  git config diff.cairn.textconv \"cairn show\"",
      make_show},
     {"train", "Goes on training from a checkpoint, with none of the model's code.",
-     "cairn train run/model-1000.meta --checkpoint run/model-1000 --train-op GradientDescent --loss Mean:0 \\\n"
-     "    --feed X=images.npy --feed Y=labels.npy --batch 100 --steps 1000 --save-every 100 --dir resumed",
+     "cairn train run/model-1000.meta --checkpoint run/model-1000 \\\n"
+     "    --train-op GradientDescent --loss Mean:0 --feed X=images.npy \\\n"
+     "    --feed Y=labels.npy --batch 100 --steps 1000 --save-every 100 \\\n"
+     "    --dir resumed",
      make_train},
 };
 
 int report(const std::string& command, const std::string& message, int status) {
+  wait_if_ending();
   std::cerr << "cairn " << command << ": " << printable(message, "\n\t") << "\n";
   return status;
 }
@@ -85,13 +96,32 @@ int run(const std::string& name, const Work& work) {
   const PrintableOutput output;
   try {
     const int status = work();
+    command_files().keep();
     if (!std::cout.flush()) return report(name, "standard output cannot be written", kProblem);
     return status;
   } catch (const UsageError& e) {
+    command_files().undo();
     return report(name, str_cat(e.what(), "\nRun with --help for more information."), kWrongUsage);
   } catch (const std::exception& e) {
+    command_files().undo();
     return report(name, e.what(), kProblem);
   }
+}
+
+// What a shell says of a program that a signal has ended.
+void end_command(int signal) { command_files().undo_and_exit(128 + signal); }
+
+// What is wrong with arguments that name no command; "" where they name one, or ask for help.
+std::string missing_command(int argc, char** argv) {
+  std::vector<std::string> names;
+  for (const Command& c : kCommands) names.emplace_back(c.name);
+  const std::string known = str_cat("Commands: ", join_for_people(names, names.size()), ".");
+  if (argc < 2) return str_cat("say what to do. ", known);
+  const std::string given = argv[1];
+  if (given.starts_with('-') || std::find(names.begin(), names.end(), given) != names.end()) return "";
+  const auto near = nearest_names(given, names);
+  return str_cat("there is no command '", given, "'",
+                 near.empty() ? str_cat(". ", known) : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
 }  // namespace
@@ -111,8 +141,14 @@ CLI::Validator at_least(int64_t least) {
 }  // namespace cairn
 
 int main(int argc, char** argv) {
+  end_on_signals(end_command);
+  if (const std::string wrong = missing_command(argc, argv); !wrong.empty()) {
+    std::cerr << "cairn: " << printable(wrong) << "\nRun with --help for more information.\n";
+    return kWrongUsage;
+  }
   CLI::App app("Checkpoints and meta graphs in TensorFlow's formats: seen, checked, compared, copied, run, trained on.",
                "cairn");
+  app.formatter(help_formatter());
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.footer(

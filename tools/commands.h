@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <stdexcept>
 #include <string>
 
@@ -34,7 +35,7 @@ Work make_meta(CLI::App& app);     // meta.cc
 Work make_rename(CLI::App& app);   // rename.cc
 Work make_run(CLI::App& app);      // run.cc
 Work make_show(CLI::App& app);     // show.cc
-Work make_train(CLI::App& app);    // run.cc
+Work make_train(CLI::App& app);    // train.cc
 
 // Where the meta graph is that `path` means: the file itself, or the one that belongs to a checkpoint (its prefix, one
 // of its files, its directory). Throws as checkpoint_prefix(). In meta.cc.
@@ -42,8 +43,15 @@ std::string find_meta_graph(const std::string& path);
 // Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint. In show.cc.
 bool holds_graph(const std::string& path);
 
-// The .meta file of `source`, if it has one, for `destination`. In copy.cc.
-void copy_meta_graph(const std::string& source, const std::string& destination);
+// Lets `write` write a checkpoint `destination` through command_files(), which gets its names together with a copy of
+// the .meta file of `source`, if there is one ("" for none): all of it is there in the end, or nothing. In copy.cc.
+void write_checkpoint(const std::string& source, const std::string& destination, const std::function<void()>& write);
+
+// SessionOptions::seed for --seed: 0, which any user may give, is one too.
+inline uint64_t session_seed(const std::optional<uint64_t>& given) {
+  constexpr uint64_t kForZero = 0x9e3779b97f4a7c15u;
+  return given ? (*given == 0 ? kForZero : *given) : 0;
+}
 
 // Numbers from `least` on; says so in plain words where another is given. In cairn.cc.
 CLI::Validator at_least(int64_t least);

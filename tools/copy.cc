@@ -5,15 +5,26 @@
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/copying.h"
+#include "persist/internal/publication.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/progress.h"
 
 namespace cairn {
 
-void copy_meta_graph(const std::string& source, const std::string& destination) {
-  FileSystem& fs = posix_file_system();
+void write_checkpoint(const std::string& source, const std::string& destination, const std::function<void()>& write) {
+  CommandFiles& fs = command_files();
+  Publication publication(fs, without_shard_ending(destination));
+  publication.gather();
+  write();
   const std::string meta = meta_graph_path(source);
-  if (fs.exists(meta)) write_file_atomically(fs, meta_graph_path(destination), read_file(fs, meta));
+  if (!source.empty() && fs.exists(meta)) {
+    AtomicFile file(fs, meta_graph_path(destination));
+    file.append(read_file(fs, meta));
+    publication.add(file, Publication::kBefore);
+  }
+  publication.commit();
+  fs.keep();
 }
 
 namespace {
@@ -23,20 +34,21 @@ struct Options {
 };
 
 int copy(const Options& o) {
-  FileSystem& fs = posix_file_system();
+  FileSystem& fs = command_files();
   const std::string source = check_copy_paths(fs, o.source, o.destination);
   Progress progress("copying", CheckpointReader(source).names().size());
-  copy_checkpoint(fs, source, o.destination, [&](const std::string& name) {
-    progress.step();
-    return name;
+  write_checkpoint(source, o.destination, [&] {
+    copy_checkpoint(fs, source, o.destination, [&](const std::string& name) {
+      progress.step();
+      return name;
+    });
   });
-  copy_meta_graph(source, o.destination);
   return kFine;
 }
 
 template <class Writer>
 void write_all(const CheckpointReader& reader, const std::string& destination) {
-  Writer writer(posix_file_system(), destination);
+  Writer writer(command_files(), destination);
   size_t pieces = 0;
   for (const std::string& name : reader.names()) pieces += std::max<size_t>(1, reader.find(name)->slices.size());
   Progress progress("converting", pieces);
@@ -55,10 +67,12 @@ void write_all(const CheckpointReader& reader, const std::string& destination) {
 }
 
 int convert(const Options& o) {
-  check_copy_paths(posix_file_system(), o.source, o.destination);
+  check_copy_paths(command_files(), o.source, o.destination);
   const CheckpointReader reader(o.source);
-  o.format == "v1" ? write_all<CheckpointV1Writer>(reader, o.destination)
-                   : write_all<BundleWriter>(reader, o.destination);
+  write_checkpoint("", o.destination, [&] {
+    o.format == "v1" ? write_all<CheckpointV1Writer>(reader, o.destination)
+                     : write_all<BundleWriter>(reader, o.destination);
+  });
   return kFine;
 }
 

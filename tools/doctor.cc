@@ -2,6 +2,7 @@
 #include <iostream>
 
 #include "persist/checkpoint_doctor.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 
@@ -67,7 +68,8 @@ void print_text(const DirectoryReport& report, const std::vector<std::string>& d
 }
 
 int doctor(const Options& o) {
-  const std::vector<std::string> done = o.fix ? repair_directory(o.directory) : std::vector<std::string>();
+  const std::vector<std::string> done =
+      o.fix ? repair_directory(o.directory, &command_files()) : std::vector<std::string>();
   const DirectoryReport report = examine_directory(o.directory);
   o.json ? print_json(report, done) : print_text(report, done);
   return report.healthy() ? kFine : kProblem;

@@ -3,6 +3,7 @@
 
 #include "persist/checkpoint_reader.h"
 #include "persist/name_rules.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 #include "tools/npy.h"
@@ -134,15 +135,14 @@ int export_tensors(const Options& o) {
   }
   const CheckpointReader reader(o.checkpoint);
   const auto names = chosen_names(reader, o.tensors);
-  FileSystem& fs = posix_file_system();
-  if (fs.exists(o.destination)) {
-    fail(Code::kAlreadyExists, o.destination, ": there is a file already; give another name, or remove it first");
-  }
+  CommandFiles& fs = command_files();
+  check_is_new_file(fs, o.destination);
   fs.create_dirs(directory_of(o.destination));
   AtomicFile file(fs, o.destination);
   npz ? write_npz(reader, names, file) : write_safetensors(reader, names, file);
   file.publish();
   fs.sync_dir(directory_of(o.destination));
+  fs.keep();
   if (o.json) {
     Json j;
     j.object().key("file").value(o.destination).key("checkpoint").value(reader.prefix());

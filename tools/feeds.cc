@@ -6,9 +6,8 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
-#include <numeric>
-#include <random>
 
+#include "runtime/internal/signature.h"
 #include "tools/commands.h"
 #include "tools/npy.h"
 
@@ -139,9 +138,12 @@ std::pair<std::string, std::string> split(const std::string& argument, const cha
 
 }  // namespace
 
-void add_feed_arguments(CLI::App& app, FeedArguments& args) {
+void add_file_arguments(CLI::App& app, FeedArguments& args) {
   app.add_option("--feed", args.files, "NAME=FILE.npy: the tensor NAME is what the file holds; may be repeated")
       ->allow_extra_args(false);
+}
+
+void add_value_arguments(CLI::App& app, FeedArguments& args) {
   app.add_option("--set", args.values, "NAME=VALUE: the tensor NAME is 0.5, true, [1, 2], ...; may be repeated")
       ->allow_extra_args(false);
 }
@@ -189,64 +191,31 @@ Tensor parse_value(const std::string& text, DType dtype, const std::string& name
   return tensor;
 }
 
-Feeds read_values(const Graph& graph, const FeedArguments& args) {
-  Feeds feeds;
+std::vector<Fed> read_values(const Graph& graph, const FeedArguments& args) {
+  std::vector<Fed> feeds;
   for (const std::string& argument : args.values) {
     const auto [name, text] = split(argument, "--set");
     const Output tensor = find_tensor(graph, name);
-    feeds.push_back({tensor, parse_value(text, base_dtype(tensor.dtype()), name)});
+    const DType dtype = internal::dtype_to_feed(graph, tensor);
+    if (dtype == DType::kInvalid) {
+      fail(Code::kInvalidArgument, "'", name, "' (", tensor.op().type(),
+           "): the graph does not tell its dtype; give it ", "with --feed ", name, "=FILE.npy, which has one");
+    }
+    feeds.push_back({tensor, parse_value(text, dtype, name), name});
   }
   return feeds;
 }
 
-Feeds read_files(const Graph& graph, const FeedArguments& args) {
-  Feeds feeds;
+std::vector<Fed> read_files(const Graph& graph, const FeedArguments& args) {
+  std::vector<Fed> feeds;
   for (const std::string& argument : args.files) {
     const auto [name, file] = split(argument, "--feed");
     const Output tensor = find_tensor(graph, name);
-    feeds.push_back({tensor, converted(read_npy(posix_file_system(), file), base_dtype(tensor.dtype()), name)});
+    const DType dtype = internal::dtype_to_feed(graph, tensor);
+    const Tensor value = read_npy(posix_file_system(), file);
+    feeds.push_back({tensor, dtype == DType::kInvalid ? value : converted(value, dtype, name), name});
   }
   return feeds;
-}
-
-RowOrder::RowOrder(int64_t rows, std::optional<uint64_t> seed) : order_(static_cast<size_t>(rows)), seed_(seed) {
-  begin_epoch();
-}
-
-void RowOrder::begin_epoch() {
-  at_ = 0;
-  if (!seed_ && epoch_ > 0) return;
-  std::iota(order_.begin(), order_.end(), int64_t{0});
-  if (!seed_) return;
-  // The standard's distributions differ between libraries; its generators do not.
-  std::mt19937_64 random(*seed_ + 0x9e3779b97f4a7c15u * epoch_);
-  for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random() % i]);
-}
-
-std::vector<int64_t> RowOrder::next(int64_t batch) {
-  std::vector<int64_t> rows;
-  while (static_cast<int64_t>(rows.size()) < batch) {
-    if (at_ == order_.size()) {
-      ++epoch_;
-      begin_epoch();
-    }
-    rows.push_back(order_[at_++]);
-  }
-  return rows;
-}
-
-Tensor take_rows(const Tensor& tensor, const std::vector<int64_t>& rows) {
-  const auto follow = [](int64_t a, int64_t b) { return b != a + 1; };
-  if (std::adjacent_find(rows.begin(), rows.end(), follow) == rows.end()) {
-    return tensor.rows(rows.front(), rows.back() + 1);
-  }
-  Shape shape = tensor.shape();
-  shape.set_dim(0, static_cast<int64_t>(rows.size()));
-  Tensor taken = Tensor::uninitialized(tensor.dtype(), shape);
-  for (size_t i = 0; i < rows.size(); ++i) {
-    taken.rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1).copy_from(tensor.rows(rows[i], rows[i] + 1));
-  }
-  return taken;
 }
 
 }  // namespace cairn

@@ -15,7 +15,15 @@ struct FeedArguments {
   std::vector<std::string> files;   // NAME=FILE.npy
   std::vector<std::string> values;  // NAME=VALUE
 };
-void add_feed_arguments(CLI::App& app, FeedArguments& args);
+void add_file_arguments(CLI::App& app, FeedArguments& args);   // --feed
+void add_value_arguments(CLI::App& app, FeedArguments& args);  // --set
+
+// A tensor of the graph and what it is fed.
+struct Fed {
+  Output tensor;
+  Tensor value;
+  std::string name;  // as it was given: "x" or "x:0"
+};
 
 // "loss:0", or "loss" for the first output of that node. Throws NotFound, InvalidArgument for a node without outputs.
 Output find_tensor(const Graph& graph, const std::string& name);
@@ -27,26 +35,9 @@ Tensor converted(const Tensor& tensor, DType dtype, const std::string& name);
 // "0.5", "true", "[1, 2]", "[[1], [2]]"; of strings, all of the text is one scalar. Throws InvalidArgument.
 Tensor parse_value(const std::string& text, DType dtype, const std::string& name);
 
-// Everything given, as the dtypes that the graph wants. Throws UsageError for what is not NAME=…, and as read_npy().
-Feeds read_values(const Graph& graph, const FeedArguments& args);  // --set
-Feeds read_files(const Graph& graph, const FeedArguments& args);   // --feed
-
-// Which rows each batch takes: one after another, from the last on to the first. With a seed in another order in each
-// epoch, the same for the same seed everywhere.
-class RowOrder {
- public:
-  RowOrder(int64_t rows, std::optional<uint64_t> seed);
-  std::vector<int64_t> next(int64_t batch);
-
- private:
-  void begin_epoch();
-  std::vector<int64_t> order_;
-  std::optional<uint64_t> seed_;
-  uint64_t epoch_ = 0;
-  size_t at_ = 0;
-};
-
-// Those rows of the first extent, in that order; not copied where they follow one another.
-Tensor take_rows(const Tensor& tensor, const std::vector<int64_t>& rows);
+// Everything given, as the dtypes that the graph wants; where it tells none (the output of an op that nobody describes,
+// which no op reads that this build has), a file's own. Throws UsageError for what is not NAME=…, and as read_npy().
+std::vector<Fed> read_values(const Graph& graph, const FeedArguments& args);
+std::vector<Fed> read_files(const Graph& graph, const FeedArguments& args);
 
 }  // namespace cairn

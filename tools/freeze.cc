@@ -2,29 +2,45 @@
 
 #include "persist/freeze.h"
 #include "persist/saver.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
+#include "tools/feeds.h"
 #include "tools/json.h"
+#include "tools/values.h"
 
 namespace cairn {
 namespace {
 
 struct Options {
   std::string meta, checkpoint, destination;
-  std::vector<std::string> outputs;
+  std::vector<std::string> outputs, variables;
+  FeedArguments constants;
   bool keep_devices = false, strip = false, text = false, json = false;
 };
 
 int freeze(const Options& o) {
+  CommandFiles& fs = command_files();
+  check_is_new_file(fs, o.destination);
   Graph graph;
   const Saver saver = import_meta_graph(graph, find_meta_graph(o.meta), {.clear_devices = !o.keep_devices});
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to freeze");
   Session session(graph);
-  saver.restore(session, o.checkpoint);
+  const auto lacking = restore_what_is_there(saver, session, o.checkpoint).lacking;
   const NodeNames outputs(o.outputs.begin(), o.outputs.end());
-  MetaGraph frozen = convert_variables_to_constants(session, outputs);
+  FreezeOptions options = {.variable_names_blacklist = o.variables};
+  for (const Fed& fixed : read_values(graph, o.constants)) options.constants.emplace(fixed.tensor.name(), fixed.value);
+  MetaGraph frozen = [&] {
+    try {
+      return convert_variables_to_constants(session, outputs, options);
+    } catch (const Error& e) {
+      if (lacking && e.code() == Code::kFailedPrecondition) throw *lacking;
+      throw;
+    }
+  }();
   if (o.strip) frozen = remove_training_nodes(frozen, outputs);
-  write_graph(frozen, o.destination, {.as_text = o.text});
-  const auto bytes = static_cast<int64_t>(posix_file_system().stat(o.destination)->size);
+  write_graph(frozen, o.destination, {.as_text = o.text, .file_system = &fs});
+  fs.keep();
+  const auto bytes = static_cast<int64_t>(fs.stat(o.destination)->size);
   if (o.json) {
     Json j;
     j.object()
@@ -51,6 +67,9 @@ Work make_freeze(CLI::App& app) {
   app.add_option("DST", o->destination, "the .pb file to write")->required();
   app.add_option("--output", o->outputs, "NAME of a node that is to be computed; may be repeated")
       ->required()
+      ->allow_extra_args(false);
+  add_value_arguments(app, o->constants);
+  app.add_option("--keep-variable", o->variables, "NAME of a variable that stays one; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--strip", o->strip, "leave out nodes that only help training (CheckNumerics, Identity)");
   app.add_flag("--keep-devices", o->keep_devices, "leave nodes on the devices they were placed on");

@@ -3,6 +3,7 @@
 
 #include "persist/checkpoint_state.h"
 #include "persist/rename_checkpoint.h"
+#include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 
@@ -61,7 +62,9 @@ void print_text(const Options& o, const std::vector<std::pair<std::string, std::
 }
 
 int rename(const Options& o) {
-  const auto names = rename_checkpoint(o.source, o.destination, rules_of(o), {.dry_run = o.dry_run});
+  const auto names =
+      rename_checkpoint(o.source, o.destination, rules_of(o), {.dry_run = o.dry_run, .file_system = &command_files()});
+  command_files().keep();
   o.json ? print_json(o, names) : print_text(o, names);
   return kFine;
 }

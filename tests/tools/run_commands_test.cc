@@ -1,66 +1,12 @@
-// cairn run and cairn train.
+// cairn run.
 #include <cairn/cairn.h>
 
-#include <charconv>
-
-#include "samples/mnist_data.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"
+#include "tests/tools/line_model.h"
 #include "tools/npy.h"
 
 using namespace cairn;
-
-namespace {
-
-// y = w x + b with rate-fed steps; the checkpoint is DIR/line-7, whose global step is 7.
-struct Line {
-  explicit Line(Graph& graph, bool two_train_ops = false) {
-    x = placeholder(graph, DType::kFloat, {-1, 1}, {.name = "x"});
-    y = placeholder(graph, DType::kFloat, {-1, 1}, {.name = "y"});
-    rate = placeholder(graph, DType::kFloat, {}, {.name = "rate"});
-    w = variable(zeros(graph, {1, 1}), {.name = "w"});
-    b = variable(zeros(graph, {1}), {.name = "b"});
-    loss = reduce_mean(square(matmul(x, w) + b - y), {}, {.name = "loss"});
-    steps = create_global_step(graph);
-    train = GradientDescentOptimizer(rate).minimize(loss, {.global_step = steps});
-    if (two_train_ops) GradientDescentOptimizer(rate).minimize(loss, {.name = "other"});
-  }
-  Output x, y, rate, loss;
-  Variable w, b, steps;
-  Operation train;
-};
-
-struct Trained {
-  explicit Trained(bool two_train_ops = false) : line(graph, two_train_ops), saver(graph), session(graph) {
-    session.run(global_variables_initializer(graph));
-    session.run(line.steps.assign(constant(graph, int64_t{7})));
-    prefix = saver.save(session, (dir / "line").string(), {.global_step = 7});
-    write_npy(posix_file_system(), x_file(), x);
-    write_npy(posix_file_system(), y_file(), y);
-  }
-  std::string x_file() const { return (dir / "x.npy").string(); }
-  std::string y_file() const { return (dir / "y.npy").string(); }
-  std::vector<std::string> train_args(const std::string& to) const {
-    return {"train",         prefix + ".meta", "--checkpoint",  prefix,  "--loss",   "loss:0", "--feed",
-            "x=" + x_file(), "--feed",         "y=" + y_file(), "--set", "rate=0.1", "--dir",  to};
-  }
-
-  TempDir dir;
-  Graph graph;
-  Line line;
-  Saver saver;
-  Session session;
-  std::string prefix;
-  Tensor x = Tensor::matrix<float>({{1}, {2}, {-1}, {0.5f}, {3}}),
-         y = Tensor::matrix<float>({{3}, {5}, {-1}, {2}, {7}});
-};
-
-std::vector<std::string> operator+(std::vector<std::string> args, const std::vector<std::string>& more) {
-  args.insert(args.end(), more.begin(), more.end());
-  return args;
-}
-
-}  // namespace
 
 TEST_CASE("cairn run computes tensors from a checkpoint, files and values", "[tools]") {
   const Trained t;
@@ -106,90 +52,6 @@ TEST_CASE("cairn run takes numbers of another dtype where they fit, and says whe
   }
 }
 
-TEST_CASE("cairn train goes on as the program would, batch by batch, and saves what restores", "[tools]") {
-  Trained t;
-  const std::string to = (t.dir / "resumed").string();
-  const Finished run = cairn_run(
-      t.train_args(to) + std::vector<std::string>{"--batch", "2", "--steps", "7", "--save-every", "3", "--json"});
-  CAPTURE(run.err);
-  REQUIRE(run.status == 0);
-  std::string expected;
-  for (int64_t step = 0; step < 7; ++step) {
-    const int64_t first = 2 * step % 5, second = (first + 1) % 5;
-    const auto pick = [&](const Tensor& from) {
-      return Tensor::matrix<float>({{from.data<float>()[first]}, {from.data<float>()[second]}});
-    };
-    const Tensor loss = t.session.run_all(
-        {t.line.loss}, {{t.line.x, pick(t.x)}, {t.line.y, pick(t.y)}, {t.line.rate, 0.1f}}, {t.line.train})[0];
-    char line[100];
-    char* end = std::to_chars(line, line + sizeof line, loss.scalar<float>()).ptr;
-    expected += str_cat(R"({"step": )", step + 1, R"(, "loss": )", std::string(line, end), "}\n");
-  }
-  CHECK(run.out == expected);
-  for (const char* step : {"10", "13", "14"}) CHECK(checkpoint_exists(to + "/line-" + step));
-  CHECK(latest_checkpoint(to) == to + "/line-14");
-  Session restored(t.graph);
-  t.saver.restore(restored, to);
-  CHECK(bit_equal(restored.value(t.line.w), t.session.value(t.line.w)));
-  CHECK(bit_equal(restored.value(t.line.b), t.session.value(t.line.b)));
-}
-
-TEST_CASE("cairn train shuffles each epoch anew, alike for the same seed", "[tools]") {
-  const Trained t;
-  const auto losses = [&](const char* seed, const char* to) {
-    return cairn_run(t.train_args((t.dir / to).string()) +
-                     std::vector<std::string>{"--batch", "2", "--steps", "6", "--shuffle", seed, "--json"})
-        .out;
-  };
-  const std::string one = losses("1", "a");
-  CHECK(contains(one, "\"step\": 6"));
-  CHECK(losses("1", "b") == one);
-  CHECK(losses("2", "c") != one);
-}
-
-TEST_CASE("cairn train asks for --train-op where the collection does not decide, and lists what could be meant",
-          "[tools]") {
-  const Trained t(true);
-  const auto args = t.train_args((t.dir / "to").string()) + std::vector<std::string>{"--steps", "1"};
-  const Finished run = cairn_run(args);
-  CHECK(run.status == 2);
-  CHECK(contains(run.err, "several ops"));
-  CHECK(contains(run.err, "GradientDescent and other"));
-  CHECK(cairn_run(args + std::vector<std::string>{"--train-op", "other"}).status == 0);
-}
-
-TEST_CASE("cairn train refuses files with different numbers of rows", "[tools]") {
-  const Trained t;
-  write_npy(posix_file_system(), t.y_file(), Tensor::matrix<float>({{1}}));
-  const Finished run = cairn_run(t.train_args((t.dir / "to").string()) + std::vector<std::string>{"--steps", "1"});
-  CHECK(run.status == 1);
-  CHECK(contains(run.err, "has 1 rows"));
-}
-
-TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its losses", "[tools][compat]") {
-  const auto folder = fixture("softmax-tf112");
-  if (!folder) return;
-  const auto digits = *folder / ".." / ".." / "mnist";
-  if (!std::filesystem::exists(digits)) return skip("no MNIST beside the fixtures");
-  const TempDir dir;
-  const DigitData mnist = load_mnist(digits);
-  write_npy(posix_file_system(), (dir / "x.npy").string(), mnist.train.images.rows(0, 300));
-  write_npy(posix_file_system(), (dir / "y.npy").string(), mnist.train.labels.rows(0, 300));
-  const std::string prefix = (*folder / "521model.ckpt").string();
-  const Finished run =
-      cairn_run({"train", prefix + ".meta", "--checkpoint", prefix, "--loss", "Mean", "--feed",
-                 "Placeholder=" + (dir / "x.npy").string(), "--feed", "Placeholder_1=" + (dir / "y.npy").string(),
-                 "--batch", "100", "--steps", "3", "--dir", (dir / "to").string()});
-  CAPTURE(run.err, run.out);
-  REQUIRE(run.status == 0);
-  const double expected[] = {0.4366058111190796, 0.7860897779464722, 0.6661608815193176};
-  for (int i = 0; i < 3; ++i) {
-    const std::string line = run.lines().at(static_cast<size_t>(i));
-    CHECK(std::stod(line.substr(line.rfind(' '))) == Approx(expected[i]).epsilon(1e-4));
-  }
-  CHECK(contains(run.out, "saved " + (dir / "to/521model.ckpt-3").string()));
-}
-
 TEST_CASE("Options of cairn run take one value each, so that they may stand before the graph", "[tools]") {
   const Trained t;
   const Finished run = cairn_run({"run", "--fetch", "w", "--checkpoint", t.prefix, t.prefix + ".meta"});
@@ -208,6 +70,7 @@ TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variable
   };
   fails({}, 2, "--fetch");
   fails({"--fetch", "w"}, 1, "uninitialized variable");
+  fails({"--fetch", "w"}, 1, "restore a checkpoint first: --checkpoint " + t.prefix);
   fails({"--checkpoint", t.prefix, "--fetch", "loss"}, 1, "a value must be fed");
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--set", "nope=1"}, 1, "'nope'");
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--feed", "x=none.npy"}, 1, "none.npy");
@@ -216,28 +79,77 @@ TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variable
   fails({"--checkpoint", t.prefix + "0", "--fetch", "w"}, 1, t.prefix + "0");
 }
 
-TEST_CASE("cairn train says in plain words which number of steps, rows or saves cannot be", "[tools]") {
-  const Trained t;
-  const auto args = t.train_args((t.dir / "to").string());
-  for (const char* option : {"--steps", "--batch", "--save-every"}) {
-    std::vector<std::string> more = {option, "0"};
-    if (option != std::string("--steps")) more.insert(more.end(), {"--steps", "1"});
-    const Finished run = cairn_run(args + more);
-    CHECK(is_wrong_usage(run));
-    CHECK(contains(run.err, str_cat(option, ": 0 is no number from 1 on")));
-  }
-  CHECK(is_wrong_usage(cairn_run(args)));
-  CHECK(!std::filesystem::exists(t.dir / "to"));
+TEST_CASE("cairn run needs of a checkpoint only what the fetches need, and names what is missing of that", "[tools]") {
+  Trained t;
+  const std::string part = Saver(t.graph, {.var_list = {t.line.w}}).save(t.session, (t.dir / "part").string());
+  const auto run = [&](const std::string& fetch) {
+    return cairn_run({"run", t.prefix, "--checkpoint", part, "--set", "x=[[1]]", "--fetch", fetch});
+  };
+  CHECK(run("MatMul").status == 0);
+  const Finished lacks = run("add");
+  CHECK(lacks.status == 1);
+  CHECK(contains(lacks.err, "b"));
+  CHECK(contains(lacks.err, "part"));
 }
 
-TEST_CASE("cairn train prints each save beside the steps, and nothing but steps as JSON", "[tools]") {
-  const Trained t;
-  const std::string to = (t.dir / "to").string();
-  const Finished text = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2"});
-  REQUIRE(text.lines().size() == 3);
-  CHECK(contains(text.lines()[0], "step 1  loss "));
-  CHECK(text.lines()[2] == "saved " + to + "/line-9");
-  const Finished json = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
-  CHECK(json.lines().size() == 2);
-  CHECK(json.err.empty());
+TEST_CASE("cairn run feeds the tensors of ops that nobody describes in the dtype of their readers", "[tools]") {
+  const TempDir dir;
+  const std::string graph = (dir / "g.pbtxt").string();
+  write_bytes(graph, R"(
+      node { name: "next" op: "MysteryOfTheDay" }
+      node { name: "y" op: "Neg" input: "next:1" attr { key: "T" value { type: DT_INT32 } } }
+      node { name: "lost" op: "MysteryOfTheDay" input: "next:2" })");
+  write_npy(posix_file_system(), (dir / "doubles").string(), Tensor::vector<double>({1, -4}));
+  const Finished file = cairn_run({"run", graph, "--feed", "next:1=" + (dir / "doubles").string(), "--fetch", "y"});
+  CAPTURE(file.err);
+  CHECK(contains(file.out, "y  int32  [2]  [-1  4]"));
+  CHECK(contains(cairn_run({"run", graph, "--set", "next:1=[3]", "--fetch", "y"}).out, "[-3]"));
+  const Finished as_it_is =
+      cairn_run({"run", graph, "--feed", "next:2=" + (dir / "doubles").string(), "--fetch", "next:2"});
+  CHECK(contains(as_it_is.out, "next:2  double  [2]"));
+  const Finished untold = cairn_run({"run", graph, "--set", "next:2=[3]", "--fetch", "next:2"});
+  CHECK(untold.status == 1);
+  CHECK(contains(untold.err, "the graph does not tell its dtype; give it with --feed next:2=FILE.npy"));
+}
+
+TEST_CASE("cairn run computes keyword spotting from features where this build cannot make them", "[tools][compat]") {
+  const auto folder = fixture("kws-dnn");
+  if (!folder) return;
+  const TempDir dir;
+  const std::string graph = (*folder / "DNN_S.pb").string(), features = (dir / "features").string();
+  Tensor values = Tensor::zeros(DType::kFloat, {1, 25, 10});
+  for (int64_t i = 0; i < 250; ++i) values.data<float>()[i] = static_cast<float>((7 * i) % 11) / 10 - 0.5f;
+  const auto run = [&](const std::string& name, const Tensor& value) {
+    write_npy(posix_file_system(), features, value);
+    return cairn_run({"run", graph, "--feed", name + "=" + features, "--fetch", "labels_softmax"});
+  };
+  const Finished fed = run("Mfcc", values);
+  CAPTURE(fed.err);
+  CHECK(fed.status == 0);
+  CHECK(fed.out == run("Reshape", values.reshaped({1, 250})).out);
+}
+
+TEST_CASE("Arrays of no elements cost nothing to feed, compute and print, however large an extent is", "[tools]") {
+  const TempDir dir;
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
+  (void)x;
+  placeholder(graph, DType::kFloat, Shape::unknown(), {.name = "any"});
+  export_meta_graph(graph, {.filename = (dir / "g.meta").string()});
+  for (const Shape& shape :
+       {Shape{int64_t{1} << 31, 0}, Shape{0, int64_t{1} << 40}, Shape{int64_t{1} << 40, 4, 0, 2}}) {
+    const std::string file = (dir / "empty.npy").string();
+    write_npy(posix_file_system(), file, Tensor::zeros(DType::kFloat, shape));
+    for (const std::string form : {"--json", "--output"}) {
+      std::vector<std::string> args = {"run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any",
+                                       form};
+      if (form == "--output") args.push_back((dir / str_cat("out", shape[0])).string());
+      const Finished run = cairn_run(args);
+      CAPTURE(run.err);
+      CHECK(run.status == 0);
+      CHECK(run.out.size() < 400);
+      if (form == "--json") CHECK(contains(run.out, "\"value\": []"));
+    }
+    CHECK(cairn_run({"run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any"}).out.size() < 200);
+  }
 }

@@ -1,0 +1,122 @@
+#include "tools/command_files.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+namespace cairn {
+
+class CommandLock final : public DirLock {
+ public:
+  CommandLock(CommandFiles& files, std::unique_ptr<DirLock> inner) : files_(files), inner_(std::move(inner)) {}
+  ~CommandLock() override {
+    inner_.reset();
+    const std::lock_guard lock(files_.mutex_);
+    --files_.locks_;
+    files_.files_.clear();
+    files_.unlocked_.notify_all();
+  }
+
+ private:
+  CommandFiles& files_;
+  std::unique_ptr<DirLock> inner_;
+};
+
+std::unique_ptr<WritableFile> CommandFiles::create(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const bool is_new = !inner_.exists(path);
+  auto file = inner_.create(path);
+  if (is_new && records_) files_.push_back(path);
+  return file;
+}
+
+void CommandFiles::rename(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  const bool is_new = !inner_.exists(to);
+  inner_.rename(from, to);
+  const bool made_here = std::find(files_.begin(), files_.end(), from) != files_.end();
+  forget(from);
+  if (made_here && is_new && records_) files_.push_back(to);
+}
+
+void CommandFiles::remove(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  inner_.remove(path);
+  forget(path);
+}
+
+void CommandFiles::create_dir(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  const bool is_new = !inner_.exists(path);
+  inner_.create_dir(path);
+  if (is_new) directories_.push_back(path);
+}
+
+void CommandFiles::remove_dir(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  inner_.remove_dir(path);
+  std::erase(directories_, path);
+}
+
+std::unique_ptr<DirLock> CommandFiles::lock_dir(const std::string& path) {
+  const std::lock_guard lock(mutex_);
+  auto inner = inner_.lock_dir(path);
+  if (!inner) {
+    records_ = false;
+    files_.clear();
+    return nullptr;
+  }
+  ++locks_;
+  return std::make_unique<CommandLock>(*this, std::move(inner));
+}
+
+void CommandFiles::forget(const std::string& path) { std::erase(files_, path); }
+
+void CommandFiles::keep() {
+  const std::lock_guard lock(mutex_);
+  files_.clear();
+}
+
+void CommandFiles::undo_locked() {
+  const auto quietly = [](const auto& action) {
+    try {
+      action();
+    } catch (const Error&) {  // gone already, or not empty: others put files there, or it holds what was kept
+    }
+  };
+  for (; !files_.empty(); files_.pop_back()) quietly([&] { inner_.remove(files_.back()); });
+  for (; !directories_.empty(); directories_.pop_back()) quietly([&] { inner_.remove_dir(directories_.back()); });
+}
+
+void CommandFiles::undo() {
+  const std::lock_guard lock(mutex_);
+  undo_locked();
+}
+
+void CommandFiles::undo_and_exit(int status) {
+  std::unique_lock lock(mutex_);
+  unlocked_.wait(lock, [&] { return locks_ == 0; });
+  undo_locked();
+  ::_exit(status);  // with the mutex held: nobody changes a name any more
+}
+
+CommandFiles& command_files() {
+  static auto* files = new CommandFiles(posix_file_system());
+  return *files;
+}
+
+void check_is_new_file(FileSystem& fs, const std::string& path) {
+  const auto there = fs.stat(path);
+  if (there && there->is_directory)
+    fail(Code::kInvalidArgument, path, " is a directory; give the name of a file in it");
+  bool taken = there.has_value();
+  if (const std::string directory = directory_of(path); !taken && fs.exists(directory)) {
+    const auto names = fs.list_dir(directory);
+    taken = std::find(names.begin(), names.end(), base_name(path)) != names.end();
+  }
+  if (!taken) return;
+  fail(Code::kAlreadyExists, path, ": there is a file already, which is never written over; give another name, or ",
+       "remove it first");
+}
+
+}  // namespace cairn

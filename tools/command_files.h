@@ -1,0 +1,71 @@
+// The machine's files as a command writes them: what it makes goes again if it fails or is ended by a signal.
+//
+//   CommandFiles& fs = command_files();
+//   fs.create_dirs(directory_of(destination));
+//   write_file_atomically(fs, destination, bytes);
+//   fs.keep();                                       // complete: it stays, whatever comes
+//
+// Files and directories that were there before are never removed, nor is a file that took the place of another. What is
+// made while a directory is locked is left to whoever has the lock: savers undo their own failures.
+#pragma once
+
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "persist/file.h"
+
+namespace cairn {
+
+class CommandFiles final : public FileSystem {
+ public:
+  explicit CommandFiles(FileSystem& inner) : inner_(inner) {}
+
+  // The files made so far stay.
+  void keep();
+  // Removes what was made and not kept, the newest first, and directories that were made and are empty. Errors are
+  // passed over.
+  void undo();
+  // The same, and ends the process, once no save has the lock of its directory: one that is under way is let finish, so
+  // that all that says which checkpoints there are fits together.
+  [[noreturn]] void undo_and_exit(int status);
+
+  std::unique_ptr<RandomAccessFile> open(const std::string& path) override { return inner_.open(path); }
+  std::unique_ptr<WritableFile> create(const std::string& path) override;
+  void rename(const std::string& from, const std::string& to) override;
+  void link(const std::string& from, const std::string& to) override { inner_.link(from, to); }
+  void remove(const std::string& path) override;
+  void create_dir(const std::string& path) override;
+  void remove_dir(const std::string& path) override;
+  std::vector<std::string> list_dir(const std::string& path) override { return inner_.list_dir(path); }
+  void sync_dir(const std::string& path) override { inner_.sync_dir(path); }
+  std::optional<FileInfo> stat(const std::string& path) override { return inner_.stat(path); }
+  std::unique_ptr<DirLock> lock_dir(const std::string& path) override;
+  bool is_being_written(const std::string& path) override { return inner_.is_being_written(path); }
+  uint64_t space(const std::string& directory) override { return inner_.space(directory); }
+  size_t name_max(const std::string& directory) override { return inner_.name_max(directory); }
+  bool can_write(const std::string& directory) override { return inner_.can_write(directory); }
+
+ private:
+  friend class CommandLock;
+  void forget(const std::string& path);
+  void undo_locked();
+
+  FileSystem& inner_;
+  std::mutex mutex_;  // held while names change, so that none is missed
+  std::condition_variable unlocked_;
+  std::vector<std::string> files_, directories_;  // made here, in order
+  int locks_ = 0;                                 // directories that are locked
+  bool records_ = true;                           // false where locks cannot tell what is a saver's
+};
+
+// The one that all commands write through. Lives as long as the process.
+CommandFiles& command_files();
+
+// Throws AlreadyExists where something has the name `path` already, be it a link, also one to nothing; InvalidArgument
+// for a directory. For a command's destination, which it never writes over: it may be its own source.
+void check_is_new_file(FileSystem& fs, const std::string& path);
+
+}  // namespace cairn

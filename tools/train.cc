@@ -1,0 +1,314 @@
+#include <algorithm>
+#include <filesystem>
+#include <iostream>
+#include <set>
+
+#include "persist/checkpoint_state.h"
+#include "persist/saver.h"
+#include "persist/warm_start.h"
+#include "tools/batches.h"
+#include "tools/command_files.h"
+#include "tools/commands.h"
+#include "tools/json.h"
+#include "tools/values.h"
+
+namespace cairn {
+namespace {
+
+// The collection of a saved .meta file that says how far the training went: rows there are, rows taken so far.
+constexpr const char* kRowsKey = "cairn_rows";
+
+struct TrainOptions {
+  std::string meta, checkpoint, train_op, loss, dir;
+  FeedArguments feeds;
+  BatchOptions rows;
+  int64_t steps = 0, save_every = 0;
+  std::optional<int64_t> start_row;
+  std::optional<uint64_t> seed;
+  bool init_rest = false, json = false;
+};
+
+// Nodes that stand for a whole training step: what waits for variables to be updated, and nothing waits for.
+std::vector<std::string> likely_train_ops(const Graph& graph) {
+  std::set<std::string> updating, waited_for;
+  for (const Operation& op : graph.operations()) {
+    bool updates = op.type().find("Apply") != std::string::npos;
+    std::vector<Operation> needed = op.control_inputs();
+    for (const Output& input : op.inputs()) needed.push_back(input.op());
+    for (const Operation& before : needed) {
+      if (!updating.count(before.name())) continue;
+      updates = true;
+      waited_for.insert(before.name());
+    }
+    if (updates) updating.insert(op.name());
+  }
+  std::vector<std::string> names;
+  std::set_difference(updating.begin(), updating.end(), waited_for.begin(), waited_for.end(),
+                      std::back_inserter(names));
+  return names;
+}
+
+Operation find_train_op(const Graph& graph, const std::string& name) {
+  if (!name.empty()) return graph.find_op(name.substr(0, name.find(':')));
+  const auto ops = graph.items(GraphKeys::kTrainOp).empty() ? std::vector<Operation>()
+                                                            : graph.collection<Operation>(GraphKeys::kTrainOp);
+  if (ops.size() == 1) return ops[0];
+  std::vector<std::string> candidates;
+  for (const Operation& op : ops) candidates.push_back(op.name());
+  if (ops.empty()) candidates = likely_train_ops(graph);
+  throw UsageError(str_cat("the collection train_op holds ", ops.empty() ? "no op" : "several ops",
+                           "; say which with --train-op", candidates.empty() ? "" : ": could be ",
+                           join_for_people(candidates)));
+}
+
+// Numbers of checkpoints: the global step where the training counts one, else the number in the name of the checkpoint
+// that was resumed and the steps since.
+class StepCounter {
+ public:
+  StepCounter(Session& session, const std::string& prefix) : session_(session) {
+    const Graph& graph = session.graph();
+    for (const Variable& v : graph.variables()) {
+      if (v.name() == "global_step" || v.name().ends_with("/global_step")) variable_ = v;
+    }
+    const size_t dash = prefix.find_last_of("-/");
+    base_ = base_name(prefix);
+    if (dash != std::string::npos && prefix[dash] == '-' && dash + 1 < prefix.size() && prefix.size() - dash < 19 &&
+        prefix.find_first_not_of("0123456789", dash + 1) == std::string::npos) {
+      base_ = base_name(prefix.substr(0, dash));
+      start_ = std::stoll(prefix.substr(dash + 1));
+    }
+    if (const auto counted = value()) {
+      counts_ = true;
+      counted_from_ = *counted;
+    }
+  }
+
+  const std::string& base() const { return base_; }
+  // What after() will say where each step counts one.
+  int64_t expected_after(int64_t steps) const { return (counts_ ? counted_from_ : start_) + steps; }
+  int64_t after(int64_t steps) {
+    const auto counted = value();
+    return counted && *counted > counted_from_ ? *counted : start_ + steps;
+  }
+
+ private:
+  std::optional<int64_t> value() {
+    if (!variable_ || !session_.is_initialized(variable_)) return std::nullopt;
+    const Tensor value = session_.value(variable_);
+    if (value.num_elements() != 1 || !is_integer(value.dtype())) return std::nullopt;
+    return value.to_int64s()[0];
+  }
+
+  Session& session_;
+  Variable variable_;
+  std::string base_;
+  int64_t start_ = 0, counted_from_ = 0;
+  bool counts_ = false;
+};
+
+void print_step(int64_t step, const Tensor& loss, bool json) {
+  if (loss.num_elements() != 1)
+    fail(Code::kInvalidArgument, "--loss is a tensor of shape ", loss.shape(), ", no scalar");
+  const Tensor scalar = loss.reshaped({});
+  if (json) {
+    Json j;
+    std::cout << j.object().key("step").value(step).key("loss").value(scalar).end().text() << std::endl;
+  } else {
+    std::cout << "step " << step << "  loss " << scalar.str() << std::endl;
+  }
+}
+
+// Whether running `op` changes a variable, as far as this build knows its ops.
+bool changes_a_variable(const Operation& op) {
+  std::vector<Operation> open = {op};
+  std::set<int> seen;
+  while (!open.empty()) {
+    const Operation at = open.back();
+    open.pop_back();
+    if (!seen.insert(at.node().id).second) continue;
+    const OpDef* def = at.node().op->def;
+    if (!def || def->access == Access::kUpdate || def->access == Access::kAssign) return true;
+    for (const Output& input : at.inputs()) open.push_back(input.op());
+    for (const Operation& before : at.control_inputs()) open.push_back(before);
+  }
+  return false;
+}
+
+// "; --init-rest …", for what a session has no value for.
+Error with_hint(const Error& e) {
+  return Error(e.code(),
+               str_cat(e.what(), "\n--init-rest gives variables that the checkpoint lacks the initial values ",
+                       "that the graph has for them"),
+               e.node());
+}
+
+// Gives the variables their values. A saver that does not save all that is begun here gives way to one of all
+// variables, or the training could not be gone on with.
+void restore(const TrainOptions& o, Saver& saver, Session& session) {
+  const Restored restored = restore_what_is_there(saver, session, o.checkpoint);
+  if (restored.lacking && !o.init_rest) throw with_hint(*restored.lacking);
+  if (o.init_rest) {
+    const std::vector<std::string> begun = initialize_rest(session);
+    if (begun.empty()) return;
+    std::cerr << "cairn train: begun with the graph's initial values, as the checkpoint has none: "
+              << join_for_people(begun) << "\n";
+    std::set<std::string> unsaved;
+    for (const Variable& v : session.graph().variables()) unsaved.insert(v.name());
+    for (const auto* items : {&restored.report.restored, &restored.report.missing}) {
+      for (const auto& item : *items) unsaved.erase(std::string(item.variable));
+    }
+    if (std::any_of(begun.begin(), begun.end(), [&](const std::string& name) { return unsaved.count(name) > 0; })) {
+      std::cerr << "cairn train: the graph's saver does not save all of these; the checkpoints get all variables\n";
+      saver = Saver(session.graph());
+    }
+  }
+}
+
+// Rows that the training which wrote the checkpoint has taken of as many rows as there are now; 0 where it took others.
+int64_t rows_taken_before(const TrainOptions& o, int64_t rows) {
+  const std::string meta = meta_graph_path(checkpoint_prefix(o.checkpoint));
+  if (!posix_file_system().exists(meta)) return 0;
+  Graph graph;
+  import_meta_graph_def(graph, meta);
+  const auto& items = graph.items(kRowsKey);
+  const auto number = [&](size_t i) {
+    const int64_t* value = i < items.size() ? std::get_if<int64_t>(&items[i]) : nullptr;
+    return value ? *value : int64_t{0};
+  };
+  return items.size() == 2 && number(0) == rows && number(1) > 0 ? number(1) : 0;
+}
+
+void begin_rows(const TrainOptions& o, Batches& batches) {
+  if (batches.rows() == 0) return;
+  if (o.start_row) {
+    batches.start_at(*o.start_row);
+  } else if (const int64_t taken = rows_taken_before(o, batches.rows()); taken > 0) {
+    batches.start_at(taken);
+    std::cerr << "cairn train: goes on with row " << taken % batches.rows() << ", after those that the checkpoint was "
+              << "trained on; --start-row chooses another\n";
+  }
+  if (const std::string about = batches.about(); !about.empty()) std::cerr << "cairn train: " << about << "\n";
+}
+
+// Saves into the directory. What was saved there before is replaced, but never the checkpoint that is trained on.
+class Saves {
+ public:
+  Saves(const TrainOptions& o, Saver& saver, Session& session)
+      : o_(o), saver_(saver), session_(session), source_(checkpoint_prefix(o.checkpoint)), counter_(session, source_) {
+    const int64_t first = o.save_every > 0 ? std::min(o.save_every, o.steps) : o.steps;
+    check_is_not_source(counter_.expected_after(first));
+    check_is_not_source(counter_.expected_after(o.steps));
+    command_files().create_dirs(o.dir);
+  }
+
+  void save(int64_t steps, const Batches& batches) {
+    const int64_t number = counter_.after(steps);
+    check_is_not_source(number);
+    Graph& graph = session_.graph();
+    graph.clear_collection(kRowsKey);
+    if (batches.rows() > 0) {
+      graph.add_to_collection(kRowsKey, batches.rows());
+      graph.add_to_collection(kRowsKey, batches.taken());
+    }
+    const std::string saved = saver_.save(session_, join_path(o_.dir, counter_.base()), {.global_step = number});
+    command_files().keep();
+    if (!o_.json) std::cout << "saved " << saved << std::endl;
+  }
+
+ private:
+  // By its files, so that it is known under other names and through links.
+  void check_is_not_source(int64_t number) const {
+    const std::string prefix = str_cat(join_path(o_.dir, counter_.base()), "-", number), base = base_name(source_);
+    for (const std::string& name : posix_file_system().list_dir(directory_of(source_))) {
+      std::error_code none;
+      if (!name.starts_with(base) || !std::filesystem::equivalent(join_path(directory_of(source_), name),
+                                                                  prefix + name.substr(base.size()), none)) {
+        continue;
+      }
+      fail(Code::kAlreadyExists, prefix, " is the checkpoint that is trained on, which is never overwritten; give ",
+           "another --dir");
+    }
+  }
+
+  const TrainOptions& o_;
+  Saver& saver_;
+  Session& session_;
+  const std::string source_;
+  StepCounter counter_;
+};
+
+int train(const TrainOptions& o) {
+  Graph graph;
+  Saver saver = import_meta_graph(graph, find_meta_graph(o.meta));
+  if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to train");
+  const Operation train_op = find_train_op(graph, o.train_op);
+  if (!changes_a_variable(train_op)) {
+    const auto candidates = likely_train_ops(graph);
+    throw UsageError(str_cat("'", train_op.name(), "' (", train_op.type(),
+                             ") changes no variable, so it trains nothing",
+                             candidates.empty() ? "" : "; --train-op could be ", join_for_people(candidates)));
+  }
+  const Output loss = find_tensor(graph, o.loss);
+  Batches batches(read_files(graph, o.feeds), o.rows);
+  const std::vector<Fed> values = read_values(graph, o.feeds);
+  Session session(graph, {.seed = session_seed(o.seed), .file_system = &command_files()});
+  restore(o, saver, session);
+  initialize_tables(session);
+  begin_rows(o, batches);
+  Saves saves(o, saver, session);
+
+  std::vector<Target> fed;
+  std::vector<Tensor> now(batches.feeds().size());
+  for (const Fed& feed : batches.feeds()) fed.push_back(feed.tensor);
+  for (const Fed& feed : values) {
+    fed.push_back(feed.tensor);
+    now.push_back(feed.value);
+  }
+  Call call = session.prepare({loss}, fed, {train_op});
+  for (int64_t step = 1; step <= o.steps; ++step) {
+    batches.next(now);
+    try {
+      print_step(step, call(now)[0], o.json);
+    } catch (const Error& e) {
+      if (e.code() == Code::kFailedPrecondition && !o.init_rest) throw with_hint(e);
+      throw;
+    }
+    if (step == o.steps || (o.save_every > 0 && step % o.save_every == 0)) saves.save(step, batches);
+  }
+  return kFine;
+}
+
+}  // namespace
+
+Work make_train(CLI::App& app) {
+  auto o = std::make_shared<TrainOptions>();
+  app.add_option("META", o->meta, "a .meta file, or a checkpoint that has one")->required();
+  app.add_option("--checkpoint", o->checkpoint, "the checkpoint to go on from")->required();
+  app.add_option("--train-op", o->train_op, "the op that is one step; without it the one in the collection train_op");
+  app.add_option("--loss", o->loss, "the tensor to print, computed in the same run")->required();
+  add_file_arguments(app, o->feeds);
+  add_value_arguments(app, o->feeds);
+  app.add_option("--batch", o->rows.batch, "rows per step; wraps around at the end; without it all of them")
+      ->check(at_least(1));
+  app.add_option(
+         "--whole", o->rows.whole,
+         "NAME of a --feed that is not cut into batches: each step is fed all of it; may be repeated. Without it "
+         "those are whole that have other numbers of rows than most")
+      ->allow_extra_args(false);
+  app.add_option("--start-row", o->start_row,
+                 "the row to begin with, from 0; without it the one after those that `cairn train` made the checkpoint "
+                 "from, else the first")
+      ->check(at_least(0));
+  app.add_option("--steps", o->steps, "how many steps")->required()->check(at_least(1));
+  app.add_option("--save-every", o->save_every, "save after so many steps; after the last one in any case")
+      ->check(at_least(1));
+  app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")->required();
+  app.add_flag("--init-rest", o->init_rest,
+               "give variables that the checkpoint lacks (slots of an optimizer) the graph's initial values");
+  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from");
+  app.add_option("--shuffle", o->rows.shuffle, "take the rows in another order in each epoch, from this SEED");
+  app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");
+  return [o] { return train(*o); };
+}
+
+}  // namespace cairn
