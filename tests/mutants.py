@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Plants small faults, one at a time, and says which of them no test notices.
 
-    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--seconds T]
+    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--programs A,B] [--seconds T]
 
 ROOM is runtime, ops, persist or tools; without it places are drawn from all four. Everything happens in
 build-mutants/: a copy of the tree, and a build of it. A mutant is one line changed in one .cc file; that file is
@@ -14,6 +14,7 @@ The last line is `R of N noticed, S survived, seed X`; what survived stands abov
 import argparse
 import collections
 import fnmatch
+import itertools
 import os
 import random
 import re
@@ -24,7 +25,8 @@ import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 SCRATCH = os.path.join(TOP, "build-mutants")
-TREE, BUILD = os.path.join(SCRATCH, "tree"), os.path.join(SCRATCH, "build")
+TREE = os.path.join(SCRATCH, "tree")
+BUILD = os.path.join(TREE, "build-mutants")  # a name that Git passes over
 
 # The programs that are run for a room's mutants, those that are likeliest to notice first.
 PROGRAMS = {
@@ -61,9 +63,9 @@ def balanced(code, opening):
 
 
 def conditions(code):
-    for match in re.finditer(r"\b(?:if|while) \(", code):
+    for match in re.finditer(r"\bif \(", code):
         end = balanced(code, match.end() - 1)
-        if end and ";" not in code[match.end():end] and "while" not in match.group():
+        if end and ";" not in code[match.end():end]:
             condition = code[match.end():end - 1]
             if not re.match(r"(?:const |auto |std::)", condition):
                 yield match.end(), end - 1, "false"
@@ -109,7 +111,7 @@ def masked(line):
 
 def is_code(code):
     return bool(code.strip()) and not re.match(
-        r"\s*(?:#|using |template|namespace|static_assert|class |struct |enum |return false_alarm)", code)
+        r"\s*(?:#|using |template|namespace|static_assert|class |struct |enum )", code)
 
 
 def mutants_of(path):
@@ -169,11 +171,12 @@ def copy_tree():
         with open(os.path.join(TOP, path), "rb") as file:
             write_if_other(os.path.join(TREE, path), file.read())
         os.chmod(os.path.join(TREE, path), os.stat(os.path.join(TOP, path)).st_mode)
-    for folder, _, names in os.walk(TREE):
-        for name in names:
-            path = os.path.relpath(os.path.join(folder, name), TREE)
-            if path not in set(wanted) and not path.startswith("."):
-                os.remove(os.path.join(TREE, path))
+    known = {os.path.join(TREE, path) for path in wanted}
+    for folder, folders, names in os.walk(TREE):
+        folders[:] = [name for name in folders if os.path.join(folder, name) != BUILD]
+        for path in (os.path.join(folder, name) for name in names):
+            if path not in known:
+                os.remove(path)
 
 
 def configure(options):
@@ -188,6 +191,10 @@ def configure(options):
 
 def build(*targets):
     return subprocess.run(["nice", "ninja", "-C", BUILD, *targets], capture_output=True, text=True)
+
+
+def targets_of(program):
+    return ["tests/" + program] + (["tools/cairn"] if program == "tools_tests" else [])
 
 
 def run(program, seconds):
@@ -222,8 +229,7 @@ def noticed_by(mutant, limits):
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
         for program in PROGRAMS[mutant.file.split("/")[0]]:
-            targets = ["tests/" + program] + (["tools/cairn"] if program == "tools_tests" else [])
-            if build(*targets).returncode != 0:
+            if build(*targets_of(program)).returncode != 0:
                 return ""
             well, how, _ = run(program, limits[program])
             if not well:
@@ -241,21 +247,24 @@ def main():
     parser.add_argument("room", nargs="?", choices=sorted(PROGRAMS))
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10000))
     parser.add_argument("--only", default="*", help="files, as a pattern: runtime/internal/*")
+    parser.add_argument("--programs", help="run these test programs alone, in this order: runtime_tests,ops_tests")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after so long")
     parser.add_argument("--list", action="store_true", help="show the places and change nothing")
     parser.add_argument("-D", dest="options", action="append", default=[], help="an option for Meson")
     arguments = parser.parse_args()
     rooms = [arguments.room] if arguments.room else sorted(PROGRAMS)
+    if arguments.programs:
+        PROGRAMS.update((room, arguments.programs.split(",")) for room in rooms)
 
     copy_tree()
     places = draw(rooms, arguments.only, arguments.seed)
     if arguments.list:
-        for _, mutant in zip(range(arguments.count), places):
+        for mutant in itertools.islice(places, arguments.count):
             print(f"{mutant.file}:{mutant.line}: {mutant.kind}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
         return 0
     configure(["-D" + option for option in arguments.options])
     programs = sorted({program for room in rooms for program in PROGRAMS[room]})
-    built = build(*("tests/" + program for program in programs), "tools/cairn")
+    built = build(*(target for program in programs for target in targets_of(program)))
     if built.returncode != 0:
         sys.exit(built.stdout[-4000:])
     limits = {}
@@ -266,14 +275,18 @@ def main():
         limits[program] = 20 + 5 * seconds
 
     begin, noticed, survivors, others = time.monotonic(), 0, [], 0
-    for mutant in places:
-        if noticed + len(survivors) >= arguments.count or time.monotonic() - begin > arguments.seconds:
-            break
+    # Those of one file after each other: each file is compiled once more when it is whole again.
+    waiting = sorted(itertools.islice(places, arguments.count), reverse=True)
+    while waiting and time.monotonic() - begin < arguments.seconds:
+        mutant = waiting.pop()
         by = noticed_by(mutant, limits)
-        others += by == ""
-        if by is None:
+        if by == "":
+            others += 1
+            waiting.extend(itertools.islice(places, 1))
+        elif by is None:
             survivors.append(mutant)
-        noticed += bool(by)
+        else:
+            noticed += 1
         says = "SURVIVED" if by is None else by or "does not compile"
         print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {says}", flush=True)
     print()

@@ -324,7 +324,8 @@ std::string difference_in_sequence(uint64_t seed, bool trained) {
     });
     const std::string found = difference(got, expected[run]);
     if (!found.empty())
-      return str_cat("seed ", seed, ", run ", run, " with ", batches[run][0].value.shape()[0], " rows: ", found);
+      return str_cat("seed ", seed, ", run ", run, " with ", batches[run][0].value.tensor().shape()[0],
+                     " rows: ", found);
   }
   return "";
 }
