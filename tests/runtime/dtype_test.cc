@@ -55,6 +55,7 @@ TEST_CASE("Numbers that stand for no dtype are known as such", "[runtime][dtype]
     CHECK(dtype_size(static_cast<DType>(number)) == 0);
     CHECK_FALSE(dtype_name(static_cast<DType>(number)).empty());
   }
+  CHECK_FALSE(parse_dtype("dtype 201"));
   CHECK_FALSE(parse_dtype("flaot"));
   CHECK_FALSE(parse_dtype(""));
   CHECK_FALSE(parse_dtype("invalid"));

@@ -1,5 +1,7 @@
 #include "runtime/error.h"
 
+#include <random>
+
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -36,6 +38,42 @@ TEST_CASE("The nearest names come first and distant ones not at all", "[error]")
   CHECK(nearest_names("weight", names) == std::vector<std::string>{"weights", "Weight"});
   CHECK(nearest_names("global_step", names).empty());
   CHECK(nearest_names("weights", names, 1) == std::vector<std::string>{"weights"});
+}
+
+TEST_CASE("The nearest names are those that the whole table of edits finds nearest", "[error]") {
+  const auto edits = [](const std::string& a, const std::string& b) {
+    std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
+    for (size_t i = 0; i <= a.size(); ++i) {
+      for (size_t j = 0; j <= b.size(); ++j) {
+        table[i][j] =
+            i == 0 || j == 0
+                ? i + j
+                : std::min({table[i - 1][j - 1] + (a[i - 1] != b[j - 1]), table[i - 1][j] + 1, table[i][j - 1] + 1});
+      }
+    }
+    return table[a.size()][b.size()];
+  };
+  std::mt19937 random(5);
+  const auto word = [&] {
+    std::string text(random() % 13, ' ');
+    for (char& c : text) c = static_cast<char>('a' + random() % 3);
+    return text;
+  };
+  for (int i = 0; i < 300; ++i) {
+    const std::string name = word();
+    std::vector<std::string> candidates(10), expected;
+    for (std::string& candidate : candidates) candidate = word();
+    const size_t limit = std::max<size_t>(2, name.size() / 3);
+    std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(expected),
+                 [&](const std::string& c) { return edits(name, c) <= limit; });
+    std::stable_sort(expected.begin(), expected.end(),
+                     [&](const std::string& a, const std::string& b) { return edits(name, a) < edits(name, b); });
+    for (const size_t most : {1u, 3u, 10u}) {
+      const std::vector<std::string> nearest(
+          expected.begin(), expected.begin() + static_cast<ptrdiff_t>(std::min(most, expected.size())));
+      CHECK(nearest_names(name, candidates, most) == nearest);
+    }
+  }
 }
 
 TEST_CASE("Items are joined as people write them", "[error]") {
