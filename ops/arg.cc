@@ -1,4 +1,6 @@
 // Positions of extremes, and running sums and products: what goes along one axis.
+#include <unordered_set>
+
 #include "ops/internal/elementwise.h"
 #include "ops/internal/reduce_gradients.h"
 #include "ops/internal/reduction.h"
@@ -138,6 +140,7 @@ void cumulate_kernel(KernelContext& c, bool exclusive, bool reverse) {
   const Along a = along(shape, c.input(1));
   const T* x = c.in<T>(0);
   T* out = static_cast<T*>(c.allocate(0, shape).raw_data());
+  if (shape.num_elements() == 0) return;
   c.parallel_for(a.outer * a.inner, static_cast<double>(a.n), [=](int64_t begin, int64_t end) {
     for (int64_t line = begin; line < end; ++line) {
       const int64_t first = line / a.inner * a.n * a.inner + line % a.inner;
@@ -188,7 +191,8 @@ Kernel list_diff_prepare(const KernelSetup& s) {
       if (c.input(0).rank() != 1 || c.input(1).rank() != 1)
         c.fail(str_cat("x and y must be vectors, got shapes ", c.input(0).shape(), " and ", c.input(1).shape()));
       const auto x = c.input(0).template span<T>(), y = c.input(1).template span<T>();
-      const auto is_left = [&](const T& v) { return std::find(y.begin(), y.end(), v) == y.end(); };
+      const std::unordered_set<T> listed(y.begin(), y.end());
+      const auto is_left = [&](const T& v) { return listed.count(v) == 0; };
       const int64_t count = std::count_if(x.begin(), x.end(), is_left);
       T* out = static_cast<T*>(c.allocate(0, {count}).raw_data());
       void* where = c.allocate(1, {count}).raw_data();

@@ -6,8 +6,11 @@
 #include "ops/gather.h"
 #include "ops/internal/building.h"
 #include "ops/internal/move.h"
+#include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/reduce.h"
+#include "ops/reshape.h"
+#include "ops/slicing.h"
 
 namespace cairn {
 namespace {
@@ -374,7 +377,8 @@ Kernel sparse_to_dense_prepare(const KernelSetup& s) {
       fill_all(c, out, *elements<T>(c.input(3)));
       const IntReader reader(indices);
       int64_t last = -1;
-      for (int64_t i = 0; i < count; ++i) {
+      // Without numbers all name the one place there is: two are as good as any number.
+      for (int64_t i = width == 0 ? std::max<int64_t>(count - 2, 0) : 0; i < count; ++i) {
         const int64_t at = sparse_offset(c, reader, i, shape);
         if (validate && at <= last) {
           c.fail(str_cat("sparse_indices[", i, "] is ", at == last ? "repeated" : "out of order"));
@@ -387,9 +391,17 @@ Kernel sparse_to_dense_prepare(const KernelSetup& s) {
 }
 
 Grads sparse_to_dense_gradient(const Operation& op, const Grads& dy) {
-  const Output values_grad = gather_nd(dy[0], op.input(0));
-  const Output all = reduce_sum(dy[0]);
-  return {Output(), Output(), values_grad, all - reduce_sum(values_grad)};
+  const Output dims = op.input(1), values = op.input(2);
+  const Output places = reshape(op.input(0), stack({Operand(-1), cast(size(dims), DType::kInt32)}));
+  // Where a place is named twice, the later value stands there.
+  const Output numbers = range(0, element(shape(places), 0), 1), none = constant(dy[0].graph(), int32_t{-1});
+  const Output left = sparse_to_dense(places, dims, numbers, {.default_value = none, .validate_indices = false});
+  const Output at_places = gather_nd(dy[0], places);
+  const Output stands = equal(gather_nd(left, places), numbers);
+  const Output taken = where(stands, at_places, zeros_like(at_places));
+  const Output value_shape = shape(values);  // a single one may stand for all
+  const Output axes = broadcast_gradient_args(value_shape, shape(taken)).first;
+  return {Output(), Output(), reshape(reduce_sum(taken, axes), value_shape), reduce_sum(dy[0]) - reduce_sum(taken)};
 }
 
 constexpr OpDef kSparseToDense = {

@@ -1,6 +1,7 @@
 // Arithmetic of two operands, element by element, with broadcasting.
 #include <cmath>
 
+#include "ops/internal/building.h"
 #include "ops/internal/elementwise.h"
 #include "ops/internal/math_gradients.h"
 #include "ops/math.h"
@@ -174,6 +175,23 @@ Kernel add_n_prepare(const KernelSetup& s) {
   });
 }
 
+// ---- Mul of two tensors that must be alike --------------------------------------------------------------------------
+
+// Names the two where they are not to be broadcast (multiply_alike). TensorFlow takes attributes with an underscore.
+constexpr const char* kSameShape = "_same_shape";
+
+Kernel mul_prepare(const KernelSetup& s) {
+  return by_types(Reals(), s, s.input_dtype(0), [&]<class T>() {
+    BinaryLoop loop = binary_loop<Mul, T>();
+    const Attr* alike = s.find(kSameShape);
+    if (const auto* what = alike ? alike->get<std::string>() : nullptr) {
+      loop.same_shape = true;
+      loop.alike = what->c_str();
+    }
+    return binary_kernel(loop);
+  });
+}
+
 // ---- the ops ------------------------------------------------------------------------------------------------------
 
 constexpr std::string_view kAddTypes =
@@ -208,7 +226,11 @@ constexpr bool kCommutative = true, kAggregate = true;
 constexpr OpDef kAdd = binary<Add, WithStrings>("Add", kAddTypes, add_gradient);
 constexpr OpDef kAddV2 = binary<Add, Reals>("AddV2", kAddV2Types, add_gradient, kCommutative, kAggregate);
 constexpr OpDef kSub = binary<Sub, Reals>("Sub", kMore, sub_gradient);
-constexpr OpDef kMul = binary<Mul, Reals>("Mul", kMore, mul_gradient, kCommutative);
+constexpr OpDef kMul = [] {
+  OpDef def = binary<Mul, Reals>("Mul", kMore, mul_gradient, kCommutative);
+  def.prepare = mul_prepare;
+  return def;
+}();
 constexpr OpDef kDiv = binary<TruncateDiv, Reals>("Div", kMore, div_gradient);
 constexpr OpDef kRealDiv = binary<TruncateDiv, Floats>("RealDiv", kMore, real_div_gradient);
 constexpr OpDef kFloorDiv = binary<FloorDiv, Reals>("FloorDiv", kMore, not_differentiable);
@@ -272,6 +294,12 @@ Output& operator+=(Output& x, const Operand& y) { return x = Operand(x, y.at()) 
 Output& operator-=(Output& x, const Operand& y) { return x = Operand(x, y.at()) - y; }
 Output& operator*=(Output& x, const Operand& y) { return x = Operand(x, y.at()) * y; }
 Output& operator/=(Output& x, const Operand& y) { return x = Operand(x, y.at()) / y; }
+
+Output multiply_alike(const Output& x, const Output& y, std::string_view what, SourceLocation at) {
+  Attrs attrs;
+  if (!x.shape().is_fully_defined() || x.shape() != y.shape()) attrs.set(kSameShape, std::string(what));
+  return add_node(kMul, {x, y}, std::move(attrs), "mul", at);
+}
 
 Output add(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kAdd, "", x, y, o); }
 Output subtract(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kSub, "", x, y, o); }

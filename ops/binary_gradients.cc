@@ -78,14 +78,28 @@ Grads floor_mod_gradient(const Operation& op, const Grads& dy) {
   return {dx, s.to_y(dy[0] * minus)};
 }
 
+namespace {
+bool may_be_zero(const Output& y) {
+  const Tensor value = y.graph().static_value(y);
+  if (!value.valid()) return true;
+  bool zero = false;
+  for_dtype<float, double, int32_t, int64_t, Half, BFloat16>(value.dtype(), [&]<class T> {
+    for (const T& element : value.span<T>()) zero |= static_cast<double>(static_cast<float>(element)) == 0;
+  });
+  return zero;
+}
+}  // namespace
+
 // y · x^(y-1) and z · log(x), where there is a logarithm.
 Grads pow_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), y = op.input(1), z = op.output();
   const Stretched s(x, y);
-  const Output scaled = dy[0] * y, power = pow(x, y - 1);
+  // 0^(0 - 1) is infinite, and what is multiplied by it should be 0.
+  const Output exponent = may_be_zero(y) ? where(equal(y, 0), zeros_like(y), y - 1) : y - 1;
+  const Output scaled = dy[0] * y, power = pow(x, exponent);
   const Output dx = s.to_x(scaled * power);
-  const Output positive = greater(x, 0), logs = log(x), none = zeros_like(x);
-  const Output log_x = where(positive, logs, none), dz = dy[0] * z;
+  // Elsewhere the logarithm of 1, which stays 0 however often it is differentiated.
+  const Output positive = greater(x, 0), log_x = log(where(positive, x, ones_like(x))), dz = dy[0] * z;
   return {dx, s.to_y(dz * log_x)};
 }
 

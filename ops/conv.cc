@@ -96,7 +96,12 @@ void conv2d_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const Conv conv = conv_of(attrs, c.input(0).shape(), c.input(1).shape());
   const Images& m = conv.images;
   const T *input = c.in<T>(0), *filter_data = c.in<T>(1);
-  T* out = c.allocate(0, {m.count, m.height.out, m.width.out, conv.out_channels}).template data<T>();
+  Tensor& result = c.allocate(0, {m.count, m.height.out, m.width.out, conv.out_channels});
+  T* out = result.data<T>();
+  if (result.num_elements() == 0 || conv.k == 0) {
+    std::fill_n(out, result.num_elements(), T(0));
+    return;
+  }
   const int64_t lines = m.count * m.height.out, width = conv.row_width();
   const ConstMatrix<T> filter(filter_data, conv.k, conv.out_channels);
   Tensor rows_tensor = c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(lines, 1)), width * conv.k});
@@ -137,6 +142,7 @@ void conv2d_backprop_input_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const T* dy = c.in<T>(2);
   T* dx = c.allocate(0, shape).template data<T>();
   std::fill_n(dx, shape.num_elements(), T(0));
+  if (shape.num_elements() == 0 || c.input(2).num_elements() == 0 || conv.k == 0) return;
   const int64_t width = conv.row_width();
   const ConstMatrix<T> filter(c.in<T>(1), conv.k, conv.out_channels);
   Tensor rows_tensor = c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(m.count, 1)), width * conv.k});
@@ -160,6 +166,10 @@ void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const Images& m = conv.images;
   const T *input = c.in<T>(0), *dy = c.in<T>(2);
   T* out = c.allocate(0, shape).template data<T>();
+  if (shape.num_elements() == 0 || c.input(0).num_elements() == 0 || c.input(2).num_elements() == 0) {
+    std::fill_n(out, shape.num_elements(), T(0));
+    return;
+  }
   const int64_t lines = m.count * m.height.out, width = conv.row_width(), filter_size = shape.num_elements();
   // Each part sums into a filter of its own; few parts for large filters.
   const int64_t parts = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, filter_size), 1, kParts);
@@ -274,6 +284,7 @@ Shape pooled_shape(const Images& m) { return {m.count, m.height.out, m.width.out
 // Calls body(image, oh, ow) for all windows.
 template <class Body>
 void for_windows(KernelContext& c, const Images& m, const Body& body) {
+  if (pooled_shape(m).num_elements() == 0) return;  // of such images there may be any number
   const double cost = 0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
                       static_cast<double>(m.channels);
   c.parallel_for(m.count, cost + 20, [&](int64_t begin, int64_t end) {
@@ -315,10 +326,15 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
   });
 }
 
-// Is x the greatest of its window, which is y? NaN is, where there is one.
+// Where in x a window has its maximum y, for the first time; NaN where there is one. -1: nowhere.
 template <class T>
-bool is_same(T x, T y) {
-  return widen(x) == widen(y) || (widen(x) != widen(x) && widen(y) != widen(y));
+int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow, int64_t channel, const T* x, T y) {
+  const auto is_it = [y = widen(y)](auto v) { return v == y || (v != v && y != y); };
+  int64_t first = -1;
+  for_cells(m, image, oh, ow, [&](int64_t cell) {
+    if (first < 0 && is_it(widen(x[cell + channel]))) first = cell + channel;
+  });
+  return first;
 }
 
 template <class T>
@@ -334,11 +350,27 @@ void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
   for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
     const int64_t window = window_offset(m, image, oh, ow);
     for (int64_t channel = 0; channel < m.channels; ++channel) {
-      int64_t first = -1;
-      for_cells(m, image, oh, ow, [&](int64_t cell) {
-        if (first < 0 && is_same(x[cell + channel], y[window + channel])) first = cell + channel;
-      });
-      if (first >= 0) dx[first] = T(widen(dx[first]) + widen(dy[window + channel]));
+      const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
+      if (place >= 0) dx[place] = T(widen(dx[place]) + widen(dy[window + channel]));
+    }
+  });
+}
+
+// What stands in `grad`, of the input's shape, where each window has its maximum.
+template <class T>
+void max_pool_grad_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Shape shape = c.input(0).shape();
+  const Images m = pool_images(attrs, shape);
+  if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != shape)
+    c.fail(str_cat("expected orig_output of shape ", pooled_shape(m), " and grad of shape ", shape, ", got ",
+                   c.input(1).shape(), " and ", c.input(2).shape()));
+  const T *x = c.in<T>(0), *y = c.in<T>(1), *d = c.in<T>(2);
+  T* out = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
+  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+    const int64_t window = window_offset(m, image, oh, ow);
+    for (int64_t channel = 0; channel < m.channels; ++channel) {
+      const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
+      out[window + channel] = place < 0 ? T(0) : d[place];
     }
   });
 }
@@ -376,18 +408,19 @@ void avg_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
   });
 }
 
-enum class PoolKernel { kMax, kMaxGrad, kAvg, kAvgGrad };
+enum class PoolKernel { kMax, kMaxGrad, kMaxGradGrad, kAvg, kAvgGrad };
 template <PoolKernel kKind>
 Kernel pool_prepare(const KernelSetup& s) {
   const auto make = [attrs = runnable_windows(s)]<class T>() -> Kernel {
     return [attrs](KernelContext& c) {
       if constexpr (kKind == PoolKernel::kMax) max_pool_kernel<T>(c, attrs);
       if constexpr (kKind == PoolKernel::kMaxGrad) max_pool_grad_kernel<T>(c, attrs);
+      if constexpr (kKind == PoolKernel::kMaxGradGrad) max_pool_grad_grad_kernel<T>(c, attrs);
       if constexpr (kKind == PoolKernel::kAvg) avg_pool_kernel<T>(c, attrs);
       if constexpr (kKind == PoolKernel::kAvgGrad) avg_pool_grad_kernel<T>(c, attrs);
     };
   };
-  if constexpr (kKind == PoolKernel::kMax || kKind == PoolKernel::kMaxGrad) {
+  if constexpr (kKind != PoolKernel::kAvg && kKind != PoolKernel::kAvgGrad) {
     return by_types(Reals(), s, s.dtype("T"), make);
   } else {
     return by_types(Floats(), s, s.dtype("T"), make);
@@ -402,12 +435,21 @@ void pool_shape(ShapeContext& c) {
   c.set_output(attrs.shape(input[0], m.height.out, m.width.out, m.channels));
 }
 void max_pool_grad_shape(ShapeContext& c) { c.set_output(merge(c.input(0), Shape::unknown(4))); }
+void max_pool_grad_grad_shape(ShapeContext& c) {
+  merge(c.input(0), c.input(2));
+  c.set_output(merge(c.input(1), Shape::unknown(4)));
+}
 
 Attrs pool_attrs(const Operation& op) { return copied(op, {"ksize", "strides", "padding", "data_format"}); }
 
-extern const OpDef kMaxPoolGrad, kAvgPool, kAvgPoolGrad;
+extern const OpDef kMaxPoolGrad, kMaxPoolGradGrad, kAvgPool, kAvgPoolGrad;
 Grads max_pool_gradient(const Operation& op, const Grads& dy) {
   return {add_node(kMaxPoolGrad, {op.input(0), op.output(), dy[0]}, pool_attrs(op))};
+}
+// Both are linear in the gradient they are given, and flat in what says where the maxima are.
+template <const OpDef& kOther>
+Grads max_pool_grad_gradient(const Operation& op, const Grads& d) {
+  return {Output(), Output(), add_node(kOther, {op.input(0), op.input(1), d[0]}, pool_attrs(op))};
 }
 Grads avg_pool_gradient(const Operation& op, const Grads& dy) {
   return {add_node(kAvgPoolGrad, {shape(op.input(0)), dy[0]}, pool_attrs(op))};
@@ -423,6 +465,9 @@ constexpr std::string_view kMaxPoolTypes =
 constexpr std::string_view kMaxPoolGradAttrs =
     "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
     "data_format: {'NHWC', 'NCHW'} = 'NHWC', T: realnumbertype = DT_FLOAT";
+constexpr std::string_view kMaxPoolGradGradAttrs =
+    "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
+    "data_format: {'NHWC', 'NCHW'} = 'NHWC', T: realnumbertype";
 constexpr std::string_view kAvgPoolAttrs =
     "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
     "data_format: {'NHWC', 'NCHW'} = 'NHWC', T: {half, bfloat16, float, double}";
@@ -439,7 +484,15 @@ constexpr OpDef kMaxPoolGrad = {.name = "MaxPoolGrad",
                                 .outputs = "output: T",
                                 .attrs = kMaxPoolGradAttrs,
                                 .shape = max_pool_grad_shape,
-                                .prepare = pool_prepare<PoolKernel::kMaxGrad>};
+                                .prepare = pool_prepare<PoolKernel::kMaxGrad>,
+                                .gradient = max_pool_grad_gradient<kMaxPoolGradGrad>};
+constexpr OpDef kMaxPoolGradGrad = {.name = "MaxPoolGradGrad",
+                                    .inputs = "orig_input: T, orig_output: T, grad: T",
+                                    .outputs = "output: T",
+                                    .attrs = kMaxPoolGradGradAttrs,
+                                    .shape = max_pool_grad_grad_shape,
+                                    .prepare = pool_prepare<PoolKernel::kMaxGradGrad>,
+                                    .gradient = max_pool_grad_gradient<kMaxPoolGrad>};
 constexpr OpDef kAvgPool = {.name = "AvgPool",
                             .inputs = "value: T",
                             .outputs = "output: T",
@@ -472,7 +525,7 @@ Output avg_pool(const Operand& value, const PoolOptions& options) { return pool(
 
 std::span<const OpDef* const> conv_ops() {
   static constexpr const OpDef* kOps[] = {&kAvgPool,       &kAvgPoolGrad, &kConv2D,     &kBackpropFilter,
-                                          &kBackpropInput, &kMaxPool,     &kMaxPoolGrad};
+                                          &kBackpropInput, &kMaxPool,     &kMaxPoolGrad, &kMaxPoolGradGrad};
   return kOps;
 }
 

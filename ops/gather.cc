@@ -1,12 +1,16 @@
 #include "ops/gather.h"
 
+#include <unordered_set>
+
 #include "ops/array.h"
 #include "ops/internal/building.h"
+#include "ops/internal/elements.h"
 #include "ops/internal/move.h"
 #include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/rearranging.h"
 #include "ops/reduce.h"
+#include "ops/reshape.h"
 #include "ops/slicing.h"
 
 namespace cairn {
@@ -55,7 +59,9 @@ Kernel gather_prepare(const KernelSetup& s) {
       const int64_t extent = params.dim(axis), after = extents_after(params.shape(), axis);
       const int64_t before = extents_before(params.shape(), axis), count = indices.size();
       check_indices(c, indices, extent, "indices");
-      T* to = elements<T>(c.allocate(0, gathered(params.shape(), axis, c.input(1).shape())));
+      Tensor& out = c.allocate(0, gathered(params.shape(), axis, c.input(1).shape()));
+      if (out.num_elements() == 0) return;
+      T* to = elements<T>(out);
       const T* from = elements<T>(params);
       const double cost = sizeof(T) * static_cast<double>(after) / 8 + 4;
       c.parallel_for(before * count, cost, [&](int64_t begin, int64_t end) {
@@ -144,6 +150,8 @@ struct Pointing {
   int64_t tuples;  // how many
   int depth;
   int64_t row;  // elements at each place
+  // Tuples that have numbers to check or elements to move: of others there may be any number.
+  int64_t looked_at() const { return depth == 0 && row == 0 ? 0 : tuples; }
 };
 
 Pointing pointing(const KernelContext& c, const Shape& indices, const Shape& shape) {
@@ -181,7 +189,7 @@ Kernel gather_nd_prepare(const KernelSetup& s) {
       const IntReader indices(c.input(1));
       const Pointing p = pointing(c, c.input(1).shape(), params.shape());
       Tensor& out = c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
-      for (int64_t i = 0; i < p.tuples; ++i) {
+      for (int64_t i = 0; i < p.looked_at(); ++i) {
         const int64_t place = place_of(c, indices, i, p, params.shape());
         std::copy_n(elements<T>(params) + place * p.row, p.row, elements<T>(out) + i * p.row);
       }
@@ -214,7 +222,7 @@ void scatter_nd_shape(ShapeContext& c) {
 }
 
 Kernel scatter_nd_prepare(const KernelSetup& s) {
-  return by_dtype<float, double, int32_t, int64_t>(s, s.dtype("T"), []<class T>() -> Kernel {
+  return by_number_type(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const IntReader indices(c.input(0));
       const Tensor& updates = c.input(1);
@@ -224,10 +232,10 @@ Kernel scatter_nd_prepare(const KernelSetup& s) {
       if (!(updates.shape() == expected)) c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));
       Tensor& out = c.allocate(0, shape);
       fill_all(c, out, T{});
-      for (int64_t i = 0; i < p.tuples; ++i) {
+      for (int64_t i = 0; i < p.looked_at(); ++i) {
         T* to = elements<T>(out) + place_of(c, indices, i, p, shape) * p.row;
         const T* from = elements<T>(updates) + i * p.row;
-        for (int64_t k = 0; k < p.row; ++k) to[k] += from[k];
+        for (int64_t k = 0; k < p.row; ++k) to[k] = plus(to[k], from[k]);
       }
     };
   });
@@ -360,10 +368,41 @@ Kernel dynamic_stitch_prepare(const KernelSetup& s) {
   });
 }
 
+// Whether a slice may be written over by a later one: unless all indices are known, and different.
+bool may_overwrite(const Operation& op, int n) {
+  std::unordered_set<int64_t> seen;
+  for (int i = 0; i < n; ++i) {
+    const Tensor indices = op.input(i).graph().static_value(op.input(i));
+    if (!indices.valid()) return true;
+    for (const int64_t place : indices.to_int64s()) {
+      if (!seen.insert(place).second) return true;
+    }
+  }
+  return false;
+}
+
 Grads dynamic_stitch_gradient(const Operation& op, const Grads& dy) {
   const int n = op.num_inputs() / 2;
   Grads grads(static_cast<size_t>(2 * n));
-  for (int i = 0; i < n; ++i) grads[static_cast<size_t>(n + i)] = gather(dy[0], op.input(i));
+  if (!may_overwrite(op, n)) {
+    for (int i = 0; i < n; ++i) grads[static_cast<size_t>(n + i)] = gather(dy[0], op.input(i));
+    return grads;
+  }
+  // All slices are numbered; which one is left at each place is found by stitching the numbers.
+  std::vector<Output> places, numbers;
+  Output count = constant(dy[0].graph(), int32_t{0});
+  for (int i = 0; i < n; ++i) {
+    places.push_back(reshape(op.input(i), {-1}));
+    const Output next = count + size(op.input(i));
+    numbers.push_back(range(count, next, 1));
+    count = next;
+  }
+  const Output left = dynamic_stitch(places, numbers);
+  for (size_t i = 0; i < places.size(); ++i) {
+    const Output rows = gather(dy[0], places[i]), is_left = equal(gather(left, places[i]), numbers[i]);
+    grads[static_cast<size_t>(n) + i] =
+        reshape(where(is_left, rows, zeros_like(rows)), shape(op.input(n + static_cast<int>(i))));
+  }
   return grads;
 }
 

@@ -5,12 +5,17 @@
 #include <numeric>
 
 #include "ops/array.h"
+#include "ops/gather.h"
 #include "ops/internal/building.h"
 #include "ops/internal/elementwise.h"
 #include "ops/internal/packets.h"
 #include "ops/internal/sums.h"
+#include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/random.h"
+#include "ops/reduce.h"
+#include "ops/reshape.h"
+#include "ops/slicing.h"
 
 namespace cairn {
 namespace {
@@ -67,6 +72,7 @@ Kernel bias_add_prepare(const KernelSetup& s) {
                        c.input(1).shape()));
       const T *value = c.in<T>(0), *bias = c.in<T>(1);
       T* out = static_cast<T*>(c.allocate_or_reuse(0, 0, shape).raw_data());
+      if (shape.num_elements() == 0) return;
       if (n.inner == 1) {
         c.parallel_rows(n.outer, 0.2 * static_cast<double>(n.count) + 2, [&](int64_t begin, int64_t end) {
           for (int64_t row = begin * n.count; row < end * n.count; row += n.count)
@@ -90,6 +96,10 @@ Kernel bias_add_grad_prepare(const KernelSetup& s) {
       const Channels n(c, c.input(0).shape(), second);
       const T* dy = c.in<T>(0);
       T* out = static_cast<T*>(c.allocate(0, {n.count}).raw_data());
+      if (c.input(0).num_elements() == 0) {
+        std::fill_n(out, n.count, T{});
+        return;
+      }
       if (n.inner == 1) return sum_rows(c, dy, n.outer, n.count, out);
       c.parallel_for(n.count, static_cast<double>(n.outer * n.inner), [&](int64_t begin, int64_t end) {
         for (int64_t channel = begin; channel < end; ++channel) {
@@ -264,6 +274,17 @@ Grads elu_grad_gradient(const Operation& op, const Grads& dy) {
   const Output first = add_node(kEluGrad, {dy[0], y});
   return {first, where(less(y, 0), dy[0] * op.input(0), zeros_like(y))};
 }
+Grads selu_grad_gradient(const Operation& op, const Grads& dy) {
+  const Output y = op.input(1);
+  const Output first = add_node(kSeluGrad, {dy[0], y});
+  return {first, where(less(y, 0), dy[0] * op.input(0), zeros_like(y))};
+}
+// dy / (1 + |x|)², by x: -2 · sign(x) · dy / (1 + |x|)³.
+Grads softsign_grad_gradient(const Operation& op, const Grads& ddy) {
+  const Output dy = op.input(0), x = op.input(1);
+  const Output first = add_node(kSoftsignGrad, {ddy[0], x});
+  return {first, -2.0 * sign(x) * first * dy / (1.0 + abs(x))};
+}
 Grads softplus_grad_gradient(const Operation& op, const Grads& ddy) {
   const Output dy = op.input(0), x = op.input(1);
   Scope wait = x.graph().control_dependencies({ddy[0].op()});
@@ -314,11 +335,11 @@ constexpr OpDef kRelu6Grad = activation_grad("Relu6Grad", kFeatures, kRealAttrs,
 constexpr OpDef kEluGrad =
     activation_grad("EluGrad", kOutputs, kFloatAttrs, grad_prepare<EluGradOf, Floats>, elu_grad_gradient);
 constexpr OpDef kSeluGrad =
-    activation_grad("SeluGrad", kOutputs, kFloatAttrs, grad_prepare<SeluGradOf, Floats>, nullptr);
+    activation_grad("SeluGrad", kOutputs, kFloatAttrs, grad_prepare<SeluGradOf, Floats>, selu_grad_gradient);
 constexpr OpDef kSoftplusGrad = activation_grad("SoftplusGrad", kFeatures, kFloatAttrs,
                                                 grad_prepare<SoftplusGradOf, Floats>, softplus_grad_gradient);
-constexpr OpDef kSoftsignGrad =
-    activation_grad("SoftsignGrad", kFeatures, kFloatAttrs, grad_prepare<SoftsignGradOf, Floats>, nullptr);
+constexpr OpDef kSoftsignGrad = activation_grad("SoftsignGrad", kFeatures, kFloatAttrs,
+                                                grad_prepare<SoftsignGradOf, Floats>, softsign_grad_gradient);
 
 // ---- L2Loss ---------------------------------------------------------------------------------------------------------
 
@@ -428,6 +449,7 @@ Kernel top_k_prepare(const KernelSetup& s) {
       T* values = static_cast<T*>(c.allocate(0, shape).raw_data());
       auto* indices = c.allocate(1, shape).data<int32_t>();
       const int64_t rows = k == 0 ? 0 : shape.num_elements() / k;
+      if (rows == 0) return;
       Tensor order_tensor = c.scratch(DType::kInt32, {row});
       auto* order = order_tensor.data<int32_t>();
       for (int64_t r = 0; r < rows; ++r) {
@@ -445,12 +467,27 @@ Kernel top_k_prepare(const KernelSetup& s) {
   });
 }
 
+// Each value's gradient goes to the place in the whole, seen as a vector, that it came from.
+Grads top_k_gradient(const Operation& op, const Grads& dy) {
+  if (!dy[0]) return Grads(2);
+  const Output x = op.input(0), extents = shape(x, {.out_type = DType::kInt64});
+  const Output last = strided_slice(extents, {-1}, {0}, {1}, {.end_mask = 1});
+  const Output outer = reduce_prod(strided_slice(extents, {0}, {-1}, {1}, {.begin_mask = 1}));
+  const Output first = expand_dims(range(int64_t{0}, outer, int64_t{1}) * last, 1);  // of each row
+  const Output k = cast(op.input(1), DType::kInt64);
+  const Output in_row = reshape(cast(op.output(1), DType::kInt64), stack({outer, k}));
+  const Output places = reshape(first + in_row, stack({outer * k, int64_t{1}}));
+  const Output all = scatter_nd(places, reshape(dy[0], {-1}), reshape(reduce_prod(extents), {1}));
+  return {reshape(all, extents), Output()};
+}
+
 constexpr OpDef kTopKV2 = {.name = "TopKV2",
                            .inputs = "input: T, k: int32",
                            .outputs = "values: T, indices: int32",
                            .attrs = "sorted: bool = true, T: realnumbertype",
                            .shape = top_k_shape,
-                           .prepare = top_k_prepare};
+                           .prepare = top_k_prepare,
+                           .gradient = top_k_gradient};
 
 }  // namespace
 

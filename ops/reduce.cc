@@ -225,7 +225,9 @@ void reduce_kernel(KernelContext& c, const Loops& f, bool keep_dims) {
   if (f.needs_elements && count == 0) c.fail("the mean of no integers is not defined");
   Tensor memory = c.scratch(f.part, {results});
   char* sums = static_cast<char*>(memory.raw_data());
-  if (r.kept.count > 1) {
+  if (count == 0) {  // however many rows of nothing there are
+    for (int64_t k = 0; k < results; ++k) f.run(x, 0, sums + k * f.part_size);
+  } else if (r.kept.count > 1) {
     c.parallel_for(r.kept.count, kCost * static_cast<double>(r.reduced.count * r.inner) + 4,
                    [&](int64_t begin, int64_t end) { reduce_each(f, r, x, begin, end, sums); });
   } else if (r.inner_reduced) {

@@ -135,9 +135,17 @@ Grads cumsum_gradient(const Operation& op, const Grads& dy) {
 Grads cumprod_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), axis = op.input(1);
   const bool exclusive = op.flag("exclusive"), reverse = op.flag("reverse");
-  const Output products = cumprod(x, axis, {.exclusive = exclusive, .reverse = reverse});
-  const Output sums = cumsum(products * dy[0], axis, {.exclusive = exclusive, .reverse = !reverse});
-  return {sums / x, {}};
+  const auto sum_of = [&](const Output& of) {
+    const Output products = cumprod(of, axis, {.exclusive = exclusive, .reverse = reverse});
+    return cumsum(products * dy[0], axis, {.exclusive = exclusive, .reverse = !reverse});
+  };
+  // What came to all products that an element is in, divided by it. The first zero on the way is left out of the
+  // products instead; all after it are 0 whatever follows, so that nothing comes to what follows.
+  const Output is_zero = equal(x, 0), one = ones_like(x);
+  const Output zeros_so_far = cumsum(cast(is_zero, DType::kInt32), axis, {.reverse = reverse});
+  const Output is_first = logical_and(is_zero, equal(zeros_so_far, 1));
+  const Output divided = sum_of(x) / where(is_zero, one, x);
+  return {where(is_first, sum_of(where(is_first, one, x)), divided), {}};
 }
 
 }  // namespace internal

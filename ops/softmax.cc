@@ -68,7 +68,10 @@ void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t en
   }
 }
 
-// Short rows, some at a time, each filled up to whole registers with what does not count (exp(-inf) = 0).
+// Short rows, some at a time, each filled up to whole registers with what does not count: -inf for the maximum, and then,
+// as that is slow to take the exponential of, kFaint, which vanishes beside the 1 that the greatest makes.
+template <class W>
+constexpr W kFaint = sizeof(W) == 4 ? W(-87) : W(-708);
 constexpr int64_t kShort = 64;
 template <class T, class Finish>
 void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end, const Finish& finish) {
@@ -78,6 +81,9 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
   alignas(64) W block[kBlock];
   W most[kBlock / kPacket];
   const int64_t width = (cols + kPacket - 1) / kPacket * kPacket, at_once = kBlock / width;
+  W floor[kPacket];  // under the last register of a row
+  std::fill_n(floor, kPacket, kFaint<W>);
+  std::fill_n(floor, cols - (width - kPacket), -std::numeric_limits<W>::infinity());
   for (int64_t first = begin; first < end; first += at_once) {
     const int64_t n = std::min(at_once, end - first);
     for (int64_t i = 0; i < n; ++i) {
@@ -87,6 +93,7 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
       Array d(row, width);
       most[i] = d.maxCoeff();
       d -= most[i];
+      each(kPacket, [&floor, last = row + width - kPacket](int64_t j) { last[j] = last[j] < floor[j] ? floor[j] : last[j]; });
     }
     packet_functions<W>().exp(block, block, n * width);
     for (int64_t i = 0; i < n; ++i) {
@@ -200,38 +207,27 @@ constexpr OpDef kLogSoftmax = {.name = "LogSoftmax",
 
 // ---- SoftmaxCrossEntropyWithLogits ----------------------------------------------------------------------------------
 
-void cross_entropy_shape(ShapeContext& c) {
-  const Shape shape = broadcast(c.with_rank(0, 2, "features"), c.with_rank(1, 2, "labels"));
-  c.set_output(0, {shape[0]});
-  c.set_output(1, shape);
+std::string different_shapes(const Shape& labels, const Shape& logits) {
+  return str_cat("labels are of shape ", labels, ", logits of shape ", logits,
+                 "; expected one shape, [batch, classes]: a probability for each logit");
 }
 
-// `t`, or a copy of it stretched to `shape`.
-template <class T>
-Tensor stretched(KernelContext& c, const Tensor& t, const Shape& shape) {
-  if (t.shape() == shape) return t;
-  c.await_rows();
-  const T* from = static_cast<const T*>(t.raw_data());
-  Tensor result = c.scratch(dtype_of<T>, shape);
-  T* to = result.data<T>();
-  const int64_t row = t.dim(0) == 1 ? 0 : t.dim(1), col = t.dim(1) == 1 ? 0 : 1;
-  for (int64_t i = 0; i < shape[0]; ++i) {
-    for (int64_t j = 0; j < shape[1]; ++j) to[i * shape[1] + j] = from[i * row + j * col];
-  }
-  return result;
+void cross_entropy_shape(ShapeContext& c) {
+  const Shape logits = c.with_rank(0, 2, "logits"), labels = c.with_rank(1, 2, "labels");
+  c.require(labels.is_compatible_with(logits), different_shapes(labels, logits));
+  const Shape shape = merge(logits, labels);
+  c.set_output(0, {shape[0]});
+  c.set_output(1, shape);
 }
 
 Kernel cross_entropy_prepare(const KernelSetup& s) {
   return by_types(Floats(), s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       using W = Wide<T>;
-      if (c.input(0).rank() != 2 || c.input(1).rank() != 2)
-        c.fail(str_cat("expected logits and labels [batch, classes], got ", c.input(0).shape(), " and ",
-                       c.input(1).shape()));
-      const Shape shape = broadcast(c.input(0).shape(), c.input(1).shape());
+      const Shape shape = c.input(0).shape();
+      if (shape.rank() != 2 || c.input(1).shape() != shape) c.fail(different_shapes(c.input(1).shape(), shape));
       const Rows rows(c, shape);
-      const Tensor logits = stretched<T>(c, c.input(0), shape), labels = stretched<T>(c, c.input(1), shape);
-      const T *x = static_cast<const T*>(logits.raw_data()), *y = static_cast<const T*>(labels.raw_data());
+      const T *x = c.in<T>(0), *y = c.in<T>(1);
       Work<T> loss(c, c.allocate(0, {shape[0]})), backprop(c, c.allocate(1, shape));
       if (rows.cols == 0) std::fill_n(loss.data(), shape[0], W(0));
       for_rows(c, x, backprop.data(), rows, [out = loss.data(), y, cols = rows.cols](const Row<T>& row) {
@@ -265,8 +261,9 @@ Grads cross_entropy_gradient(const Operation& op, const Grads& dy) {
     const Output p = softmax(logits);
     by_logits = by_logits + (dy[1] - reduce_sum(dy[1] * p, 1, {.keep_dims = true})) * p;
   }
-  const Output by_labels = -log_softmax(logits);
-  return {by_logits, times_rows(loss, by_labels)};
+  Output by_labels = times_rows(loss, -log_softmax(logits));
+  if (!is_zero(dy[1])) by_labels = by_labels - dy[1];  // the derivative by the logits is p - labels
+  return {by_logits, by_labels};
 }
 
 constexpr OpDef kCrossEntropy = {.name = "SoftmaxCrossEntropyWithLogits",
@@ -293,8 +290,8 @@ Kernel sparse_cross_entropy_prepare(const KernelSetup& s) {
     return [narrow](KernelContext& c) {
       const Tensor &logits = c.input(0), &labels = c.input(1);
       if (logits.rank() != 2 || labels.rank() != 1 || logits.dim(0) != labels.dim(0))
-        c.fail(str_cat("expected logits [batch, classes] and labels [batch], got ", logits.shape(), " and ",
-                       labels.shape()));
+        c.fail(str_cat("labels are of shape ", labels.shape(), ", logits of shape ", logits.shape(),
+                       "; expected labels [batch], a class for each row of logits [batch, classes]"));
       const Shape shape = logits.shape();
       const Rows rows(c, shape);
       const auto label = [narrow, data = labels.raw_data()](int64_t row) -> int64_t {
@@ -434,7 +431,7 @@ Output sigmoid_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   const Output positive = greater_equal(x, zeros);
   const Output relu_x = where(positive, x, zeros);
   const Output minus_abs_x = where(positive, -x, x);
-  const Output product = x * labels;
+  const Output product = multiply_alike(x, labels, "logits and labels", options.labels.at());
   const Output linear = relu_x - product;
   return add(linear, log1p(exp(minus_abs_x)), {.name = b.name()});
 }

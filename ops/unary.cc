@@ -20,11 +20,6 @@ struct Libm {
 
 struct ExpParts {
   static auto of(const auto& functions) { return functions.exp; }
-  // What is computed may go no lower than e^-88, also for -inf. Below these there is no denormal either.
-  template <class W>
-  static W finish(W x, W y) {
-    return x < (sizeof(W) == 4 ? W(-104) : W(-746)) ? W(0) : y;
-  }
 };
 struct LogParts {
   static auto of(const auto& functions) { return functions.log; }

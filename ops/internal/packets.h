@@ -27,7 +27,7 @@ void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function,
   alignas(64) W from[kBlock], to[kBlock];
   for (int64_t i = 0; i < n; i += kBlock) {
     const int64_t m = std::min(kBlock, n - i), filled = (m + kPacket - 1) / kPacket * kPacket;
-    std::fill(from + m, from + filled, W(0));
+    std::fill(from + m, from + filled, W(1));
     each(m, [&](int64_t j) { from[j] = widen(x[i + j]); });
     function(from, to, filled);
     each(m, [&](int64_t j) { out[i + j] = T(finish(from[j], to[j])); });

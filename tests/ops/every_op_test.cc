@@ -11,9 +11,8 @@ namespace {
 
 // No gradient is defined for these, in TensorFlow neither: to differentiate through them is a mistake, and refused.
 bool may_refuse(std::string_view op) {
-  static const std::set<std::string_view> kRefused = {"Switch",        "RefSwitch",  "Merge",        "MaxPoolGrad",
-                                                      "RandomShuffle", "SeluGrad",   "SoftsignGrad", "TopKV2",
-                                                      "Mod",           "TruncateMod"};
+  static const std::set<std::string_view> kRefused = {"Switch",        "RefSwitch", "Merge",
+                                                      "RandomShuffle", "Mod",       "TruncateMod"};
   return op.starts_with("Apply") || op.starts_with("ResourceApply") || kRefused.count(op) > 0;
 }
 

@@ -1,4 +1,5 @@
 // NaN, infinities, zeros of either sign and what lies at the ends of the dtypes.
+#include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
@@ -15,7 +16,7 @@
 namespace cairn {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
 
 // Values as a tensor of dtype T, and back.
 template <class T>
@@ -117,6 +118,152 @@ TEST_CASE("A window's maximum is NaN where one of its cells is, and its gradient
     expected[static_cast<size_t>(at)] = 1;
     CHECK(bit_equal(session.run(gradients(pooled, {cells})[0]), Tensor::of<float>({1, 2, 2, 1}, expected)));
   }
+}
+
+// ---- functions at their ends ------------------------------------------------------------------------------------------
+
+namespace {
+
+// How far y is from the true value, in steps of the dtype there.
+template <class T>
+double steps_off(T y, double truth) {
+  const T nearest = static_cast<T>(truth);
+  if (y == nearest || (std::isnan(y) && std::isnan(nearest))) return 0;
+  if (!std::isfinite(y) || !std::isfinite(nearest)) return kInf;
+  const T above = std::nextafter(std::abs(nearest), std::numeric_limits<T>::infinity());
+  return std::abs(static_cast<double>(y) - truth) / static_cast<double>(above - std::abs(nearest));
+}
+
+template <class T>
+void check_function(Output (*f)(const Operand&, const NameOptions&), double (*truth)(double)) {
+  std::vector<T> xs = {T(0),     T(-0.0),   T(kInf),  T(-kInf), T(kNan),  std::numeric_limits<T>::denorm_min(),
+                       T(1e-38), T(-1e-38), T(1e-20), T(-1e-20), T(3e38), T(-3e38)};
+  const double reach = sizeof(T) == 4 ? 110 : 760;
+  for (double x = -reach; x <= reach; x += reach / 701) xs.push_back(T(x));
+  for (double x = -104.5; x < -86; x += 0.11) xs.push_back(T(x));
+  for (double x = 87; x < 90; x += 0.07) xs.push_back(T(x));
+  const Tensor y = evaluate([&](const auto& v) { return f(v[0], {}); }, {Tensor::vector<T>(xs)});
+  for (size_t i = 0; i < xs.size(); ++i) {
+    INFO(dtype_of<T> << " of " << xs[i] << " is " << y.data<T>()[i] << ", not " << truth(xs[i]));
+    REQUIRE(steps_off(y.data<T>()[i], truth(xs[i])) <= 6);
+    // One by itself goes the way of many.
+    if (i % 40 != 0) continue;
+    const Tensor alone = evaluate([&](const auto& v) { return f(v[0], {}); }, {Tensor(xs[i])});
+    REQUIRE(std::bit_cast<std::array<char, sizeof(T)>>(alone.scalar<T>()) ==
+            std::bit_cast<std::array<char, sizeof(T)>>(y.data<T>()[i]));
+  }
+}
+
+double true_sigmoid(double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
+double true_softplus(double x) {
+  return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+}
+double true_elu(double x) { return x < 0 ? std::expm1(x) : x; }
+
+}  // namespace
+
+TEST_CASE("Functions are right to the last digits at the ends of their ranges", "[special]") {
+  using Unary = Output (*)(const Operand&, const NameOptions&);
+  const std::pair<Unary, double (*)(double)> functions[] = {
+      {cairn::exp, std::exp},     {cairn::log, std::log},   {cairn::expm1, std::expm1}, {cairn::log1p, std::log1p},
+      {cairn::tanh, std::tanh},   {sigmoid, true_sigmoid},  {softplus, true_softplus},  {elu, true_elu},
+      {cairn::sqrt, std::sqrt},   {cairn::erf, std::erf},   {cairn::atan, std::atan}};
+  for (const auto& [f, truth] : functions) {
+    Graph graph;
+    INFO(f(placeholder(graph, DType::kFloat), {}).op().type());
+    check_function<float>(f, truth);
+    check_function<double>(f, truth);
+  }
+}
+
+TEST_CASE("Zeros keep their sign", "[special]") {
+  for (const auto f : {cairn::expm1, cairn::log1p, cairn::tanh, cairn::sin, cairn::atan, cairn::sqrt, negative}) {
+    const Tensor y = evaluate([&](const auto& v) { return f(v[0], {}); }, {Tensor::vector<float>({-0.0f, 0.0f})});
+    CHECK(std::signbit(y.data<float>()[0]) != std::signbit(y.data<float>()[1]));
+  }
+}
+
+namespace {
+
+// Softmax in double, of one row.
+std::vector<double> true_softmax(const std::vector<double>& x) {
+  const double most = *std::max_element(x.begin(), x.end());
+  std::vector<double> y;
+  double sum = 0;
+  for (const double v : x) sum += std::exp(v - most);
+  for (const double v : x) y.push_back(std::exp(v - most) / sum);
+  return y;
+}
+
+template <class T>
+void check_softmax_of_row(const std::vector<double>& row) {
+  const auto cols = static_cast<int64_t>(row.size());
+  std::vector<T> twice;
+  for (int copy = 0; copy < 2; ++copy) {
+    for (const double v : row) twice.push_back(static_cast<T>(v));
+  }
+  const Tensor x = Tensor::of<T>({2, cols}, twice);
+  const Tensor y = evaluate([](const auto& v) { return softmax(v[0]); }, {x});
+  const Tensor logs = evaluate([](const auto& v) { return log_softmax(v[0]); }, {x});
+  const std::vector<double> truth = true_softmax(row);
+  for (size_t i = 0; i < twice.size(); ++i) {
+    const double want = truth[i % row.size()];
+    INFO(cols << " columns, element " << i << ": " << y.data<T>()[i] << ", not " << want);
+    REQUIRE((want == 0 ? y.data<T>()[i] == 0 : steps_off(y.data<T>()[i], want) < 100));
+    if (want > 1e-30) REQUIRE(std::abs(static_cast<double>(logs.data<T>()[i]) - std::log(want)) < 1e-4);
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Softmax of rows of any length knows faint, huge and infinite logits", "[special][softmax]") {
+  for (const size_t cols : {1, 2, 10, 15, 16, 17, 64, 65, 100, 1000}) {
+    std::vector<double> far(cols, -200), masked(cols, -kInf), faint(cols, -95), high(cols, 1e30);
+    far[cols / 2] = -190;
+    masked[cols / 3] = -300;
+    masked[cols - 1] = -301;
+    faint[0] = 0;
+    high[cols / 2] = 2e30;
+    for (const auto& row : {far, masked, faint, high}) {
+      check_softmax_of_row<float>(row);
+      check_softmax_of_row<double>(row);
+    }
+  }
+  const Tensor hidden = evaluate([](const auto& v) { return softmax(v[0]); }, {Tensor::matrix<float>({{0, -INFINITY, 1}})});
+  CHECK(hidden.data<float>()[1] == 0);
+}
+
+// ---- casts ------------------------------------------------------------------------------------------------------------
+
+TEST_CASE("A fraction beyond an integer dtype is cast as the header says, in every place of a tensor", "[special][cast]") {
+  const auto check = [](DType dtype, double x, double expected) {
+    // Long enough for whole registers, and a rest.
+    const Tensor many = Tensor::vector<double>(std::vector<double>(37, x));
+    for (const bool wide : {true, false}) {
+      const Tensor from = wide ? many : evaluate([](const auto& v) { return cast(v[0], DType::kFloat); }, {many});
+      Graph graph;
+      const Output folded = cast(constant(graph, from), dtype);
+      const Tensor known = graph.static_value(folded);
+      const Tensor ran = evaluate([&](const auto& v) { return cast(v[0], dtype); }, {from});
+      INFO(x << " as " << dtype << (wide ? " from double" : " from float"));
+      CHECK(bit_equal(known, ran));
+      const Tensor back = evaluate([](const auto& v) { return cast(v[0], DType::kDouble); }, {ran});
+      for (const double v : back.span<double>()) REQUIRE(v == expected);
+    }
+  };
+  for (const double x : {kNan, kInf, -kInf, 1e30, -1e30, 1e10}) {
+    for (const DType small : {DType::kInt8, DType::kUInt8, DType::kInt16, DType::kUInt16}) check(small, x, 0);
+    check(DType::kInt32, x, -2147483648.0);
+  }
+  for (const double x : {kNan, kInf, -kInf, 1e30}) check(DType::kInt64, x, -9223372036854775808.0);
+  check(DType::kUInt8, 300.75, 44);
+  check(DType::kUInt8, -1.5, 255);
+  check(DType::kInt8, 200.5, -56);
+  check(DType::kInt8, -129, 127);
+  check(DType::kInt16, 40000.5, -25536);
+  check(DType::kUInt16, -2.5, 65534);
+  check(DType::kUInt32, -1, 4294967295.0);
+  check(DType::kUInt32, 4294967296.0 + 512, 512);
 }
 
 }  // namespace cairn
