@@ -149,6 +149,9 @@ BufferRef Arena::take(size_t bytes) {
     list.pop_back();
     return block;
   }
+  if (static_cast<int64_t>(size.bytes) > most_bytes - bytes_) {
+    fail(Code::kResourceExhausted, "no memory for ", bytes, " bytes: ", most_bytes, " are given to this");
+  }
   ++allocations_;
   bytes_ += static_cast<int64_t>(size.bytes);
   BufferRef block(Buffer::allocate(size.bytes));
@@ -202,7 +205,11 @@ Tensor& KernelContext::allocate(int i, const Shape& shape) {
   allocated_ |= bit;
   in_place_ &= ~bit;
   const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
-  if (dtype_size(dtype) == 0) return output = Tensor::uninitialized(dtype, shape);
+  if (dtype_size(dtype) == 0) {
+    if (shape.num_elements() > arena_->most_bytes / static_cast<int64_t>(sizeof(std::string)))
+      fail(str_cat("no memory for a tensor of shape ", shape), Code::kResourceExhausted);
+    return output = Tensor::uninitialized(dtype, shape);
+  }
   return output = Tensor(dtype, shape, arena_->take(bytes_of(dtype, shape)));
 }
 

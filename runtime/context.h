@@ -202,6 +202,8 @@ class Arena {
   BufferRef withdraw(const Buffer* block);
   // A kernel wanted something else than what its output was bound to: see Frame::bind.
   bool strayed = false;
+  // The most bytes that all blocks may have: take() throws ResourceExhausted for more.
+  int64_t most_bytes = INT64_MAX;
   // Blocks got from the system so far: constant once a step has run.
   int64_t allocations() const { return allocations_; }
   int64_t bytes() const { return bytes_; }

@@ -52,6 +52,7 @@ void Graph::reset() {
   {
     std::lock_guard values(static_mutex_);
     static_values_.clear();
+    static_bytes_ = 0;
   }
   names_->clear();
   nodes_.clear();
@@ -288,8 +289,41 @@ Output Graph::find(std::string_view tensor_name) const {
 
 namespace {
 
-// What is computed while a graph is built are shapes, axes and the like.
-constexpr int64_t kMostStaticElements = 1024;
+// What is computed while a graph is built are shapes, axes and the like: few numbers and short strings. A value beyond
+// these bounds is not known. They also hold what a file can cost that is imported, whose nodes may each double what the
+// one before made: a value, all values of a graph, and what computing one takes.
+constexpr int64_t kMostStaticElements = 1024, kMostStaticText = int64_t{1} << 16;
+constexpr int64_t kMostStaticBytes = int64_t{1} << 25, kStaticBytesPerNode = 128;
+
+// The bytes of a value's strings, or of its longest one.
+std::pair<int64_t, int64_t> text_of(const Tensor& value) {
+  std::pair<int64_t, int64_t> all_and_longest;
+  if (value.dtype() != DType::kString) return all_and_longest;
+  for (const std::string& text : value.span<std::string>()) {
+    const auto size = static_cast<int64_t>(text.size());
+    all_and_longest.first += size;
+    all_and_longest.second = std::max(all_and_longest.second, size);
+  }
+  return all_and_longest;
+}
+int64_t bytes_of(const std::vector<Tensor>& values) {
+  int64_t bytes = 0;
+  for (const Tensor& value : values) {
+    const auto size = static_cast<int64_t>(value.dtype() == DType::kString ? sizeof(std::string) : dtype_size(value.dtype()));
+    bytes += static_cast<int64_t>(sizeof(Tensor)) + value.num_elements() * size + text_of(value).first;
+  }
+  return bytes;
+}
+
+// Whether strings of inputs may become more than a value may have: each of the elements made holds one of each input's
+// at most.
+bool makes_much_text(const Node& node, const std::vector<Tensor>& inputs) {
+  int64_t longest = 0, elements = 0;
+  for (const Tensor& value : inputs) longest += text_of(value).second;
+  for (const Shape& shape : node.output_shapes)
+    elements += shape.num_elements() < 0 ? kMostStaticElements : shape.num_elements();
+  return longest > 0 && elements > kMostStaticText / longest;
+}
 
 bool may_be_static(const Node& node) {
   const OpDef* def = node.op->def;
@@ -314,6 +348,12 @@ std::optional<Tensor> Graph::known_static_value(Endpoint e) const {
   return known->second.empty() ? Tensor() : known->second[static_cast<size_t>(e.index)];
 }
 
+bool Graph::static_values_may_grow() const {
+  std::lock_guard lock(static_mutex_);
+  const auto nodes = static_cast<int64_t>(static_values_.size());
+  return static_bytes_ < kMostStaticBytes + nodes * kStaticBytesPerNode;
+}
+
 // The inputs' values being known. Kernels may ask for static values themselves: no lock is held meanwhile.
 void Graph::compute_static_values(const Node& node) const {
   {
@@ -323,17 +363,22 @@ void Graph::compute_static_values(const Node& node) const {
   std::vector<Tensor> inputs, outputs;
   for (const Endpoint& input : node.inputs) {
     Tensor value = known_static_value(input).value_or(Tensor());
-    if (!value.valid() || value.num_elements() > kMostStaticElements) break;
+    if (!value.valid() || value.num_elements() > kMostStaticElements || text_of(value).first > kMostStaticText) break;
     inputs.push_back(std::move(value));
   }
-  if (inputs.size() == node.inputs.size()) {
+  const bool known = inputs.size() == node.inputs.size() && !makes_much_text(node, inputs) && static_values_may_grow();
+  if (known) {
     try {
-      outputs = internal::evaluate(*this, node, inputs);
+      outputs = internal::evaluate(*this, node, inputs, /*own_values=*/true, kMostStaticBytes / 32);
     } catch (const Error&) {
       // What is wrong with the node shows when it runs, if it ever does.
     }
   }
+  const bool too_long = std::any_of(outputs.begin(), outputs.end(),
+                                    [](const Tensor& output) { return text_of(output).first > kMostStaticText; });
+  if (too_long) outputs.clear();
   std::lock_guard lock(static_mutex_);
+  if (known) static_bytes_ += bytes_of(inputs) + bytes_of(outputs);
   static_values_[&node] = std::move(outputs);
 }
 

@@ -284,6 +284,7 @@ class Graph {
   void amend(NodeSpec& spec, const std::string& node_name);
   Scope undo_later(std::string name, std::function<void()> undo);
   std::optional<Tensor> known_static_value(Endpoint e) const;
+  bool static_values_may_grow() const;
   void compute_static_values(const Node& node) const;
   std::vector<std::string> names_like(std::string_view name) const;
   std::string absence(std::string_view key, std::string_view scope) const;
@@ -297,6 +298,7 @@ class Graph {
   std::vector<std::unique_ptr<Op>> carried_;
   mutable std::mutex static_mutex_;
   mutable std::unordered_map<const Node*, std::vector<Tensor>> static_values_;  // no tensors: not known
+  mutable int64_t static_bytes_ = 0;  // read and written to compute them
 
   std::string scope_;
   std::string variable_scope_;

@@ -490,7 +490,8 @@ void Frame::clear() {
   for (auto& told : told_) told.clear();
 }
 
-std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs, bool own_values) {
+std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs, bool own_values,
+                             int64_t most_bytes) {
   auto prepared = std::make_shared<PreparedPlan>();
   Plan& plan = prepared->plan;
   Step step;
@@ -514,6 +515,7 @@ std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::ve
   prepared->variables.emplace_back(inputs.size(), nullptr);
   prepared->fetched.assign(plan.fetches.size(), nullptr);
   Frame frame(std::move(prepared), 1, nullptr);
+  frame.limit_memory(most_bytes);
   for (size_t i = 0; i < inputs.size(); ++i) frame.feed(i, node.inputs[i], inputs[i]);
   frame.run();
   std::vector<Tensor> outputs;

@@ -44,6 +44,8 @@ class Frame {
   // Takes memory of results no longer wanted back.
   void recycle(std::vector<Tensor>& results);
   const Arena& arena() const { return arena_; }
+  // A run that needs more fails with ResourceExhausted.
+  void limit_memory(int64_t bytes) { arena_.most_bytes = bytes; }
 
  private:
   // Where the outputs of a run stood: `block` where a kernel allocated it, `held` whoever did.
@@ -112,6 +114,7 @@ Kernel make_kernel(const KernelSetup& setup);
 // Runs one stateless node on given values, outside any session: how static values are computed. own_values: the values
 // are those the graph itself decides, so the kernel may take them from there.
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs,
-                             bool own_values = true);
+                             bool own_values = true,
+                             int64_t most_bytes = INT64_MAX);
 
 }  // namespace cairn::internal
