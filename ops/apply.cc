@@ -17,6 +17,8 @@ namespace {
 
 struct RuleBase {
   static constexpr std::string_view kFlag = "";
+  // What is wrong with the scalars, or "".
+  std::string refusal() const { return {}; }
 };
 
 template <class T>
@@ -111,6 +113,15 @@ template <class T, bool kShrinks>
 struct FtrlRule : RuleBase {  // x: variable, accum, linear
   static constexpr int kVariables = 3, kScalars = kShrinks ? 5 : 4, kGrad = 3;
   T lr, l1, l2, shrinkage, power;
+  // TensorFlow's: the rate is divided by, and the square root of a sum is compared to l1.
+  std::string refusal() const {
+    if (!(lr > 0)) return str_cat("lr must be above 0, is ", lr);
+    if (!(l1 >= 0)) return str_cat("l1 must be 0 or above, is ", l1);
+    if (!(l2 >= 0)) return str_cat("l2 must be 0 or above, is ", l2);
+    if (!(shrinkage >= 0)) return str_cat("l2_shrinkage must be 0 or above, is ", shrinkage);
+    if (!(power >= 0)) return str_cat("lr_power must be 0 or below, is ", -power);
+    return "";
+  }
   FtrlRule(const T* s, bool)
       : lr(s[0]), l1(s[1]), l2(s[2]), shrinkage(kShrinks ? s[3] : T(0)), power(-s[kShrinks ? 4 : 3]) {}
   T raised(T accum) const { return power == T(0.5) ? std::sqrt(accum) : std::pow(accum, power); }
@@ -161,6 +172,8 @@ void apply(KernelContext& c, bool flag) {
                      ", expected a scalar"));
     scalars[static_cast<size_t>(k++)] = static_cast<W>(*c.in<T>(i));
   }
+  const R rule(scalars.data(), flag);
+  if (const std::string refusal = rule.refusal(); !refusal.empty()) c.fail(refusal);
   for (int i = 0; i < R::kVariables; ++i) {
     const VariableState& variable = c.variable(i);
     if (variable.initialized() && variable.value.shape() != c.input(R::kGrad).shape()) {
@@ -174,7 +187,6 @@ void apply(KernelContext& c, bool flag) {
   }
   // Only now: the gradient may be the variable itself, which may just have moved.
   const T* grad = c.in<T>(R::kGrad);
-  const R rule(scalars.data(), flag);
   c.parallel_for(c.input(R::kGrad).num_elements(), 0.5 * R::kVariables, [=](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       W x[R::kVariables];

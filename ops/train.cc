@@ -1,6 +1,7 @@
 #include "ops/train.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ops/array.h"
 #include "ops/flow.h"
@@ -16,12 +17,23 @@ Output Hyperparameter::in(GraphAt graph, std::string_view name) const {
   return constant(graph, static_cast<float>(std::get<double>(value_)), {.name = std::string(name)});
 }
 
+std::optional<double> Hyperparameter::number() const {
+  const double* number = std::get_if<double>(&value_);
+  return number ? std::optional<double>(*number) : std::nullopt;
+}
+
 Variable Hyperparameter::variable_from(GraphAt graph, const VariableOptions& options) const {
   if (const Output* output = std::get_if<Output>(&value_)) return variable({*output, graph.at}, options);
   return variable(graph, static_cast<float>(std::get<double>(value_)), options);
 }
 
 // ---- Optimizer ----------------------------------------------------------------------------------------------------
+
+void Optimizer::check_settings(SourceLocation at) const {
+  if (!rule_.refusal.empty()) {
+    fail(Code::kInvalidArgument, rule_.name, " (", at.str(), "): ", rule_.refusal);
+  }
+}
 
 Optimizer::SlotKey Optimizer::key_of(const Graph& graph, const std::string& name) const {
   return {graph.epoch(), name};
@@ -58,6 +70,7 @@ Operation Optimizer::minimize(const Output& loss, const MinimizeOptions& options
 
 GradientsAndVariables Optimizer::compute_gradients(const Output& loss, const ComputeGradientsOptions& options,
                                                    SourceLocation at) {
+  check_settings(at);
   if (!loss) fail(Code::kFailedPrecondition, rule_.name, " (", at.str(), "): an empty Output handle as the loss");
   if (!is_floating(base_dtype(loss.dtype()))) {
     fail(Code::kInvalidArgument, rule_.name, " (", at.str(), "): the loss '", loss.name(), "' is of dtype ",
@@ -159,6 +172,7 @@ std::vector<Operation> Optimizer::update_powers(GraphAt graph, const std::vector
 
 Operation Optimizer::apply_gradients(const GradientsAndVariables& gradients, const ApplyGradientsOptions& options,
                                      SourceLocation at) {
+  check_settings(at);
   GradientsAndVariables pairs;
   std::vector<Variable> variables;
   for (const auto& pair : gradients) {
@@ -201,12 +215,56 @@ Operation Optimizer::apply_gradients(const GradientsAndVariables& gradients, con
 
 // ---- the optimizers -----------------------------------------------------------------------------------------------
 
+namespace {
+
+// A setting, and what holds for it; numbers that the graph computes are left to it.
+struct Bound {
+  enum Range { kFinite, kPositive, kNotNegative, kNotPositive, kUpToOne, kBelowOne };
+  const char* name;
+  Hyperparameter value;
+  Range range = kFinite;
+
+  bool holds(double x) const {
+    if (!std::isfinite(x)) return false;
+    switch (range) {
+      case kPositive:
+        return x > 0;
+      case kNotNegative:
+        return x >= 0;
+      case kNotPositive:
+        return x <= 0;
+      case kUpToOne:
+        return x >= 0 && x <= 1;
+      case kBelowOne:
+        return x >= 0 && x < 1;
+      case kFinite:
+        break;
+    }
+    return true;
+  }
+};
+
+// What is wrong with them, or "".
+std::string refusal_of(std::initializer_list<Bound> bounds) {
+  static constexpr const char* kWanted[] = {"finite",       "above 0", "0 or above", "0 or below",
+                                            "in [0, 1]", "in [0, 1)"};
+  for (const Bound& bound : bounds) {
+    const std::optional<double> number = bound.value.number();
+    if (number && !bound.holds(*number))
+      return str_cat(bound.name, " must be ", kWanted[bound.range], ", is ", *number);
+  }
+  return "";
+}
+
+}  // namespace
+
 GradientDescentOptimizer::GradientDescentOptimizer(const Hyperparameter& learning_rate, const GradientDescentOptions& o)
     : Optimizer({.name = o.name,
                  .op = apply_gradient_descent(),
                  .settings = {{"learning_rate", learning_rate}},
                  .inputs = {"learning_rate", "grad"},
-                 .use_locking = o.use_locking}) {}
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of({{"learning_rate", learning_rate}})}) {}
 
 MomentumOptimizer::MomentumOptimizer(const Hyperparameter& learning_rate, const Hyperparameter& momentum,
                                      const MomentumOptions& o)
@@ -216,7 +274,9 @@ MomentumOptimizer::MomentumOptimizer(const Hyperparameter& learning_rate, const 
                  .slots = {{"momentum"}},
                  .inputs = {"momentum", "learning_rate", "grad", "momentum"},
                  .attrs = {{"use_nesterov", o.use_nesterov}},
-                 .use_locking = o.use_locking}) {}
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of({{"learning_rate", learning_rate},
+                                        {"momentum", momentum, Bound::kNotNegative}})}) {}
 
 AdagradOptimizer::AdagradOptimizer(const Hyperparameter& learning_rate, const AdagradOptions& o)
     : Optimizer({.name = o.name,
@@ -224,7 +284,10 @@ AdagradOptimizer::AdagradOptimizer(const Hyperparameter& learning_rate, const Ad
                  .settings = {{"learning_rate", learning_rate}},
                  .slots = {{"accumulator", o.initial_accumulator_value}},
                  .inputs = {"accumulator", "learning_rate", "grad"},
-                 .use_locking = o.use_locking}) {}
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of({{"learning_rate", learning_rate},
+                                        {"initial_accumulator_value", o.initial_accumulator_value,
+                                         Bound::kPositive}})}) {}
 
 AdadeltaOptimizer::AdadeltaOptimizer(const Hyperparameter& learning_rate, const AdadeltaOptions& o)
     : Optimizer({.name = o.name,
@@ -232,7 +295,10 @@ AdadeltaOptimizer::AdadeltaOptimizer(const Hyperparameter& learning_rate, const 
                  .settings = {{"lr", learning_rate}, {"rho", o.rho}, {"epsilon", o.epsilon}},
                  .slots = {{"accum"}, {"accum_update"}},
                  .inputs = {"accum", "accum_update", "lr", "rho", "epsilon", "grad"},
-                 .use_locking = o.use_locking}) {}
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of({{"learning_rate", learning_rate},
+                                        {"rho", o.rho, Bound::kUpToOne},
+                                        {"epsilon", o.epsilon, Bound::kPositive}})}) {}
 
 AdamOptimizer::AdamOptimizer(const Hyperparameter& learning_rate, const AdamOptions& o)
     : Optimizer(
@@ -243,7 +309,11 @@ AdamOptimizer::AdamOptimizer(const Hyperparameter& learning_rate, const AdamOpti
            .slots = {{"m"}, {"v"}},
            .powers = {{"beta1_power", "beta1"}, {"beta2_power", "beta2"}},
            .inputs = {"m", "v", "beta1_power", "beta2_power", "learning_rate", "beta1", "beta2", "epsilon", "grad"},
-           .use_locking = o.use_locking}) {}
+           .use_locking = o.use_locking,
+           .refusal = refusal_of({{"learning_rate", learning_rate},
+                                  {"beta1", o.beta1, Bound::kBelowOne},
+                                  {"beta2", o.beta2, Bound::kBelowOne},
+                                  {"epsilon", o.epsilon, Bound::kNotNegative}})}) {}
 
 namespace {
 
@@ -270,7 +340,11 @@ RMSPropOptimizer::RMSPropOptimizer(const Hyperparameter& learning_rate, const RM
                                                                  "momentum", "epsilon", "grad"}
                                       : std::vector<std::string>{"rms", "momentum", "learning_rate", "decay",
                                                                  "momentum", "epsilon", "grad"},
-                 .use_locking = o.use_locking}) {}
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of({{"learning_rate", learning_rate},
+                                        {"decay", o.decay, Bound::kUpToOne},
+                                        {"momentum", o.momentum, Bound::kNotNegative},
+                                        {"epsilon", o.epsilon, Bound::kNotNegative}})}) {}
 
 FtrlOptimizer::FtrlOptimizer(const Hyperparameter& learning_rate, const FtrlOptions& o)
     : Optimizer({.name = o.name,
@@ -282,6 +356,14 @@ FtrlOptimizer::FtrlOptimizer(const Hyperparameter& learning_rate, const FtrlOpti
                               {"learning_rate_power", o.learning_rate_power}},
                  .slots = {{"accum", o.initial_accumulator_value}, {"linear"}},
                  .inputs = ftrl_inputs(o.l2_shrinkage_regularization_strength > 0),
-                 .use_locking = o.use_locking}) {}
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of(
+                     {{"learning_rate", learning_rate, Bound::kPositive},
+                      {"learning_rate_power", o.learning_rate_power, Bound::kNotPositive},
+                      {"initial_accumulator_value", o.initial_accumulator_value, Bound::kNotNegative},
+                      {"l1_regularization_strength", o.l1_regularization_strength, Bound::kNotNegative},
+                      {"l2_regularization_strength", o.l2_regularization_strength, Bound::kNotNegative},
+                      {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength,
+                       Bound::kNotNegative}})}) {}
 
 }  // namespace cairn

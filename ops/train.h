@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -29,6 +30,8 @@ class Hyperparameter {
   Hyperparameter(const Variable& variable) : value_(variable.value()) {}  // NOLINT
   // The number as a float constant called `name`, or the tensor.
   Output in(GraphAt graph, std::string_view name) const;
+  // The number, where it is one.
+  std::optional<double> number() const;
   // A variable that begins with it.
   Variable variable_from(GraphAt graph, const VariableOptions& options) const;
 
@@ -87,6 +90,8 @@ struct UpdateRule {
   std::vector<std::string> inputs;
   Attrs attrs = {};  // of the node, besides use_locking
   bool use_locking = false;
+  // What is wrong with the settings, if anything: minimize() and its halves throw it as InvalidArgument.
+  std::string refusal = "";
 };
 
 // Works on any graph; a graph's slots and powers are made when a variable is first updated there.
@@ -95,8 +100,9 @@ class Optimizer {
   explicit Optimizer(UpdateRule rule) : rule_(std::move(rule)) {}
 
   // Adds the gradients of `loss` and the nodes that apply them; running what is returned is one step of training.
-  // Throws InvalidArgument when there is no variable to change, none that the loss depends on, or an op on the way has
-  // no gradient.
+  // Throws InvalidArgument when there is no variable to change, none that the loss depends on, an op on the way has no
+  // gradient, or a setting given as a number is none that the rule can work with: no finite number, or outside of the
+  // range that the optimizer's options tell.
   Operation minimize(const Output& loss, const MinimizeOptions& options = {},
                      SourceLocation at = SourceLocation::current());
 
@@ -117,6 +123,7 @@ class Optimizer {
  private:
   using SlotKey = std::pair<uint64_t, std::string>;  // the graph's epoch, and "W/m" or a power's name
   SlotKey key_of(const Graph& graph, const std::string& name) const;
+  void check_settings(SourceLocation at) const;
   void make_powers(GraphAt graph, const std::vector<Variable>& variables);
   void make_slots(GraphAt graph, const Variable& variable);
   Operation update(const GradientAndVariable& pair, const std::map<std::string, Output>& settings, SourceLocation at);
@@ -152,7 +159,7 @@ class MomentumOptimizer : public Optimizer {
 // accumulator += gradient^2; w -= learning_rate * gradient / sqrt(accumulator). Slot "accumulator" (W/Adagrad).
 // (Duchi, Hazan and Singer, 2011.)
 struct AdagradOptions {
-  double initial_accumulator_value = 0.1;
+  double initial_accumulator_value = 0.1;  // above 0: it is divided by
   bool use_locking = false;
   std::string name = "Adagrad";
 };
@@ -163,7 +170,7 @@ class AdagradOptimizer : public Optimizer {
 
 // Slots "accum" and "accum_update" (W/Adadelta, W/Adadelta_1). (Zeiler, 2012.)
 struct AdadeltaOptions {
-  Hyperparameter rho = 0.95, epsilon = 1e-8;
+  Hyperparameter rho = 0.95, epsilon = 1e-8;  // rho in [0, 1], epsilon above 0
   bool use_locking = false;
   std::string name = "Adadelta";
 };
@@ -174,7 +181,7 @@ class AdadeltaOptimizer : public Optimizer {
 
 // Slots "m" and "v" (W/Adam, W/Adam_1), powers beta1_power and beta2_power. (Kingma and Ba, 2015.)
 struct AdamOptions {
-  Hyperparameter beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+  Hyperparameter beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;  // both betas in [0, 1), epsilon not below 0
   bool use_locking = false;
   std::string name = "Adam";
 };
@@ -185,7 +192,7 @@ class AdamOptimizer : public Optimizer {
 
 // Slots "rms" and "momentum" (W/RMSProp, W/RMSProp_1), when centered "mg" between them. (Tieleman and Hinton, 2012.)
 struct RMSPropOptions {
-  Hyperparameter decay = 0.9, momentum = 0.0, epsilon = 1e-10;
+  Hyperparameter decay = 0.9, momentum = 0.0, epsilon = 1e-10;  // decay in [0, 1], the others not below 0
   bool centered = false;
   bool use_locking = false;
   std::string name = "RMSProp";
@@ -195,7 +202,8 @@ class RMSPropOptimizer : public Optimizer {
   explicit RMSPropOptimizer(const Hyperparameter& learning_rate, const RMSPropOptions& options = {});
 };
 
-// Slots "accum" and "linear" (W/Ftrl, W/Ftrl_1). (McMahan et al., 2013.)
+// Slots "accum" and "linear" (W/Ftrl, W/Ftrl_1). (McMahan et al., 2013.) The learning rate is above 0, as it is divided
+// by, its power not; nothing else is below 0.
 struct FtrlOptions {
   double learning_rate_power = -0.5, initial_accumulator_value = 0.1;
   double l1_regularization_strength = 0, l2_regularization_strength = 0;

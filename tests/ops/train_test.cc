@@ -283,6 +283,102 @@ TEST_CASE("Ftrl follows the regularized leader, with and without shrinkage", "[t
   }
 }
 
+// TensorFlow's: the gradient counts as in the step to come, the mean as it has become.
+TEST_CASE("Adam with use_nesterov follows its formula, for reference and resource variables", "[train]") {
+  const double start[] = {1, 0.5, 0.25}, lr = 0.1, beta1 = 0.8, beta2 = 0.9, epsilon = 0.01, g = 0.7;
+  const double power1 = beta1 * beta1, power2 = beta2 * beta2;
+  const double m = beta1 * start[1] + (1 - beta1) * g, v = beta2 * start[2] + (1 - beta2) * g * g;
+  for (const bool nesterov : {true, false}) {
+    const double taken = nesterov ? beta1 * m + (1 - beta1) * g : m;
+    const double w = start[0] - lr * std::sqrt(1 - power2) / (1 - power1) * taken / (std::sqrt(v) + epsilon);
+    for (const bool resource : {true, false}) {
+      for (const bool locked : {true, false}) {
+        Graph graph;
+        std::vector<Variable> variables;
+        std::vector<Output> inputs;
+        for (const double value : start) {
+          variables.push_back(variable(graph, Tensor(value), {.name = "x", .use_resource = resource}));
+          inputs.push_back(variables.back().ref());
+        }
+        for (const double scalar : {power1, power2, lr, beta1, beta2, epsilon, g})
+          inputs.push_back(constant(graph, Tensor(scalar)));
+        const OpDef* op = resource ? apply_adam().resource : apply_adam().ref;
+        const Operation step =
+            add_operation(graph, *op, inputs, {{"use_nesterov", nesterov}, {"use_locking", locked}});
+        Session session(graph);
+        session.run(global_variables_initializer(graph));
+        session.run(step);
+        CHECK(session.run(variables[0]).scalar<double>() == Approx(w).epsilon(1e-12));
+        CHECK(session.run(variables[1]).scalar<double>() == Approx(m).epsilon(1e-12));
+        CHECK(session.run(variables[2]).scalar<double>() == Approx(v).epsilon(1e-12));
+      }
+    }
+  }
+}
+
+namespace {
+
+// What minimize() says of an optimizer with such settings, "" for nothing.
+std::string refusal_of(Optimizer optimizer) {
+  Graph graph;
+  const Variable w = variable(graph, 1.0f, {.name = "w"});
+  try {
+    optimizer.minimize(square(w));
+  } catch (const Error& e) {
+    CHECK(e.code() == Code::kInvalidArgument);
+    CHECK_FALSE(graph.contains("gradients/Shape"));
+    return e.what();
+  }
+  return "";
+}
+
+}  // namespace
+
+TEST_CASE("settings that an optimizer cannot work with are refused by name", "[train]") {
+  const double nan = std::numeric_limits<double>::quiet_NaN();
+  const std::pair<Optimizer, const char*> refused[] = {
+      {GradientDescentOptimizer(nan), "learning_rate must be finite"},
+      {GradientDescentOptimizer(INFINITY), "learning_rate must be finite"},
+      {MomentumOptimizer(0.1, -0.5), "momentum must be 0 or above, is -0.5"},
+      {AdagradOptimizer(0.1, {.initial_accumulator_value = 0}), "initial_accumulator_value must be above 0, is 0"},
+      {AdagradOptimizer(0.1, {.initial_accumulator_value = -5}), "initial_accumulator_value must be above 0, is -5"},
+      {AdadeltaOptimizer(0.1, {.rho = 1.5}), "rho must be in [0, 1]"},
+      {AdadeltaOptimizer(0.1, {.epsilon = 0.0}), "epsilon must be above 0"},
+      {AdamOptimizer(0.1, {.beta1 = 1.0}), "beta1 must be in [0, 1)"},
+      {AdamOptimizer(0.1, {.beta2 = -0.1}), "beta2 must be in [0, 1)"},
+      {AdamOptimizer(0.1, {.epsilon = -1e-8}), "epsilon must be 0 or above"},
+      {RMSPropOptimizer(0.1, {.decay = 1.1}), "decay must be in [0, 1]"},
+      {RMSPropOptimizer(0.1, {.momentum = -1.0}), "momentum must be 0 or above"},
+      {RMSPropOptimizer(0.1, {.epsilon = -1.0, .centered = true}), "epsilon must be 0 or above"},
+      {FtrlOptimizer(0.0), "learning_rate must be above 0"},
+      {FtrlOptimizer(0.1, {.learning_rate_power = 0.5}), "learning_rate_power must be 0 or below"},
+      {FtrlOptimizer(0.1, {.initial_accumulator_value = -5}), "initial_accumulator_value must be 0 or above"},
+      {FtrlOptimizer(0.1, {.l1_regularization_strength = -1}), "l1_regularization_strength must be 0 or above"},
+      {FtrlOptimizer(0.1, {.l2_regularization_strength = -1}), "l2_regularization_strength must be 0 or above"},
+      {FtrlOptimizer(0.1, {.l2_shrinkage_regularization_strength = -1}), "l2_shrinkage_regularization_strength must"}};
+  for (const auto& [optimizer, what] : refused) CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what));
+  CHECK(refusal_of(GradientDescentOptimizer(-0.1)) == "");  // uphill
+  CHECK(refusal_of(AdamOptimizer(0.0, {.beta1 = 0.0, .epsilon = 0.0})) == "");
+  CHECK(refusal_of(FtrlOptimizer(0.1, {.learning_rate_power = 0, .initial_accumulator_value = 0})) == "");
+}
+
+TEST_CASE("a step of Ftrl refuses what it is fed and cannot work with, and changes nothing", "[train]") {
+  Graph graph;
+  const Variable w = variable(graph, 1.0f, {.name = "w"});
+  const Output rate = placeholder(graph, DType::kFloat, {});
+  const Operation step = FtrlOptimizer(rate).minimize(square(w));
+  Session session(graph);
+  session.run(global_variables_initializer(graph));
+  for (const float bad : {0.0f, -1.0f, NAN}) {
+    const Error error = error_of([&] { session.run(step, {{rate, bad}}); });
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK_THAT(error.what(), Contains("lr must be above 0") && Contains("ApplyFtrl"));
+  }
+  CHECK(session.run(w).scalar<float>() == 1);
+  session.run(step, {{rate, 0.1f}});
+  CHECK(session.run(w).scalar<float>() < 1);
+}
+
 TEST_CASE("Adagrad can leave its slots as they are", "[train]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "w"}), accum = variable(graph, 4.0f, {.name = "accum"});
