@@ -12,6 +12,7 @@
 #include <climits>
 #include <functional>
 #include <memory>
+#include <string_view>
 
 #include "persist/internal/message_cost.h"
 #include "proto/meta_graph.pb.h"
@@ -177,6 +178,26 @@ void unwrap(proto::Any& any) {
   any.set_value(opaque.value());
 }
 
+// JSON in which "-0" is "-0.0": protobuf's reader takes the former for an integer, which has one zero only.
+std::string with_signed_zeros(const std::string& json) {
+  std::string told;
+  told.reserve(json.size());
+  bool quoted = false;
+  for (size_t i = 0; i < json.size(); ++i) {
+    told += json[i];
+    if (quoted && json[i] == '\\' && i + 1 < json.size()) {
+      told += json[++i];
+    } else if (json[i] == '"') {
+      quoted = !quoted;
+    } else if (!quoted && json[i] == '0' && i > 0 && json[i - 1] == '-') {
+      const bool begins = i < 2 || std::string_view(":,[ \t\r\n").find(json[i - 2]) != std::string_view::npos;
+      const bool ends = i + 1 == json.size() || std::string_view(",]} \t\r\n").find(json[i + 1]) != std::string_view::npos;
+      if (begins && ends) told += ".0";
+    }
+  }
+  return told;
+}
+
 }  // namespace
 
 std::string to_json(const proto::Message& message) {
@@ -192,7 +213,7 @@ std::string to_json(const proto::Message& message) {
   const auto status = proto::util::BinaryToJsonString(&types, kTypeUrl + message.GetDescriptor()->full_name(),
                                                       to_bytes(*telling), &json, options);
   if (!status.ok()) fail(Code::kInternal, "no JSON can tell this message: ", status.ToString());
-  return json;
+  return with_signed_zeros(json);
 }
 
 bool parse_json(const std::string& json, proto::Message& into, std::string* why) {
@@ -200,7 +221,7 @@ bool parse_json(const std::string& json, proto::Message& into, std::string* why)
   Types types;
   std::string bytes;
   const auto status =
-      proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetDescriptor()->full_name(), json, &bytes);
+      proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetDescriptor()->full_name(), with_signed_zeros(json), &bytes);
   if (!status.ok()) {
     if (why) *why = std::string(status.message());
     return false;

@@ -193,3 +193,35 @@ TEST_CASE("JSON cut short anywhere is refused", "[persist][meta][json][corruptio
     CHECK(error_of([&] { MetaGraph::parse(whole.substr(0, length), "cut"); }).code() == Code::kDataLoss);
   }
 }
+
+TEST_CASE("Numbers come back from JSON as they were, zeros of either sign and the smallest and greatest too", "[json]") {
+  const std::vector<float> floats = {-0.0f, 0.0f, 1e-45f, -1e-45f, 1.17549421e-38f, 3.40282347e38f, -3.40282347e38f, 0.1f,
+                                     INFINITY, -INFINITY, NAN, -10.0f, 100.0f};
+  const std::vector<double> doubles = {-0.0, 0.0, 5e-324, -5e-324, 1.7976931348623157e308, 0.1, INFINITY, -INFINITY,
+                                       NAN, -20.0};
+  Graph graph;
+  for (size_t i = 0; i < floats.size(); ++i) {
+    constant(graph, floats[i], {.name = str_cat("f", i)});
+    graph.add_to_collection("floats", floats[i]);
+  }
+  for (size_t i = 0; i < doubles.size(); ++i) constant(graph, Tensor(doubles[i]), {.name = str_cat("d", i)});
+  constant(graph, Tensor::vector<float>(floats), {.name = "all"});
+  constant(graph, Tensor("a -0, -0 \" : -0 "), {.name = "text"});
+  constant(graph, Tensor::vector<int32_t>({0, -10, 0}), {.name = "numbers"});
+  MemoryFileSystem fs;
+  for (const bool json : {true, false}) {
+    export_meta_graph(graph, {.filename = "m", .as_text = !json, .as_json = json, .file_system = &fs});
+    Graph back;
+    import_meta_graph_def(back, "m", {.file_system = &fs});
+    const auto same = [&](const std::string& name) {
+      INFO(name << (json ? " as JSON" : " as text"));
+      CHECK(bit_equal(back.static_value(back.find(name + ":0")), graph.static_value(graph.find(name + ":0"))));
+    };
+    for (size_t i = 0; i < floats.size(); ++i) same(str_cat("f", i));
+    for (size_t i = 0; i < doubles.size(); ++i) same(str_cat("d", i));
+    for (const char* name : {"all", "text", "numbers"}) same(name);
+    const std::vector<float> collected = back.collection<float>("floats");
+    for (size_t i = 0; i < floats.size(); ++i)
+      CHECK(bit_equal(Tensor(collected.at(i)), Tensor(floats[i])));
+  }
+}
