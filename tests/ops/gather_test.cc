@@ -1,5 +1,10 @@
 #include "ops/gather.h"
 
+#include "ops/catalog.h"
+#include "ops/joining.h"
+#include "ops/rearranging.h"
+#include "ops/reduce.h"
+#include "ops/reshape.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/lab.h"
@@ -7,6 +12,10 @@
 using namespace cairn;
 
 namespace {
+
+std::vector<Output> outputs_of(Graph& graph, const char* op, const std::vector<Output>& inputs, const Attrs& attrs) {
+  return {add_operation(graph, *compute_ops().find(op), inputs, attrs).output(0)};
+}
 Tensor ints(const std::vector<int32_t>& values) { return Tensor::vector<int32_t>(values); }
 }  // namespace
 
@@ -92,4 +101,47 @@ TEST_CASE("dynamic_partition sorts slices by part, and dynamic_stitch undoes it"
   const auto numbers = dynamic_partition(lab.fed(ints({0, 1, 2, 3})), part, 3);
   CHECK(bit_equal(lab.run(dynamic_stitch(numbers, parts)), count_up({4, 2})));
   CHECK(error_of([&] { lab.run(dynamic_partition(x, part, 1)[0]); }).code() == Code::kInvalidArgument);
+}
+
+// What is told of a shape whose axis is fed holds whatever is fed.
+TEST_CASE("The static shape of an op whose axis is fed is that of what it gives, for every axis", "[gather][axis]") {
+  const auto check = [](const char* what, int lowest, int highest, const auto& build) {
+    Graph graph;
+    const Output x = placeholder(graph, DType::kFloat, {2, 2, 2}), axis = placeholder(graph, DType::kInt32, {});
+    const std::vector<Output> made = build(x, axis);
+    Session session(graph);
+    for (int k = lowest; k <= highest; ++k) {
+      const Tensor value = session.run(made[0], {{x, count_up({2, 2, 2})}, {axis, k}});
+      INFO(what << " along " << k << ": told " << made[0].shape() << ", is " << value.shape());
+      CHECK(made[0].shape().is_compatible_with(value.shape()));
+    }
+    INFO(what);
+    CHECK(made[0].shape().has_rank());
+  };
+  for (const Shape& places : {Shape{}, Shape{3}, Shape{1, 2}}) {
+    check("GatherV2", -3, 2, [&](const Output& x, const Output& axis) {
+      const Output indices = constant(x.graph(), Tensor::zeros(DType::kInt32, places));
+      return std::vector<Output>{add_operation(x.graph(), *compute_ops().find("GatherV2"), {x, indices, axis}, {}).output()};
+    });
+  }
+  using One = std::vector<Output>;
+  check("ConcatV2", -3, 2, [](const Output& x, const Output& axis) { return One{concat({x, x}, axis)}; });
+  check("Split", -3, 2, [](const Output& x, const Output& axis) {
+    return outputs_of(x.graph(), "Split", {axis, x}, {{"num_split", int64_t{2}}});
+  });
+  check("SplitV", -3, 2, [](const Output& x, const Output& axis) {
+    const Output sizes = constant(x.graph(), Tensor::vector<int32_t>({0, 2}));
+    return outputs_of(x.graph(), "SplitV", {x, sizes, axis}, {{"num_split", int64_t{2}}});
+  });
+  check("ExpandDims", -4, 3, [](const Output& x, const Output& axis) { return One{expand_dims(x, axis)}; });
+  check("ArgMax", -3, 2, [](const Output& x, const Output& axis) { return One{argmax(x, axis)}; });
+  check("ArgMin", -3, 2, [](const Output& x, const Output& axis) { return One{argmin(x, axis)}; });
+  check("Cumsum", -3, 2, [](const Output& x, const Output& axis) { return One{cumsum(x, axis)}; });
+  check("Cumprod", -3, 2, [](const Output& x, const Output& axis) { return One{cumprod(x, axis)}; });
+  check("ReverseV2", -3, 2, [](const Output& x, const Output& axis) { return One{reverse(x, reshape(axis, {1}))}; });
+  for (const auto f : {reduce_sum, reduce_mean, reduce_prod, reduce_max, reduce_min}) {
+    check("a reduction", -3, 2, [&](const Output& x, const Output& axis) {
+      return One{f(x, Axes(axis), {.keep_dims = true})};
+    });
+  }
 }

@@ -516,3 +516,53 @@ TEST_CASE("dropout refuses a share outside (0, 1] and integers", "[nn]") {
   CHECK(message_of([&] { dropout(placeholder(graph, DType::kInt32, {3}), 0.5); }).find("floating") !=
         std::string::npos);
 }
+
+TEST_CASE("Labels of another shape than the logits are refused, also where it shows only in a step", "[nn][softmax]") {
+  using Loss = Output (*)(const CrossEntropyOptions&);
+  const auto attempt = [](Loss loss, const Shape& declared, const Shape& labels, const Shape& logits, DType dtype) {
+    Graph graph;
+    const Output l = placeholder(graph, dtype, declared), z = placeholder(graph, DType::kFloat, declared);
+    Session session(graph);
+    return message_of([&] {
+      session.run(loss({.labels = l, .logits = z}),
+                  {{l, Tensor::zeros(dtype, labels)}, {z, Tensor::zeros(DType::kFloat, logits)}});
+    });
+  };
+  const auto names_both = [](const std::string& told) {
+    return told.find("labels") != std::string::npos && told.find("logits") != std::string::npos;
+  };
+  const auto names = [&](const std::string& told, const char* labels, const char* logits) {
+    INFO(told);
+    return names_both(told) && told.find(labels) != std::string::npos && told.find(logits) != std::string::npos;
+  };
+  for (const Loss loss : {softmax_cross_entropy_with_logits, softmax_cross_entropy_with_logits_v2}) {
+    CHECK(names(attempt(loss, {-1, 10}, {1, 10}, {50, 10}, DType::kFloat), "[1,10]", "[50,10]"));
+    CHECK(names(attempt(loss, {-1, 10}, {50, 10}, {1, 10}, DType::kFloat), "[50,10]", "[1,10]"));
+    CHECK(names(attempt(loss, Shape::unknown(), {50}, {50, 50}, DType::kFloat), "[1,50]", "[50,50]"));
+    CHECK(names(attempt(loss, Shape::unknown(), {50, 1}, {50, 10}, DType::kFloat), "[50,1]", "[50,10]"));
+    CHECK(attempt(loss, {-1, 10}, {3, 10}, {3, 10}, DType::kFloat) == "nothing was thrown");
+  }
+  for (const auto& [labels, logits] : {std::pair{Shape{1, 3}, Shape{5, 3}}, {Shape{5, 3}, Shape{1, 3}},
+                                       {Shape{}, Shape{5, 3}}, {Shape{5, 1}, Shape{5, 3}}}) {
+    for (const Shape& declared : {Shape::unknown(), Shape{-1, -1}}) {
+      if (declared.has_rank() && labels.rank() != 2) continue;
+      const std::string told =
+          attempt(sigmoid_cross_entropy_with_logits, declared, labels, logits, DType::kFloat);
+      CHECK(names(told, labels.str().c_str(), logits.str().c_str()));
+    }
+  }
+  CHECK(attempt(sigmoid_cross_entropy_with_logits, Shape::unknown(), {2, 3}, {2, 3}, DType::kFloat) == "nothing was thrown");
+  const auto sparse = sparse_softmax_cross_entropy_with_logits;
+  Graph graph;
+  const Output l = placeholder(graph, DType::kInt64, {-1}), z = placeholder(graph, DType::kFloat, {-1, 10});
+  const Output loss = sparse({.labels = l, .logits = z});
+  Session session(graph);
+  const auto fed = [&](const Shape& labels) {
+    return message_of([&] {
+      session.run(loss, {{l, Tensor::zeros(DType::kInt64, labels)}, {z, Tensor::zeros(DType::kFloat, {50, 10})}});
+    });
+  };
+  CHECK(names(fed({1}), "[1]", "[50,10]"));
+  CHECK(names(fed({51}), "[51]", "[50,10]"));
+  CHECK(fed({50}) == "nothing was thrown");
+}

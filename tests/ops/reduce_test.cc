@@ -176,6 +176,23 @@ TEST_CASE("A reduction of no elements is what it begins with", "[reduce]") {
   CHECK(error.code() == Code::kInvalidArgument);
 }
 
+TEST_CASE("Reductions of empty extents between others begin with what they begin with", "[reduce]") {
+  const Tensor none = Tensor::zeros(DType::kFloat, {2, 0, 3, 4});
+  const auto all = [](float v) { return Tensor::of<float>({2, 3}, std::vector<float>(6, v)); };
+  for (int turn = 0; turn < 3; ++turn) {  // whatever stood in the memory before
+    CHECK(bit_equal(apply(reduce_prod, none, {1, 3}), all(1)));
+    CHECK(bit_equal(apply(reduce_sum, none, {1, 3}), all(0)));
+    CHECK(bit_equal(apply(reduce_max, none, {1, 3}), all(-std::numeric_limits<float>::infinity())));
+    CHECK(bit_equal(apply(reduce_min, none, {1, 3}), all(std::numeric_limits<float>::infinity())));
+  }
+  CHECK(std::isnan(apply(reduce_mean, none, {1, 3}).data<float>()[5]));
+  CHECK(bit_equal(apply(reduce_sum, none, {0, 1, 2}), Tensor::vector<float>({0, 0, 0, 0})));
+  CHECK(bit_equal(apply(reduce_prod, Tensor::zeros(DType::kInt32, {3, 0}), 1), Tensor::vector<int32_t>({1, 1, 1})));
+  const Tensor logic = Tensor::zeros(DType::kBool, {2, 0, 2});
+  CHECK(bit_equal(apply(reduce_all, logic, 1), Tensor::of<bool>({2, 2}, {true, true, true, true})));
+  CHECK(bit_equal(apply(reduce_any, logic, {0, 1}), Tensor::vector<bool>({false, false})));
+}
+
 TEST_CASE("A large sum is exact to float precision and the same on any number of threads", "[reduce]") {
   Tensor x = Tensor::uninitialized(DType::kFloat, {1000, 1003});
   std::mt19937 random(1);
