@@ -320,7 +320,8 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
     bool first = true;
     for_cells(m, image, oh, ow, [&](int64_t cell) {
       if (first) std::copy_n(x + cell, m.channels, out);
-      each(m.channels, [out, in = x + cell](int64_t i) { out[i] = is_above(widen(in[i]), widen(out[i])) ? in[i] : out[i]; });
+      each(m.channels,
+           [out, in = x + cell](int64_t i) { out[i] = is_above(widen(in[i]), widen(out[i])) ? in[i] : out[i]; });
       first = false;
     });
   });
@@ -524,7 +525,7 @@ Output max_pool(const Operand& value, const PoolOptions& options) { return pool(
 Output avg_pool(const Operand& value, const PoolOptions& options) { return pool(kAvgPool, value, options); }
 
 std::span<const OpDef* const> conv_ops() {
-  static constexpr const OpDef* kOps[] = {&kAvgPool,       &kAvgPoolGrad, &kConv2D,     &kBackpropFilter,
+  static constexpr const OpDef* kOps[] = {&kAvgPool,       &kAvgPoolGrad, &kConv2D,      &kBackpropFilter,
                                           &kBackpropInput, &kMaxPool,     &kMaxPoolGrad, &kMaxPoolGradGrad};
   return kOps;
 }

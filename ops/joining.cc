@@ -146,10 +146,12 @@ Kernel concat_offset_prepare(const KernelSetup& s) {
     int64_t offset = 0;
     for (int i = 0; i < n; ++i) {
       const Tensor& shape = c.input(i + 1);
+      if (shape.rank() != 1) c.fail(str_cat("shape ", i, " must be a vector, is of shape ", shape.shape()));
       if (shape.num_elements() != rank) c.fail(str_cat("shapes 0 and ", i, " are of different lengths"));
       Tensor& out = c.allocate(i, {rank});
       std::fill_n(elements<int32_t>(out), rank, 0);
-      if (offset != static_cast<int32_t>(offset)) c.fail(str_cat("the offset of part ", i, ", ", offset, ", is no int32"));
+      if (offset != static_cast<int32_t>(offset))
+        c.fail(str_cat("the offset of part ", i, ", ", offset, ", is no int32"));
       elements<int32_t>(out)[axis] = static_cast<int32_t>(offset);
       offset += elements<int32_t>(shape)[axis];
     }
@@ -353,7 +355,7 @@ Kernel split_v_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& value = c.input(0);
       const int axis = axis_of(c, c.input(2).scalar<int32_t>(), value.rank(), "split_dim");
-      const IntReader sizes(c.input(1));
+      const IntReader sizes = vector_input(c, 1, "size_splits");
       if (sizes.size() != c.num_outputs()) c.fail(str_cat("size_splits must be ", c.num_outputs(), " numbers"));
       const int64_t left = size_left(c, sizes, value.dim(axis));
       int64_t begin = 0;

@@ -48,7 +48,7 @@ Kernel transpose_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
-      const IntReader perm(c.input(1));
+      const IntReader perm = vector_input(c, 1, "perm");
       check_rank(c, x);
       check_permutation(c, perm, x.rank());
       std::array<int64_t, kMaxRank> strides;
@@ -145,6 +145,7 @@ Kernel reverse_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
       check_rank(c, x);
+      if (c.input(1).rank() != 1) c.fail(str_cat("axis must be a vector, got shape ", c.input(1).shape()));
       const uint64_t named = reversed_extents(c, c.input(1), x.rank());
       StridedCopy copy(c);
       int64_t offset = 0, stride = 1;
@@ -206,7 +207,7 @@ Kernel tile_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
-      const IntReader multiples(c.input(1));
+      const IntReader multiples = vector_input(c, 1, "multiples");
       if (multiples.size() != x.rank()) c.fail(str_cat("multiples must have ", x.rank(), " elements"));
       Shape shape = x.shape();
       StridedCopy copy(c);
@@ -265,7 +266,7 @@ Kernel pad_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
       const IntReader paddings(c.input(1));
-      if (paddings.size() != 2 * x.rank()) {
+      if (c.input(1).shape() != Shape{x.rank(), 2}) {
         c.fail(str_cat("paddings must be of shape [", x.rank(), ",2], got ", c.input(1).shape()));
       }
       if (c.num_inputs() > 2 && c.input(2).rank() != 0)

@@ -217,6 +217,8 @@ void reduce_each(const Loops& f, const Reduction& r, const char* x, int64_t begi
 }
 
 void reduce_kernel(KernelContext& c, const Loops& f, bool keep_dims) {
+  if (c.input(1).rank() > 1)
+    c.fail(str_cat("reduction_indices must be a scalar or a vector, got shape ", c.input(1).shape()));
   const Reduction r(c.input(0).shape(), c.input(1), keep_dims);
   const char* x = static_cast<const char*>(c.input(0).raw_data());
   char* out = static_cast<char*>(c.allocate(0, r.shape).raw_data());

@@ -40,9 +40,9 @@ struct ReduceOptions {
   std::string name = "";
 };
 
-// Floats add up in blocks, 16-bit floats in float, integers wrap around; the order does not depend on threads. A mean of
-// integers is summed in 64 bits and cut off as C++ divides: of [-3, 2] it is 0. A maximum or minimum is NaN where any of
-// its elements is. Of no elements: sum 0, product 1, mean NaN (of integers: an error), maximum and minimum the
+// Floats add up in blocks, 16-bit floats in float, integers wrap around; the order does not depend on threads. A mean
+// of integers is summed in 64 bits and cut off as C++ divides: of [-3, 2] it is 0. A maximum or minimum is NaN where
+// any of its elements is. Of no elements: sum 0, product 1, mean NaN (of integers: an error), maximum and minimum the
 // infinities or the dtype's ends.
 // Throw InvalidArgument for an axis that x does not have or that is named twice.
 Output reduce_sum(const Operand& x, const Axes& axes = {}, const ReduceOptions& options = {});

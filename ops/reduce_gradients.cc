@@ -32,9 +32,7 @@ Output safe_quotient(const Output& x, const Output& y) {
 }
 
 // What counts of elements are divided by in: 16-bit floats reach 65504 or have eight bits only.
-DType counting_dtype(DType dtype) {
-  return dtype == DType::kHalf || dtype == DType::kBFloat16 ? DType::kFloat : dtype;
-}
+DType counting_dtype(DType dtype) { return dtype == DType::kHalf || dtype == DType::kBFloat16 ? DType::kFloat : dtype; }
 
 bool are_all_axes(const Tensor& axes, int rank) {
   if (!axes.valid() || axes.num_elements() != rank) return false;

@@ -229,7 +229,7 @@ struct SummedExtents {
 };
 
 SummedExtents summed_extents(const KernelContext& c) {
-  const IntReader s[2] = {IntReader(c.input(0)), IntReader(c.input(1))};
+  const IntReader s[2] = {vector_input(c, 0, "s0"), vector_input(c, 1, "s1")};
   const int64_t rank = std::max(s[0].size(), s[1].size());
   if (rank > kMaxRank) c.fail(str_cat("there is no kernel for shapes of rank ", rank), Code::kUnimplemented);
   SummedExtents summed;

@@ -35,7 +35,7 @@ Kernel slice_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
-      const IntReader begin(c.input(1)), size(c.input(2));
+      const IntReader begin = vector_input(c, 1, "begin"), size = vector_input(c, 2, "size");
       if (begin.size() != x.rank() || size.size() != x.rank()) {
         c.fail(str_cat("begin and size must have ", x.rank(), " elements, as x is of shape ", x.shape()));
       }
@@ -198,6 +198,7 @@ Kernel strided_slice_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), [masks = Masks(s)]<class T>() -> Kernel {
     return [masks](KernelContext& c) {
       const Tensor& x = c.input(0);
+      for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
       const Box box = strided_box(c, x.shape(), c.input(1), c.input(2), c.input(3), masks);
       StridedCopy copy(c);
       const int64_t offset = box_copy(box, x.shape(), false, copy);
@@ -236,6 +237,7 @@ Kernel strided_slice_grad_prepare(const KernelSetup& s) {
     return [masks](KernelContext& c) {
       const Shape shape = shape_of_vector(c, c.input(0), "shape");
       const Tensor& dy = c.input(4);
+      for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
       const Box box = strided_box(c, shape, c.input(1), c.input(2), c.input(3), masks);
       if (!(box.result == dy.shape())) {
         c.fail(str_cat("dy is of shape ", dy.shape(), ", but the slice of ", shape, " is of shape ", box.result));

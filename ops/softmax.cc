@@ -68,8 +68,8 @@ void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t en
   }
 }
 
-// Short rows, some at a time, each filled up to whole registers with what does not count: -inf for the maximum, and then,
-// as that is slow to take the exponential of, kFaint, which vanishes beside the 1 that the greatest makes.
+// Short rows, some at a time, each filled up to whole registers with what does not count: -inf for the maximum, and
+// then, as that is slow to take the exponential of, kFaint, which vanishes beside the 1 that the greatest makes.
 template <class W>
 constexpr W kFaint = sizeof(W) == 4 ? W(-87) : W(-708);
 constexpr int64_t kShort = 64;
@@ -93,7 +93,8 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
       Array d(row, width);
       most[i] = d.maxCoeff();
       d -= most[i];
-      each(kPacket, [&floor, last = row + width - kPacket](int64_t j) { last[j] = last[j] < floor[j] ? floor[j] : last[j]; });
+      each(kPacket,
+           [&floor, last = row + width - kPacket](int64_t j) { last[j] = last[j] < floor[j] ? floor[j] : last[j]; });
     }
     packet_functions<W>().exp(block, block, n * width);
     for (int64_t i = 0; i < n; ++i) {

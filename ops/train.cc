@@ -246,8 +246,7 @@ struct Bound {
 
 // What is wrong with them, or "".
 std::string refusal_of(std::initializer_list<Bound> bounds) {
-  static constexpr const char* kWanted[] = {"finite",       "above 0", "0 or above", "0 or below",
-                                            "in [0, 1]", "in [0, 1)"};
+  static constexpr const char* kWanted[] = {"finite", "above 0", "0 or above", "0 or below", "in [0, 1]", "in [0, 1)"};
   for (const Bound& bound : bounds) {
     const std::optional<double> number = bound.value.number();
     if (number && !bound.holds(*number))
@@ -268,26 +267,26 @@ GradientDescentOptimizer::GradientDescentOptimizer(const Hyperparameter& learnin
 
 MomentumOptimizer::MomentumOptimizer(const Hyperparameter& learning_rate, const Hyperparameter& momentum,
                                      const MomentumOptions& o)
-    : Optimizer({.name = o.name,
-                 .op = apply_momentum(),
-                 .settings = {{"learning_rate", learning_rate}, {"momentum", momentum}},
-                 .slots = {{"momentum"}},
-                 .inputs = {"momentum", "learning_rate", "grad", "momentum"},
-                 .attrs = {{"use_nesterov", o.use_nesterov}},
-                 .use_locking = o.use_locking,
-                 .refusal = refusal_of({{"learning_rate", learning_rate},
-                                        {"momentum", momentum, Bound::kNotNegative}})}) {}
+    : Optimizer(
+          {.name = o.name,
+           .op = apply_momentum(),
+           .settings = {{"learning_rate", learning_rate}, {"momentum", momentum}},
+           .slots = {{"momentum"}},
+           .inputs = {"momentum", "learning_rate", "grad", "momentum"},
+           .attrs = {{"use_nesterov", o.use_nesterov}},
+           .use_locking = o.use_locking,
+           .refusal = refusal_of({{"learning_rate", learning_rate}, {"momentum", momentum, Bound::kNotNegative}})}) {}
 
 AdagradOptimizer::AdagradOptimizer(const Hyperparameter& learning_rate, const AdagradOptions& o)
-    : Optimizer({.name = o.name,
-                 .op = apply_adagrad(),
-                 .settings = {{"learning_rate", learning_rate}},
-                 .slots = {{"accumulator", o.initial_accumulator_value}},
-                 .inputs = {"accumulator", "learning_rate", "grad"},
-                 .use_locking = o.use_locking,
-                 .refusal = refusal_of({{"learning_rate", learning_rate},
-                                        {"initial_accumulator_value", o.initial_accumulator_value,
-                                         Bound::kPositive}})}) {}
+    : Optimizer(
+          {.name = o.name,
+           .op = apply_adagrad(),
+           .settings = {{"learning_rate", learning_rate}},
+           .slots = {{"accumulator", o.initial_accumulator_value}},
+           .inputs = {"accumulator", "learning_rate", "grad"},
+           .use_locking = o.use_locking,
+           .refusal = refusal_of({{"learning_rate", learning_rate},
+                                  {"initial_accumulator_value", o.initial_accumulator_value, Bound::kPositive}})}) {}
 
 AdadeltaOptimizer::AdadeltaOptimizer(const Hyperparameter& learning_rate, const AdadeltaOptions& o)
     : Optimizer({.name = o.name,
@@ -347,23 +346,23 @@ RMSPropOptimizer::RMSPropOptimizer(const Hyperparameter& learning_rate, const RM
                                         {"epsilon", o.epsilon, Bound::kNotNegative}})}) {}
 
 FtrlOptimizer::FtrlOptimizer(const Hyperparameter& learning_rate, const FtrlOptions& o)
-    : Optimizer({.name = o.name,
-                 .op = o.l2_shrinkage_regularization_strength > 0 ? apply_ftrl_v2() : apply_ftrl(),
-                 .settings = {{"learning_rate", learning_rate},
-                              {"l1_regularization_strength", o.l1_regularization_strength},
-                              {"l2_regularization_strength", o.l2_regularization_strength},
-                              {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength},
-                              {"learning_rate_power", o.learning_rate_power}},
-                 .slots = {{"accum", o.initial_accumulator_value}, {"linear"}},
-                 .inputs = ftrl_inputs(o.l2_shrinkage_regularization_strength > 0),
-                 .use_locking = o.use_locking,
-                 .refusal = refusal_of(
-                     {{"learning_rate", learning_rate, Bound::kPositive},
-                      {"learning_rate_power", o.learning_rate_power, Bound::kNotPositive},
-                      {"initial_accumulator_value", o.initial_accumulator_value, Bound::kNotNegative},
-                      {"l1_regularization_strength", o.l1_regularization_strength, Bound::kNotNegative},
-                      {"l2_regularization_strength", o.l2_regularization_strength, Bound::kNotNegative},
-                      {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength,
-                       Bound::kNotNegative}})}) {}
+    : Optimizer(
+          {.name = o.name,
+           .op = o.l2_shrinkage_regularization_strength > 0 ? apply_ftrl_v2() : apply_ftrl(),
+           .settings = {{"learning_rate", learning_rate},
+                        {"l1_regularization_strength", o.l1_regularization_strength},
+                        {"l2_regularization_strength", o.l2_regularization_strength},
+                        {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength},
+                        {"learning_rate_power", o.learning_rate_power}},
+           .slots = {{"accum", o.initial_accumulator_value}, {"linear"}},
+           .inputs = ftrl_inputs(o.l2_shrinkage_regularization_strength > 0),
+           .use_locking = o.use_locking,
+           .refusal = refusal_of({{"learning_rate", learning_rate, Bound::kPositive},
+                                  {"learning_rate_power", o.learning_rate_power, Bound::kNotPositive},
+                                  {"initial_accumulator_value", o.initial_accumulator_value, Bound::kNotNegative},
+                                  {"l1_regularization_strength", o.l1_regularization_strength, Bound::kNotNegative},
+                                  {"l2_regularization_strength", o.l2_regularization_strength, Bound::kNotNegative},
+                                  {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength,
+                                   Bound::kNotNegative}})}) {}
 
 }  // namespace cairn

@@ -309,7 +309,8 @@ std::pair<int64_t, int64_t> text_of(const Tensor& value) {
 int64_t bytes_of(const std::vector<Tensor>& values) {
   int64_t bytes = 0;
   for (const Tensor& value : values) {
-    const auto size = static_cast<int64_t>(value.dtype() == DType::kString ? sizeof(std::string) : dtype_size(value.dtype()));
+    const auto size =
+        static_cast<int64_t>(value.dtype() == DType::kString ? sizeof(std::string) : dtype_size(value.dtype()));
     bytes += static_cast<int64_t>(sizeof(Tensor)) + value.num_elements() * size + text_of(value).first;
   }
   return bytes;

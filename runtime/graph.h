@@ -298,7 +298,7 @@ class Graph {
   std::vector<std::unique_ptr<Op>> carried_;
   mutable std::mutex static_mutex_;
   mutable std::unordered_map<const Node*, std::vector<Tensor>> static_values_;  // no tensors: not known
-  mutable int64_t static_bytes_ = 0;  // read and written to compute them
+  mutable int64_t static_bytes_ = 0;                                            // read and written to compute them
 
   std::string scope_;
   std::string variable_scope_;

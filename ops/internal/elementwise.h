@@ -123,8 +123,8 @@ struct BinaryLoop {
   bool (*refuses)(const void* y, int64_t n);
   const char* refusal;
   double parameter = 0;
-  bool exchanged = false;   // x is input 1 and y is input 0
-  bool same_shape = false;  // no broadcasting
+  bool exchanged = false;          // x is input 1 and y is input 0
+  bool same_shape = false;         // no broadcasting
   const char* alike = "operands";  // what same_shape's error calls the two; lives as long as the node
 };
 Kernel binary_kernel(const BinaryLoop& loop);

@@ -64,6 +64,13 @@ class IntReader {
   int width_;
 };
 
+// The integers at input i, which must be a vector: shape functions see to that only where ranks are known. Throws
+// through c.fail.
+inline IntReader vector_input(const KernelContext& c, int i, const char* what) {
+  if (c.input(i).rank() != 1) c.fail(str_cat(what, " must be a vector, got shape ", c.input(i).shape()));
+  return IntReader(c.input(i));
+}
+
 // Ranks that kernels with per-extent tables take.
 inline constexpr int kMaxRank = 16;
 

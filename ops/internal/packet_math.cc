@@ -23,7 +23,8 @@ void each_packet(const T* x, T* out, int64_t n, const F& f) {
   Eigen::Map<Array, Eigen::Aligned64>(out, n) = f(Eigen::Map<const Array, Eigen::Aligned64>(x, n));
 }
 
-// Whether one of n elements is below `low` or above `high`. NaN is neither: pmin and pmax keep their first operand then.
+// Whether one of n elements is below `low` or above `high`. NaN is neither: pmin and pmax keep their first operand
+// then.
 template <class T>
 bool reaches_beyond(const T* x, int64_t n, T low, T high) {
   using namespace Eigen::internal;

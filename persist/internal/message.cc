@@ -191,7 +191,8 @@ std::string with_signed_zeros(const std::string& json) {
       quoted = !quoted;
     } else if (!quoted && json[i] == '0' && i > 0 && json[i - 1] == '-') {
       const bool begins = i < 2 || std::string_view(":,[ \t\r\n").find(json[i - 2]) != std::string_view::npos;
-      const bool ends = i + 1 == json.size() || std::string_view(",]} \t\r\n").find(json[i + 1]) != std::string_view::npos;
+      const bool ends =
+          i + 1 == json.size() || std::string_view(",]} \t\r\n").find(json[i + 1]) != std::string_view::npos;
       if (begins && ends) told += ".0";
     }
   }
@@ -220,8 +221,8 @@ bool parse_json(const std::string& json, proto::Message& into, std::string* why)
   [[maybe_unused]] const Quiet quiet;
   Types types;
   std::string bytes;
-  const auto status =
-      proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetDescriptor()->full_name(), with_signed_zeros(json), &bytes);
+  const auto status = proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetDescriptor()->full_name(),
+                                                      with_signed_zeros(json), &bytes);
   if (!status.ok()) {
     if (why) *why = std::string(status.message());
     return false;

@@ -114,7 +114,6 @@ Kernel make_kernel(const KernelSetup& setup);
 // Runs one stateless node on given values, outside any session: how static values are computed. own_values: the values
 // are those the graph itself decides, so the kernel may take them from there.
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs,
-                             bool own_values = true,
-                             int64_t most_bytes = INT64_MAX);
+                             bool own_values = true, int64_t most_bytes = INT64_MAX);
 
 }  // namespace cairn::internal

@@ -75,8 +75,7 @@ TEST_CASE("Chains of nodes that double what they are given cost little to import
   check_cost("sums of strings", sums);
   const auto numbers = [](DType dtype) {
     return [dtype](const std::string& name, const std::string& from) {
-      return node(name, "ConcatV2", {from, from, "axis"},
-                  {{"N", int64_t{2}}, {"T", dtype}, {"Tidx", DType::kInt32}});
+      return node(name, "ConcatV2", {from, from, "axis"}, {{"N", int64_t{2}}, {"T", dtype}, {"Tidx", DType::kInt32}});
     };
   };
   auto concats = doubling(Tensor::vector<int32_t>({1, 2}), 60, numbers(DType::kInt32));

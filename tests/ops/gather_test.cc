@@ -121,7 +121,8 @@ TEST_CASE("The static shape of an op whose axis is fed is that of what it gives,
   for (const Shape& places : {Shape{}, Shape{3}, Shape{1, 2}}) {
     check("GatherV2", -3, 2, [&](const Output& x, const Output& axis) {
       const Output indices = constant(x.graph(), Tensor::zeros(DType::kInt32, places));
-      return std::vector<Output>{add_operation(x.graph(), *compute_ops().find("GatherV2"), {x, indices, axis}, {}).output()};
+      return std::vector<Output>{
+          add_operation(x.graph(), *compute_ops().find("GatherV2"), {x, indices, axis}, {}).output()};
     });
   }
   using One = std::vector<Output>;
@@ -140,8 +141,38 @@ TEST_CASE("The static shape of an op whose axis is fed is that of what it gives,
   check("Cumprod", -3, 2, [](const Output& x, const Output& axis) { return One{cumprod(x, axis)}; });
   check("ReverseV2", -3, 2, [](const Output& x, const Output& axis) { return One{reverse(x, reshape(axis, {1}))}; });
   for (const auto f : {reduce_sum, reduce_mean, reduce_prod, reduce_max, reduce_min}) {
-    check("a reduction", -3, 2, [&](const Output& x, const Output& axis) {
-      return One{f(x, Axes(axis), {.keep_dims = true})};
-    });
+    check("a reduction", -3, 2,
+          [&](const Output& x, const Output& axis) { return One{f(x, Axes(axis), {.keep_dims = true})}; });
   }
+}
+
+// Shape functions can ask for it only where ranks are known.
+TEST_CASE("What must be a vector or a table is refused in another shape when it is fed", "[axis]") {
+  const auto refused = [](const char* op, const std::vector<Tensor>& inputs, const Attrs& attrs, const char* what) {
+    Graph graph;
+    std::vector<Output> xs;
+    Feeds feeds;
+    for (const Tensor& input : inputs) {
+      xs.push_back(placeholder(graph, input.dtype()));
+      feeds.push_back({xs.back(), input});
+    }
+    const Output y = outputs_of(graph, op, xs, attrs)[0];
+    Session session(graph);
+    const Error error = error_of([&] { session.run(y, feeds); });
+    INFO(op << ": " << error.what());
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(std::string(error.what()).find(what) != std::string::npos);
+    CHECK(std::string(error.what()).find(op) != std::string::npos);
+  };
+  const Tensor x = count_up({2, 3}), row = Tensor::matrix<int32_t>({{1, 0}}), table = row.reshaped({2, 1});
+  refused("Slice", {x, row, row}, {}, "begin must be a vector");
+  refused("StridedSlice", {x, row, row, row}, {}, "begin must be a vector");
+  refused("Transpose", {x, row}, {}, "perm must be a vector");
+  refused("Tile", {x, table}, {}, "multiples must be a vector");
+  refused("ReverseV2", {x, row}, {}, "axis must be a vector");
+  refused("SplitV", {x, row, Tensor(0)}, {{"num_split", int64_t{2}}}, "size_splits must be a vector");
+  refused("BroadcastGradientArgs", {row, row}, {}, "s0 must be a vector");
+  refused("Sum", {x, row}, {}, "reduction_indices must be");
+  refused("Pad", {count_up({2, 2, 2}), Tensor::zeros(DType::kInt32, {2, 3})}, {}, "paddings must be of shape [3,2]");
+  refused("Concat", {row, x, x}, {{"N", int64_t{2}}}, "axis must be a scalar");
 }

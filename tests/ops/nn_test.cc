@@ -542,16 +542,18 @@ TEST_CASE("Labels of another shape than the logits are refused, also where it sh
     CHECK(names(attempt(loss, Shape::unknown(), {50, 1}, {50, 10}, DType::kFloat), "[50,1]", "[50,10]"));
     CHECK(attempt(loss, {-1, 10}, {3, 10}, {3, 10}, DType::kFloat) == "nothing was thrown");
   }
-  for (const auto& [labels, logits] : {std::pair{Shape{1, 3}, Shape{5, 3}}, {Shape{5, 3}, Shape{1, 3}},
-                                       {Shape{}, Shape{5, 3}}, {Shape{5, 1}, Shape{5, 3}}}) {
+  for (const auto& [labels, logits] : {std::pair{Shape{1, 3}, Shape{5, 3}},
+                                       {Shape{5, 3}, Shape{1, 3}},
+                                       {Shape{}, Shape{5, 3}},
+                                       {Shape{5, 1}, Shape{5, 3}}}) {
     for (const Shape& declared : {Shape::unknown(), Shape{-1, -1}}) {
       if (declared.has_rank() && labels.rank() != 2) continue;
-      const std::string told =
-          attempt(sigmoid_cross_entropy_with_logits, declared, labels, logits, DType::kFloat);
+      const std::string told = attempt(sigmoid_cross_entropy_with_logits, declared, labels, logits, DType::kFloat);
       CHECK(names(told, labels.str().c_str(), logits.str().c_str()));
     }
   }
-  CHECK(attempt(sigmoid_cross_entropy_with_logits, Shape::unknown(), {2, 3}, {2, 3}, DType::kFloat) == "nothing was thrown");
+  CHECK(attempt(sigmoid_cross_entropy_with_logits, Shape::unknown(), {2, 3}, {2, 3}, DType::kFloat) ==
+        "nothing was thrown");
   const auto sparse = sparse_softmax_cross_entropy_with_logits;
   Graph graph;
   const Output l = placeholder(graph, DType::kInt64, {-1}), z = placeholder(graph, DType::kFloat, {-1, 10});

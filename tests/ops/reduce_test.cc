@@ -121,7 +121,8 @@ void check_mean_of_equals(int64_t count, T value) {
   CHECK(bit_equal(apply(reduce_mean, all, {}), Tensor(value)));
   CHECK(bit_equal(apply(reduce_mean, all, 0), Tensor::vector<T>({value, value})));
   CHECK(bit_equal(apply(reduce_mean, all.reshaped({2, count}), 1), Tensor::vector<T>({value, value})));
-  CHECK(bit_equal(apply(reduce_mean, all.reshaped({1, count, 2}), {0, 1}, true), Tensor::of<T>({1, 1, 2}, {value, value})));
+  CHECK(bit_equal(apply(reduce_mean, all.reshaped({1, count, 2}), {0, 1}, true),
+                  Tensor::of<T>({1, 1, 2}, {value, value})));
 }
 
 }  // namespace

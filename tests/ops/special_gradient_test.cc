@@ -30,14 +30,13 @@ const std::vector<Tensor> kZeros = {Tensor::vector<double>({2, 0, 3}), Tensor::v
 
 }  // namespace
 
-TEST_CASE("The gradient of a running product agrees with differences whatever elements are zero", "[special][gradient]") {
+TEST_CASE("The gradient of a running product agrees with differences whatever elements are zero",
+          "[special][gradient]") {
   for (const bool exclusive : {false, true}) {
     for (const bool reverse : {false, true}) {
       for (const Tensor& x : kZeros)
         check_gradient([&](Output v) { return cumprod(v, 0, {.exclusive = exclusive, .reverse = reverse}); }, {x});
-      const auto along_rows = [&](Output v) {
-        return cumprod(v, 1, {.exclusive = exclusive, .reverse = reverse});
-      };
+      const auto along_rows = [&](Output v) { return cumprod(v, 1, {.exclusive = exclusive, .reverse = reverse}); };
       check_gradient(along_rows, {Tensor::matrix<double>({{2, 0, 3}, {0, 0, 5}, {1, 2, 4}})});
     }
   }
@@ -143,9 +142,13 @@ TEST_CASE("Ties share the gradient of a maximum, and repeated places add theirs 
   const Output low = constant(graph, Tensor::vector<float>({1, 5, 1, 1}));
   CHECK(session.run(gradients(reduce_min(low), {low})[0]).data<float>()[3] == 1.0f / 3);
   const Tensor ids = Tensor::vector<int32_t>({1, -1, 1, 0});
-  check_gradient([](const std::vector<Output>& v) { return unsorted_segment_sum(v[1], v[0], 3); }, {ids, doubles({4, 2})});
-  check_gradient([](const std::vector<Output>& v) { return scatter_nd(v[0], v[1], {3, 2}); },
-                 {Tensor::matrix<int32_t>({{1}, {1}, {0}}), doubles({3, 2})});
+  check_gradient([](const std::vector<Output>& v) { return unsorted_segment_sum(v[1], v[0], 3); },
+                 {ids, doubles({4, 2})});
+  check_gradient(
+      [](const std::vector<Output>& v) {
+        return scatter_nd(v[0], v[1], {3, 2});
+      },
+      {Tensor::matrix<int32_t>({{1}, {1}, {0}}), doubles({3, 2})});
   check_gradient([](const std::vector<Output>& v) { return gather(v[1], v[0], {.axis = 1}); },
                  {Tensor::vector<int32_t>({1, 1, 0}), doubles({2, 3})});
 }

@@ -80,8 +80,8 @@ TEST_CASE("top k gives the same values in whatever order a row has them, NaN fir
   std::vector<float> row = {NAN, 1, 2, 3, -std::numeric_limits<float>::infinity(), NAN};
   for (size_t turn = 0; turn < row.size(); ++turn) {
     std::rotate(row.begin(), row.begin() + 1, row.end());
-    const auto best = numbers<float>(evaluate([](const auto& v) { return top_k(v[0], 4).first; },
-                                              {Tensor::vector<float>(row)}));
+    const auto best =
+        numbers<float>(evaluate([](const auto& v) { return top_k(v[0], 4).first; }, {Tensor::vector<float>(row)}));
     CHECK((std::isnan(best[0]) && std::isnan(best[1]) && best[2] == 3 && best[3] == 2));
   }
 }
@@ -101,7 +101,8 @@ TEST_CASE("maximum, minimum and clip_by_value give NaN where either operand is N
 
 TEST_CASE("Activations let NaN through", "[special]") {
   for (const auto activation : {relu, relu6, elu, selu, softplus, softsign, sigmoid, cairn::tanh}) {
-    const Tensor y = evaluate([&](const auto& v) { return activation(v[0], {}); }, {Tensor::vector<float>({NAN, 0.5f})});
+    const Tensor y =
+        evaluate([&](const auto& v) { return activation(v[0], {}); }, {Tensor::vector<float>({NAN, 0.5f})});
     CHECK((std::isnan(y.data<float>()[0]) && y.data<float>()[1] > 0));
   }
 }
@@ -120,7 +121,8 @@ TEST_CASE("A window's maximum is NaN where one of its cells is, and its gradient
   }
 }
 
-// ---- functions at their ends ------------------------------------------------------------------------------------------
+// ---- functions at their ends
+// ------------------------------------------------------------------------------------------
 
 namespace {
 
@@ -136,7 +138,7 @@ double steps_off(T y, double truth) {
 
 template <class T>
 void check_function(Output (*f)(const Operand&, const NameOptions&), double (*truth)(double)) {
-  std::vector<T> xs = {T(0),     T(-0.0),   T(kInf),  T(-kInf), T(kNan),  std::numeric_limits<T>::denorm_min(),
+  std::vector<T> xs = {T(0),     T(-0.0),   T(kInf),  T(-kInf),  T(kNan), std::numeric_limits<T>::denorm_min(),
                        T(1e-38), T(-1e-38), T(1e-20), T(-1e-20), T(3e38), T(-3e38)};
   const double reach = sizeof(T) == 4 ? 110 : 760;
   for (double x = -reach; x <= reach; x += reach / 701) xs.push_back(T(x));
@@ -155,9 +157,7 @@ void check_function(Output (*f)(const Operand&, const NameOptions&), double (*tr
 }
 
 double true_sigmoid(double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
-double true_softplus(double x) {
-  return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
-}
+double true_softplus(double x) { return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
 double true_elu(double x) { return x < 0 ? std::expm1(x) : x; }
 
 }  // namespace
@@ -165,9 +165,9 @@ double true_elu(double x) { return x < 0 ? std::expm1(x) : x; }
 TEST_CASE("Functions are right to the last digits at the ends of their ranges", "[special]") {
   using Unary = Output (*)(const Operand&, const NameOptions&);
   const std::pair<Unary, double (*)(double)> functions[] = {
-      {cairn::exp, std::exp},     {cairn::log, std::log},   {cairn::expm1, std::expm1}, {cairn::log1p, std::log1p},
-      {cairn::tanh, std::tanh},   {sigmoid, true_sigmoid},  {softplus, true_softplus},  {elu, true_elu},
-      {cairn::sqrt, std::sqrt},   {cairn::erf, std::erf},   {cairn::atan, std::atan}};
+      {cairn::exp, std::exp},   {cairn::log, std::log},  {cairn::expm1, std::expm1}, {cairn::log1p, std::log1p},
+      {cairn::tanh, std::tanh}, {sigmoid, true_sigmoid}, {softplus, true_softplus},  {elu, true_elu},
+      {cairn::sqrt, std::sqrt}, {cairn::erf, std::erf},  {cairn::atan, std::atan}};
   for (const auto& [f, truth] : functions) {
     Graph graph;
     INFO(f(placeholder(graph, DType::kFloat), {}).op().type());
@@ -229,13 +229,16 @@ TEST_CASE("Softmax of rows of any length knows faint, huge and infinite logits",
       check_softmax_of_row<double>(row);
     }
   }
-  const Tensor hidden = evaluate([](const auto& v) { return softmax(v[0]); }, {Tensor::matrix<float>({{0, -INFINITY, 1}})});
+  const Tensor hidden =
+      evaluate([](const auto& v) { return softmax(v[0]); }, {Tensor::matrix<float>({{0, -INFINITY, 1}})});
   CHECK(hidden.data<float>()[1] == 0);
 }
 
-// ---- casts ------------------------------------------------------------------------------------------------------------
+// ---- casts
+// ------------------------------------------------------------------------------------------------------------
 
-TEST_CASE("A fraction beyond an integer dtype is cast as the header says, in every place of a tensor", "[special][cast]") {
+TEST_CASE("A fraction beyond an integer dtype is cast as the header says, in every place of a tensor",
+          "[special][cast]") {
   const auto check = [](DType dtype, double x, double expected) {
     // Long enough for whole registers, and a rest.
     const Tensor many = Tensor::vector<double>(std::vector<double>(37, x));

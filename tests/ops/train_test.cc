@@ -303,8 +303,7 @@ TEST_CASE("Adam with use_nesterov follows its formula, for reference and resourc
         for (const double scalar : {power1, power2, lr, beta1, beta2, epsilon, g})
           inputs.push_back(constant(graph, Tensor(scalar)));
         const OpDef* op = resource ? apply_adam().resource : apply_adam().ref;
-        const Operation step =
-            add_operation(graph, *op, inputs, {{"use_nesterov", nesterov}, {"use_locking", locked}});
+        const Operation step = add_operation(graph, *op, inputs, {{"use_nesterov", nesterov}, {"use_locking", locked}});
         Session session(graph);
         session.run(global_variables_initializer(graph));
         session.run(step);
@@ -356,7 +355,8 @@ TEST_CASE("settings that an optimizer cannot work with are refused by name", "[t
       {FtrlOptimizer(0.1, {.l1_regularization_strength = -1}), "l1_regularization_strength must be 0 or above"},
       {FtrlOptimizer(0.1, {.l2_regularization_strength = -1}), "l2_regularization_strength must be 0 or above"},
       {FtrlOptimizer(0.1, {.l2_shrinkage_regularization_strength = -1}), "l2_shrinkage_regularization_strength must"}};
-  for (const auto& [optimizer, what] : refused) CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what));
+  for (const auto& [optimizer, what] : refused)
+    CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what));
   CHECK(refusal_of(GradientDescentOptimizer(-0.1)) == "");  // uphill
   CHECK(refusal_of(AdamOptimizer(0.0, {.beta1 = 0.0, .epsilon = 0.0})) == "");
   CHECK(refusal_of(FtrlOptimizer(0.1, {.learning_rate_power = 0, .initial_accumulator_value = 0})) == "");

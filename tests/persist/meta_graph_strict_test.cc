@@ -194,11 +194,13 @@ TEST_CASE("JSON cut short anywhere is refused", "[persist][meta][json][corruptio
   }
 }
 
-TEST_CASE("Numbers come back from JSON as they were, zeros of either sign and the smallest and greatest too", "[json]") {
-  const std::vector<float> floats = {-0.0f, 0.0f, 1e-45f, -1e-45f, 1.17549421e-38f, 3.40282347e38f, -3.40282347e38f, 0.1f,
-                                     INFINITY, -INFINITY, NAN, -10.0f, 100.0f};
-  const std::vector<double> doubles = {-0.0, 0.0, 5e-324, -5e-324, 1.7976931348623157e308, 0.1, INFINITY, -INFINITY,
-                                       NAN, -20.0};
+TEST_CASE("Numbers come back from JSON as they were, zeros of either sign and the smallest and greatest too",
+          "[json]") {
+  const std::vector<float> floats = {
+      -0.0f, 0.0f,     1e-45f,    -1e-45f, 1.17549421e-38f, 3.40282347e38f, -3.40282347e38f,
+      0.1f,  INFINITY, -INFINITY, NAN,     -10.0f,          100.0f};
+  const std::vector<double> doubles = {-0.0, 0.0,      5e-324,    -5e-324, 1.7976931348623157e308,
+                                       0.1,  INFINITY, -INFINITY, NAN,     -20.0};
   Graph graph;
   for (size_t i = 0; i < floats.size(); ++i) {
     constant(graph, floats[i], {.name = str_cat("f", i)});
@@ -221,7 +223,6 @@ TEST_CASE("Numbers come back from JSON as they were, zeros of either sign and th
     for (size_t i = 0; i < doubles.size(); ++i) same(str_cat("d", i));
     for (const char* name : {"all", "text", "numbers"}) same(name);
     const std::vector<float> collected = back.collection<float>("floats");
-    for (size_t i = 0; i < floats.size(); ++i)
-      CHECK(bit_equal(Tensor(collected.at(i)), Tensor(floats[i])));
+    for (size_t i = 0; i < floats.size(); ++i) CHECK(bit_equal(Tensor(collected.at(i)), Tensor(floats[i])));
   }
 }
