@@ -6,7 +6,7 @@
 
 #include "runtime/op_def.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // One way to update a variable: the op for reference variables, and the one for resource variables. Both take the
 // variable and its slots, then scalars and the gradient, all of the variable's dtype.

@@ -10,7 +10,7 @@
 #include "ops/operand.h"
 #include "ops/reshape.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A node that always has `value` (TensorFlow's Const): a number, a list, rows of a matrix, or a tensor.
 //   constant(graph, 0.5f); constant(graph, {1.0f, 2.0f}); constant(graph, {{1, 2}, {3, 4}}, {.name = "table"});

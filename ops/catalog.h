@@ -3,7 +3,7 @@
 
 #include "runtime/op_def.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Every op in ops/. What persistence adds is in persist/catalog.h, whose all_ops() is the whole.
 const OpSet& compute_ops();

@@ -6,7 +6,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // What true_fn makes when `pred`, a bool scalar, is true, else what false_fn makes (TensorFlow's tf.cond, node for
 // node):

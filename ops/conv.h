@@ -11,7 +11,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct Conv2DOptions {
   std::vector<int64_t> strides = {1, 1, 1, 1};  // along batch, height, width, channels; the outer two are 1

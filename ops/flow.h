@@ -8,7 +8,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // ---- order ---------------------------------------------------------------------------------------------------------
 

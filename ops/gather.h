@@ -8,7 +8,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct GatherOptions {
   int64_t axis = 0;  // negative: from the end

@@ -6,7 +6,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // What a gradient is taken with respect to: a tensor, or a variable (wherever it is read).
 class GradientTarget {

@@ -15,7 +15,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class Initializer {
  public:

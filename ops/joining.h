@@ -7,7 +7,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct AxisOptions {
   int64_t axis = 0;  // negative: from the end

@@ -11,7 +11,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct HashTable {
   Output handle;          // a resource

@@ -13,7 +13,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // ---- operators, with the names that Python's give: add, sub, mul, truediv, Neg --------------------------------------
 

@@ -3,7 +3,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct MatMulOptions {
   bool transpose_a = false, transpose_b = false;

@@ -7,7 +7,7 @@
 
 #include "ops/train.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct MovingAverageOptions {
   // With the number of steps taken, averages move faster at first: decay is at most (1 + n) / (10 + n).

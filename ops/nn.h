@@ -10,7 +10,7 @@
 #include "ops/operand.h"
 #include "ops/softmax.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct BiasAddOptions {
   // Where the channels are: "NHWC", the last extent; "NCHW", the second.

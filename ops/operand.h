@@ -13,7 +13,7 @@
 
 #include "runtime/graph.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // The one option most builders have: the node's name, as wished. Empty: the builder's default (its op's name, or
 // Python's: "add", "sub", ...).

@@ -17,7 +17,7 @@
 
 #include "ops/variables.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // In how many parts a tensor is cut along each axis: {4, 1} cuts the rows of a matrix in four. One number at most may
 // be above 1.

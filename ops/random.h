@@ -19,7 +19,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Options of all: `seed` combines with the graph's (Graph::set_seed); with neither, every session draws anew.
 // Values are of `dtype`: half, bfloat16, float or double.

@@ -6,7 +6,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Extent i of the result is extent perm[i] of x (TensorFlow's Transpose); without perm the extents are reversed, which
 // turns a matrix over. Throws InvalidArgument unless perm names every extent once.

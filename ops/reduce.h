@@ -11,7 +11,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Which axes to reduce: all (the default), one, a list (an empty vector: none), or what an integer tensor says when it
 // runs. Negative axes count from the end.

@@ -8,7 +8,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct ShapeOptions {
   DType out_type = DType::kInt32;  // or kInt64

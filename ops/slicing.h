@@ -6,7 +6,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // The box of x that begins at `begin` and has `size` (TensorFlow's Slice); a size of -1 reaches to the end. Throws
 // InvalidArgument when the box is not inside x.

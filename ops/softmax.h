@@ -11,7 +11,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Each row (last extent) made positive with sum 1: exp(x) / sum(exp(x)), and its logarithm (TensorFlow's Softmax and
 // LogSoftmax). Throw InvalidArgument for a scalar.

@@ -7,7 +7,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct AssignOptions {
   // Refuse a value of another shape than the variable has. Without it the variable takes the value's shape.

@@ -19,7 +19,7 @@
 #include "ops/gradients.h"
 #include "ops/variables.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A setting of an optimizer: a number, or a scalar that the graph computes anew at each step (a decaying learning
 // rate).

@@ -14,7 +14,7 @@
 #include "ops/initializers.h"
 #include "ops/state.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct VariableOptions {
   std::string name = "Variable";

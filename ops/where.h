@@ -6,7 +6,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // x repeated along extents of 1, and along new ones in front, until it is of `shape` (TensorFlow's BroadcastTo). Throws
 // InvalidArgument where x cannot be stretched to that.

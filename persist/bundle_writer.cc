@@ -8,6 +8,7 @@
 #include "persist/internal/convert.h"
 #include "persist/internal/crc.h"
 #include "persist/internal/finite_watch.h"
+#include "persist/internal/message.h"
 #include "persist/internal/publication.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
@@ -264,8 +265,8 @@ class Merge {
     }
     if (header.version().SerializeAsString() != header_.version().SerializeAsString()) {
       fail(Code::kInvalidArgument, table.path(),
-           ": Merging bundles with different format versions: ", header_.version().ShortDebugString(), " and ",
-           header.version().ShortDebugString());
+           ": Merging bundles with different format versions: ", to_line(header_.version()), " and ",
+           to_line(header.version()));
     }
     std::map<int, int> shard_here_to_shard;
     for (size_t i = 1; i < table.entries().size(); ++i) {

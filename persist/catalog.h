@@ -3,7 +3,7 @@
 
 #include "ops/catalog.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // What files are read with unless an OpSet is given. Add your own: all_ops() + my_ops().
 const OpSet& all_ops();

@@ -10,7 +10,7 @@
 
 #include "persist/checkpoint_reader.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct TensorDifference {
   struct Side {

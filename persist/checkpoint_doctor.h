@@ -12,7 +12,7 @@
 #include "persist/file.h"
 #include "persist/saver_def.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 enum class FileRole {
   kState,      // `checkpoint`: names the newest

@@ -19,7 +19,7 @@
 #include "persist/tensor_slice.h"
 #include "runtime/tensor.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class BundleReader;
 class CheckpointV1Reader;

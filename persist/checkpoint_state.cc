@@ -1,33 +1,23 @@
 #include "persist/checkpoint_state.h"
 
-#include <google/protobuf/io/tokenizer.h>
-#include <google/protobuf/text_format.h>
-
 #include <algorithm>
 #include <set>
 #include <unordered_set>
 
+#include "cairn/checkpoint.pb.h"
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/bundle_format.h"
+#include "persist/internal/message.h"
 #include "persist/internal/overwrite_journal.h"
 #include "persist/internal/publication.h"
 #include "persist/meta_graph.h"
-#include "proto/checkpoint.pb.h"
 
 namespace cairn {
 namespace {
 
 FileSystem& or_posix(FileSystem* fs) { return fs ? *fs : posix_file_system(); }
-
-class FirstError : public google::protobuf::io::ErrorCollector {
- public:
-  void AddError(int line, int column, const std::string& message) override {
-    if (text.empty()) text = str_cat("line ", line + 1, ", column ", column + 1, ": ", message);
-  }
-  std::string text;
-};
 
 bool is_absolute(const std::string& path) { return !path.empty() && path[0] == '/'; }
 
@@ -67,11 +57,9 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
   if (info->size > kLargest)
     fail(Code::kDataLoss, path, ": ", info->size, " bytes are no checkpoint file, which is a short text");
   pb::CheckpointState proto;
-  FirstError error;
-  google::protobuf::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
-  if (!parser.ParseFromString(read_file(fs, path), &proto)) {
-    fail(Code::kDataLoss, path, ": ", error.text, "; this file names the newest checkpoint and can be written again");
+  std::string why;
+  if (!parse_text(read_file(fs, path), proto, &why)) {
+    fail(Code::kDataLoss, path, ": ", why, "; this file names the newest checkpoint and can be written again");
   }
   if (proto.model_checkpoint_path().empty()) {
     fail(Code::kDataLoss, path,
@@ -105,9 +93,7 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
   };
   proto.set_model_checkpoint_path(stored(path));
   for (const std::string& each : all) proto.add_all_model_checkpoint_paths(stored(each));
-  std::string text;
-  google::protobuf::TextFormat::PrintToString(proto, &text);
-  write_file_atomically(fs, file, text);
+  write_file_atomically(fs, file, to_text(proto));
 }
 
 bool checkpoint_exists(const std::string& prefix, FileSystem* file_system) {

@@ -16,7 +16,7 @@
 
 #include "persist/file.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 inline constexpr const char* kCheckpointFileName = "checkpoint";
 

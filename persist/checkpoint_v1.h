@@ -22,7 +22,7 @@
 #include "persist/tensor_slice.h"
 #include "runtime/tensor.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class TableReader;
 

@@ -21,7 +21,7 @@
 
 #include "runtime/error.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class Publication;
 

@@ -18,7 +18,7 @@
 #include "persist/meta_graph.h"
 #include "runtime/session.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A node of a graph, by its name or by a handle. Of "softmax:0" the node is softmax.
 class NodeName {

@@ -13,7 +13,7 @@
 
 #include "persist/file.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 inline constexpr const char* kKeptFileName = ".cairn";
 

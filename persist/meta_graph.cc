@@ -139,7 +139,7 @@ std::string merge_libraries(const std::string& graph_library, const pb::Function
     }
   }
   for (const auto& gradient : more.gradient()) *all.add_gradient() = gradient;
-  add_unknown_fields(all, unknown_fields_of(all) + unknown_fields_of(more));
+  add_unknown_fields(all, unknown_fields_of(more));
   return to_bytes(all);
 }
 
@@ -323,7 +323,7 @@ MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options) {
   info.set_tensorflow_version(kTensorFlowVersion);
   info.set_tensorflow_git_version(str_cat("cairn-", kVersion));
   if (options.strip_default_attrs) info.set_stripped_default_attrs(true);
-  require_utf8(meta, pb::GraphDef::descriptor()->FindFieldByNumber(pb::GraphDef::kNodeFieldNumber)->full_name());
+  require_utf8(meta, "cairn.pb.GraphDef.node");
 
   MetaGraph result(std::move(rep));
   if (!options.filename.empty()) {

@@ -22,7 +22,7 @@
 #include "persist/saver_def.h"
 #include "runtime/graph.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct ReadOptions {
   // Of a SavedModel, the graph that has exactly these tags; if empty, its first.

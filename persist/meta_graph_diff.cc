@@ -1,6 +1,6 @@
 #include "persist/meta_graph_diff.h"
 
-#include <google/protobuf/text_format.h>
+#include <google/protobuf/descriptor.h>
 
 #include <algorithm>
 #include <cstdio>
@@ -12,6 +12,7 @@
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
 #include "persist/internal/rewrite.h"
+#include "persist/internal/schema.h"
 #include "runtime/text.h"
 
 namespace cairn {
@@ -39,15 +40,6 @@ std::string one_line(const std::string& text) {
   }
   if (line.ends_with(' ')) line.pop_back();
   return line;
-}
-
-std::string line_of(const google::protobuf::Message& message) {
-  google::protobuf::TextFormat::Printer printer;
-  printer.SetSingleLineMode(true);
-  printer.SetHideUnknownFields(true);
-  std::string text;
-  printer.PrintToString(message, &text);
-  return text;
 }
 
 std::string checksum(const std::string& bytes) {
@@ -108,22 +100,24 @@ class Gatherer {
     add(part, name, what, str_cat(content.size(), " bytes, ", checksum(content)), content);
   }
 
-  void whole(std::string_view part, const std::string& name, const google::protobuf::Message& message) {
-    add(part, name, "definition", line_of(message), to_bytes(message));
+  void whole(std::string_view part, const std::string& name, const google::protobuf::MessageLite& message) {
+    add(part, name, "definition", to_line(message), to_bytes(message));
   }
 
-  void fields(std::string_view part, const google::protobuf::Message& message, const std::set<std::string>& but = {}) {
+  template <class M>
+  void fields(std::string_view part, const M& message, const std::set<std::string>& but = {}) {
+    const auto all = reflected(message);
     std::vector<const google::protobuf::FieldDescriptor*> set;
-    message.GetReflection()->ListFields(message, &set);
+    all->GetReflection()->ListFields(*all, &set);
     for (const auto* field : set) {
       if (but.count(field->name())) continue;
-      const std::unique_ptr<google::protobuf::Message> alone(message.New());
-      alone->CopyFrom(message);
+      const std::unique_ptr<google::protobuf::Message> alone(all->New());
+      alone->CopyFrom(*all);
       for (const auto* other : set) {
         if (other != field) alone->GetReflection()->ClearField(alone.get(), other);
       }
       alone->GetReflection()->MutableUnknownFields(alone.get())->Clear();
-      const std::string text = line_of(*alone);
+      const std::string text = to_line(*alone);
       const bool plain = !field->is_repeated() && text.starts_with(field->name() + ": ");
       add(part, "", field->name(), plain ? text.substr(field->name().size() + 2) : text, to_bytes(*alone));
     }
@@ -157,14 +151,14 @@ class Gatherer {
     for (const auto& [key, attr] : node.attr()) attrs[key] = &attr;
     for (const auto& [key, attr] : attrs) add_attr(name, key, *attr);
     if (node.has_experimental_debug_info()) {
-      add("node", name, "debug info", line_of(node.experimental_debug_info()),
+      add("node", name, "debug info", to_line(node.experimental_debug_info()),
           to_bytes(node.experimental_debug_info()));
     }
     bytes("node", name, "fields of newer versions", unknown_fields_of(node));
   }
 
   void add_attr(const std::string& node, const std::string& key, const pb::AttrValue& proto) {
-    std::string text = line_of(proto), exact = to_bytes(proto);
+    std::string text = to_line(proto), exact = to_bytes(proto);
     try {
       Attr attr = from_proto(proto, allowance_);
       if (attr.get<Tensor>()) {  // one tensor can be written in several ways
@@ -197,14 +191,14 @@ class Gatherer {
     for (const int64_t number : collection.int64_list().value()) item(str_cat(number), "", "");
     for (const float number : collection.float_list().value()) item(Tensor(number).str(), "", "");
     for (const std::string& content : collection.bytes_list().value()) bytes_item(key, content, item);
-    for (const auto& any : collection.any_list().value()) item(any.type_url(), line_of(any), to_bytes(any));
+    for (const auto& any : collection.any_list().value()) item(any.type_url(), to_line(any), to_bytes(any));
     bytes("collection", key, "fields of newer versions", unknown_fields_of(collection));
   }
 
   template <class Item>
   static void bytes_item(const std::string& key, const std::string& content, Item& item) {
     const auto message = message_of_names(key);
-    if (message && parse_bytes(content, *message)) return item(subject(*message), line_of(*message), content);
+    if (message && parse_bytes(content, *message)) return item(subject(*message), to_line(*message), content);
     const bool printable =
         std::all_of(content.begin(), content.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
     if (printable && content.size() <= 200) return item("'" + content + "'", "", "");

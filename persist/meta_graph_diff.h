@@ -11,7 +11,7 @@
 
 #include "persist/meta_graph.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct MetaGraphDifference {
   // Which part of the file: "meta_info", "versions", "saver", "node", "function", "gradient", "collection",

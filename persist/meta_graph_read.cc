@@ -11,6 +11,7 @@
 #include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
+#include "persist/internal/schema.h"
 
 namespace cairn {
 namespace {
@@ -39,8 +40,7 @@ std::string first_damage(std::string_view bytes, size_t base, const proto::Descr
       return str_cat(name, " at byte ", at, " says it has ", length, " bytes, and ", bytes.size() - begin, " are left");
     }
     if (field && field->message_type()) {
-      const std::unique_ptr<proto::Message> probe(
-          proto::MessageFactory::generated_factory()->GetPrototype(field->message_type())->New());
+      const auto probe = new_message(*field->message_type());
       const std::string_view inside = bytes.substr(begin, length);
       if (!parse_bytes(inside, *probe)) {
         return first_damage(inside, base + begin, field->message_type(), name, depth + 1);
@@ -72,9 +72,9 @@ std::string first_key(const std::string& json) {
   return json.substr(quote + 1, json.find('"', quote + 1) - quote - 1);
 }
 
-bool has_field(const proto::Message& message, const std::string& name) {
-  const auto* type = message.GetDescriptor();
-  return type->FindFieldByName(name) || type->FindFieldByCamelcaseName(name);
+bool has_field(const proto::MessageLite& message, const std::string& name) {
+  const proto::Descriptor& type = descriptor_of(message);
+  return type.FindFieldByName(name) || type.FindFieldByCamelcaseName(name);
 }
 
 // What a file is instead of a graph, where its bytes tell; "" where they do not.
@@ -89,7 +89,7 @@ std::string other_kind(const std::string& content) {
 std::string damage(const std::string& content) {
   pb::MetaGraphDef meta;
   if (parse_bytes(content, meta)) return "it holds no graph";
-  return "read as a MetaGraphDef it is damaged: " + first_damage(content, 0, pb::MetaGraphDef::descriptor(), "");
+  return "read as a MetaGraphDef it is damaged: " + first_damage(content, 0, &descriptor_of(meta), "");
 }
 
 pb::MetaGraphDef choose(pb::SavedModel saved, const std::string& name, std::vector<std::string> tags) {
@@ -119,20 +119,20 @@ bool read_bytes_of(const std::string& content, const std::string& name, const Re
          !into.graph_def().node(0).op().empty();
 }
 
-using Parse = bool (*)(const std::string& content, proto::Message& into, std::string* why);
+using Parse = bool (*)(const std::string& content, proto::MessageLite& into, std::string* why);
 
 // `word` is the first thing that `content` names; `form` is what it is written in.
 bool read_named(const std::string& content, const std::string& name, const ReadOptions& options,
                 const std::string& word, const char* form, Parse parse, pb::MetaGraphDef& into) {
   pb::SavedModel saved;
   pb::MetaGraphDef meta;
-  proto::Message* const kinds[] = {&meta, &saved, into.mutable_graph_def()};
+  proto::MessageLite* const kinds[] = {&meta, &saved, into.mutable_graph_def()};
   const auto kind =
       std::find_if(std::begin(kinds), std::end(kinds), [&](const auto* message) { return has_field(*message, word); });
   if (word.empty() || kind == std::end(kinds)) return false;
   std::string why;
   if (!parse(content, **kind, &why)) {
-    fail(Code::kDataLoss, name, ": not a ", (*kind)->GetDescriptor()->name(), " in ", form, ": ", why);
+    fail(Code::kDataLoss, name, ": not a ", descriptor_of(**kind).name(), " in ", form, ": ", why);
   }
   if (*kind == &meta) into = std::move(meta);
   if (*kind == &saved) into = choose(std::move(saved), name, options.tags);

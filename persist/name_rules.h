@@ -25,7 +25,7 @@
 #include <utility>
 #include <vector>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class NameRules {
  public:

@@ -23,7 +23,7 @@
 
 #include "runtime/graph.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A message class that protoc made.
 template <class M>

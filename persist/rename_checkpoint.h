@@ -7,7 +7,7 @@
 #include "persist/file.h"
 #include "persist/name_rules.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct RenameCheckpointOptions {
   bool dry_run = false;               // only say what the names would be

@@ -23,7 +23,7 @@
 #include "runtime/dtype.h"
 #include "runtime/shape.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct RestoreOptions {
   // Variables that may be missing from the checkpoint, by the key under which they are looked for: none, all (true), or

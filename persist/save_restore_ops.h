@@ -12,7 +12,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Writes `tensors` under `names` as the checkpoint `prefix`, a string scalar (TensorFlow's SaveV2). `specs` say which
 // part of a bigger tensor each one is, "4 10 0,2:0,10", or "" for a whole one. Names and specs become constants.

@@ -12,7 +12,7 @@
 
 #include "ops/partitioned_variable.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // One tensor of a Saveable (TensorFlow's SaveSpec).
 struct SaveSpec {

@@ -38,7 +38,7 @@
 #include "persist/saver_def.h"
 #include "runtime/session.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class Retention;
 namespace internal {

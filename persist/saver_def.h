@@ -3,7 +3,7 @@
 
 #include <string>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // The format of the checkpoints that a saver's nodes write; TensorFlow's numbers.
 enum class CheckpointFormat : int {

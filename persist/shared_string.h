@@ -10,7 +10,7 @@
 #include <string_view>
 #include <utility>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class SharedString {
  public:

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "cairn/event.pb.h"
 #include "ops/array.h"
 #include "persist/internal/message.h"
-#include "proto/event.pb.h"
 #include "runtime/context.h"
 #include "runtime/text.h"
 

@@ -16,7 +16,7 @@
 
 #include "ops/operand.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct SummaryOptions {
   // Where the summary is found again: merge_all() looks into "summaries".

@@ -14,7 +14,7 @@
 
 #include "runtime/tensor.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 struct Extent {
   static constexpr int64_t kWhole = -1;

@@ -12,7 +12,7 @@
 #include "persist/restore_report.h"
 #include "runtime/session.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Runs the initializers of the variables (of the collections "variables" and "local_variables") that have no value in
 // the session, and of no others; returns their names. An initial value that is made of other variables' finds those

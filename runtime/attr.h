@@ -13,7 +13,7 @@
 #include "runtime/shape.h"
 #include "runtime/tensor.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A function named by an attribute (AttrValue.func). Cairn carries functions and does not call them.
 struct FuncAttr {

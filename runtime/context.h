@@ -17,7 +17,7 @@
 
 #include "runtime/node.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class FileSystem;  // persist/file.h
 class Session;

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <type_traits>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 enum class DType : int32_t {
   kInvalid = 0,

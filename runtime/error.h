@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // TensorFlow's status codes (tensorflow/core/lib/core/error_codes.proto), number for number.
 enum class Code {

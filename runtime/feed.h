@@ -8,7 +8,7 @@
 
 #include "runtime/tensor.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A tensor, or what becomes one of the dtype that is wanted where it is fed: a number, a list of numbers, a
 // std::vector.

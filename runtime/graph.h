@@ -35,7 +35,7 @@
 #include "runtime/node.h"
 #include "runtime/variable.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 namespace internal {
 class NameTable;

@@ -9,7 +9,7 @@
 #include "runtime/error.h"
 #include "runtime/op_def.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class Graph;
 class Operation;

@@ -18,7 +18,7 @@
 
 #include "runtime/attr.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 class ShapeContext;
 class KernelSetup;

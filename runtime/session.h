@@ -29,7 +29,7 @@
 #include "runtime/feed.h"
 #include "runtime/graph.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 namespace internal {
 struct SessionState;

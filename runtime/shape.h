@@ -9,7 +9,7 @@
 #include <string>
 #include <utility>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // An unknown extent.
 inline constexpr int64_t kUnknownDim = -1;

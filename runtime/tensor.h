@@ -23,7 +23,7 @@
 #include "runtime/error.h"
 #include "runtime/shape.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // Memory allocated for tensors begins on such a boundary: a cache line, and the widest vector register.
 inline constexpr size_t kTensorAlignment = 64;

@@ -4,7 +4,7 @@
 #include <string>
 #include <string_view>
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // A character in UTF-8.
 struct Character {

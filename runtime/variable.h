@@ -8,7 +8,7 @@
 
 #include "runtime/node.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // The part of a bigger variable that this one holds (partitioned variables).
 struct SaveSliceInfo {

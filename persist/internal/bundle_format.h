@@ -1,10 +1,10 @@
 // What the bundle's writer, reader and merge agree on. The numbers are the format; do not change them.
 #pragma once
 
+#include "cairn/checkpoint.pb.h"
 #include "persist/bundle.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
-#include "proto/checkpoint.pb.h"
 #include "runtime/dtype.h"
 
 namespace cairn {

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "proto/meta_graph.pb.h"
+#include "cairn/meta_graph.pb.h"
 #include "runtime/graph.h"
 
 namespace cairn {

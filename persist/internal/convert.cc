@@ -1,7 +1,5 @@
 #include "persist/internal/convert.h"
 
-#include <google/protobuf/unknown_field_set.h>
-
 #include <algorithm>
 #include <charconv>
 #include <complex>
@@ -19,14 +17,25 @@ void Allowance::take(int64_t bytes) {
   left_ -= std::max<int64_t>(bytes, 0);
 }
 
-std::string unknown_fields_of(const google::protobuf::Message& message) {
-  std::string fields;
-  message.GetReflection()->GetUnknownFields(message).SerializeToString(&fields);
-  return fields;
+namespace {
+
+// Lite messages of proto3 keep the bytes of unknown fields here, and have no function that gives them.
+struct LiteMessage : google::protobuf::MessageLite {
+  using MessageLite::_internal_metadata_;
+};
+
+}  // namespace
+
+const std::string& unknown_fields_of(const google::protobuf::MessageLite& message) {
+  static const std::string none;
+  const auto& kept = message.*(&LiteMessage::_internal_metadata_);
+  return kept.have_unknown_fields() ? kept.unknown_fields<std::string>([]() -> const std::string& { return none; })
+                                    : none;
 }
 
-void add_unknown_fields(google::protobuf::Message& message, const std::string& fields) {
-  if (!fields.empty()) message.GetReflection()->MutableUnknownFields(&message)->ParseFromString(fields);
+void add_unknown_fields(google::protobuf::MessageLite& message, const std::string& fields) {
+  if (!fields.empty())
+    (message.*(&LiteMessage::_internal_metadata_)).mutable_unknown_fields<std::string>()->append(fields);
 }
 
 // ---- shapes ---------------------------------------------------------------------------------------------------------
@@ -348,7 +357,7 @@ Attr from_proto(const pb::AttrValue& proto, Allowance& allowance) {
   // Most are of these kinds, which have but one form.
   const auto kind = proto.value_case();
   const bool simple = kind == pb::AttrValue::kType || kind == pb::AttrValue::kB || kind == pb::AttrValue::kI;
-  if (simple && proto.GetReflection()->GetUnknownFields(proto).empty()) return attr;
+  if (simple && unknown_fields_of(proto).empty()) return attr;
   std::string bytes = to_bytes(proto);
   if (to_bytes(write_value(attr)) != bytes) attr.wire = std::make_shared<const std::string>(std::move(bytes));
   return attr;

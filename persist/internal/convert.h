@@ -9,11 +9,11 @@
 #include <string>
 #include <string_view>
 
+#include "cairn/checkpoint.pb.h"
+#include "cairn/graph.pb.h"
+#include "cairn/tensor.pb.h"
 #include "persist/saver_def.h"
 #include "persist/tensor_slice.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/graph.pb.h"
-#include "proto/tensor.pb.h"
 #include "runtime/graph.h"
 
 namespace cairn {
@@ -77,7 +77,7 @@ std::optional<Output> find_output(const Graph& graph, const std::string& name);
 std::optional<Operation> find_op(const Graph& graph, const std::string& name);
 
 // The fields that the schema does not name, as they stood in the file, and put back.
-std::string unknown_fields_of(const google::protobuf::Message& message);
-void add_unknown_fields(google::protobuf::Message& message, const std::string& fields);
+const std::string& unknown_fields_of(const google::protobuf::MessageLite& message);
+void add_unknown_fields(google::protobuf::MessageLite& message, const std::string& fields);
 
 }  // namespace cairn

@@ -14,8 +14,9 @@
 #include <memory>
 #include <string_view>
 
+#include "cairn/meta_graph.pb.h"
 #include "persist/internal/message_cost.h"
-#include "proto/meta_graph.pb.h"
+#include "persist/internal/schema.h"
 #include "runtime/error.h"
 
 namespace cairn {
@@ -38,44 +39,55 @@ class FirstError final : public proto::io::ErrorCollector {
   std::string text;
 };
 
+constexpr char kTypeUrl[] = "type.googleapis.com/";
+constexpr char kTheirs[] = "tensorflow.";
+constexpr char kOurs[] = "cairn.pb.";
+
+// What is after the last slash; TensorFlow's types are ours.
+std::string type_name(const std::string& type_url) {
+  const std::string name = type_url.substr(type_url.rfind('/') + 1);
+  return name.starts_with(kTheirs) ? kOurs + name.substr(sizeof kTheirs - 1) : name;
+}
+
 // Writers that know the type inside an Any print it as [type.googleapis.com/tensorflow.X] { ... }: it is our X.
-class TensorFlowTypes final : public proto::TextFormat::Finder {
+class AnyTypes final : public proto::TextFormat::Finder {
  public:
-  const proto::Descriptor* FindAnyType(const proto::Message& message, const std::string&,
+  const proto::Descriptor* FindAnyType(const proto::Message&, const std::string&,
                                        const std::string& name) const override {
-    const std::string_view theirs = "tensorflow.";
-    if (name.compare(0, theirs.size(), theirs) != 0) return nullptr;
-    const auto* pool = message.GetDescriptor()->file()->pool();
-    if (const auto* found = pool->FindMessageTypeByName("cairn.pb." + name.substr(theirs.size()))) return found;
-    return proto::DescriptorPool::generated_pool()->FindMessageTypeByName("cairn.pb." + name.substr(theirs.size()));
+    return find_message_type(type_name(name));
   }
 };
 
+// The schema is looked for only where the message is large enough to be looked at.
+void check_cost(std::string_view bytes, const proto::MessageLite& message, uint64_t size) {
+  if (bytes.size() > kSmallMessage) check_message_cost(bytes, &descriptor_of(message), size);
+}
+
 }  // namespace
 
-bool parse_bytes(std::string_view bytes, proto::Message& into) {
+bool parse_bytes(std::string_view bytes, proto::MessageLite& into) {
   if (bytes.size() > INT_MAX) return false;
-  check_message_cost(bytes, into.GetDescriptor(), bytes.size());
+  check_cost(bytes, into, bytes.size());
   [[maybe_unused]] const Quiet quiet;
   // Nesting is limited to 100 by itself. Through a stream, whose end it does not see, protobuf would take 50 MB for any
   // length that a few bytes claim.
   return into.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
-bool parse_text(const std::string& text, proto::Message& into, std::string* why) {
+bool parse_text(const std::string& text, proto::MessageLite& into, std::string* why) {
   [[maybe_unused]] const Quiet quiet;
   FirstError error;
-  const TensorFlowTypes types;
+  const AnyTypes types;
   proto::TextFormat::Parser parser;
   parser.RecordErrorsTo(&error);
   parser.SetFinder(&types);
   parser.SetRecursionLimit(kMaxNesting);
-  bool parsed = parser.ParseFromString(text, &into);
+  const auto message = new_message(descriptor_of(into));
+  bool parsed = parser.ParseFromString(text, message.get());
   // Text may hold what bytes may not: what is read here must be readable again once it is written.
-  const std::unique_ptr<proto::Message> probe(into.New());
-  const std::string bytes = parsed ? into.SerializeAsString() : "";
-  check_message_cost(bytes, into.GetDescriptor(), text.size());
-  if (parsed && !parse_bytes(bytes, *probe)) {
+  const std::string bytes = parsed ? message->SerializeAsString() : "";
+  check_cost(bytes, into, text.size());
+  if (parsed && !parse_bytes(bytes, into)) {
     parsed = false;
     error.text = "a string in it is not UTF-8";
   }
@@ -83,7 +95,7 @@ bool parse_text(const std::string& text, proto::Message& into, std::string* why)
   return parsed;
 }
 
-std::string to_bytes(const proto::Message& message) {
+std::string to_bytes(const proto::MessageLite& message) {
   const size_t size = message.ByteSizeLong();
   if (size > INT_MAX) {
     fail(Code::kResourceExhausted, "a message of ", size, " bytes cannot be written: readers take less than 2 GiB");
@@ -99,44 +111,58 @@ std::string to_bytes(const proto::Message& message) {
   return bytes;
 }
 
-std::string to_text(const proto::Message& message) {
+namespace {
+
+std::string printed(const proto::MessageLite& message, bool in_one_line) {
   proto::TextFormat::Printer printer;
   printer.SetHideUnknownFields(true);
+  printer.SetSingleLineMode(in_one_line);
   std::string text;
-  printer.PrintToString(message, &text);
+  printer.PrintToString(*reflected(message), &text);
+  if (in_one_line && text.ends_with(' ')) text.pop_back();
   return text;
 }
 
+}  // namespace
+
+std::string to_text(const proto::MessageLite& message) { return printed(message, false); }
+
+std::string to_line(const proto::MessageLite& message) { return printed(message, true); }
+
 namespace {
 
-constexpr char kTypeUrl[] = "type.googleapis.com/";
-constexpr char kTheirs[] = "tensorflow.";
-constexpr char kOurs[] = "cairn.pb.";
-
-// What is after the last slash; TensorFlow's types are ours.
-std::string type_name(const std::string& type_url) {
-  const std::string name = type_url.substr(type_url.rfind('/') + 1);
-  return name.starts_with(kTheirs) ? kOurs + name.substr(sizeof kTheirs - 1) : name;
-}
-
+// Our types are in one pool, those of the program in the other.
 class Types final : public proto::util::TypeResolver {
  public:
   using Status = decltype(proto::util::MessageToJsonString(proto::Any(), nullptr));
   Status ResolveMessageType(const std::string& type_url, proto::Type* type) override {
-    return known_->ResolveMessageType(kTypeUrl + type_name(type_url), type);
+    const std::string name = type_name(type_url);
+    return of(name).ResolveMessageType(kTypeUrl + name, type);
   }
   Status ResolveEnumType(const std::string& type_url, proto::Enum* type) override {
-    return known_->ResolveEnumType(type_url, type);
+    return of(type_name(type_url)).ResolveEnumType(type_url, type);
   }
 
  private:
-  const std::unique_ptr<proto::util::TypeResolver> known_{
-      proto::util::NewTypeResolverForDescriptorPool("type.googleapis.com", proto::DescriptorPool::generated_pool())};
+  using Resolver = std::unique_ptr<proto::util::TypeResolver>;
+  static Resolver resolver(const proto::DescriptorPool* pool) {
+    return Resolver(proto::util::NewTypeResolverForDescriptorPool("type.googleapis.com", pool));
+  }
+  proto::util::TypeResolver& of(const std::string& name) { return name.starts_with(kOurs) ? *ours_ : *program_s_; }
+
+  const Resolver ours_ = resolver(descriptor_of(pb::MetaGraphDef()).file()->pool());
+  const Resolver program_s_ = resolver(proto::DescriptorPool::generated_pool());
 };
 
 // Calls `visit` with every Any in `message`.
 void for_each_any(proto::Message& message, const std::function<void(proto::Any&)>& visit) {
-  if (message.GetDescriptor() == proto::Any::descriptor()) return visit(static_cast<proto::Any&>(message));
+  if (message.GetDescriptor()->full_name() == proto::Any::descriptor()->full_name()) {
+    proto::Any any;
+    any.ParseFromString(message.SerializeAsString());
+    visit(any);
+    message.ParseFromString(any.SerializeAsString());
+    return;
+  }
   const auto* reflection = message.GetReflection();
   std::vector<const proto::FieldDescriptor*> fields;
   reflection->ListFields(message, &fields);
@@ -154,9 +180,9 @@ void for_each_any(proto::Message& message, const std::function<void(proto::Any&)
 
 // JSON can tell all that the Any holds.
 bool is_telling(const proto::Any& any) {
-  const auto* type = proto::DescriptorPool::generated_pool()->FindMessageTypeByName(type_name(any.type_url()));
-  if (!type || !any.type_url().starts_with(kTypeUrl) || type == pb::OpaqueAny::descriptor()) return false;
-  const std::unique_ptr<proto::Message> inside(proto::MessageFactory::generated_factory()->GetPrototype(type)->New());
+  const auto* type = find_message_type(type_name(any.type_url()));
+  if (!type || !any.type_url().starts_with(kTypeUrl) || type == &descriptor_of(pb::OpaqueAny())) return false;
+  const auto inside = new_message(*type);
   if (!parse_bytes(any.value(), *inside)) return false;
   inside->DiscardUnknownFields();
   bool nested = false;
@@ -201,38 +227,38 @@ std::string with_signed_zeros(const std::string& json) {
 
 }  // namespace
 
-std::string to_json(const proto::Message& message) {
+std::string to_json(const proto::MessageLite& message) {
   [[maybe_unused]] const Quiet quiet;
-  const std::unique_ptr<proto::Message> telling(message.New());
-  telling->CopyFrom(message);
+  const auto telling = reflected(message);
   for_each_any(*telling, wrap);
   proto::util::JsonPrintOptions options;
   options.add_whitespace = true;
   options.preserve_proto_field_names = true;
   Types types;
   std::string json;
-  const auto status = proto::util::BinaryToJsonString(&types, kTypeUrl + message.GetDescriptor()->full_name(),
-                                                      to_bytes(*telling), &json, options);
+  const auto status =
+      proto::util::BinaryToJsonString(&types, kTypeUrl + message.GetTypeName(), to_bytes(*telling), &json, options);
   if (!status.ok()) fail(Code::kInternal, "no JSON can tell this message: ", status.ToString());
   return with_signed_zeros(json);
 }
 
-bool parse_json(const std::string& json, proto::Message& into, std::string* why) {
+bool parse_json(const std::string& json, proto::MessageLite& into, std::string* why) {
   [[maybe_unused]] const Quiet quiet;
   Types types;
   std::string bytes;
-  const auto status = proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetDescriptor()->full_name(),
-                                                      with_signed_zeros(json), &bytes);
+  const auto status =
+      proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetTypeName(), with_signed_zeros(json), &bytes);
   if (!status.ok()) {
     if (why) *why = std::string(status.message());
     return false;
   }
-  if (!parse_bytes(bytes, into)) {
-    if (why) *why = "it is nested too deeply";
-    return false;
+  const auto message = new_message(descriptor_of(into));
+  if (parse_bytes(bytes, *message)) {
+    for_each_any(*message, unwrap);
+    if (parse_bytes(to_bytes(*message), into)) return true;
   }
-  for_each_any(into, unwrap);
-  return true;
+  if (why) *why = "it is nested too deeply";
+  return false;
 }
 
 }  // namespace cairn

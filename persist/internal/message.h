@@ -1,7 +1,7 @@
 // Messages as bytes and as text.
 #pragma once
 
-#include <google/protobuf/message.h>
+#include <google/protobuf/message_lite.h>
 
 #include <string>
 #include <string_view>
@@ -13,24 +13,26 @@ inline constexpr int kMaxNesting = 100;
 
 // Both false when `bytes` are not such a message. Nesting is limited, and lengths are those the bytes back. Both throw
 // DataLoss for a message that takes far more memory than its bytes (internal/message_cost.h).
-bool parse_bytes(std::string_view bytes, google::protobuf::Message& into);
+bool parse_bytes(std::string_view bytes, google::protobuf::MessageLite& into);
 // `why`: "3:14: Expected identifier."
-bool parse_text(const std::string& text, google::protobuf::Message& into, std::string* why = nullptr);
+bool parse_text(const std::string& text, google::protobuf::MessageLite& into, std::string* why = nullptr);
 
 // The same bytes for equal messages: maps in order of key. Throws ResourceExhausted from 2 GiB on, which no reader
 // takes.
-std::string to_bytes(const google::protobuf::Message& message);
+std::string to_bytes(const google::protobuf::MessageLite& message);
 // Fields that this version of the schema does not name cannot be told in text and are left out.
-std::string to_text(const google::protobuf::Message& message);
+std::string to_text(const google::protobuf::MessageLite& message);
+// The same on one line.
+std::string to_line(const google::protobuf::MessageLite& message);
 // Protobuf's mapping to JSON, with the names of fields as they are in the schema; unknown fields are left out as in
 // text. An Any of a type that is not at hand, or whose bytes hold more than its type tells, is written as an Any that
 // holds an OpaqueAny: its type_url and its bytes in base64.
-std::string to_json(const google::protobuf::Message& message);
+std::string to_json(const google::protobuf::MessageLite& message);
 // Takes names of fields in both spellings, graph_def and graphDef. `why`: what is wrong, and where.
-bool parse_json(const std::string& json, google::protobuf::Message& into, std::string* why = nullptr);
+bool parse_json(const std::string& json, google::protobuf::MessageLite& into, std::string* why = nullptr);
 
 // Equal by every field, known or not.
-inline bool same_message(const google::protobuf::Message& a, const google::protobuf::Message& b) {
+inline bool same_message(const google::protobuf::MessageLite& a, const google::protobuf::MessageLite& b) {
   return to_bytes(a) == to_bytes(b);
 }
 

@@ -4,9 +4,10 @@
 
 #include <unordered_map>
 
+#include "cairn/graph.pb.h"
 #include "persist/internal/message.h"
+#include "persist/internal/schema.h"
 #include "persist/internal/wire.h"
-#include "proto/graph.pb.h"
 #include "runtime/error.h"
 
 namespace cairn {
@@ -74,14 +75,13 @@ class Cost {
   uint64_t size_of(const proto::Descriptor* type) {
     const auto [at, is_new] = sizes_.try_emplace(type, 0);
     if (is_new) {
-      // Entries of maps are no messages in memory, and cannot be asked.
-      const auto* whole = type->map_key() ? nullptr : proto::MessageFactory::generated_factory()->GetPrototype(type);
-      at->second = kCopies * (whole ? whole->SpaceUsedLong() : kMapEntry);
-      if (type == pb::NodeDef::descriptor()) at->second += kNodeOfGraph;
+      at->second = kCopies * (type->map_key() ? kMapEntry : new_message(*type)->SpaceUsedLong());
+      if (type == node_) at->second += kNodeOfGraph;
     }
     return at->second;
   }
 
+  const proto::Descriptor* const node_ = &descriptor_of(pb::NodeDef());
   std::unordered_map<const proto::Descriptor*, uint64_t> sizes_;
 };
 
@@ -95,8 +95,8 @@ uint64_t memory_of_message(std::string_view bytes, const proto::Descriptor* type
 
 void check_message_cost(std::string_view bytes, const proto::Descriptor* type, uint64_t size) {
   // Less than the 64 MB and 50 bytes per byte that looking at the whole file may take.
-  constexpr uint64_t kFree = uint64_t{48} << 20, kPerByte = 40, kSmall = uint64_t{64} << 10;
-  if (bytes.size() <= kSmall) return;
+  constexpr uint64_t kFree = uint64_t{48} << 20, kPerByte = 40;
+  if (bytes.size() <= kSmallMessage) return;
   const uint64_t memory = memory_of_message(bytes, type);
   if (memory <= kFree + kPerByte * size) return;
   fail(Code::kDataLoss, "its ", size, " bytes would take ", memory, " bytes of memory as a ", type->name(),

@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "cairn/meta_graph.pb.h"
 #include "persist/meta_graph.h"
-#include "proto/meta_graph.pb.h"
 
 namespace cairn {
 

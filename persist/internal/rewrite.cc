@@ -4,20 +4,22 @@
 #include <functional>
 #include <set>
 
+#include "cairn/control_flow.pb.h"
 #include "persist/internal/collections.h"
 #include "persist/internal/message.h"
-#include "proto/control_flow.pb.h"
+#include "persist/internal/schema.h"
 
 namespace cairn {
 
 using google::protobuf::Message;
 
 std::unique_ptr<Message> message_of_names(const std::string& key) {
-  if (holds_variable_defs(key)) return std::make_unique<pb::VariableDef>();
-  if (key == GraphKeys::kSavers) return std::make_unique<pb::SaverDef>();
-  if (key == GraphKeys::kQueueRunners) return std::make_unique<pb::QueueRunnerDef>();
-  if (key == GraphKeys::kCondContext) return std::make_unique<pb::CondContextDef>();
-  if (key == GraphKeys::kWhileContext) return std::make_unique<pb::WhileContextDef>();
+  const auto empty = [](const auto& message) { return new_message(descriptor_of(message)); };
+  if (holds_variable_defs(key)) return empty(pb::VariableDef());
+  if (key == GraphKeys::kSavers) return empty(pb::SaverDef());
+  if (key == GraphKeys::kQueueRunners) return empty(pb::QueueRunnerDef());
+  if (key == GraphKeys::kCondContext) return empty(pb::CondContextDef());
+  if (key == GraphKeys::kWhileContext) return empty(pb::WhileContextDef());
   return nullptr;
 }
 
@@ -92,6 +94,12 @@ void rename_items(const std::string& key, pb::CollectionDef& collection, const R
     }
   }
   *collection.mutable_bytes_list() = std::move(kept);
+}
+
+void rename_strings(google::protobuf::MessageLite& message, const Rename& rename) {
+  const auto copy = reflected(message);
+  rename_strings(*copy, rename);
+  if (!parse_bytes(to_bytes(*copy), message)) fail(Code::kInvalidArgument, "a new name is not UTF-8");
 }
 
 void rename_tensor(pb::TensorInfo& info, const Rename& rename) {

@@ -1,11 +1,13 @@
 // What export and import do to a MetaGraphDef before it is written, or before it becomes a graph.
 #pragma once
 
+#include <google/protobuf/message.h>
+
 #include <map>
 #include <memory>
 #include <string>
 
-#include "proto/meta_graph.pb.h"
+#include "cairn/meta_graph.pb.h"
 
 namespace cairn {
 

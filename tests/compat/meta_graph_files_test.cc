@@ -54,9 +54,9 @@ const pb::MetaGraphDef& message(const MetaGraph& meta) { return meta.rep().def; 
 // Cairn has itself, shapes it knows better, and `trainable`, which files from before 1.9 do not say.
 std::vector<std::string> differences(pb::MetaGraphDef original, pb::MetaGraphDef written) {
   std::vector<std::string> found;
-  const auto same = [&](const std::string& what, const google::protobuf::Message& a,
-                        const google::protobuf::Message& b) {
-    if (!same_message(a, b)) found.push_back(what + ":\n" + a.ShortDebugString() + "\n" + b.ShortDebugString());
+  const auto same = [&](const std::string& what, const google::protobuf::MessageLite& a,
+                        const google::protobuf::MessageLite& b) {
+    if (!same_message(a, b)) found.push_back(what + ":\n" + to_line(a) + "\n" + to_line(b));
   };
   for (auto* meta : {&original, &written}) {
     meta->mutable_meta_info_def()->clear_tensorflow_version();

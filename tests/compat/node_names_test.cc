@@ -1,4 +1,5 @@
 // Graphs built here, beside the graphs that TensorFlow built from the same program.
+#include "cairn/control_flow.pb.h"
 #include "ops/array.h"
 #include "ops/cond.h"
 #include "ops/matmul.h"
@@ -8,7 +9,6 @@
 #include "ops/train.h"
 #include "persist/internal/message.h"
 #include "persist/meta_graph.h"
-#include "proto/control_flow.pb.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/graph_text.h"

@@ -66,7 +66,7 @@ std::string line(const pb::NodeDef& node, bool controls_sorted) {
   std::map<std::string, pb::AttrValue> attrs(node.attr().begin(), node.attr().end());
   for (auto& [name, value] : attrs) {
     if (name == "_output_shapes") continue;
-    std::string shown = value.ShortDebugString();
+    std::string shown = to_line(value);
     if (value.has_tensor()) {
       Allowance allowance;
       const Tensor tensor = from_proto(value.tensor(), allowance);

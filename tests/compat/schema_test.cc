@@ -1,9 +1,10 @@
 // The schemas in proto/ against what TensorFlow wrote: nothing unknown, nothing lost, every name in text.
-#include <google/protobuf/text_format.h>
 #include <google/protobuf/unknown_field_set.h>
 
-#include "proto/checkpoint.pb.h"
-#include "proto/meta_graph.pb.h"
+#include "cairn/checkpoint.pb.h"
+#include "cairn/meta_graph.pb.h"
+#include "persist/internal/message.h"
+#include "persist/internal/schema.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 
@@ -51,16 +52,14 @@ TEST_CASE("Every binary .meta of TensorFlow 1.x is known field for field, and it
     pb::MetaGraphDef meta;
     REQUIRE(meta.ParseFromString(read_bytes(path)));
     CHECK(meta.graph_def().node_size() > 0);
-    if (!meta.meta_info_def().tensorflow_version().starts_with("2.")) CHECK(unknown_fields(meta) == 0);
+    if (!meta.meta_info_def().tensorflow_version().starts_with("2.")) CHECK(unknown_fields(*reflected(meta)) == 0);
     pb::MetaGraphDef again;
     REQUIRE(again.ParseFromString(meta.SerializeAsString()));
     CHECK(again.ByteSizeLong() == static_cast<size_t>(std::filesystem::file_size(path)));
-    std::string text, text_again;
-    REQUIRE(google::protobuf::TextFormat::PrintToString(meta, &text));
-    if (unknown_fields(meta) > 0) continue;
-    REQUIRE(google::protobuf::TextFormat::ParseFromString(text, &again));
-    REQUIRE(google::protobuf::TextFormat::PrintToString(again, &text_again));
-    CHECK(text_again == text);
+    const std::string text = to_text(meta);
+    if (unknown_fields(*reflected(meta)) > 0) continue;
+    REQUIRE(parse_text(text, again));
+    CHECK(to_text(again) == text);
   }
 }
 
@@ -71,10 +70,8 @@ TEST_CASE("Every `checkpoint` file of TensorFlow's is read by name and printed t
     CAPTURE(path.string());
     const std::string text = read_bytes(path);
     pb::CheckpointState state;
-    REQUIRE(google::protobuf::TextFormat::ParseFromString(text, &state));
-    std::string printed;
-    REQUIRE(google::protobuf::TextFormat::PrintToString(state, &printed));
-    CHECK(printed == text);
+    REQUIRE(parse_text(text, state));
+    CHECK(to_text(state) == text);
   }
 }
 
@@ -82,8 +79,8 @@ TEST_CASE("What TensorFlow printed as text is read by its names", "[compat][sche
   const auto twin = fixture("add-v1-book-text"), metrics = fixture("tf-metrics-meta-text"),
              model = fixture("tf-sm-half-plus-two-pbtxt");
   if (!twin || !metrics || !model) return;
-  const auto parsed = [](const std::filesystem::path& file, Message& message) {
-    return google::protobuf::TextFormat::ParseFromString(read_bytes(file), &message);
+  const auto parsed = [](const std::filesystem::path& file, auto& message) {
+    return parse_text(read_bytes(file), message);
   };
   pb::MetaGraphDef text, binary;
   REQUIRE(parsed(*twin / "model.ckpt.meta.json", text));

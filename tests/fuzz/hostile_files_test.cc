@@ -5,13 +5,13 @@
 #include <ctime>
 #include <functional>
 
+#include "cairn/checkpoint.pb.h"
+#include "cairn/meta_graph.pb.h"
 #include "persist/bundle.h"
 #include "persist/checkpoint_doctor.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_state.h"
 #include "persist/meta_graph.h"
-#include "proto/checkpoint.pb.h"
-#include "proto/meta_graph.pb.h"
 #include "runtime/graph.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/catch.h"

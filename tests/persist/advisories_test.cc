@@ -1,5 +1,6 @@
 // What has gone wrong in other readers of models: each advisory by its name, with bytes of our own that ask for it.
 // Here all of them are an Error that says what is wrong, before memory is touched.
+#include "cairn/checkpoint.pb.h"
 #include "ops/array.h"
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
@@ -7,7 +8,6 @@
 #include "persist/internal/message.h"
 #include "persist/meta_graph.h"
 #include "persist/save_restore_ops.h"
-#include "proto/checkpoint.pb.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"

@@ -1,11 +1,11 @@
 // What damaged and hostile bundles do: an error that says where, or the same content; never a crash.
 #include <functional>
 
+#include "cairn/checkpoint.pb.h"
 #include "persist/bundle.h"
 #include "persist/internal/crc.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
-#include "proto/checkpoint.pb.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"

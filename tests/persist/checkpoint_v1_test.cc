@@ -2,9 +2,9 @@
 
 #include <complex>
 
+#include "cairn/checkpoint.pb.h"
 #include "persist/internal/crc.h"
 #include "persist/internal/table.h"
-#include "proto/checkpoint.pb.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 #include "tests/support/faulty_fs.h"

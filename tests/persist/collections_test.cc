@@ -49,7 +49,7 @@ struct Lab {
 };
 
 std::string text_of(const std::string& key, const std::vector<CollectionItem>& items) {
-  return to_proto(key, items).ShortDebugString();
+  return to_line(to_proto(key, items));
 }
 
 }  // namespace

@@ -1,13 +1,13 @@
 // Runs the examples of docs/formats.md: makes the files they show and compares every byte.
-#include <google/protobuf/text_format.h>
 
 #include <sstream>
 
+#include "cairn/checkpoint.pb.h"
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/message.h"
 #include "persist/internal/retention_book.h"
 #include "persist/internal/table.h"
-#include "proto/checkpoint.pb.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
@@ -76,11 +76,9 @@ TEST_CASE("docs/formats.md shows the bytes that are written", "[persist][docs]")
 TEST_CASE("docs/formats.md shows a `checkpoint` file as it is written", "[persist][docs]") {
   const std::string text = blocks()["text checkpoint"];
   pb::CheckpointState state;
-  REQUIRE(google::protobuf::TextFormat::ParseFromString(text, &state));
+  REQUIRE(parse_text(text, state));
   CHECK(state.model_checkpoint_path() == "model-1000");
-  std::string printed;
-  REQUIRE(google::protobuf::TextFormat::PrintToString(state, &printed));
-  CHECK(printed == text);
+  CHECK(to_text(state) == text);
 }
 
 TEST_CASE("docs/formats.md shows a .cairn file that is read and written as it stands", "[persist][docs]") {

@@ -1,11 +1,11 @@
 // Collections of messages of one's own, and of TensorFlow's own kinds.
 #include "persist/proto_collection.h"
 
+#include "cairn/control_flow.pb.h"
 #include "ops/array.h"
 #include "persist/internal/convert.h"
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
-#include "proto/control_flow.pb.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
@@ -51,7 +51,7 @@ std::string scoped(const std::string& key, const std::string& text) {
   // And back out of the scope: the same bytes as before.
   const MetaGraph cut = export_meta_graph(graph, {.export_scope = "s"});
   CHECK(same_message(cut.rep().def.collection_def().at(key), meta.collection_def().at(key)));
-  return read.ShortDebugString();
+  return to_line(read);
 }
 
 }  // namespace

@@ -1,11 +1,11 @@
 // Summaries, read back with protobuf.
 #include "persist/summary_ops.h"
+#include "cairn/event.pb.h"
 #include "ops/array.h"
 #include "ops/math.h"
 #include "ops/reduce.h"
 #include "persist/internal/message.h"
 #include "persist/meta_graph.h"
-#include "proto/event.pb.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_fs.h"
