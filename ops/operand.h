@@ -15,6 +15,11 @@
 
 namespace CAIRN_API cairn {
 
+// Builders have TensorFlow's names, and a dozen of these are names of class templates in the standard library too
+// (less, rank, tuple, ...). Where `using namespace std` and `using namespace cairn` stand together, tf::less(a, b) is
+// the builder.
+namespace tf = ::cairn;
+
 // The one option most builders have: the node's name, as wished. Empty: the builder's default (its op's name, or
 // Python's: "add", "sub", ...).
 struct NameOptions {

@@ -108,7 +108,9 @@ class Optimizer {
 
   // The two halves of minimize(), for gradients that are changed in between:
   //   auto grads = optimizer.compute_gradients(loss);
-  //   for (auto& [gradient, variable] : grads) gradient = clip_by_norm(gradient, 5.0f);
+  //   for (auto& [gradient, variable] : grads) {
+  //     if (gradient) gradient = clip_by_value(gradient, -5.0f, 5.0f);
+  //   }
   //   Operation step = optimizer.apply_gradients(grads);
   GradientsAndVariables compute_gradients(const Output& loss, const ComputeGradientsOptions& options = {},
                                           SourceLocation at = SourceLocation::current());

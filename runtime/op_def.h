@@ -1,6 +1,6 @@
 // What an operation is: its signature, and the functions that shape, run and differentiate it.
 //
-// An op is one constexpr OpDef in one place (see ops/math.cc for the pattern and docs/add_an_op.md for the steps):
+// An op is one constexpr OpDef in one place (see ops/matmul.cc for the pattern and docs/add_an_op.md for the steps):
 //
 //   constexpr OpDef kSquare = {.name = "Square", .inputs = "x: T", .outputs = "y: T",
 //       .attrs = "T: {half, float, double, int32, int64}",
