@@ -25,6 +25,8 @@
 #include <utility>
 #include <vector>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 class NameRules {

@@ -3,6 +3,8 @@
 
 #include <string>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 // The format of the checkpoints that a saver's nodes write; TensorFlow's numbers.

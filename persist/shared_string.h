@@ -10,6 +10,8 @@
 #include <string_view>
 #include <utility>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 class SharedString {

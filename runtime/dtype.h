@@ -9,6 +9,8 @@
 #include <string_view>
 #include <type_traits>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 enum class DType : int32_t {

@@ -16,6 +16,8 @@
 #include <string_view>
 #include <vector>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 // TensorFlow's status codes (tensorflow/core/lib/core/error_codes.proto), number for number.

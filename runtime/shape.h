@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 // An unknown extent.

@@ -4,6 +4,8 @@
 #include <string>
 #include <string_view>
 
+#include "runtime/api.h"
+
 namespace CAIRN_API cairn {
 
 // A character in UTF-8.
