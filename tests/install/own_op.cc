@@ -17,12 +17,13 @@ int main() try {
     auto dy = gradients({y}, {x})[0];
     Session session(graph);
     const auto values = session.run({y, dy}, {{x, Tensor::vector<float>({1, -2})}});
-    std::cout << values[0].str() << " " << values[1].str() << "\n";
-    export_meta_graph(graph).write("model.meta");
+    std::cout << values[0].data<float>()[1] << " " << values[1].data<float>()[1] << "\n";
+    export_meta_graph(graph, {.filename = "model.meta"});
   }
   Graph graph;
 #include "import.h"
-  std::cout << Session(graph).run("y:0", {{"x:0", Tensor::vector<float>({3})}}).str() << "\n";
+  Session session(graph);
+  std::cout << session.run("y:0", {{"x:0", Tensor::vector<float>({3})}}).data<float>()[0] << "\n";
 } catch (const Error& error) {
   std::cerr << error.what() << "\n";
   return 1;

@@ -24,10 +24,11 @@ int main() {
   auto x = constant(graph, Tensor::vector<float>({1, 2, 3}));
   auto low = tf::logical_or(tf::less(x, 1.5f), tf::logical_not(tf::less_equal(x, 2.5f)));
   auto high = tf::logical_and(tf::greater(x, 1.5f), tf::greater_equal(x, 2.5f));
-  auto both = tf::stack(tf::tuple({cast(low, DType::kInt32), cast(high, DType::kInt32)}));
+  auto pair = tf::tuple({cast(low, DType::kInt32), cast(high, DType::kInt32)});
+  auto both = tf::stack({pair[0], pair[1]});
   auto first = tf::slice(tf::identity(both), {0, 0}, {1, 3});
   auto more = reduce_sum(fill(graph, {3}, 0.0f) * maximum(sqrt(abs(x)), exp(x)) + pow(x, 2.0f) + round(floor(x)));
   Session session(graph);
-  cout << session.run(first).str() << " " << session.run(tf::rank(first)).str() << " " << session.run(more).str()
-       << "\n";
+  for (const int32_t each : session.run(first).span<int32_t>()) cout << each << " ";
+  cout << session.run(tf::rank(first)).scalar<int32_t>() << " " << session.run(more).scalar<float>() << "\n";
 }
