@@ -6,6 +6,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
+#include "runtime/internal/plan_reads.h"
 #include "runtime/internal/plan_shortcuts.h"
 #include "runtime/internal/signature.h"
 
@@ -161,21 +162,26 @@ class Planner {
   // The variable op whose reference or handle `e` carries, through ops that pass it on as their input 0 (Assign,
   // RefSwitch, Identity); null for any other tensor, also a fed one.
   const Node* variable_behind(Endpoint e) const {
-    while (carries_variable(e)) {
-      if (is_fed(e)) return nullptr;
-      if (e.node->inputs.empty()) return e.node;
-      e = e.node->inputs[0];
+    if (!carries_variable(e) || is_fed(e)) return nullptr;
+    if (e.node->inputs.empty()) return e.node;
+    const Node* first = e.node;
+    if (const auto known = behind_.find(first); known != behind_.end()) return known->second;
+    const Node* variable = nullptr;
+    for (e = first->inputs[0]; carries_variable(e) && !is_fed(e); e = e.node->inputs[0]) {
+      const auto known = behind_.find(e.node);
+      variable = e.node->inputs.empty() ? e.node : known != behind_.end() ? known->second : nullptr;
+      if (e.node->inputs.empty() || known != behind_.end()) break;
     }
-    return nullptr;
+    return behind_[first] = variable;
   }
 
   void lay_out_steps() {
+    const WritesBefore writes(order_, {.is_fed = [this](const Endpoint& e) { return is_fed(e); },
+                                       .is_fed_whole = [this](const Node* node) { return is_fed_whole(node); },
+                                       .variable_behind = [this](const Endpoint& e) { return variable_behind(e); }});
     for (const Node* node : order_) {
-      step_of_[node] = static_cast<int>(plan_.steps.size());
       Step step;
       step.node = node;
-      step.first_output = plan_.num_slots;
-      plan_.num_slots += node->num_outputs();
       for (const Endpoint& e : node->inputs) {
         const Node* variable = variable_behind(e);
         step.variables.push_back(variable);
@@ -184,35 +190,81 @@ class Planner {
         step.inputs.push_back(by_value ? -1 : step.sources.back());
         plan_.uses_variables |= variable != nullptr;
       }
+      read_again(step, writes);
+      step.first_output = plan_.num_slots;
+      plan_.num_slots += node->num_outputs();
       for (const Node* control : node->control_inputs) {
         if (!is_fed_whole(control)) step.controls.push_back(step_of_.at(control));
       }
       plan_.has_switch |= node->op->def->flow != Flow::kPlain;
+      step_of_[node] = static_cast<int>(plan_.steps.size());
       plan_.steps.push_back(std::move(step));
+    }
+    drop_replaced_reads();
+  }
+
+  // Where what `step` takes was read of a variable before something that comes before the step wrote it: a read of its
+  // own, right before it.
+  void read_again(Step& step, const WritesBefore& writes) {
+    std::vector<std::pair<Endpoint, int>> made;  // per endpoint one
+    for (size_t k = 0; k < step.node->inputs.size(); ++k) {
+      const Endpoint& e = step.node->inputs[k];
+      const Node* read = step.variables[k] ? nullptr : writes.outdated_read(step.node, e);
+      if (!read) continue;
+      auto known = std::find_if(made.begin(), made.end(), [&](const auto& other) { return other.first == e; });
+      if (known == made.end()) known = made.insert(made.end(), {e, lay_out_read(e, read)});
+      step.inputs[k] = step.sources[k] = known->second;
+      replaced_.insert(read);
+    }
+  }
+
+  // Returns the slot of what it reads.
+  int lay_out_read(const Endpoint& e, const Node* read) {
+    Step again;
+    again.node = read;
+    again.inputs = {-1};
+    again.variables = {variable_behind(read->inputs[0])};
+    again.read_behind = e.node == read ? nullptr : e.node;  // dead where the Switch is
+    again.sources = {e.node == read ? slot_of(read->inputs[0]) : slot_of(e)};
+    again.first_output = plan_.num_slots++;
+    plan_.uses_variables = true;
+    plan_.steps.push_back(std::move(again));
+    return plan_.steps.back().first_output;
+  }
+
+  // A read that all readers make again themselves reads nothing: the variable need not have a value then.
+  void drop_replaced_reads() {
+    if (replaced_.empty()) return;
+    std::unordered_set<int> used;
+    for (const Step& step : plan_.steps) used.insert(step.sources.begin(), step.sources.end());
+    std::unordered_set<const Node*> asked(key_.targets.begin(), key_.targets.end());
+    for (const Endpoint& e : key_.fetches) asked.insert(e.node);
+    for (const Node* read : replaced_) {
+      Step& step = plan_.steps[static_cast<size_t>(step_of_.at(read))];
+      if (used.count(step.first_output) == 0 && asked.count(read) == 0) step.variables = {nullptr};
     }
   }
 
   // Steps that others may wait for but that need no kernel. Gradients bring many: those of one node wait for each
   // other, also for the one with respect to a placeholder, which nobody reads.
   void find_idle() {
-    std::unordered_set<const Node*> wanted(key_.targets.begin(), key_.targets.end());  // somebody wants its values
-    for (const Endpoint& e : key_.fetches) wanted.insert(e.node);
+    std::unordered_set<const Node*> asked(key_.targets.begin(), key_.targets.end());
+    for (const Endpoint& e : key_.fetches) asked.insert(e.node);
+    std::vector<bool> wanted(static_cast<size_t>(plan_.num_slots), false);  // slots that somebody reads
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];
       const Node* node = step.node;
       const OpDef& def = *node->op->def;
       const bool is_handle = node->inputs.empty() && node->num_outputs() == 1 && carries_variable({node, 0});
-      const bool has_effect = def.stateful || def.never_static || def.flow != Flow::kPlain || writes(def.access);
-      step.idle = is_handle || (!has_effect && (node->num_outputs() == 0 || wanted.count(node) == 0));
+      const bool has_effect = def.stateful || def.never_static || def.flow != Flow::kPlain || writes_variables(*node);
+      bool is_wanted = asked.count(node) > 0 && step_of_.at(node) == static_cast<int>(i);
+      for (int k = 0; k < node->num_outputs(); ++k) is_wanted |= wanted[static_cast<size_t>(step.first_output + k)];
+      step.idle = is_handle || (!has_effect && (node->num_outputs() == 0 || !is_wanted));
       step.constant = !step.idle && !has_effect && !plan_.has_switch && def.static_value && node->inputs.empty();
       if (step.idle) continue;
-      for (const Endpoint& e : node->inputs) {
-        if (!is_fed(e)) wanted.insert(e.node);
-      }
+      for (int slot : step.sources) wanted[static_cast<size_t>(slot)] = true;
     }
   }
-
-  static bool writes(Access access) { return access == Access::kUpdate || access == Access::kAssign; }
 
   int slot_of(const Endpoint& e) const {
     const auto fed = feeds_.find(e);
@@ -318,8 +370,8 @@ class Planner {
         const bool passes_handle = is_handle_passed(step, k);
         if (access == Access::kRead && passes_handle) continue;
         if (access == Access::kRead || access == Access::kUpdate) read(variable, step, skippable[i]);
-        plan_.writes_variables |= writes(access);
-        if (writes(access) && written.insert(variable).second) plan_.writes.push_back(variable);
+        plan_.writes_variables |= writes_variables(*step.node);
+        if (writes_variables(*step.node) && written.insert(variable).second) plan_.writes.push_back(variable);
       }
       for (const Node* variable : step.variables) {
         if (variable && access == Access::kAssign) (skippable[i] ? perhaps : assigned).insert(variable);
@@ -343,7 +395,8 @@ class Planner {
       return at != step_of_.end() &&
              (skippable[static_cast<size_t>(at->second)] || from->op->def->flow == Flow::kSwitch);
     };
-    return std::any_of(step.node->inputs.begin(), step.node->inputs.end(),
+    return (step.read_behind && behind(step.read_behind)) ||
+           std::any_of(step.node->inputs.begin(), step.node->inputs.end(),
                        [&](const Endpoint& e) { return !is_fed(e) && behind(e.node); }) ||
            std::any_of(step.node->control_inputs.begin(), step.node->control_inputs.end(), behind);
   }
@@ -355,6 +408,9 @@ class Planner {
   std::unordered_set<const Node*> needed_;
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, int> step_of_;
+  mutable std::unordered_map<const Node*, const Node*>
+      behind_;                                // what variable_behind() found of nodes that pass one on
+  std::unordered_set<const Node*> replaced_;  // reads of references that some reader makes again
 };
 
 }  // namespace

@@ -33,6 +33,8 @@ struct Step {
   std::vector<bool> may_reuse;           // per input: its slot is among `releases`, and of no other input
   std::vector<const Node*> needs_value;  // variables to be checked at this turn (it may be skipped as dead)
   std::vector<int> fetches;              // of variables, taken right after this step
+  // Of a read made again for one reader: the node that the reader names, which may be skipped. Null: of any other step.
+  const Node* read_behind = nullptr;
   bool idle = false;      // nothing to compute: NoOp, a variable's handle, what nobody reads and has no other effect
   bool constant = false;  // no inputs, the same value in every run: computed once, its slots are never released
   // The input whose rows are taken on as the step before this one makes them (OpDef::by_rows); -1: none. That step then
