@@ -227,8 +227,9 @@ Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::st
                  std::string_view name) {
   const std::string_view own = name.empty() ? op.name : name;
   x.require(op.name);
+  Graph& graph = x.graph();
+  const Graph::Transaction whole(graph);
   if (axis.is_output()) return add_node(op, {x.output(), axis.output()}, attrs, own, x.at());
-  Graph& graph = x.output().graph();
   Scope scope = graph.name_scope(own);
   return add_node(op, {x.output(), axis.in(graph, DType::kInt32, axis_name)}, attrs, scope.name(), x.at());
 }
@@ -249,6 +250,7 @@ Output cumprod(const Operand& x, const Operand& axis, const CumulateOptions& o) 
 }
 
 std::pair<Output, Output> list_diff(const Operand& x, const Operand& y, const NameOptions& o) {
+  const Graph::Transaction whole(x.graph());
   const Operation op = add_node(kListDiff, {x.output(), y.output()}, {}, o.name, x.at()).op();
   return {op.output(0), op.output(1)};
 }

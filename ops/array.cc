@@ -460,12 +460,14 @@ Output placeholder(GraphAt graph, DType dtype, const Shape& shape, const NameOpt
 }
 
 Output placeholder_with_default(const Operand& input, const Shape& shape, const NameOptions& options) {
+  const Graph::Transaction whole(input.graph());
   return add_node(kPlaceholderWithDefault, {input.output()}, {{"shape", shape}}, options.name, input.at());
 }
 
 Output identity(const Operand& x, const NameOptions& options) { return unary_op(kIdentity, x, options); }
 Output stop_gradient(const Operand& x, const NameOptions& options) { return unary_op(kStopGradient, x, options); }
 Output prevent_gradient(const Operand& x, const PreventGradientOptions& options) {
+  const Graph::Transaction whole(x.graph());
   return add_node(kPreventGradient, {x.output()}, {{"message", options.message}}, options.name, x.at());
 }
 std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options) {

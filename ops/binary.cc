@@ -332,7 +332,8 @@ Output div(const Operand& x, const Operand& y, const NameOptions& o) {
 Output divide(const Operand& x, const Operand& y, const NameOptions& o) {
   const DType wide = quotient_dtype(known_dtype(x, y));
   if (wide == DType::kInvalid) return binary_op(kRealDiv, "truediv", x, y, o);
-  Graph& graph = (x.is_output() ? x : y).output().graph();
+  Graph& graph = (x.is_output() ? x : y).graph();
+  const Graph::Transaction whole(graph);
   const DType narrow = known_dtype(x, y);
   Scope scope = graph.name_scope(o.name.empty() ? "truediv" : o.name);
   const Output a = x.in(graph, narrow, "x"), b = y.in(graph, narrow, "y");
@@ -347,7 +348,8 @@ Output add_n(const std::vector<Output>& inputs, const NameOptions& options, Sour
 }
 
 Output clip_by_value(const Operand& x, const Operand& low, const Operand& high, const NameOptions& options) {
-  Scope scope = x.output().graph().name_scope(options.name.empty() ? "clip_by_value" : options.name);
+  const Graph::Transaction whole(x.graph());
+  Scope scope = x.graph().name_scope(options.name.empty() ? "clip_by_value" : options.name);
   const Output below = minimum(x, high);
   const Output clipped = maximum(Operand(below, x.at()), low, {.name = scope.name()});
   merge(x.output().shape(), clipped.shape());  // bounds that would stretch x are a mistake
@@ -355,7 +357,8 @@ Output clip_by_value(const Operand& x, const Operand& low, const Operand& high, 
 }
 
 Output scalar_mul(double scalar, const Operand& x) {
-  const Output factor = Operand(scalar).in(x.output().graph(), x.output().dtype(), "scalar");
+  const Graph::Transaction whole(x.graph());
+  const Output factor = Operand(scalar).in(x.graph(), x.output().dtype(), "scalar");
   return Operand(factor, x.at()) * x;
 }
 

@@ -119,6 +119,7 @@ constexpr OpDef kCast = {.name = "Cast",
 }  // namespace
 
 Output cast(const Operand& x, DType dtype, const CastOptions& options) {
+  const Graph::Transaction whole(x.graph());
   if (base_dtype(x.output().dtype()) == base_dtype(dtype)) return x.output();
   return add_node(kCast, {x.output()}, {{"DstT", base_dtype(dtype)}, {"Truncate", options.truncate}}, options.name,
                   x.at());

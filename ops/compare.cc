@@ -233,14 +233,16 @@ Output logical_or(const Operand& x, const Operand& y, const NameOptions& o) {
 Output logical_not(const Operand& x, const NameOptions& o) { return unary_op(kLogicalNot, x, o); }
 
 Output approximate_equal(const Operand& x, const Operand& y, const ApproximateEqualOptions& o) {
+  const Graph::Transaction whole(x.graph());
   return add_node(kApproximateEqual, {x.output(), y.output()}, {{"tolerance", o.tolerance}}, o.name, x.at());
 }
 
 Output where(const Operand& condition, const Operand& x, const Operand& y, const NameOptions& o) {
   const std::string_view name = o.name.empty() ? kSelect.name : std::string_view(o.name);
+  Graph& graph = condition.graph();
+  const Graph::Transaction whole(graph);
   if (x.is_output() && y.is_output())
     return add_node(kSelect, {condition.output(), x.output(), y.output()}, {}, name, condition.at());
-  Graph& graph = condition.output().graph();
   const DType dtype = (x.is_output() ? x : y).output().dtype();
   Scope scope = graph.name_scope(name);
   const std::vector<Output> inputs = {condition.output(), x.in(graph, dtype, "t"), y.in(graph, dtype, "e")};

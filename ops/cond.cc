@@ -52,6 +52,21 @@ class Branch final : public FlowContext {
   void added(const Operation& op) override {
     for (int i = 0; i < op.num_outputs(); ++i) add_value(op.output(i).name());
   }
+  void taken_back(const Operation& op) override {
+    for (int i = 0; i < op.num_outputs(); ++i) {
+      values_.erase(op.output(i).name());
+      std::erase_if(external_, [&](const auto& came) {
+        if (came.second != op.output(i)) return false;
+        values_.erase(came.first);
+        return true;
+      });
+    }
+    std::erase_if(nested_, [&](const auto& inner) { return inner->pivot_.op() == op; });
+    if (outer_) outer_->taken_back(op);
+  }
+  bool holds(const Output& x) const override {
+    return (values_.count(x.name()) > 0 && external_.count(x.name()) == 0) || (outer_ && outer_->holds(x));
+  }
 
   // `x` as nodes of this side may take it: itself when it is made here, else behind a Switch, one for each x.
   Output inside(const Output& x) {
@@ -59,15 +74,14 @@ class Branch final : public FlowContext {
       const auto known = external_.find(x.name());
       return known == external_.end() ? x : known->second;
     }
+    const Output outside = outer_ ? outer_->inside(x) : x;
+    const auto sides = switch_by(outside, pred_, {.name = "Switch"});  // of a reference too
+    const Output taken = side_ == 1 ? sides.second : sides.first;
     values_.insert(x.name());
-    Output outside = x;
     if (outer_) {
-      outside = outer_->inside(x);
       values_.insert(outside.name());
       external_[outside.name()] = outside;
     }
-    const auto sides = switch_by(outside, pred_, {.name = "Switch"});  // of a reference too
-    const Output taken = side_ == 1 ? sides.second : sides.first;
     add_value(taken.name());
     return external_[x.name()] = taken;
   }
@@ -148,7 +162,8 @@ void check_sides(const std::vector<Output>& when_true, const std::vector<Output>
 template <class Made>
 std::vector<Output> make_cond(const Operand& given, const std::function<Made()>& true_fn,
                               const std::function<Made()>& false_fn, const NameOptions& options) {
-  Graph& graph = given.output().graph();
+  Graph& graph = given.graph();
+  const Graph::Transaction whole(graph);
   const Scope place = graph.made_at(given.at());
   const Scope scope = graph.name_scope(options.name.empty() ? "cond" : options.name);
   const auto outer = std::dynamic_pointer_cast<Branch>(graph.control_flow());

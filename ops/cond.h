@@ -16,7 +16,9 @@ namespace CAIRN_API cairn {
 // Both functions are called at once, and the nodes they make run only when their side is taken. What they use from
 // outside is computed in any case and comes in through a Switch (cond/Neg/Switch); so where something is to happen only
 // on one side (an assignment, a read of a file), make its node inside. Conditions may stand in each other. Gradients
-// flow through the side taken and are zero on the other; a variable is to be made outside.
+// flow through the side taken and are zero on the other. A variable made by either function (also by optimizers and
+// averages called there) stands outside, with its initializer, and is there for good. If anything throws, what the
+// functions made is taken back.
 //
 // Both give as many tensors, of the same dtypes; their shapes may differ. Operations are run for their effect, and what
 // comes back then is the bool that says the side has run. Throws InvalidArgument for a pred that is no bool scalar and

@@ -510,6 +510,7 @@ constexpr OpDef kAvgPoolGrad = {.name = "AvgPoolGrad",
                                 .gradient = avg_pool_grad_gradient};
 
 Output pool(const OpDef& op, const Operand& value, const PoolOptions& o) {
+  const Graph::Transaction whole(value.graph());
   return add_node(op, {value.output()},
                   {{"ksize", o.ksize}, {"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}},
                   o.name, value.at());
@@ -518,6 +519,7 @@ Output pool(const OpDef& op, const Operand& value, const PoolOptions& o) {
 }  // namespace
 
 Output conv2d(const Operand& input, const Operand& filter, const Conv2DOptions& o) {
+  const Graph::Transaction whole(input.graph());
   return add_node(kConv2D, {input.output(), filter.output()},
                   {{"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}}, o.name, input.at());
 }

@@ -293,6 +293,7 @@ Operation group(const std::vector<Operation>& ops, const NameOptions& options, S
   if (ops.empty()) fail(Code::kInvalidArgument, "group (", at.str(), "): there is nothing to group; use no_op(graph)");
   Graph& graph = ops[0].graph();
   for (const Operation& op : ops) graph.check_owns(op, "group");
+  const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "group_deps" : options.name);
   std::map<std::string, std::vector<Operation>> by_device;
   for (const Operation& op : ops) by_device[op.node().device].push_back(op);
@@ -308,8 +309,18 @@ Operation group(const std::vector<Operation>& ops, const NameOptions& options, S
   return wait_for(graph, one_each, scope.name(), at);
 }
 
+Operation group(const std::vector<Output>& tensors, const NameOptions& options, SourceLocation at) {
+  std::vector<Operation> ops;
+  for (const Output& tensor : tensors) ops.push_back(tensor.op());
+  return group(ops, options, at);
+}
+Operation group(std::initializer_list<Dependency> all, const NameOptions& options, SourceLocation at) {
+  return group(std::vector<Operation>(all.begin(), all.end()), options, at);
+}
+
 Output with_dependencies(const std::vector<Operation>& ops, const Operand& x, const NameOptions& options) {
-  Graph& graph = x.output().graph();
+  Graph& graph = x.graph();
+  const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "control_dependency" : options.name);
   const Scope beside = graph.colocate_with(x.output().op());
   const Scope after = ops.empty() ? Scope() : graph.control_dependencies(ops);
@@ -322,6 +333,7 @@ std::vector<Output> tuple(const std::vector<Output>& tensors, const NameOptions&
     if (tensor && std::find(gates.begin(), gates.end(), tensor.op()) == gates.end()) gates.push_back(tensor.op());
   }
   if (gates.empty()) fail(Code::kInvalidArgument, "tuple (", at.str(), "): there is no tensor");
+  const Graph::Transaction whole(gates[0].graph());
   const Scope scope = gates[0].graph().name_scope(options.name.empty() ? "tuple" : options.name);
   const Operation gate = group(gates, {}, at);
   std::vector<Output> gated;
@@ -330,7 +342,8 @@ std::vector<Output> tuple(const std::vector<Output>& tensors, const NameOptions&
 }
 
 Operation assert_op(const Operand& condition, const std::vector<Output>& data, const AssertOptions& options) {
-  Graph& graph = condition.output().graph();
+  Graph& graph = condition.graph();
+  const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name);
   std::vector<Output> inputs = {condition.output()};
   inputs.insert(inputs.end(), data.begin(), data.end());
@@ -338,6 +351,7 @@ Operation assert_op(const Operand& condition, const std::vector<Output>& data, c
 }
 
 Output print(const Operand& x, const std::vector<Output>& data, const PrintOptions& options) {
+  const Graph::Transaction whole(x.graph());
   std::vector<Output> inputs = {x.output()};
   inputs.insert(inputs.end(), data.begin(), data.end());
   return add_node(kPrint, inputs,
@@ -346,11 +360,13 @@ Output print(const Operand& x, const std::vector<Output>& data, const PrintOptio
 }
 
 Output check_numerics(const Operand& x, std::string_view message, const NameOptions& options) {
+  const Graph::Transaction whole(x.graph());
   return add_node(kCheckNumerics, {x.output()}, {{"message", message}}, options.name, x.at());
 }
 
 std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const SwitchOptions& options) {
-  Graph& graph = x.output().graph();
+  Graph& graph = x.graph();
+  const Graph::Transaction whole(graph);
   const Scope none = graph.colocate_with({});
   const Scope beside = options.colocate ? graph.colocate_with(x.output().op()) : Scope();
   const OpDef& op = is_ref(x.output().dtype()) ? kRefSwitch : kSwitch;

@@ -18,7 +18,12 @@ Operation no_op(GraphAt graph, const NameOptions& options = {});
 // One node that runs all of `ops` (TensorFlow's group: a NoOp named group_deps). Where they stand on several devices
 // each device gets a NoOp of its own in between. Throws InvalidArgument when there are none: use no_op(graph).
 //   Operation both = group({update_w, update_b});
+//   Operation all = group({train_op, average.output()});      // a tensor stands for its node
 Operation group(const std::vector<Operation>& ops, const NameOptions& options = {},
+                SourceLocation at = SourceLocation::current());
+Operation group(const std::vector<Output>& tensors, const NameOptions& options = {},
+                SourceLocation at = SourceLocation::current());
+Operation group(std::initializer_list<Dependency> all, const NameOptions& options = {},
                 SourceLocation at = SourceLocation::current());
 
 // The same tensors, each available only when all have been computed: `name/group_deps` and one Identity each

@@ -323,6 +323,7 @@ std::vector<Output> gradients(const std::vector<Output>& ys, const std::vector<G
                               const GradientsOptions& options, SourceLocation at) {
   if (ys.empty()) fail(Code::kInvalidArgument, "gradients (", at.str(), "): there is no y");
   if (!ys[0]) fail(Code::kFailedPrecondition, "gradients (", at.str(), "): an empty Output handle");
+  const Graph::Transaction whole(ys[0].graph());
   return Walk(ys[0].graph(), ys, xs, options, at).run();
 }
 

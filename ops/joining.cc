@@ -417,6 +417,7 @@ Output stack(const std::vector<Operand>& values, const AxisOptions& options) {
 }
 
 std::vector<Output> unstack(const Operand& x, const AxisOptions& options) {
+  const Graph::Transaction whole(x.graph());
   const Shape& shape = x.output().shape();
   const int axis = static_cast<int>(options.axis);
   const bool known = shape.has_rank() && axis >= -shape.rank() && axis < shape.rank() && shape.dim(axis) >= 0;
@@ -437,8 +438,9 @@ std::vector<Output> split(const Operand& x, int64_t num, const AxisOptions& opti
   return outputs_of(b.add_op(kSplit, {dim, x.output()}, {{"num_split", num}}));
 }
 std::vector<Output> split(const Operand& x, const std::vector<int64_t>& sizes, const AxisOptions& options) {
+  const Graph::Transaction whole(x.graph());
   // Outside of the scope of the node itself, as Python does it.
-  const Output lengths = IntList(sizes).in({x.output().graph(), x.at()}, "Const");
+  const Output lengths = IntList(sizes).in({x.graph(), x.at()}, "Const");
   return split_v(x, lengths, options.axis, static_cast<int64_t>(sizes.size()), {.name = options.name});
 }
 std::vector<Output> split_v(const Operand& x, const Output& sizes, const Operand& axis, int64_t num,

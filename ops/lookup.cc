@@ -6,6 +6,7 @@
 #include "ops/flow.h"
 #include "ops/internal/building.h"
 #include "ops/internal/move.h"
+#include "ops/internal/new_variable.h"
 
 namespace cairn {
 namespace {
@@ -221,6 +222,11 @@ Output HashTable::size(const NameOptions& options, SourceLocation at) const {
 
 HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values, const Operand& default_value,
                      const HashTableOptions& options) {
+  const Graph::Transaction whole(*graph.graph);
+  for (const Operand* given : {&keys, &values}) {
+    if (given->is_output()) internal::check_made_outside(graph, given->output(), "hash_table");
+  }
+  const Scope once = graph->init_scope();
   HashTable table;
   Output from, to;
   std::string initializer;

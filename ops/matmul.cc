@@ -113,11 +113,13 @@ Output matmul(const Operand& a, const Operand& b, const MatMulOptions& options) 
                         {.adj_x = options.transpose_a,
                          .adj_y = options.transpose_b,
                          .name = options.name.empty() ? "MatMul" : options.name});
+  const Graph::Transaction whole(a.graph());
   return add_node(kMatMul, {a.output(), b.output()},
                   {{"transpose_a", options.transpose_a}, {"transpose_b", options.transpose_b}}, options.name, a.at());
 }
 
 Output batch_matmul(const Operand& x, const Operand& y, const BatchMatMulOptions& options) {
+  const Graph::Transaction whole(x.graph());
   return add_node(kBatchMatMul, {x.output(), y.output()}, {{"adj_x", options.adj_x}, {"adj_y", options.adj_y}},
                   options.name, x.at());
 }

@@ -43,12 +43,13 @@ Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& va
 }
 
 Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> variables) {
+  const Graph::Transaction whole(*graph.graph);
   const Scope place = graph->made_at(graph.at);
   if (variables.empty()) variables = graph->trainable_variables();
   if (variables.empty()) fail(Code::kInvalidArgument, options_.name, ": there are no variables to average");
   for (const Variable& variable : variables) {
     graph->check_owns(variable.ref(), options_.name);
-    if (shadows_.count(key_of(variable)) == 0) shadows_[key_of(variable)] = make_shadow(graph, variable);
+    if (!shadow_of(variable)) shadows_[key_of(variable)] = make_shadow(graph, variable);
   }
   const Scope scope = graph->name_scope(options_.name);
   Output decay = decay_.in(graph, "decay");
@@ -63,15 +64,19 @@ Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> v
   return group(moves, {.name = scope.name()}, graph.at);
 }
 
-Variable ExponentialMovingAverage::average(const Variable& variable) const {
+const Variable* ExponentialMovingAverage::shadow_of(const Variable& variable) const {
   const auto at = shadows_.find(key_of(variable));
-  if (at != shadows_.end()) return at->second;
+  return at != shadows_.end() && variable.graph().owns(at->second.info().ref) ? &at->second : nullptr;
+}
+
+Variable ExponentialMovingAverage::average(const Variable& variable) const {
+  if (const Variable* shadow = shadow_of(variable)) return *shadow;
   fail(Code::kNotFound, options_.name, ": there is no average of '", variable.name(), "'; see apply()");
 }
 
 std::string ExponentialMovingAverage::average_name(const Variable& variable) const {
-  const auto at = shadows_.find(key_of(variable));
-  return at != shadows_.end() ? at->second.name() : variable.name() + "/" + options_.name;
+  const Variable* shadow = shadow_of(variable);
+  return shadow ? shadow->name() : variable.name() + "/" + options_.name;
 }
 
 std::map<std::string, Variable> ExponentialMovingAverage::variables_to_restore(const Graph& graph) const {

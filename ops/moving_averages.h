@@ -30,7 +30,7 @@ class ExponentialMovingAverage {
 
   // The operation that moves the averages of `variables`, by default all trainable ones, which makes their shadows and
   // puts the variables into the collection "moving_average_variables". Throws InvalidArgument when there are none, or
-  // one is not of a floating dtype.
+  // one is not of a floating dtype; then the graph is as before. Shadows stand outside of conditions, as slots do.
   Operation apply(GraphAt graph, std::vector<Variable> variables = {});
   // The shadow. Throws NotFound unless apply() was called for the variable.
   Variable average(const Variable& variable) const;
@@ -41,6 +41,8 @@ class ExponentialMovingAverage {
   std::map<std::string, Variable> variables_to_restore(const Graph& graph) const;
 
  private:
+  // Null: none is in the graph.
+  const Variable* shadow_of(const Variable& variable) const;
   Variable make_shadow(GraphAt graph, const Variable& variable) const;
 
   Hyperparameter decay_;

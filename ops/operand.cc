@@ -7,17 +7,36 @@
 
 namespace cairn {
 
+namespace {
+
+[[noreturn]] void refuse_plain_value(SourceLocation at) {
+  fail(Code::kInvalidArgument, at.known() ? at.str() + ": " : "",
+       "expected a tensor of a graph, got a plain number or value; use constant()");
+}
+
+}  // namespace
+
 const Output& Operand::output() const {
-  if (!is_output()) {
-    fail(Code::kInvalidArgument, at_.known() ? at_.str() + ": " : "",
-         "expected a tensor of a graph, got a plain number or value; use constant()");
+  if (const Variable* variable = std::get_if<Variable>(&value_)) {
+    require("");
+    value_ = variable->as_tensor();
   }
+  if (!is_output()) refuse_plain_value(at_);
   require("");
   return std::get<Output>(value_);
 }
 
+Graph& Operand::graph() const {
+  if (!is_output()) refuse_plain_value(at_);
+  require("");
+  const Variable* variable = std::get_if<Variable>(&value_);
+  return variable ? variable->graph() : std::get<Output>(value_).graph();
+}
+
 void Operand::require(std::string_view op) const {
-  if (!is_output() || std::get<Output>(value_)) return;
+  const Output* output = std::get_if<Output>(&value_);
+  const Variable* variable = std::get_if<Variable>(&value_);
+  if (output ? bool(*output) : !variable || bool(*variable)) return;
   const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
   fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ",
        "an empty handle, which stands for no tensor: a default Output or Variable, an option left out, or the gradient "
@@ -25,13 +44,14 @@ void Operand::require(std::string_view op) const {
 }
 
 DType Operand::natural_dtype() const {
+  if (const Variable* variable = std::get_if<Variable>(&value_)) return variable->dtype();
   if (is_output()) return base_dtype(std::get<Output>(value_).dtype());
   if (const Tensor* tensor = std::get_if<Tensor>(&value_)) return tensor->dtype();
   return std::holds_alternative<int64_t>(std::get<Number>(value_)) ? DType::kInt32 : DType::kFloat;
 }
 
 Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
-  if (is_output()) return std::get<Output>(value_);
+  if (is_output()) return output();
   if (const Tensor* tensor = std::get_if<Tensor>(&value_))
     return constant({graph, at_}, *tensor, {.name = std::string(name)});
   const Number& number = std::get<Number>(value_);
@@ -89,10 +109,11 @@ Output binary_op(const OpDef& op, std::string_view default_name, const Operand& 
   const std::string_view name = options.name.empty() ? own_name : std::string_view(options.name);
   x.require(op.name);
   y.require(op.name);
+  Graph& graph = (x.is_output() ? x : y).graph();
+  const Graph::Transaction whole(graph);
   if (x.is_output() && y.is_output()) return add_node(op, {x.output(), y.output()}, {}, name, x.at());
-  const Output& known = x.is_output() ? x.output() : y.output();
-  Graph& graph = known.graph();
   Scope scope = graph.name_scope(name);
+  const Output& known = x.is_output() ? x.output() : y.output();
   return add_node(op, {x.in(graph, known.dtype(), "x"), y.in(graph, known.dtype(), "y")}, {}, scope.name(), x.at());
 }
 

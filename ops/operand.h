@@ -1,6 +1,6 @@
-// What builders take where the text says "a tensor": an Output, a Variable (its value), or a plain number that becomes
-// a constant of the other operand's dtype. It also remembers the line of the call, so builders need no argument for
-// that.
+// What builders take where the text says "a tensor": an Output, a Variable (its value as it is when the builder reads
+// it), or a plain number that becomes a constant of the other operand's dtype. It also remembers the line of the call,
+// so builders need no argument for that.
 //
 //   Output y = matmul(x, w) + 0.5f;       // a constant named add/y
 #pragma once
@@ -31,7 +31,7 @@ class Operand {
   Operand(const Output& output, SourceLocation at = SourceLocation::current())  // NOLINT: implicit on purpose
       : value_(output), at_(at) {}
   Operand(const Variable& variable, SourceLocation at = SourceLocation::current())  // NOLINT
-      : value_(variable ? variable.value() : Output()), at_(at) {}
+      : value_(variable), at_(at) {}
   template <class T>
   requires std::is_arithmetic_v<T> Operand(T number, SourceLocation at = SourceLocation::current())  // NOLINT
       : value_(std::is_integral_v<T> ? Number(static_cast<int64_t>(number)) : Number(static_cast<double>(number))),
@@ -45,15 +45,19 @@ class Operand {
     const Number* number = std::get_if<Number>(&value_);
     return number ? std::visit([](auto n) { return std::optional<double>(n); }, *number) : std::nullopt;
   }
-  bool is_output() const { return std::holds_alternative<Output>(value_); }
+  // An output, or a variable.
+  bool is_output() const { return std::holds_alternative<Output>(value_) || std::holds_alternative<Variable>(value_); }
   // What it is of where nothing else decides: an output's or a tensor's own dtype; of numbers int32 or, for fractions,
   // float, as in Python.
   DType natural_dtype() const;
   // Throws FailedPrecondition, naming `op` and the line, for an empty handle.
   void require(std::string_view op) const;
   // The output; throws InvalidArgument when the operand is a number or a tensor, as only one operand of an op may be,
-  // FailedPrecondition for an empty handle.
+  // FailedPrecondition for an empty handle. A variable is read when this is first called, which may make a node
+  // (Variable::as_tensor).
   const Output& output() const;
+  // Its graph, without making a node. Throws as output().
+  Graph& graph() const;
   operator const Output&() const { return output(); }  // NOLINT
 
   // The operand in `graph`: the output itself, or a new constant named `name`; a number takes `dtype` (a fraction given
@@ -63,7 +67,7 @@ class Operand {
 
  private:
   using Number = std::variant<int64_t, double>;
-  std::variant<Output, Number, Tensor> value_;
+  mutable std::variant<Output, Number, Tensor, Variable> value_;  // a variable becomes an output when it is read
   SourceLocation at_;
 };
 
@@ -76,9 +80,9 @@ class IntList {
   IntList(std::initializer_list<int64_t> values) : value_(std::vector<int64_t>(values)) {}  // NOLINT: implicit
   IntList(std::vector<int64_t> values) : value_(std::move(values)) {}                       // NOLINT
   // Unknown extents are -1. Throws InvalidArgument for a shape of unknown rank.
-  IntList(const Shape& shape);                       // NOLINT
-  IntList(const Output& output) : value_(output) {}  // NOLINT
-  IntList(const Variable& v) : value_(v.value()) {}  // NOLINT
+  IntList(const Shape& shape);                           // NOLINT
+  IntList(const Output& output) : value_(output) {}      // NOLINT
+  IntList(const Variable& v) : value_(v.as_tensor()) {}  // NOLINT
 
   // Null when it is a tensor of the graph.
   const std::vector<int64_t>* list() const { return std::get_if<std::vector<int64_t>>(&value_); }
@@ -100,6 +104,7 @@ Output binary_op(const OpDef& op, std::string_view default_name, const Operand& 
 // Builder of a one-operand op without attributes of its own.
 inline Output unary_op(const OpDef& op, const Operand& x, const NameOptions& options) {
   x.require(op.name);
+  const Graph::Transaction whole(x.graph());
   return add_node(op, {x.output()}, {}, options.name, x.at());
 }
 

@@ -137,6 +137,7 @@ const Variable& PartitionedVariable::part(size_t i) const {
 
 Output PartitionedVariable::as_tensor() const {
   Graph& graph = part(0).graph();
+  const Graph::Transaction all(graph);
   const Scope now = graph.control_dependencies(std::span<const Operation>());
   Output whole = parts_[0].value();
   if (parts_.size() > 1) {
@@ -192,7 +193,7 @@ PartitionedVariable reused(PartitionedVariable found, const Shape& shape, DType 
 
 PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view name, const Shape& shape,
                                              const Partitioner& partitioner, const GetVariableOptions& options) {
-  const std::string& scope = graph->current_variable_scope();
+  const std::string scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   if (!shape.is_fully_defined() || shape.rank() == 0) {
     fail(Code::kInvalidArgument, "get_partitioned_variable: '", full, "' needs a fully known shape with an axis, got ",
@@ -207,6 +208,7 @@ PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view nam
                          .full_shape = {shape.begin(), shape.end()},
                          .var_offset = std::vector<int64_t>(static_cast<size_t>(shape.rank()), 0),
                          .var_shape = {shape.begin(), shape.end()}};
+  const Graph::Transaction whole(*graph.graph);
   std::vector<Variable> parts;
   for (int64_t i = 0; i < count; ++i) {
     slice.var_shape[axis] = length / count + (i < length % count ? 1 : 0);

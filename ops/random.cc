@@ -387,7 +387,8 @@ Output truncated_normal(GraphAt graph, const IntList& shape, const RandomNormalO
 }
 
 Output random_shuffle(const Operand& value, const RandomShuffleOptions& options) {
-  const auto [seed, seed2] = value.output().graph().random_seeds(options.seed);
+  const Graph::Transaction whole(value.graph());
+  const auto [seed, seed2] = value.graph().random_seeds(options.seed);
   return add_node(kRandomShuffle, {value.output()}, {{"seed", seed}, {"seed2", seed2}}, options.name, value.at());
 }
 

@@ -273,28 +273,31 @@ constexpr OpDef kBroadcastGradientArgs = {.name = "BroadcastGradientArgs",
 }  // namespace
 
 Output shape(const Operand& x, const ShapeOptions& options) {
+  const Graph::Transaction whole(x.graph());
   const Shape& known = x.output().shape();
   if (options.optimize && known.is_fully_defined()) {
     const std::string name = options.name.empty() ? "Shape" : options.name;
-    return constant({x.output().graph(), x.at()}, IntList(known).tensor(options.out_type), {.name = name});
+    return constant({x.graph(), x.at()}, IntList(known).tensor(options.out_type), {.name = name});
   }
   return add_node(kShape, {x.output()}, {{"out_type", options.out_type}}, options.name, x.at());
 }
 
 Output size(const Operand& x, const ShapeOptions& options) {
+  const Graph::Transaction whole(x.graph());
   const Shape& known = x.output().shape();
   if (options.optimize && known.is_fully_defined()) {
     const std::string name = options.name.empty() ? "Size" : options.name;
-    return constant({x.output().graph(), x.at()}, number(known.num_elements(), options.out_type), {.name = name});
+    return constant({x.graph(), x.at()}, number(known.num_elements(), options.out_type), {.name = name});
   }
   return add_node(kSize, {x.output()}, {{"out_type", options.out_type}}, options.name, x.at());
 }
 
 Output rank(const Operand& x, const NameOptions& options) {
+  const Graph::Transaction whole(x.graph());
   const Shape& known = x.output().shape();
   if (known.has_rank()) {
     const std::string name = options.name.empty() ? "Rank" : options.name;
-    return constant({x.output().graph(), x.at()}, int32_t{known.rank()}, {.name = name});
+    return constant({x.graph(), x.at()}, int32_t{known.rank()}, {.name = name});
   }
   return unary_op(kRank, x, options);
 }
@@ -315,6 +318,7 @@ Output expand_dims(const Operand& x, const Operand& axis, const NameOptions& opt
 }
 
 Output squeeze(const Operand& x, const SqueezeOptions& options) {
+  const Graph::Transaction whole(x.graph());
   return add_node(kSqueeze, {x.output()}, {{"squeeze_dims", options.axis}}, options.name, x.at());
 }
 

@@ -1,22 +1,26 @@
 #include "ops/state.h"
 
+#include <limits>
 #include <type_traits>
 
+#include "ops/array.h"
 #include "ops/internal/elements.h"
 #include "runtime/context.h"
 
 namespace cairn {
 namespace {
 
-// The node that holds the variable behind a reference or a resource; null where it came from elsewhere.
-const Node* holder_of(Endpoint e) {
-  while (e.node->op->name != "VarHandleOp" && !e.node->inputs.empty()) e = e.node->inputs[0];
+// The node that holds the variable behind a reference or a resource; null where it came from elsewhere, or through more
+// than `most` nodes.
+const Node* holder_of(Endpoint e, int most = std::numeric_limits<int>::max()) {
+  while (e.node->op->name != "VarHandleOp" && !e.node->inputs.empty() && most-- > 0) e = e.node->inputs[0];
   return e.node->op->name == "VarHandleOp" ? e.node : nullptr;
 }
 
-// The declared shape of the resource variable at input i.
+// The declared shape of the resource variable at input i. A file may hand a handle on and on, and read it everywhere.
 Shape resource_shape(const ShapeContext& c, int i) {
-  const Node* holder = holder_of(c.node().inputs[static_cast<size_t>(i)]);
+  constexpr int kFarthest = 200;  // deeper than conditions stand in each other
+  const Node* holder = holder_of(c.node().inputs[static_cast<size_t>(i)], kFarthest);
   const Attr* shape = holder ? holder->attrs.find("shape") : nullptr;
   const Shape* known = shape ? shape->get<Shape>() : nullptr;
   return known ? *known : Shape::unknown();
@@ -296,6 +300,7 @@ constexpr OpDef kScatterSub = scatter_op(
 // `op` on a reference or resource, with a value that may be a number: then name/value.
 Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs attrs, std::string_view name) {
   Graph& graph = ref.graph();
+  const Graph::Transaction whole(graph);
   const std::string_view wish = name.empty() ? op.name : name;
   if (value.is_output()) return add_operation({graph, value.at()}, op, {ref, value.output()}, std::move(attrs), wish);
   const Node* holder = ref.dtype() == DType::kResource ? holder_of(ref.endpoint()) : nullptr;
@@ -304,15 +309,17 @@ Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs 
   return add_operation({graph, value.at()}, op, {ref, value.in(graph, dtype, "value")}, std::move(attrs), scope.name());
 }
 
-// A resource variable as it is after `op`.
-Output read_after(const Operation& op, const Variable& variable) {
-  const Scope after = op.graph().control_dependencies({op});
+// Writes a resource variable, and reads it then.
+Output write_and_read(const OpDef& op, const Variable& variable, const Operand& value, std::string_view name) {
+  const Graph::Transaction whole(variable.graph());
+  const Scope after = variable.graph().control_dependencies({write(op, variable.ref(), value, {}, name)});
   return read_variable(variable.ref());
 }
 
 Output scatter(const OpDef& op, const Variable& variable, const Operand& indices, const Operand& updates,
                const ScatterOptions& options) {
   Graph& graph = variable.graph();
+  const Graph::Transaction whole(graph);
   const Scope place = graph.made_at(indices.at());
   const bool plain = !indices.is_output() || !updates.is_output();
   const Scope scope = plain ? graph.name_scope(options.name.empty() ? op.name : options.name) : Scope();
@@ -337,11 +344,11 @@ Output assign_sub(const Output& ref, const Operand& value, const UpdateOptions& 
 
 Output assign(const Variable& variable, const Operand& value, const AssignOptions& options) {
   if (!variable.is_resource()) return assign(variable.ref(), value, options);
-  return read_after(write(kAssignVariableOp, variable.ref(), value, {}, options.name), variable);
+  return write_and_read(kAssignVariableOp, variable, value, options.name);
 }
 Output assign_add(const Variable& variable, const Operand& value, const UpdateOptions& options) {
   if (!variable.is_resource()) return assign_add(variable.ref(), value, options);
-  return read_after(write(kAssignAddVariableOp, variable.ref(), value, {}, options.name), variable);
+  return write_and_read(kAssignAddVariableOp, variable, value, options.name);
 }
 Operation assign_add_op(const Variable& variable, const Operand& value, const UpdateOptions& options) {
   if (!variable.is_resource()) return assign_add(variable.ref(), value, options).op();
@@ -349,7 +356,23 @@ Operation assign_add_op(const Variable& variable, const Operand& value, const Up
 }
 Output assign_sub(const Variable& variable, const Operand& value, const UpdateOptions& options) {
   if (!variable.is_resource()) return assign_sub(variable.ref(), value, options);
-  return read_after(write(kAssignSubVariableOp, variable.ref(), value, {}, options.name), variable);
+  return write_and_read(kAssignSubVariableOp, variable, value, options.name);
+}
+
+Output Variable::as_tensor() const {
+  const bool may_have_changed = is_resource() && (graph().has_control_dependencies() || graph().control_flow());
+  return may_have_changed ? read_variable(ref()) : value();
+}
+Output Variable::read_value(SourceLocation at) const {
+  if (!is_resource()) return identity({ref(), at}, {.name = "read"});
+  const Graph::Transaction whole(graph());
+  const Scope place = graph().made_at(at);
+  Output value;
+  {
+    const Scope inside = graph().name_scope("Read");
+    value = read_variable(ref());
+  }
+  return identity(value);
 }
 
 Output scatter_update(const Variable& variable, const Operand& indices, const Operand& updates,

@@ -14,6 +14,7 @@ namespace cairn {
 
 Output Hyperparameter::in(GraphAt graph, std::string_view name) const {
   if (const Output* output = std::get_if<Output>(&value_)) return *output;
+  if (const Variable* variable = std::get_if<Variable>(&value_)) return *variable;
   return constant(graph, static_cast<float>(std::get<double>(value_)), {.name = std::string(name)});
 }
 
@@ -24,6 +25,7 @@ std::optional<double> Hyperparameter::number() const {
 
 Variable Hyperparameter::variable_from(GraphAt graph, const VariableOptions& options) const {
   if (const Output* output = std::get_if<Output>(&value_)) return variable({*output, graph.at}, options);
+  if (const Variable* other = std::get_if<Variable>(&value_)) return variable({other->value(), graph.at}, options);
   return variable(graph, static_cast<float>(std::get<double>(value_)), options);
 }
 
@@ -45,14 +47,20 @@ std::vector<std::string> Optimizer::slot_names() const {
   return names;
 }
 
+const Variable* Optimizer::made(const Graph& graph, const std::string& name) const {
+  const auto at = made_.find(key_of(graph, name));
+  return at != made_.end() && graph.owns(at->second.info().ref) ? &at->second : nullptr;
+}
+
 Variable Optimizer::slot(const Variable& variable, std::string_view key) const {
-  const auto at = made_.find(key_of(variable.graph(), str_cat(variable.name(), "/", key)));
-  if (at != made_.end()) return at->second;
+  if (const Variable* slot = made(variable.graph(), str_cat(variable.name(), "/", key))) return *slot;
   fail(Code::kNotFound, rule_.name, ": variable '", variable.name(), "' has no slot '", key,
        "' here; slots: ", rule_.slots.empty() ? "none" : join_for_people(slot_names()));
 }
 
 Operation Optimizer::minimize(const Output& loss, const MinimizeOptions& options, SourceLocation at) {
+  if (!loss) fail(Code::kFailedPrecondition, rule_.name, " (", at.str(), "): an empty Output handle as the loss");
+  const Graph::Transaction whole(loss.graph());
   const auto gradients = compute_gradients(loss,
                                            {.var_list = options.var_list,
                                             .gate_gradients = options.gate_gradients,
@@ -81,6 +89,7 @@ GradientsAndVariables Optimizer::compute_gradients(const Output& loss, const Com
     fail(Code::kInvalidArgument, rule_.name, " (", at.str(), "): there are no variables to optimize: the collection '",
          GraphKeys::kTrainableVariables, "' is empty");
   }
+  const Graph::Transaction whole(loss.graph());
   auto found = gradients({loss}, {variables.begin(), variables.end()},
                          {.grad_ys = options.grad_loss ? std::vector{options.grad_loss} : std::vector<Output>(),
                           .gate_gradients = options.gate_gradients == Gate::kOp,
@@ -97,13 +106,12 @@ void Optimizer::make_powers(GraphAt graph, const std::vector<Variable>& variable
   const Variable& first = *std::min_element(
       variables.begin(), variables.end(), [](const auto& a, const auto& b) { return a.ref().name() < b.ref().name(); });
   for (const auto& power : rule_.powers) {
-    const SlotKey key = key_of(*graph.graph, power.name);
-    if (made_.count(key) > 0) continue;
+    if (made(*graph.graph, power.name)) continue;
     const auto setting = std::find_if(rule_.settings.begin(), rule_.settings.end(),
                                       [&](const auto& setting) { return setting.name == power.setting; });
     if (setting == rule_.settings.end()) fail(Code::kInternal, rule_.name, ": there is no setting ", power.setting);
     const Scope beside = graph->colocate_with(first.ref().op());
-    made_[key] = setting->value.variable_from(
+    made_[key_of(*graph.graph, power.name)] = setting->value.variable_from(
         graph, {.name = power.name, .trainable = false, .use_resource = first.is_resource()});
   }
 }
@@ -118,8 +126,8 @@ Initializer slot_initializer(double value) {
 
 void Optimizer::make_slots(GraphAt graph, const Variable& variable) {
   for (const auto& slot : rule_.slots) {
-    const SlotKey key = key_of(*graph.graph, variable.name() + "/" + slot.key);
-    if (made_.count(key) > 0) continue;
+    const std::string known_as = variable.name() + "/" + slot.key;
+    if (made(*graph.graph, known_as)) continue;
     if (!variable.shape().is_fully_defined()) {
       fail(Code::kInvalidArgument, rule_.name, ": variable '", variable.name(), "' is of shape ", variable.shape(),
            "; its slots need a fully known one");
@@ -127,13 +135,14 @@ void Optimizer::make_slots(GraphAt graph, const Variable& variable) {
     const Scope beside = graph->colocate_with(variable.ref().op());
     const Scope root = graph->name_scope("");
     const std::string name = internal::slot_name(*graph.graph, variable, rule_.name);
-    made_[key] = internal::make_variable(graph, {.name = name + "/",
-                                                 .initializer = slot_initializer(slot.initial_value),
-                                                 .shape = variable.shape(),
-                                                 .dtype = variable.dtype(),
-                                                 .trainable = false,
-                                                 .use_resource = variable.is_resource(),
-                                                 .slice = internal::slot_slice(variable, name)});
+    made_[key_of(*graph.graph, known_as)] =
+        internal::make_variable(graph, {.name = name + "/",
+                                        .initializer = slot_initializer(slot.initial_value),
+                                        .shape = variable.shape(),
+                                        .dtype = variable.dtype(),
+                                        .trainable = false,
+                                        .use_resource = variable.is_resource(),
+                                        .slice = internal::slot_slice(variable, name)});
   }
 }
 
@@ -188,6 +197,7 @@ Operation Optimizer::apply_gradients(const GradientsAndVariables& gradients, con
   }
   if (options.global_step) owner.check_owns(options.global_step.ref(), "apply_gradients");
   const GraphAt graph(owner, at);
+  const Graph::Transaction whole(owner);
   const Scope place = owner.made_at(at);
   make_powers(graph, variables);
   for (const Variable& variable : variables) make_slots(graph, variable);
@@ -195,7 +205,7 @@ Operation Optimizer::apply_gradients(const GradientsAndVariables& gradients, con
   const Scope scope = owner.name_scope(options.name.empty() ? rule_.name : options.name);
   std::map<std::string, Output> settings;
   for (const auto& setting : rule_.settings) settings[setting.name] = setting.value.in(graph, setting.name);
-  for (const auto& power : rule_.powers) settings[power.name] = made_.at(key_of(owner, power.name)).value();
+  for (const auto& power : rule_.powers) settings[power.name] = made_.at(key_of(owner, power.name)).as_tensor();
   std::vector<Operation> updates;
   for (const auto& pair : pairs) updates.push_back(update(pair, settings, at));
   const auto powers = update_powers(graph, updates, settings);

@@ -25,9 +25,9 @@ namespace CAIRN_API cairn {
 // rate).
 class Hyperparameter {
  public:
-  Hyperparameter(double number) : value_(number) {}                       // NOLINT: implicit on purpose
-  Hyperparameter(const Output& output) : value_(output) {}                // NOLINT
-  Hyperparameter(const Variable& variable) : value_(variable.value()) {}  // NOLINT
+  Hyperparameter(double number) : value_(number) {}               // NOLINT: implicit on purpose
+  Hyperparameter(const Output& output) : value_(output) {}        // NOLINT
+  Hyperparameter(const Variable& variable) : value_(variable) {}  // NOLINT
   // The number as a float constant called `name`, or the tensor.
   Output in(GraphAt graph, std::string_view name) const;
   // The number, where it is one.
@@ -36,7 +36,7 @@ class Hyperparameter {
   Variable variable_from(GraphAt graph, const VariableOptions& options) const;
 
  private:
-  std::variant<double, Output> value_;
+  std::variant<double, Output, Variable> value_;
 };
 
 struct GradientAndVariable {
@@ -102,7 +102,8 @@ class Optimizer {
   // Adds the gradients of `loss` and the nodes that apply them; running what is returned is one step of training.
   // Throws InvalidArgument when there is no variable to change, none that the loss depends on, an op on the way has no
   // gradient, or a setting given as a number is none that the rule can work with: no finite number, or outside of the
-  // range that the optimizer's options tell.
+  // range that the optimizer's options tell; then the graph and the optimizer are as before. Slots stand outside of
+  // conditions, so that initializers reach them, also where minimize() is called within one (ops/cond.h).
   Operation minimize(const Output& loss, const MinimizeOptions& options = {},
                      SourceLocation at = SourceLocation::current());
 
@@ -126,6 +127,8 @@ class Optimizer {
   using SlotKey = std::pair<uint64_t, std::string>;  // the graph's epoch, and "W/m" or a power's name
   SlotKey key_of(const Graph& graph, const std::string& name) const;
   void check_settings(SourceLocation at) const;
+  // What was made under this name; null: nothing that is still in the graph.
+  const Variable* made(const Graph& graph, const std::string& name) const;
   void make_powers(GraphAt graph, const std::vector<Variable>& variables);
   void make_slots(GraphAt graph, const Variable& variable);
   Operation update(const GradientAndVariable& pair, const std::map<std::string, Output>& settings, SourceLocation at);

@@ -10,8 +10,6 @@ namespace cairn {
 namespace internal {
 namespace {
 
-Scope no_control_dependencies(Graph& graph) { return graph.control_dependencies(std::span<const Operation>()); }
-
 Shape declared_shape(const NewVariable& wanted, const Output& initial, const std::string& name) {
   if (!wanted.validate_shape) return Shape::unknown();
   if (!initial.shape().is_fully_defined()) {
@@ -27,7 +25,18 @@ Output initial_value(GraphAt graph, const NewVariable& wanted) {
   const Scope scope = graph->name_scope("Initializer");
   const Scope anywhere = graph->device("");
   if (wanted.value.valid()) return constant(graph, wanted.value, {.name = "initial_value"});
-  return wanted.initializer(graph, wanted.shape, base_dtype(wanted.dtype), wanted.slice ? &*wanted.slice : nullptr);
+  const DType dtype = base_dtype(wanted.dtype);
+  const Output made = wanted.initializer(graph, wanted.shape, dtype, wanted.slice ? &*wanted.slice : nullptr);
+  const std::string_view name =
+      std::string_view(wanted.name).substr(0, wanted.name.size() - wanted.name.ends_with('/'));
+  graph->check_owns(made, str_cat("what the initializer of variable '", name, "' gives"));
+  const bool fits = !wanted.validate_shape || made.shape().is_compatible_with(wanted.shape);
+  if (base_dtype(made.dtype()) != dtype || !fits) {
+    fail(Code::kInvalidArgument, "variable '", name, "' (", graph.at.str(), ") is to be ", dtype, " ", wanted.shape,
+         ", and its initializer gives ", base_dtype(made.dtype()), " ", made.shape(), ": ", made.node().str(),
+         "; it must give what it is asked for");
+  }
+  return made;
 }
 
 VariableInfo make_reference(GraphAt graph, const NewVariable& wanted, const std::string& scope) {
@@ -67,9 +76,19 @@ VariableInfo make_resource(GraphAt graph, const NewVariable& wanted, const std::
 
 }  // namespace
 
+void check_made_outside(GraphAt graph, const Output& tensor, std::string_view what) {
+  const auto condition = graph->control_flow();
+  if (!condition || !condition->holds(tensor)) return;
+  fail(Code::kInvalidArgument, what, " (", graph.at.str(), "): what it begins with, ", tensor.node().str(),
+       ", is made inside a condition; make it outside, or have get_variable() call an initializer, which it does "
+       "outside");
+}
+
 Variable make_variable(GraphAt graph, const NewVariable& wanted) {
+  const Graph::Transaction whole(*graph.graph);
+  if (wanted.tensor) check_made_outside(graph, wanted.tensor, str_cat("variable '", wanted.name, "'"));
   const Scope place = graph->made_at(graph.at);
-  const Scope now = no_control_dependencies(graph);
+  const Scope once = graph->init_scope();
   const Scope scope = graph->name_scope(wanted.name);
   VariableInfo info =
       wanted.use_resource ? make_resource(graph, wanted, scope.name()) : make_reference(graph, wanted, scope.name());
@@ -88,7 +107,7 @@ Variable make_variable(GraphAt graph, const NewVariable& wanted) {
 }
 
 std::string slot_name(const Graph& graph, const Variable& owner, std::string_view suffix) {
-  const std::string& scope = graph.current_variable_scope();
+  const std::string scope = graph.current_variable_scope();
   const std::string wish = str_cat(scope, scope.empty() ? "" : "/", owner.name(), "/", suffix);
   std::string name = wish;
   for (int i = 1; graph.contains(name); ++i) name = str_cat(wish, "_", i);
@@ -147,9 +166,10 @@ Initializer default_initializer(DType dtype, std::string_view name) {
 }  // namespace
 
 Variable variable(const Operand& initial_value, const VariableOptions& options) {
+  const Graph::Transaction whole(initial_value.graph());
   internal::NewVariable wanted = wanted_by(options);
   wanted.tensor = initial_value.output();
-  return internal::make_variable({wanted.tensor.graph(), initial_value.at()}, wanted);
+  return internal::make_variable({initial_value.graph(), initial_value.at()}, wanted);
 }
 
 Variable variable(GraphAt graph, const Tensor& initial_value, const VariableOptions& options) {
@@ -164,7 +184,7 @@ Variable get_variable(GraphAt graph, std::string_view name, const Shape& shape, 
 
 Variable internal::get_variable_part(GraphAt graph, std::string_view name, const Shape& shape,
                                      const GetVariableOptions& options, const std::optional<SaveSliceInfo>& slice) {
-  const std::string& scope = graph->current_variable_scope();
+  const std::string scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   const auto known = known_variable(graph, full);
   if (graph->reusing_variables()) return reused(known ? *known : find_variable(graph, full), shape, options);
@@ -177,7 +197,9 @@ Variable internal::get_variable_part(GraphAt graph, std::string_view name, const
     fail(Code::kInvalidArgument, "get_variable: '", full, "' needs a fully known shape, got ", shape);
   }
   const DType dtype = base_dtype(options.dtype);
+  const Graph::Transaction whole(*graph.graph);
   const Scope place = graph->made_at(graph.at);
+  const Scope once = graph->init_scope();
   const Scope root = graph->name_scope("");
   const Variable variable = internal::make_variable(
       graph, {.name = full + "/",

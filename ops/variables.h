@@ -27,7 +27,8 @@ struct VariableOptions {
 };
 
 // A variable that begins with the value of `initial_value`, of its dtype and shape (TensorFlow's tf.Variable). Throws
-// InvalidArgument when that shape is not fully known, unless validate_shape is false.
+// InvalidArgument when that shape is not fully known, unless validate_shape is false; and, where it is called inside a
+// condition (ops/cond.h), for an initial value made there: a variable and its initializer stand outside.
 Variable variable(const Operand& initial_value, const VariableOptions& options = {});
 // The same with a value of the program's, which becomes the constant W/initial_value:
 //   variable(graph, 0.5f, {.name = "a"});  variable(graph, Tensor::vector<float>({1, 2}));
@@ -47,7 +48,7 @@ struct GetVariableOptions {
 // The variable `name` of the current variable scope (TensorFlow's tf.get_variable): a new one or, where the scope
 // reuses, the one there is, which is found by name in the graph's collections, however it was made. Name scopes do not
 // count. Throws AlreadyExists when the scope does not reuse and there is one, NotFound when it does and there is none,
-// InvalidArgument when the one there is has another shape or dtype.
+// InvalidArgument when the one there is has another shape or dtype, or the initializer gives another.
 //   auto scope = graph.variable_scope("hidden1");
 //   Variable w = get_variable(graph, "kernel", {784, 300});      // hidden1/kernel
 Variable get_variable(GraphAt graph, std::string_view name, const Shape& shape, const GetVariableOptions& options = {});

@@ -1,7 +1,7 @@
 #include "persist/saver.h"
-
 #include <chrono>
 #include <iostream>
+#include <tuple>
 
 #include "persist/internal/background_save.h"
 #include "persist/internal/retention.h"
@@ -12,7 +12,7 @@ namespace cairn {
 
 // ---- making -------------------------------------------------------------------------------------------------------
 
-Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(&graph), options_(options) {
+Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(graph.anchor()), options_(options) {
   if (options.max_to_keep < 0)
     fail(Code::kInvalidArgument, "Saver: max_to_keep is ", options.max_to_keep, "; 0 (all) or more is needed");
   if (!(options.keep_checkpoint_every_n_hours >= 0))
@@ -20,6 +20,7 @@ Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(&graph), option
          "; 0 (every checkpoint) or more is needed");
   if (options.write_version != CheckpointFormat::kV1 && options.write_version != CheckpointFormat::kV2)
     fail(Code::kInvalidArgument, "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
+  const Graph::Transaction whole(graph);
   def_ = add_saver_nodes(graph, options);
   make_retention();
 }
@@ -30,7 +31,7 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
          "', save_tensor_name '", def.save_tensor_name, "', restore_op_name '", def.restore_op_name, "'");
   }
   Saver saver;
-  saver.graph_ = &graph;
+  saver.graph_ = graph.anchor();
   saver.def_ = def;
   saver.options_ = options;
   saver.options_.max_to_keep = def.max_to_keep;
@@ -46,7 +47,7 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
 
 Graph& Saver::graph() const {
   if (!graph_) fail(Code::kFailedPrecondition, "this Saver is none: its graph had no variables to save");
-  return *graph_;
+  return *graph_->graph;
 }
 
 const SaverDef& Saver::as_saver_def() const {
@@ -77,9 +78,9 @@ void Saver::make_retention() {
 
 // ---- importing ----------------------------------------------------------------------------------------------------
 
-Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options,
-                        const SaverOptions& saver) {
-  const ImportedMetaGraph imported = import_meta_graph_def(graph, file, options);
+namespace {
+
+Saver saver_of(Graph& graph, const ImportedMetaGraph& imported, const SaverOptions& saver) {
   if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def, saver);
   const std::string scope = imported.scope.empty() ? "" : imported.scope + "/";
   SaverOptions all = saver;
@@ -87,6 +88,21 @@ Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptio
   if (variables.empty()) return {};
   all.var_list = variables;
   return Saver(graph, all);
+}
+
+}  // namespace
+
+Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options,
+                        const SaverOptions& saver) {
+  const Graph::Transaction whole(graph);
+  const auto before = std::tuple(graph.versions, graph.library, graph.from_file);
+  const ImportedMetaGraph imported = import_meta_graph_def(graph, file, options);
+  try {
+    return saver_of(graph, imported, saver);
+  } catch (...) {
+    std::tie(graph.versions, graph.library, graph.from_file) = before;
+    throw;
+  }
 }
 
 }  // namespace cairn

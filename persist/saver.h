@@ -231,7 +231,7 @@ class Saver {
   std::string write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
                                std::optional<bool>& finite) const;
 
-  Graph* graph_ = nullptr;
+  const internal::GraphAnchor* graph_ = nullptr;
   SaverDef def_;
   SaverOptions options_;
   std::shared_ptr<Retention> retention_;  // copies of a saver count together

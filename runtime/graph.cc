@@ -5,6 +5,7 @@
 
 #include "runtime/context.h"
 #include "runtime/internal/executor.h"
+#include "runtime/internal/graph_scopes.h"
 #include "runtime/internal/name_table.h"
 #include "runtime/internal/signature.h"
 
@@ -29,44 +30,48 @@ bool is_valid_node_name(std::string_view name) {
   return true;
 }
 
-Scope& Scope::operator=(Scope&& other) noexcept {
-  close();
-  name_ = std::move(other.name_);
-  undo_ = std::exchange(other.undo_, nullptr);
+Graph::Data::Data()
+    : names(std::make_unique<internal::NameTable>()), scopes(std::make_shared<internal::GraphScopes>()) {}
+Graph::Data::~Data() = default;
+Graph::Data::Data(Data&&) noexcept = default;
+Graph::Data& Graph::Data::operator=(Data&&) noexcept = default;
+
+Graph::Graph()
+    : anchor_(std::make_unique<internal::GraphAnchor>(internal::GraphAnchor{this})), epoch_(next_epoch()) {}
+Graph::~Graph() = default;
+
+Graph::Graph(Graph&& other) : Graph() { swap(other); }
+
+Graph& Graph::operator=(Graph&& other) {
+  if (this == &other) return *this;
+  swap(other);
+  other.reset();
   return *this;
 }
 
-void Scope::close() {
-  if (auto undo = std::exchange(undo_, nullptr)) undo();
+void Graph::swap(Graph& other) {
+  check_not_building("a graph is moved");
+  other.check_not_building("a graph is moved");
+  std::swap(data_, other.data_);
+  std::swap(anchor_, other.anchor_);
+  std::swap(anchor_->graph, other.anchor_->graph);
+  std::swap(versions, other.versions);
+  std::swap(library, other.library);
+  std::swap(from_file, other.from_file);
+  complete_ = other.complete_.exchange(complete_);
+  epoch_ = other.epoch_.exchange(epoch_);
 }
 
-Graph::Graph() : epoch_(next_epoch()), names_(std::make_unique<internal::NameTable>()) {}
-Graph::~Graph() = default;
-
 void Graph::reset() {
+  std::lock_guard building(building_);
+  check_not_building("Graph::reset()");
   epoch_ = next_epoch();  // first, or runs that begin without a pause would keep this waiting
   std::unique_lock runs(runs_mutex_);
-  std::unique_lock lock(mutex_);
-  collections_.clear();
-  ++collections_revision_;
-  {
-    std::lock_guard values(static_mutex_);
-    static_values_.clear();
-    static_bytes_ = 0;
-  }
-  names_->clear();
-  nodes_.clear();
-  parsed_.clear();
-  carried_.clear();
-  scope_.clear();
-  variable_scope_.clear();
-  reuse_variables_ = false;
-  control_scopes_.clear();
-  colocation_.clear();
-  device_.clear();
-  flow_.reset();
-  made_at_ = {};
-  seed_.reset();
+  Data fresh;
+  std::scoped_lock lock(mutex_, static_mutex_);
+  fresh.collections_revision = data_.collections_revision + 1;
+  std::swap(data_, fresh);
+  complete_ = 0;
   versions = {};
   library.clear();
   from_file.reset();
@@ -85,42 +90,52 @@ namespace {
        ": a handle into a graph was used after Graph::reset() forgot what it stands for");
 }
 
+[[noreturn]] void refuse_taken_back(std::string_view what, const Node& node) {
+  fail(Code::kFailedPrecondition, what, ": ", node.str(), " was taken back with the builder that made it, which threw");
+}
+
 }  // namespace
 
 void Graph::check_owns(const Output& output, std::string_view what) const {
   if (!output) fail(Code::kFailedPrecondition, what, ": an empty Output handle, which stands for no tensor");
-  if (output.graph_ != this) refuse_handle(what, output.name());
+  if (output.anchor_ != anchor_.get()) refuse_handle(what, output.name());
   if (output.epoch_ != epoch_) refuse_stale_handle(what);
+  if (output.node_->id < 0) refuse_taken_back(what, *output.node_);
 }
 
 void Graph::check_owns(const Operation& op, std::string_view what) const {
   if (!op) fail(Code::kFailedPrecondition, what, ": an empty Operation handle, which stands for no node");
-  if (op.graph_ != this) refuse_handle(what, op.name());
+  if (op.anchor_ != anchor_.get()) refuse_handle(what, op.name());
   if (op.epoch_ != epoch_) refuse_stale_handle(what);
+  if (op.node_->id < 0) refuse_taken_back(what, *op.node_);
+}
+
+bool Graph::owns(const Output& output) const {
+  return output && output.anchor_ == anchor_.get() && output.epoch_ == epoch_ && output.node_->id >= 0;
 }
 
 // ---- adding -------------------------------------------------------------------------------------------------------
 
 const Op& Graph::parsed(const OpDef& def) {
-  if (const auto known = parsed_.find(&def); known != parsed_.end()) return *known->second;
+  if (const auto known = data_.parsed.find(&def); known != data_.parsed.end()) return *known->second;
   auto op = std::make_unique<Op>(parse_op(def));
   std::unique_lock lock(mutex_);  // sessions look into it meanwhile, to say what they cannot run
-  return *parsed_.emplace(&def, std::move(op)).first->second;
+  return *data_.parsed.emplace(&def, std::move(op)).first->second;
 }
 
 std::vector<const Node*> Graph::control_inputs_for(const Node& node) const {
   std::vector<const Node*> controls = node.control_inputs;
-  for (const auto& scope : control_scopes_) {
+  data_.scopes->controls.for_each_in_force([&](const internal::ControlScope& scope) {
     // A node fed by one made inside waits already.
     const bool waits = std::any_of(node.inputs.begin(), node.inputs.end(),
-                                   [&](const Endpoint& e) { return scope->made_inside.count(e.node) > 0; });
-    if (waits) continue;
-    for (const Node* op : scope->ops) {
+                                   [&](const Endpoint& e) { return scope.made_inside->count(e.node) > 0; });
+    if (waits) return;
+    for (const Node* op : scope.ops) {
       const bool is_input =
           std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Endpoint& e) { return e.node == op; });
       if (!is_input) controls.push_back(op);
     }
-  }
+  });
   std::sort(controls.begin(), controls.end(), [](const Node* a, const Node* b) { return a->name < b->name; });
   controls.erase(std::unique(controls.begin(), controls.end()), controls.end());
   return controls;
@@ -134,7 +149,7 @@ std::vector<std::string> Graph::colocation_groups(const Node& node) {
 
 void Graph::set_colocation(Node& node) const {
   if (node.attrs.find("_class")) return;
-  std::vector<std::string> groups = colocation_;
+  std::vector<std::string> groups = data_.scopes->colocation();
   for (size_t i = 0; i < std::min(node.inputs.size(), node.op->inputs.size()); ++i) {
     const ArgDef& arg = node.op->inputs[i];
     if (!arg.number_attr.empty() || !arg.type_list_attr.empty()) break;  // from here on inputs are not arguments
@@ -148,41 +163,42 @@ void Graph::set_colocation(Node& node) const {
   node.attrs.set("_class", std::move(groups));
 }
 
-void Graph::amend(NodeSpec& spec, const std::string& node_name) {
+void Graph::amend(FlowContext& context, NodeSpec& spec, const std::string& node_name) {
   const Scope inside = name_scope(node_name + "/");
-  const Scope no_waiting = control_dependencies({});
-  const std::shared_ptr<FlowContext> context = flow_;
-  const Scope no_context = control_flow(nullptr);
-  context->amend(*this, spec);
+  const Scope alone = init_scope();
+  context.amend(*this, spec);
 }
 
 Operation Graph::add_node(NodeSpec spec) {
+  const Transaction whole(*this);
   auto node = std::make_unique<Node>();
   node->op = &parsed(*spec.op);
   node->made_at = current_location(spec.at);
   std::string wish = spec.name.empty() ? node->op->name : std::move(spec.name);
   const bool exact = wish.back() == '/';
   if (exact) wish.pop_back();
-  auto choice = exact ? internal::NameTable::exactly(std::move(wish)) : names_->choose(scoped(wish));
+  auto choice = exact ? internal::NameTable::exactly(std::move(wish)) : data_.names->choose(scoped(wish));
   node->name = std::move(choice.name);
+  about_to_change(node->op->name, node->name);
   if (!is_valid_node_name(node->name)) fail_at(*node, Code::kInvalidArgument, "this is not a valid name for a node");
-  if (exact && names_->find({node->name, choice.hash})) {
+  if (exact && data_.names->find({node->name, choice.hash})) {
     fail_at(*node, Code::kInvalidArgument, "a node of this name exists");
   }
-  if (flow_) amend(spec, node->name);
-  node->id = static_cast<int>(nodes_.size());
+  const std::shared_ptr<FlowContext> flow = control_flow();
+  if (flow) amend(*flow, spec, node->name);
+  node->id = static_cast<int>(data_.nodes.size());
   node->inputs.reserve(spec.inputs.size());
   for (const Output& input : spec.inputs) {
-    if (input.graph_ != this || input.epoch_ != epoch_) check_owns(input, node->str());
+    if (!owns(input)) check_owns(input, node->str());
     node->inputs.push_back({input.node_, input.index_});
   }
   for (const Operation& op : spec.control_inputs) {
-    if (op.graph_ != this || op.epoch_ != epoch_) check_owns(op, node->str());
+    check_owns(op, node->name);
     node->control_inputs.push_back(op.node_);
   }
   node->control_inputs = control_inputs_for(*node);
   node->attrs = std::move(spec.attrs);
-  node->device = spec.device.empty() ? device_ : std::move(spec.device);
+  node->device = spec.device.empty() ? std::string(data_.scopes->device()) : std::move(spec.device);
   set_colocation(*node);
   internal::bind_signature(*node, /*strict=*/true);
   if (spec.op->shape) {
@@ -195,13 +211,14 @@ Operation Graph::add_node(NodeSpec spec) {
   }
 
   const Node* added = node.get();
-  for (const auto& scope : control_scopes_) scope->made_inside.insert(added);
+  data_.scopes->controls.for_each_in_force(
+      [&](const internal::ControlScope& scope) { scope.made_inside->insert(added); });
   {
     std::unique_lock lock(mutex_);
-    names_->take(choice, added);
-    nodes_.push_back(std::move(node));
+    data_.nodes.push_back(std::move(node));  // first: a transaction gives back the names of its nodes
+    data_.names->take(choice, added);
   }
-  if (flow_) flow_->added(handle(*added));
+  if (flow) flow->added(handle(*added));
   return handle(*added);
 }
 
@@ -226,44 +243,49 @@ Operation add_operation(GraphAt graph, const OpDef& op, std::vector<Output> inpu
 
 // ---- finding ------------------------------------------------------------------------------------------------------
 
+// Of a builder that has not returned only it itself sees the nodes.
+size_t Graph::nodes_shown() const {
+  return builder_.load() == std::this_thread::get_id() ? data_.nodes.size() : complete_.load();
+}
+
+const Node* Graph::find_node(std::string_view name) const {
+  std::shared_lock lock(mutex_);
+  const Node* node = data_.names->find(name);
+  return node && static_cast<size_t>(node->id) < nodes_shown() ? node : nullptr;
+}
+
 int Graph::num_nodes() const {
   std::shared_lock lock(mutex_);
-  return static_cast<int>(nodes_.size());
+  return static_cast<int>(nodes_shown());
 }
 
 Operation Graph::node_at(int id) const {
   std::shared_lock lock(mutex_);
-  if (id < 0 || static_cast<size_t>(id) >= nodes_.size()) {
-    fail(Code::kOutOfRange, "there is no node ", id, " in a graph of ", nodes_.size());
+  if (id < 0 || static_cast<size_t>(id) >= nodes_shown()) {
+    fail(Code::kOutOfRange, "there is no node ", id, " in a graph of ", nodes_shown());
   }
-  return handle(*nodes_[static_cast<size_t>(id)]);
+  return handle(*data_.nodes[static_cast<size_t>(id)]);
 }
 
 std::vector<Operation> Graph::operations() const {
   std::shared_lock lock(mutex_);
   std::vector<Operation> all;
-  all.reserve(nodes_.size());
-  for (const auto& node : nodes_) all.push_back(handle(*node));
+  all.reserve(nodes_shown());
+  for (size_t i = 0; i < nodes_shown(); ++i) all.push_back(handle(*data_.nodes[i]));
   return all;
 }
 
-bool Graph::contains(std::string_view node_name) const {
-  std::shared_lock lock(mutex_);
-  return names_->find(node_name) != nullptr;
-}
+bool Graph::contains(std::string_view node_name) const { return find_node(node_name) != nullptr; }
 
 std::vector<std::string> Graph::names_like(std::string_view name) const {
   std::shared_lock lock(mutex_);
   std::vector<std::string> names;
-  for (const auto& node : nodes_) names.push_back(node->name);
+  for (size_t i = 0; i < nodes_shown(); ++i) names.push_back(data_.nodes[i]->name);
   return nearest_names(name, names);
 }
 
 Operation Graph::find_op(std::string_view name) const {
-  {
-    std::shared_lock lock(mutex_);
-    if (const Node* node = names_->find(name)) return handle(*node);
-  }
+  if (const Node* node = find_node(name)) return handle(*node);
   const auto close = names_like(name);
   fail(Code::kNotFound, "there is no node '", name, "' in the graph",
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
@@ -344,22 +366,22 @@ std::optional<Tensor> Graph::known_static_value(Endpoint e) const {
   const OpDef* def = node.op->def;
   if (def && def->static_value && e.index == 0) return def->static_value(handle(node));
   std::lock_guard lock(static_mutex_);
-  const auto known = static_values_.find(&node);
-  if (known == static_values_.end()) return may_be_static(node) ? std::nullopt : std::optional(Tensor());
+  const auto known = data_.static_values.find(&node);
+  if (known == data_.static_values.end()) return may_be_static(node) ? std::nullopt : std::optional(Tensor());
   return known->second.empty() ? Tensor() : known->second[static_cast<size_t>(e.index)];
 }
 
 bool Graph::static_values_may_grow() const {
   std::lock_guard lock(static_mutex_);
-  const auto nodes = static_cast<int64_t>(static_values_.size());
-  return static_bytes_ < kMostStaticBytes + nodes * kStaticBytesPerNode;
+  const auto nodes = static_cast<int64_t>(data_.static_values.size());
+  return data_.static_bytes < kMostStaticBytes + nodes * kStaticBytesPerNode;
 }
 
 // The inputs' values being known. Kernels may ask for static values themselves: no lock is held meanwhile.
 void Graph::compute_static_values(const Node& node) const {
   {
     std::lock_guard lock(static_mutex_);
-    if (static_values_.count(&node) > 0) return;
+    if (data_.static_values.count(&node) > 0) return;
   }
   std::vector<Tensor> inputs, outputs;
   for (const Endpoint& input : node.inputs) {
@@ -379,8 +401,8 @@ void Graph::compute_static_values(const Node& node) const {
                                     [](const Tensor& output) { return text_of(output).first > kMostStaticText; });
   if (too_long) outputs.clear();
   std::lock_guard lock(static_mutex_);
-  if (known) static_bytes_ += bytes_of(inputs) + bytes_of(outputs);
-  static_values_[&node] = std::move(outputs);
+  if (known) data_.static_bytes += bytes_of(inputs) + bytes_of(outputs);
+  data_.static_values[&node] = std::move(outputs);
 }
 
 Tensor Graph::static_value(const Output& output) const {
@@ -409,202 +431,34 @@ Tensor Graph::static_value(const Output& output) const {
   return known_static_value(output.endpoint()).value_or(Tensor());
 }
 
-// ---- scopes -------------------------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------------------------
 
 std::string Graph::scoped(std::string_view name) const {
+  const std::string_view scope = data_.scopes->name();
   std::string full;
-  full.reserve(scope_.size() + 1 + name.size());
-  if (!scope_.empty()) full.append(scope_).append("/");
+  full.reserve(scope.size() + 1 + name.size());
+  if (!scope.empty()) full.append(scope).append("/");
   return full.append(name);
 }
 
 std::string Graph::unique_name(std::string_view wish, bool mark) {
-  internal::NameTable::Choice choice = names_->choose(scoped(wish));
+  internal::NameTable::Choice choice = data_.names->choose(scoped(wish));
   if (mark) {
     std::unique_lock lock(mutex_);
-    names_->take(choice, nullptr);
+    data_.names->take(choice, nullptr);
   }
   return std::move(choice.name);
-}
-
-// What was in force when a graph was reset does not come back.
-Scope Graph::undo_later(std::string name, std::function<void()> undo) {
-  return Scope(std::move(name), [this, epoch = epoch(), undo = std::move(undo)] {
-    if (epoch_ == epoch) undo();
-  });
-}
-
-Scope Graph::name_scope(std::string_view name) {
-  std::string entered(name);
-  if (!entered.empty() && entered.back() == '/') {
-    entered.pop_back();
-  } else if (!entered.empty()) {
-    if (!is_valid_node_name(scope_.empty() ? entered : "x" + entered)) {
-      fail(Code::kInvalidArgument, "'", name, "' is not a valid name for a scope");
-    }
-    entered = unique_name(entered);
-  }
-  std::string full = entered.empty() ? "" : entered + "/";
-  return undo_later(std::move(full), [this, left = std::exchange(scope_, entered)] { scope_ = left; });
-}
-
-Scope Graph::control_dependencies(std::span<const Operation> ops) {
-  auto left = control_scopes_;
-  if (ops.empty()) {
-    control_scopes_.clear();
-  } else {
-    auto scope = std::make_shared<ControlScope>();
-    for (const Operation& op : ops) {
-      check_owns(op, "control_dependencies");
-      scope->ops.push_back(&op.node());
-    }
-    control_scopes_.push_back(std::move(scope));
-  }
-  return undo_later("", [this, left = std::move(left)] { control_scopes_ = left; });
-}
-
-Scope Graph::colocate_with(const Operation& op) {
-  auto left = colocation_;
-  if (!op) {
-    colocation_.clear();
-  } else {
-    check_owns(op, "colocate_with");
-    const auto groups = colocation_groups(op.node());
-    colocation_.insert(colocation_.end(), groups.begin(), groups.end());
-  }
-  return undo_later("", [this, left = std::move(left)] { colocation_ = left; });
-}
-
-Scope Graph::colocate_with_future(std::string_view node_name) {
-  if (!colocation_.empty()) return {};
-  colocation_.push_back(str_cat("loc:@", node_name));
-  return undo_later("", [this] { colocation_.clear(); });
-}
-
-Scope Graph::device(std::string_view device) {
-  return undo_later("", [this, left = std::exchange(device_, std::string(device))] { device_ = left; });
-}
-
-Scope Graph::control_flow(std::shared_ptr<FlowContext> context) {
-  return undo_later("", [this, left = std::exchange(flow_, std::move(context))] { flow_ = left; });
-}
-
-Scope Graph::made_at(SourceLocation at) {
-  return undo_later("", [this, left = std::exchange(made_at_, current_location(at))] { made_at_ = left; });
-}
-
-Scope Graph::variable_scope(std::string_view name, bool reuse) {
-  auto names = std::make_shared<Scope>(name_scope(name));
-  std::string full = variable_scope_.empty() ? std::string(name) : variable_scope_ + "/" + std::string(name);
-  const bool reuse_inside = reuse || reuse_variables_;
-  return undo_later(full + "/", [this, names, left = std::exchange(variable_scope_, full),
-                                 reused = std::exchange(reuse_variables_, reuse_inside)] {
-    variable_scope_ = left;
-    reuse_variables_ = reused;
-    names->close();
-  });
 }
 
 // ---- seeds --------------------------------------------------------------------------------------------------------
 
 std::pair<int64_t, int64_t> Graph::random_seeds(std::optional<int64_t> op_seed) const {
   constexpr int64_t kDefaultGraphSeed = 87654321, kMaxInt32 = 2147483647;
-  if (!seed_ && !op_seed) return {0, 0};
+  if (!data_.seed && !op_seed) return {0, 0};
   const auto truncated = [](int64_t seed) { return (seed % kMaxInt32 + kMaxInt32) % kMaxInt32; };
-  const int64_t first = truncated(seed_.value_or(kDefaultGraphSeed));
-  const int64_t second = truncated(op_seed.value_or(static_cast<int64_t>(nodes_.size())));
+  const int64_t first = truncated(data_.seed.value_or(kDefaultGraphSeed));
+  const int64_t second = truncated(op_seed.value_or(static_cast<int64_t>(data_.nodes.size())));
   return first == 0 && second == 0 ? std::pair{int64_t{0}, kMaxInt32} : std::pair{first, second};
 }
-
-// ---- collections --------------------------------------------------------------------------------------------------
-
-void Graph::add_to_collection(std::string_view key, CollectionItem item) {
-  const std::string what = str_cat("add_to_collection('", key, "')");
-  if (const auto* output = std::get_if<Output>(&item)) check_owns(*output, what);
-  if (const auto* op = std::get_if<Operation>(&item)) check_owns(*op, what);
-  if (const auto* variable = std::get_if<Variable>(&item)) check_owns(variable->ref(), what);
-  collections_[std::string(key)].push_back(std::move(item));
-  ++collections_revision_;
-}
-
-const std::vector<CollectionItem>& Graph::items(std::string_view key) const {
-  static const auto& kNone = *new std::vector<CollectionItem>();  // never destroyed: static objects may have graphs
-  const auto at = collections_.find(key);
-  return at == collections_.end() ? kNone : at->second;
-}
-
-std::vector<std::string> Graph::collection_keys() const {
-  std::vector<std::string> keys;
-  for (const auto& [key, items] : collections_) keys.push_back(key);
-  return keys;
-}
-
-void Graph::clear_collection(std::string_view key) {
-  const auto at = collections_.find(key);
-  if (at == collections_.end()) return;
-  collections_.erase(at);
-  ++collections_revision_;
-}
-
-namespace {
-
-std::string item_name(const CollectionItem& item) {
-  if (const auto* output = std::get_if<Output>(&item)) return output->name();
-  if (const auto* op = std::get_if<Operation>(&item)) return op->name();
-  if (const auto* variable = std::get_if<Variable>(&item)) return variable->name();
-  if (const auto* unresolved = std::get_if<UnresolvedName>(&item)) return unresolved->name;
-  return "";
-}
-
-template <class T>
-std::optional<T> item_as(const CollectionItem& item) {
-  if (const T* same = std::get_if<T>(&item)) return *same;
-  if constexpr (std::is_same_v<T, Output>) {
-    if (const auto* variable = std::get_if<Variable>(&item)) return variable->value();
-  }
-  if constexpr (std::is_same_v<T, Operation>) {
-    if (const auto* output = std::get_if<Output>(&item)) return output->op();
-  }
-  return std::nullopt;
-}
-
-}  // namespace
-
-// Why there is no item in a collection.
-std::string Graph::absence(std::string_view key, std::string_view scope) const {
-  if (!items(key).empty()) return str_cat("no item of collection '", key, "' has a name that begins with '", scope, "'");
-  std::vector<std::string> close = nearest_names(key, collection_keys());
-  for (std::string& name : close) name = "'" + name + "'";
-  return str_cat("there is no collection '", key, "'",
-                 close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
-}
-
-template <class T>
-Collected<T> Graph::collection(std::string_view key, std::string_view scope) const {
-  static constexpr const char* kKinds[] = {
-      "a tensor",   "an operation", "a variable", "bytes",
-      "an integer", "a float",      "an Any",     "a name that no node of the graph has"};
-  std::vector<T> all;
-  for (const CollectionItem& item : items(key)) {
-    const std::string name = item_name(item);
-    if (!scope.empty() && !name.empty() && name.compare(0, scope.size(), scope) != 0) continue;
-    const std::optional<T> wanted = item_as<T>(item);
-    if (!wanted) {
-      fail(Code::kInvalidArgument, "collection '", key, "' holds ", kKinds[item.index()],
-           name.empty() ? "" : ", '" + name + "'", ", where ", kKinds[CollectionItem(T()).index()], " was asked for");
-    }
-    all.push_back(*wanted);
-  }
-  std::string what = all.empty() ? absence(key, scope) : str_cat("collection '", key, "'");
-  return {std::move(all), std::move(what)};
-}
-
-template Collected<Output> Graph::collection(std::string_view, std::string_view) const;
-template Collected<Operation> Graph::collection(std::string_view, std::string_view) const;
-template Collected<Variable> Graph::collection(std::string_view, std::string_view) const;
-template Collected<std::string> Graph::collection(std::string_view, std::string_view) const;
-template Collected<int64_t> Graph::collection(std::string_view, std::string_view) const;
-template Collected<float> Graph::collection(std::string_view, std::string_view) const;
-template Collected<AnyItem> Graph::collection(std::string_view, std::string_view) const;
 
 }  // namespace cairn

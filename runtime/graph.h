@@ -12,7 +12,14 @@
 //   graph.add_to_collection("train_var", x);
 //   Output same = graph.find("X:0");
 //
-// Threads: one thread at a time may build; sessions may run, and make plans, while it does.
+// All or nothing. A builder (variable, minimize, cond, an import …) that throws leaves the graph as it was before the
+// call: nodes, names, collections and scopes, whatever it had made until then and whoever threw. What else the program
+// holds of it (a handle that a function given to the builder kept) throws FailedPrecondition when it is used.
+//
+// A graph may be moved: handles, scopes and sessions follow it. No other thread may use either graph meanwhile.
+//
+// Threads: one thread at a time may build; sessions may run, and make plans, while it does, and find nothing of a
+// builder that has not returned.
 #pragma once
 
 #include <atomic>
@@ -25,8 +32,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -37,9 +44,12 @@
 
 namespace CAIRN_API cairn {
 
+class FlowContext;
+
 namespace internal {
+struct GraphScopes;
 class NameTable;
-}
+}  // namespace internal
 
 // TensorFlow's standard collection names (tf.GraphKeys).
 struct GraphKeys {
@@ -114,30 +124,54 @@ struct NodeSpec {
   SourceLocation at;
 };
 
-// A node as a file tells it, its inputs by name ("a", "a:1", "^a").
+// A node as a file tells it, its inputs by name ("a", "a:1", "^a"): of nodes that come with it. Those of its inputs
+// that are tensors of the graph instead (by number; of a control input: a tensor of the node waited for) are in
+// `outside`.
 struct ImportedNode {
   std::string name, op;
   std::vector<std::string> inputs;
   Attrs attrs;
   std::string device;
   std::string unknown_fields;
+  std::map<size_t, Output> outside = {};
 };
 
-// Undoes on destruction what the call that returned it did.
+// What is waited for, or run together with others: an operation, or a tensor, which stands for the operation that gives
+// it.
+class Dependency {
+ public:
+  Dependency(const Operation& op) : op_(op) {}            // NOLINT: implicit on purpose, as are all here
+  Dependency(const Output& tensor) : op_(tensor.op()) {}  // NOLINT
+  operator const Operation&() const { return op_; }       // NOLINT
+
+ private:
+  Operation op_;
+};
+
+// A scope of a graph, in force as long as this handle lives. Handles may be moved, kept in containers, given another
+// scope and closed in any order: what is in force is what those say that live, a later one before an earlier one, and
+// when all are closed the graph is as it was.
+//   Scope layer = graph.name_scope("layer1");
+//   layer = graph.name_scope("layer2");           // entered from layer1, which then closes: layer1/layer2
 class [[nodiscard]] Scope {
  public:
   Scope() = default;
-  Scope(std::string name, std::function<void()> undo) : name_(std::move(name)), undo_(std::move(undo)) {}
-  Scope(Scope&& other) noexcept : name_(std::move(other.name_)), undo_(std::exchange(other.undo_, nullptr)) {}
+  Scope(Scope&& other) noexcept { *this = std::move(other); }
   Scope& operator=(Scope&& other) noexcept;
   ~Scope() { close(); }
-  void close();
+  void close() noexcept;
   // The scope's full name with a slash, "hidden1/", which name_scope() takes to enter it again; "" for the root.
   const std::string& name() const { return name_; }
 
  private:
+  friend class Graph;
+  Scope(std::string name, std::shared_ptr<internal::GraphScopes> of, unsigned kinds, uint64_t id)
+      : name_(std::move(name)), of_(std::move(of)), kinds_(kinds), id_(id) {}
+
   std::string name_;
-  std::function<void()> undo_;
+  std::shared_ptr<internal::GraphScopes> of_;  // null: closed
+  unsigned kinds_ = 0;
+  uint64_t id_ = 0;
 };
 
 // TensorFlow's rule for names of nodes: [A-Za-z0-9.][A-Za-z0-9_.\\/>-]*
@@ -149,21 +183,52 @@ class FlowContext {
  public:
   virtual ~FlowContext() = default;
   // May change what the node takes and waits for. Called in the name scope of the node, with no context in force and
-  // nothing to wait for; nodes made meanwhile stay even if the node itself is then refused.
+  // nothing to wait for.
   virtual void amend(Graph& graph, NodeSpec& spec) = 0;
   virtual void added(const Operation& op) = 0;
+  // The node, added before, goes again: the builder that made it threw. Must not throw.
+  virtual void taken_back(const Operation&) {}
+  // Was `tensor` made under this context, so that it is there only when the context runs?
+  virtual bool holds(const Output&) const { return false; }
 };
 
 class Graph {
  public:
   Graph();
   ~Graph();
-  Graph(const Graph&) = delete;
-  Graph& operator=(const Graph&) = delete;
+  // What was moved from is a new, empty graph. What the other one held is forgotten as by reset(). Throw
+  // FailedPrecondition while a builder is at work on either.
+  Graph(Graph&& other);
+  Graph& operator=(Graph&& other);
 
-  // Forgets all nodes, collections, names and seeds: tf.reset_default_graph(). Handles into it and sessions on it throw
-  // FailedPrecondition from then on. Runs of other threads are waited for; those that begin meanwhile are refused.
+  // Forgets all nodes, collections, names, scopes and seeds: tf.reset_default_graph(). Handles into it and sessions on
+  // it throw FailedPrecondition from then on. Runs of other threads are waited for; those that begin meanwhile are
+  // refused. Throws FailedPrecondition when a builder calls it.
   void reset();
+
+  // From now on adding a node or an item of a collection throws FailedPrecondition, naming it: a loop that makes nodes
+  // at every step is found at its first. reset() ends it. (tf.Graph.finalize)
+  void finalize() { data_.finalized = true; }
+  bool finalized() const { return data_.finalized; }
+
+  // A builder's call, from here to the end of the block: if an exception ends the block, all that was added to the
+  // graph meanwhile is taken back. Every builder that makes more than one node, or takes a name first, begins with one.
+  // Those of builders that it calls are parts of it. For one thread: others that build wait.
+  //   const Graph::Transaction whole(graph);
+  class [[nodiscard]] Transaction {
+   public:
+    explicit Transaction(Graph& graph);
+    ~Transaction();
+    Transaction(const Transaction&) = delete;
+    Transaction& operator=(const Transaction&) = delete;
+
+   private:
+    Graph& graph_;
+    std::unique_lock<std::recursive_mutex> building_;
+    int exceptions_;
+    size_t nodes_, names_, renumbered_, collection_changes_;
+    uint64_t scopes_;
+  };
 
   // ---- nodes -------------------------------------------------------------------------------------------------------
   // Adds a node under the current scopes. Throws InvalidArgument (signature, dtypes, shapes; the message names op, node
@@ -189,16 +254,23 @@ class Graph {
   // shapes), else an invalid tensor. Small tensors only (up to 1,024 elements are computed).
   Tensor static_value(const Output& output) const;
 
-  // ---- scopes: in force until the returned Scope goes --------------------------------------------------------------
+  // ---- scopes: in force as long as the returned handle lives --------------------------------------------------------
 
   // Nodes made inside are named "name/…"; a name already used becomes name_1. "name/" re-enters that scope; "" leaves
   // all.
   Scope name_scope(std::string_view name);
-  // Nodes made inside wait for these. An empty list clears. A node lists what it waits for in order of name.
+  // Nodes made inside wait for these; a tensor stands for its node. An empty list: for nothing, not even for what
+  // scopes outside say. A node lists what it waits for in order of name. What is read of a variable inside is read
+  // after them: see runtime/variable.h.
+  //   auto scope = graph.control_dependencies({train_op, update.output()});
   Scope control_dependencies(std::span<const Operation> ops);
-  Scope control_dependencies(std::initializer_list<Operation> ops) {
-    return control_dependencies(std::span<const Operation>(ops.begin(), ops.size()));
-  }
+  Scope control_dependencies(std::span<const Output> tensors);
+  Scope control_dependencies(std::initializer_list<Dependency> all);
+  // Does a node made now wait for any?
+  bool has_control_dependencies() const;
+  // Nodes made inside wait for nothing and belong to no condition: what is made once, whoever asks for it, such as a
+  // variable. The name scope stays. (tf.init_scope)
+  Scope init_scope();
   // Nodes made inside carry `_class: loc:@op`; an op that carries one itself passes it on. An empty handle: none do.
   // Nodes that take a reference stand beside its variable in any case.
   Scope colocate_with(const Operation& op);
@@ -208,26 +280,26 @@ class Graph {
   Scope device(std::string_view device);
   // Nodes made inside remember `at` as the place that made them: for builders that make several. The outermost wins.
   Scope made_at(SourceLocation at);
-  SourceLocation current_location(SourceLocation at) const { return made_at_.known() ? made_at_ : at; }
+  SourceLocation current_location(SourceLocation at) const;
 
   // Nodes made inside are handed to `context` first. Null: to none.
   Scope control_flow(std::shared_ptr<FlowContext> context);
-  const std::shared_ptr<FlowContext>& control_flow() const { return flow_; }
+  std::shared_ptr<FlowContext> control_flow() const;
 
   // The name a node wished to be called `name` would get now: scope, then _1, _2 … (case does not distinguish names).
   // mark: takes the name.
   std::string unique_name(std::string_view name, bool mark = true);
-  const std::string& current_scope() const { return scope_; }  // "hidden1/layer", without a slash
+  std::string current_scope() const;  // "hidden1/layer", without a slash
 
   // ---- variable scopes (tf.variable_scope, tf.get_variable) ---------------------------------------------------------
   // Variables got inside are named "name/…", and their nodes stand in a name scope of that name (made unique).
   // reuse: get_variable returns variables that exist instead of making them.
   Scope variable_scope(std::string_view name, bool reuse = false);
-  const std::string& current_variable_scope() const { return variable_scope_; }
-  bool reusing_variables() const { return reuse_variables_; }
+  std::string current_variable_scope() const;
+  bool reusing_variables() const;
 
   // ---- seeds --------------------------------------------------------------------------------------------------------
-  void set_seed(std::optional<int64_t> seed) { seed_ = seed; }
+  void set_seed(std::optional<int64_t> seed) { data_.seed = seed; }
   // The attributes (seed, seed2) of a random op made now: from the graph's seed and `op_seed` by TensorFlow's rule
   // (tf.get_seed). Neither: (0, 0), which means a different sequence in every session.
   std::pair<int64_t, int64_t> random_seeds(std::optional<int64_t> op_seed) const;
@@ -240,7 +312,7 @@ class Graph {
   std::vector<std::string> collection_keys() const;                      // in order of name
   void clear_collection(std::string_view key);
   // Another number whenever a collection has changed: what was made of them then still holds while it stays.
-  uint64_t collections_revision() const { return collections_revision_; }
+  uint64_t collections_revision() const { return data_.collections_revision; }
   // The items as T (Output, Operation, Variable, std::string, int64_t, float, AnyItem); of those with a name only the
   // ones that begin with `scope`. A Variable is also an Output, its value; an Output also an Operation, the one that
   // gives it. No items where there is no such collection; taking the first of none throws NotFound (see Collected).
@@ -263,54 +335,84 @@ class Graph {
   // Throws FailedPrecondition unless the handle belongs to this graph as it is now; `what` names the caller.
   void check_owns(const Output& output, std::string_view what) const;
   void check_owns(const Operation& op, std::string_view what) const;
-  Operation handle(const Node& node) const { return Operation(const_cast<Graph*>(this), &node, epoch_); }
-  Output handle(Endpoint e) const { return Output(const_cast<Graph*>(this), e.node, e.index, epoch_); }
+  // Whether it does.
+  bool owns(const Output& output) const;
+  // Throws FailedPrecondition for a node of a builder that has not returned: it may still be taken back.
+  void check_complete(const Node& node, std::string_view what) const;
+  Operation handle(const Node& node) const { return Operation(anchor_.get(), &node, epoch_); }
+  Output handle(Endpoint e) const { return Output(anchor_.get(), e.node, e.index, epoch_); }
+  const internal::GraphAnchor* anchor() const { return anchor_.get(); }
   std::shared_mutex& mutex() const { return mutex_; }
   // Held, together, by whatever of a session looks at nodes; alone by reset().
   std::shared_mutex& runs_mutex() const { return runs_mutex_; }
+  // Called before each change, a node or an item of a collection to be added, with its name; what it throws refuses it.
+  // For tests of what builders leave behind.
+  void before_change(std::function<void(std::string_view name)> call) { data_.before_change = std::move(call); }
 
  private:
-  struct ControlScope {
-    std::vector<const Node*> ops;
-    std::unordered_set<const Node*> made_inside;
-  };
   friend class GraphImporter;  // graph_import.cc: import_nodes
+
+  // One more, or one less, of what a transaction may have to take back.
+  struct CollectionChange {
+    std::string key;
+    bool is_new = false;                                                                 // the key was not there
+    std::map<std::string, std::vector<CollectionItem>, std::less<>>::node_type cleared;  // empty: an item was added
+  };
+  // What reset() forgets.
+  struct Data {
+    Data();
+    ~Data();
+    Data(Data&&) noexcept;
+    Data& operator=(Data&&) noexcept;
+
+    std::vector<std::unique_ptr<Node>> nodes;
+    std::vector<std::unique_ptr<Node>> taken_back;  // by transactions: handles to them may be about
+    std::unique_ptr<internal::NameTable> names;
+    std::unordered_map<const OpDef*, std::unique_ptr<Op>> parsed;
+    std::vector<std::unique_ptr<Op>> carried;
+    mutable std::unordered_map<const Node*, std::vector<Tensor>> static_values;  // no tensors: not known
+    mutable int64_t static_bytes = 0;  // read and written to compute them
+    std::shared_ptr<internal::GraphScopes> scopes;
+    std::optional<int64_t> seed;
+    std::map<std::string, std::vector<CollectionItem>, std::less<>> collections;
+    uint64_t collections_revision = 0;
+    bool finalized = false;
+    std::function<void(std::string_view)> before_change;
+  };
 
   const Op& parsed(const OpDef& def);
   std::vector<const Node*> control_inputs_for(const Node& node) const;
   void set_colocation(Node& node) const;
   static std::vector<std::string> colocation_groups(const Node& node);
   std::string scoped(std::string_view name) const;
-  void amend(NodeSpec& spec, const std::string& node_name);
-  Scope undo_later(std::string name, std::function<void()> undo);
+  std::string entered_by(std::string_view name);
+  void amend(FlowContext& context, NodeSpec& spec, const std::string& node_name);
+  Scope opened(unsigned kinds, std::string name = "");
+  Scope wait_for(std::vector<const Node*> ops);
+  void about_to_change(std::string_view what, std::string_view name);
   std::optional<Tensor> known_static_value(Endpoint e) const;
   bool static_values_may_grow() const;
   void compute_static_values(const Node& node) const;
   std::vector<std::string> names_like(std::string_view name) const;
   std::string absence(std::string_view key, std::string_view scope) const;
+  size_t nodes_shown() const;
+  const Node* find_node(std::string_view name) const;
+  void check_not_building(std::string_view what) const;
+  void swap(Graph& other);
+  void undo_nodes(size_t first) noexcept;
+  void undo_collections(size_t first) noexcept;
 
-  mutable std::shared_mutex mutex_;  // guards nodes_ and names_ against plans being made while the graph grows
+  std::unique_ptr<internal::GraphAnchor> anchor_;  // what handles point at
+  mutable std::shared_mutex mutex_;  // guards nodes and names against plans being made while the graph grows
   mutable std::shared_mutex runs_mutex_;
-  std::atomic<uint64_t> epoch_;
-  std::vector<std::unique_ptr<Node>> nodes_;
-  std::unique_ptr<internal::NameTable> names_;
-  std::unordered_map<const OpDef*, std::unique_ptr<Op>> parsed_;
-  std::vector<std::unique_ptr<Op>> carried_;
   mutable std::mutex static_mutex_;
-  mutable std::unordered_map<const Node*, std::vector<Tensor>> static_values_;  // no tensors: not known
-  mutable int64_t static_bytes_ = 0;                                            // read and written to compute them
-
-  std::string scope_;
-  std::string variable_scope_;
-  bool reuse_variables_ = false;
-  std::vector<std::shared_ptr<ControlScope>> control_scopes_;
-  std::vector<std::string> colocation_;
-  std::string device_;
-  std::shared_ptr<FlowContext> flow_;
-  SourceLocation made_at_;
-  std::optional<int64_t> seed_;
-  std::map<std::string, std::vector<CollectionItem>, std::less<>> collections_;
-  uint64_t collections_revision_ = 0;
+  std::atomic<uint64_t> epoch_;
+  Data data_;
+  std::recursive_mutex building_;
+  int builders_ = 0;                                  // transactions that are open
+  std::atomic<std::thread::id> builder_ = {};         // whose they are
+  std::atomic<size_t> complete_ = 0;                  // nodes of builders that have returned
+  std::vector<CollectionChange> collection_changes_;  // while one is open
 };
 
 // Adds a node and returns its output 0: the last line of most builders.

@@ -20,6 +20,8 @@ class GraphImporter {
   }
 
   std::vector<Operation> run() {
+    const Graph::Transaction whole(graph_);
+    if (!given_.empty()) graph_.about_to_change(given_[0].op, given_[0].name);
     make_nodes();
     report();
     link();
@@ -40,7 +42,7 @@ class GraphImporter {
     const Op* known = nullptr;
     {
       std::shared_lock lock(graph.mutex_);
-      for (const auto& [def, op] : graph.parsed_) {
+      for (const auto& [def, op] : graph.data_.parsed) {
         if (op->name == node.op->name) known = op.get();
       }
     }
@@ -83,14 +85,14 @@ class GraphImporter {
   // Shaping the nodes computed values of some: of nodes that will never be.
   void forget_static_values() {
     std::lock_guard lock(graph_.static_mutex_);
-    for (const auto& node : nodes_) graph_.static_values_.erase(node.get());
+    for (const auto& node : nodes_) graph_.data_.static_values.erase(node.get());
   }
 
   void check_name(const ImportedNode& from, const Node& node) {
     const internal::NameTable::Hashed name(node.name);
     if (!is_valid_node_name(node.name)) wrong(from, "this is not a valid name for a node");
-    if (names_.find(name)) wrong(from, "two nodes have this name");
-    if (graph_.names_->find(name)) {
+    if (names_.find(name)) return wrong(from, "two nodes have this name");
+    if (graph_.data_.names->find(name)) {
       wrong(from, "the graph has a node of this name; reset the graph, or import under a scope");
     }
     names_.take(name, &node);
@@ -107,7 +109,7 @@ class GraphImporter {
     file_shapes_.resize(given_.size());
     for (ImportedNode& from : given_) {
       auto node = std::make_unique<Node>();
-      node->id = static_cast<int>(graph_.nodes_.size() + nodes_.size());
+      node->id = static_cast<int>(graph_.data_.nodes.size() + nodes_.size());
       node->name = from.name;
       check_name(from, *node);
       node->imported = true;
@@ -132,28 +134,50 @@ class GraphImporter {
     }
   }
 
-  const Node* find_node(std::string_view name) const {
-    const internal::NameTable::Hashed hashed(name);
-    const Node* node = names_.find(hashed);
-    return node ? node : graph_.names_->find(hashed);
-  }
-
   void link() {
     for (size_t i = 0; i < given_.size(); ++i) {
-      for (const std::string& input : given_[i].inputs) link_input(i, input);
+      const auto& outside = given_[i].outside;
+      for (size_t k = 0; k < given_[i].inputs.size(); ++k) {
+        const auto there = outside.find(k);
+        there == outside.end() ? link_input(i, given_[i].inputs[k])
+                               : link_outside(i, given_[i].inputs[k], there->second);
+      }
     }
+  }
+
+  void link_outside(size_t i, const std::string& input, const Output& from) {
+    graph_.check_owns(from, str_cat("what input '", input, "' of '", given_[i].name, "' is to read"));
+    if (input[0] == '^') return nodes_[i]->control_inputs.push_back(&from.node());
+    if (is_data_after_control(i, input)) return;
+    nodes_[i]->inputs.push_back(from.endpoint());
+  }
+
+  bool is_data_after_control(size_t i, const std::string& input) {
+    if (nodes_[i]->control_inputs.empty()) return false;
+    wrong(given_[i], str_cat("data input '", input, "' follows a control input"));
+    return true;
+  }
+
+  // Where the graph happens to have a node of the name, the file may have been cut off, or the program have forgotten
+  // to say that this one is meant.
+  void missing(size_t i, const char* what, const std::string& input, std::string_view name) {
+    const bool in_graph = graph_.data_.names->find(name) != nullptr;
+    wrong(given_[i], str_cat("there is no node for its ", what, " '", input, "'",
+                             in_graph ? " among those imported; to have it read the graph's own node of that name, say "
+                                        "so (.input_map)"
+                                      : ""));
   }
 
   void link_input(size_t i, const std::string& input) {
     Node& node = *nodes_[i];
     if (!input.empty() && input[0] == '^') {
-      const Node* from = find_node(std::string_view(input).substr(1));
-      if (!from) return wrong(given_[i], str_cat("there is no node for its control input '", input, "'"));
+      const auto name = std::string_view(input).substr(1);
+      const Node* from = names_.find(std::string_view(name));
+      if (!from) return missing(i, "control input", input, name);
       node.control_inputs.push_back(from);
       return;
     }
-    if (!node.control_inputs.empty())
-      return wrong(given_[i], str_cat("data input '", input, "' follows a control input"));
+    if (is_data_after_control(i, input)) return;
     const size_t colon = input.rfind(':');
     int index = 0;
     std::string name = input;
@@ -165,8 +189,8 @@ class GraphImporter {
       index = std::stoi(digits);
       name = input.substr(0, colon);
     }
-    const Node* from = find_node(name);
-    if (!from) return wrong(given_[i], str_cat("there is no node for its input '", input, "'"));
+    const Node* from = names_.find(std::string_view(name));
+    if (!from) return missing(i, "input", input, name);
     if (index >= internal::kMostOutputs) return wrong(given_[i], str_cat("no node has an output '", input, "'"));
     node.inputs.push_back({from, index});
     used_outputs_[from] = std::max(used_outputs_[from], index + 1);
@@ -176,7 +200,7 @@ class GraphImporter {
   // loops that TensorFlow closes with NextIteration); any other is an error.
   std::vector<size_t> order() {
     const size_t n = nodes_.size();
-    const size_t first = graph_.nodes_.size();
+    const size_t first = graph_.data_.nodes.size();
     std::vector<int> waiting(n, 0);
     std::vector<std::vector<size_t>> readers(n);
     const auto wait_for = [&](const Node* from, size_t i) {
@@ -310,31 +334,39 @@ class GraphImporter {
     std::vector<Operation> handles;
     for (auto& node : nodes_) handles.push_back(graph_.handle(*node));
     for (auto* ops : {&described_, &likenesses_}) {
-      for (auto& [name, op] : *ops) graph_.carried_.push_back(std::move(op));
+      for (auto& [name, op] : *ops) graph_.data_.carried.push_back(std::move(op));
     }
     std::unique_lock lock(graph_.mutex_);
     for (auto& node : nodes_) {
-      take_names(*node);
-      graph_.nodes_.push_back(std::move(node));
+      graph_.data_.nodes.push_back(std::move(node));
+      take_names(*graph_.data_.nodes.back());
     }
     return handles;
   }
 
-  // A node a/b/c also takes the scopes a and a/b, so that nodes added later stand in scopes of their own.
+  // A node a/b/c also takes the scopes a and a/b, so that nodes added later stand in scopes of their own. Their hashes
+  // come in one pass over the name: it may be long, and nearly all slashes.
   void take_names(const Node& node) {
-    std::string_view name = node.name;
-    bool is_new = graph_.names_->take(name, &node);
-    for (size_t slash; is_new && (slash = name.rfind('/')) != name.npos;) {
-      name = name.substr(0, slash);
-      is_new = graph_.names_->take(name, nullptr);
+    using Names = internal::NameTable;
+    const std::string_view name = node.name;
+    scopes_.clear();
+    uint32_t hash = Names::kEmptyHash;
+    for (size_t i = 0, from = 0; i < name.size(); ++i) {
+      if (name[i] != '/') continue;
+      hash = Names::hash_of(name.substr(from, i - from), hash);
+      scopes_.push_back({name.substr(0, i), hash});
+      from = i;
     }
+    bool is_new = graph_.data_.names->take(name, &node);
+    for (; is_new && !scopes_.empty(); scopes_.pop_back()) is_new = graph_.data_.names->take(scopes_.back(), nullptr);
   }
 
   Graph& graph_;
   std::vector<ImportedNode> given_;
   const OpSet& ops_;
   std::unordered_map<std::string, std::unique_ptr<Op>> described_, likenesses_;
-  internal::NameTable names_;  // of nodes_
+  internal::NameTable names_;                        // of nodes_
+  std::vector<internal::NameTable::Hashed> scopes_;  // of the node whose names are taken
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::vector<Shape>> file_shapes_;  // of each node what the file says of its outputs, if anything
   std::unordered_map<const Node*, int> used_outputs_;

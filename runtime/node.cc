@@ -81,53 +81,59 @@ const std::vector<Shape>& AttrReader::shapes(std::string_view name) const {
 
 namespace {
 
-void check_alive(const Graph* graph, uint64_t epoch) {
-  if (!graph) fail(Code::kFailedPrecondition, "an empty handle was used: it stands for no part of a graph");
-  if (graph->epoch() != epoch) {
+void check_alive(const internal::GraphAnchor* anchor, uint64_t epoch, const Node* node) {
+  if (!anchor) fail(Code::kFailedPrecondition, "an empty handle was used: it stands for no part of a graph");
+  if (anchor->graph->epoch() != epoch) {
     fail(Code::kFailedPrecondition, "a handle into a graph was used after Graph::reset() forgot what it stands for");
+  }
+  if (node->id < 0) {
+    fail(Code::kFailedPrecondition, node->str(), ": its handle was used after the builder that made it had thrown");
   }
 }
 
 }  // namespace
 
 Graph& Output::graph() const {
-  check_alive(graph_, epoch_);
-  return *graph_;
+  check_alive(anchor_, epoch_, node_);
+  return *anchor_->graph;
 }
 const Node& Output::node() const {
-  check_alive(graph_, epoch_);
+  check_alive(anchor_, epoch_, node_);
   return *node_;
 }
-Operation Output::op() const { return Operation(&graph(), node_, epoch_); }
+Operation Output::op() const {
+  check_alive(anchor_, epoch_, node_);
+  return Operation(anchor_, node_, epoch_);
+}
 DType Output::dtype() const { return node().output_dtypes[static_cast<size_t>(index_)]; }
 const Shape& Output::shape() const { return node().output_shapes[static_cast<size_t>(index_)]; }
 std::string Output::name() const { return endpoint_name(node(), index_, true); }
 
 Graph& Operation::graph() const {
-  check_alive(graph_, epoch_);
-  return *graph_;
+  check_alive(anchor_, epoch_, node_);
+  return *anchor_->graph;
 }
 const Node& Operation::node() const {
-  check_alive(graph_, epoch_);
+  check_alive(anchor_, epoch_, node_);
   return *node_;
 }
 Output Operation::input(int i) const {
   if (i < 0 || i >= num_inputs()) fail_at(node(), Code::kOutOfRange, str_cat("there is no input ", i));
   const Endpoint& e = node().inputs[static_cast<size_t>(i)];
-  return Output(graph_, e.node, e.index, epoch_);
+  return Output(anchor_, e.node, e.index, epoch_);
 }
 Output Operation::output(int i) const {
   if (i < 0 || i >= num_outputs()) fail_at(node(), Code::kOutOfRange, str_cat("there is no output ", i));
-  return Output(graph_, node_, i, epoch_);
+  return Output(anchor_, node_, i, epoch_);
 }
 std::vector<Output> Operation::inputs() const {
   std::vector<Output> all;
-  for (const Endpoint& e : node().inputs) all.push_back(Output(graph_, e.node, e.index, epoch_));
+  for (const Endpoint& e : node().inputs) all.push_back(Output(anchor_, e.node, e.index, epoch_));
   return all;
 }
 std::vector<Operation> Operation::control_inputs() const {
   std::vector<Operation> all;
-  for (const Node* n : node().control_inputs) all.push_back(Operation(graph_, n, epoch_));
+  for (const Node* n : node().control_inputs) all.push_back(Operation(anchor_, n, epoch_));
   return all;
 }
 

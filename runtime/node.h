@@ -15,6 +15,13 @@ class Graph;
 class Operation;
 struct Node;
 
+namespace internal {
+// What handles hold of a graph: it stays where it is when the graph is moved.
+struct GraphAnchor {
+  Graph* graph;
+};
+}  // namespace internal
+
 // Output `index` of `node`, inside a graph.
 struct Endpoint {
   const Node* node = nullptr;
@@ -24,7 +31,7 @@ struct Endpoint {
 
 // One node. Made by a Graph and never changed or moved afterwards; programs hold it through Operation and Output.
 struct Node {
-  int id = 0;  // its place in the graph, 0, 1, 2 …: the order of creation
+  int id = 0;  // its place in the graph, 0, 1, 2 …: the order of creation; -1: taken back with the builder that made it
   std::string name;
   const Op* op = nullptr;
   std::vector<Endpoint> inputs;
@@ -78,8 +85,9 @@ struct Index {
   SourceLocation at;
 };
 
-// A tensor that a graph will compute: one output of one node. A small value; the graph must outlive it. Using a handle
-// after its graph was reset throws FailedPrecondition.
+// A tensor that a graph will compute: one output of one node. A small value; the graph must outlive it, and may be
+// moved meanwhile. Using a handle after its graph was reset, or the builder that made the node threw, throws
+// FailedPrecondition.
 class Output {
  public:
   Output() = default;  // none
@@ -103,9 +111,9 @@ class Output {
  private:
   friend class Graph;
   friend class Operation;
-  Output(Graph* graph, const Node* node, int index, uint64_t epoch)
-      : graph_(graph), node_(node), epoch_(epoch), index_(index) {}
-  Graph* graph_ = nullptr;
+  Output(const internal::GraphAnchor* anchor, const Node* node, int index, uint64_t epoch)
+      : anchor_(anchor), node_(node), epoch_(epoch), index_(index) {}
+  const internal::GraphAnchor* anchor_ = nullptr;
   const Node* node_ = nullptr;
   uint64_t epoch_ = 0;
   int index_ = 0;
@@ -137,8 +145,9 @@ class Operation {
  private:
   friend class Graph;
   friend class Output;
-  Operation(Graph* graph, const Node* node, uint64_t epoch) : graph_(graph), node_(node), epoch_(epoch) {}
-  Graph* graph_ = nullptr;
+  Operation(const internal::GraphAnchor* anchor, const Node* node, uint64_t epoch)
+      : anchor_(anchor), node_(node), epoch_(epoch) {}
+  const internal::GraphAnchor* anchor_ = nullptr;
   const Node* node_ = nullptr;
   uint64_t epoch_ = 0;
 };

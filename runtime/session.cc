@@ -135,7 +135,10 @@ uint64_t KernelSetup::fresh_seed() const {
 // ---- Session ------------------------------------------------------------------------------------------------------
 
 Session::Session(Graph& graph, const SessionOptions& options)
-    : graph_(graph), options_(options), epoch_(graph.epoch()), state_(std::make_unique<internal::SessionState>()) {
+    : graph_(graph.anchor()),
+      options_(options),
+      epoch_(graph.epoch()),
+      state_(std::make_unique<internal::SessionState>()) {
   if (options.threads < 0)
     fail(Code::kInvalidArgument, "SessionOptions.threads is ", options.threads, "; 0 or more is needed");
   state_->threads = options.threads > 0 ? options.threads : internal::default_threads();
@@ -146,8 +149,8 @@ Session::Session(Graph& graph, const SessionOptions& options)
 Session::~Session() = default;
 
 std::shared_lock<std::shared_mutex> Session::hold_graph() const {
-  std::shared_lock lock(graph_.runs_mutex());
-  if (graph_.epoch() != epoch_) {
+  std::shared_lock lock(graph().runs_mutex());
+  if (graph().epoch() != epoch_) {
     fail(Code::kFailedPrecondition, "the session's graph was reset; make a new Session for what the graph holds now");
   }
   return lock;
@@ -155,15 +158,20 @@ std::shared_lock<std::shared_mutex> Session::hold_graph() const {
 
 Endpoint Session::resolve(const Target& target, std::string_view what) const {
   if (!target.name_.empty()) {
-    if (target.name_.find(':') != std::string::npos) return graph_.find(target.name_).endpoint();
-    return {&graph_.find_op(target.name_).node(), -1};
+    const bool is_tensor = target.name_.find(':') != std::string::npos;
+    const Endpoint e =
+        is_tensor ? graph().find(target.name_).endpoint() : Endpoint{&graph().find_op(target.name_).node(), -1};
+    graph().check_complete(*e.node, what);
+    return e;
   }
   if (target.op_) {
-    graph_.check_owns(target.op_, what);
+    graph().check_owns(target.op_, what);
+    graph().check_complete(target.op_.node(), what);
     return {&target.op_.node(), -1};
   }
   const Output& output = target.variable_ && target.variable_.is_resource() ? target.variable_.value() : target.output_;
-  graph_.check_owns(output, what);
+  graph().check_owns(output, what);
+  graph().check_complete(output.node(), what);
   return output.endpoint();
 }
 
@@ -286,7 +294,7 @@ void Session::run_or_undo(const std::vector<Target>& targets, Feeds feeds, RunSt
 }
 
 std::unique_ptr<Frame> Session::frame_for(const PlanKey& key, std::shared_ptr<CachedPlan>& plan) {
-  plan = state_->plan_for(this, graph_, key);
+  plan = state_->plan_for(this, graph(), key);
   {
     std::lock_guard lock(plan->mutex);
     if (!plan->free_frames.empty()) {
@@ -306,7 +314,7 @@ Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Targ
   for (const Target& target : targets) key.targets.push_back(resolve(target, "prepare").node);
   for (const Target& feed : feeds) key.feeds.push_back(resolve_tensor(feed, "prepare"));
   check_fed_once(key.feeds);
-  const std::shared_ptr<CachedPlan> cached = state_->plan_for(this, graph_, key);
+  const std::shared_ptr<CachedPlan> cached = state_->plan_for(this, graph(), key);
   Call call;
   call.session_ = this;
   call.feeds_ = key.feeds;
@@ -344,7 +352,7 @@ size_t Session::num_plans() const {
 
 Tensor Session::value(const Variable& variable) {
   const auto held = hold_graph();
-  graph_.check_owns(variable.ref(), "value");
+  graph().check_owns(variable.ref(), "value");
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
   if (!state.initialized()) fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'");
@@ -357,7 +365,7 @@ bool Session::is_initialized(const Variable& variable) {
 }
 
 bool Session::has_value(const Variable& variable) const {
-  graph_.check_owns(variable.ref(), "is_initialized");
+  graph().check_owns(variable.ref(), "is_initialized");
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
   return state.initialized();
@@ -369,7 +377,7 @@ void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values)
   const auto held = hold_graph();
   std::vector<std::string> wrong;
   for (const auto& [variable, value] : values) {
-    graph_.check_owns(variable.ref(), "set_values");
+    graph().check_owns(variable.ref(), "set_values");
     if (value.dtype() != variable.dtype() || !variable.shape().is_compatible_with(value.shape())) {
       wrong.push_back(str_cat("'", variable.name(), "' is ", variable.dtype(), " ", variable.shape(), ", the value ",
                               value.dtype(), " ", value.shape()));
@@ -411,7 +419,7 @@ std::vector<std::string> Session::uninitialized_variables() {
   const auto held = hold_graph();
   std::vector<std::string> names;
   for (const char* key : {GraphKeys::kGlobalVariables, GraphKeys::kLocalVariables}) {
-    for (const Variable& variable : graph_.collection<Variable>(key)) {
+    for (const Variable& variable : graph().collection<Variable>(key)) {
       if (!has_value(variable)) names.push_back(variable.name());
     }
   }

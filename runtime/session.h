@@ -11,8 +11,8 @@
 //
 // Order. Nodes run in an order that respects data and control edges and, where those leave it open, the order in which
 // nodes were created; so a run is deterministic. A variable read by a node created before another that writes it, with
-// no edge between them, is read before it is written. A fetched variable (its reference) is read at its node's place in
-// that order.
+// no edge between them, is read before it is written; which node reads is said in runtime/variable.h. A fetched
+// variable (its reference) is read at its node's place in that order.
 //
 // Threads: run() may be called from several threads. Runs that change variables go one at a time; others together.
 #pragma once
@@ -118,7 +118,7 @@ class Call {
 
 class Session {
  public:
-  // The graph must outlive the session. It may grow afterwards.
+  // The graph must outlive the session. It may grow afterwards, and be moved while nothing runs.
   explicit Session(Graph& graph, const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -126,9 +126,10 @@ class Session {
 
   // Runs what `fetch` needs and returns its value (no tensor for an operation: Tensor::valid() is false).
   // Throws InvalidArgument (a feed of another dtype or shape, a placeholder not fed, whatever kernels find),
-  // FailedPrecondition (uninitialised variables: all of them, by name; a reset graph), NotFound (names), Unimplemented
-  // (ops this build cannot run: all of them). On failure variables written before the failing node keep what was
-  // written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice, Restore): that changes all or none.
+  // FailedPrecondition (uninitialised variables: all of them, by name; a reset graph; a node of a builder that has not
+  // returned), NotFound (names), Unimplemented (ops this build cannot run: all of them). On failure variables written
+  // before the failing node keep what was written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice,
+  // Restore): that changes all or none.
   Tensor run(const Target& fetch, const Feeds& feeds = {});
   // Several at once, in one pass over the graph: values in the order of `fetches`. `targets` are run for their effect.
   std::vector<Tensor> run(std::initializer_list<Target> fetches, const Feeds& feeds = {},
@@ -165,7 +166,7 @@ class Session {
   // Of the variables in the collections "variables" and "local_variables", those without a value.
   std::vector<std::string> uninitialized_variables();
 
-  Graph& graph() const { return graph_; }
+  Graph& graph() const { return *graph_->graph; }
   const SessionOptions& options() const { return options_; }
   FileSystem* file_system() const { return options_.file_system; }
   // Plans made so far.
@@ -184,7 +185,7 @@ class Session {
   // The plan for what is asked, and a frame to run it in.
   std::unique_ptr<internal::Frame> frame_for(const internal::PlanKey& key, std::shared_ptr<internal::CachedPlan>& plan);
 
-  Graph& graph_;
+  const internal::GraphAnchor* graph_;
   SessionOptions options_;
   uint64_t epoch_;
   std::unique_ptr<internal::SessionState> state_;

@@ -9,7 +9,8 @@
 
 namespace cairn {
 
-// A builder at work: the scope named like the node to come, in which the constants made for its operands stand
+// A builder at work, all or nothing: the scope named like the node to come, in which the constants made for its
+// operands stand
 // ("Reshape/shape"), and the line of the program that all its nodes are said to be made at.
 //
 //   const Building b(x, "Reshape", options.name);
@@ -18,10 +19,11 @@ class Building {
  public:
   Building(GraphAt graph, std::string_view default_name, const std::string& name)
       : graph_(graph),
+        whole_(*graph.graph),
         at_(graph->made_at(graph.at)),
         scope_(graph->name_scope(name.empty() ? default_name : std::string_view(name))) {}
   Building(const Operand& x, std::string_view default_name, const std::string& name)
-      : Building((x.require(default_name), GraphAt(x.output().graph(), x.at())), default_name, name) {}
+      : Building((x.require(default_name), GraphAt(x.graph(), x.at())), default_name, name) {}
 
   operator GraphAt() const { return graph_; }  // NOLINT: implicit on purpose
   Graph& graph() const { return graph_; }
@@ -36,6 +38,7 @@ class Building {
 
  private:
   GraphAt graph_;
+  Graph::Transaction whole_;
   Scope at_, scope_;
 };
 

@@ -26,6 +26,11 @@ struct NewVariable {
 };
 Variable make_variable(GraphAt graph, const NewVariable& wanted);
 
+// For what stands outside of conditions with its initializer, though it be made inside one (Graph::init_scope): throws
+// InvalidArgument where `tensor`, which it begins with, is made inside, and so is not there when the other side is
+// taken. `what` names it.
+void check_made_outside(GraphAt graph, const Output& tensor, std::string_view what);
+
 // get_variable() of such a part.
 Variable get_variable_part(GraphAt graph, std::string_view name, const Shape& shape, const GetVariableOptions& options,
                            const std::optional<SaveSliceInfo>& slice);

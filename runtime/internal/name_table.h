@@ -5,6 +5,8 @@
 #include <deque>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "runtime/node.h"
@@ -44,7 +46,13 @@ class NameTable {
   // Takes a name that stays where it is as long as the table. False where one alike was taken already, which a node
   // does not mind.
   bool take(Hashed name, const Node* node);
-  void clear();
+
+  // What may be taken back until keep() is called: the names after the first `size`, and what they changed about those
+  // before them, from change number `renumbered` on.
+  size_t size() const { return entries_.size(); }
+  size_t renumbered() const { return renumbered_.size(); }
+  void take_back(size_t size, size_t renumbered) noexcept;
+  void keep() noexcept { renumbered_.clear(); }
 
  private:
   struct Entry {
@@ -52,21 +60,23 @@ class NameTable {
     const Node* node;  // null: a scope's
     uint32_t hash;
     int next = 1;
+    bool kept = false;     // the name is in kept_
+    bool variant = false;  // one alike was there before: in variants_, not among the slots
   };
   struct Slot {
     uint32_t hash = 0;
     int entry = -1;
   };
 
-  template <class Same>
-  int find_entry(Hashed name, const Same& same) const;
   int find_alike(Hashed name) const;
   void place(uint32_t hash, int entry);
   void grow();
 
   std::vector<Entry> entries_;  // in the order in which they were taken
   std::vector<Slot> slots_;     // a power of two; at most half are used
-  std::deque<std::string> kept_;
+  std::unordered_map<std::string_view, const Node*> variants_;
+  std::deque<std::string> kept_;                    // names of entries that no node keeps, in their order
+  std::vector<std::pair<size_t, int>> renumbered_;  // entries whose `next` was changed since keep(), and what it was
 };
 
 }  // namespace cairn::internal

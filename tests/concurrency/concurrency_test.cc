@@ -6,12 +6,14 @@
 #include <thread>
 
 #include "ops/array.h"
+#include "ops/cond.h"
 #include "ops/flow.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/reduce.h"
 #include "ops/state.h"
 #include "ops/train.h"
+#include "ops/variables.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_state.h"
 #include "persist/saver.h"
@@ -64,6 +66,51 @@ struct Model {
 bool all_equal(const Tensor& t) {
   const auto elements = t.span<float>();
   return std::all_of(elements.begin(), elements.end(), [&](float v) { return v == elements[0]; });
+}
+
+TEST_CASE("Sessions find all of a builder's nodes or none, while some are made and some taken back", "[concurrency]") {
+  Graph graph;
+  const Output p = placeholder(graph, DType::kBool, {}, {.name = "p"});
+  const Variable w = variable(graph, 3.0f, {.name = "w"});
+  Session session(graph);
+  session.run(w.initializer());
+  const auto build = [&](bool fails) {
+    return cond(
+        p, [&] { return w * 2.0f; },
+        [&] {
+          if (fails) fail(Code::kUnknown, "planted");
+          return w + 1.0f;
+        });
+  };
+  const int first = graph.num_nodes();
+  build(false);
+  const int each = graph.num_nodes() - first;
+  std::atomic<bool> built = false;
+  CHECK(in_threads(3, [&](int thread) {
+          for (int n = 1; thread == 0 && n <= 40; ++n) {
+            try {
+              build(n % 2 == 1);
+            } catch (const Error&) {
+              expect(n % 2 == 1, "what should have been built threw");
+            }
+          }
+          if (thread == 0) built = true;
+          while (!built) {
+            const std::vector<Operation> all = graph.operations();
+            expect((static_cast<int>(all.size()) - first) % each == 0, "half a builder was seen");
+            const Operation merge = all.back();
+            expect(merge.type() == "Merge", "the last node of a builder is its Merge");
+            const Tensor value = session.run(merge.name() + ":0", {{p, Tensor(thread == 1)}});
+            expect(value.scalar<float>() == (thread == 1 ? 6 : 4), "another value");
+            const std::string next = str_cat("cond_", (static_cast<int>(all.size()) - first) / each, "/Merge:0");
+            try {
+              expect(session.run(next, {{p, Tensor(true)}}).scalar<float>() == 6, "another value");
+            } catch (const Error& e) {
+              expect(e.code() == Code::kNotFound, e.what());
+            }
+          }
+        }) == None{});
+  CHECK(graph.num_nodes() == first + 21 * each);
 }
 
 }  // namespace

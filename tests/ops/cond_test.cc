@@ -4,7 +4,9 @@
 #include "ops/flow.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
+#include "ops/moving_averages.h"
 #include "ops/reduce.h"
+#include "ops/train.h"
 #include "ops/variables.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
@@ -230,6 +232,90 @@ TEST_CASE("A fetched variable that the side not taken assigns is uninitialized",
   CHECK(says(error_of([&] { session.run({done, v}, {{on_true, false}}); }), "'v'"));
   session.run(done, {{on_true, true}});
   CHECK(session.run(v).scalar<float>() == 2);
+}
+
+// ---- what is made once, inside a condition --------------------------------------------------------------------------
+
+TEST_CASE("Variables, slots and shadows made inside a condition are initialised whichever side is taken", "[cond]") {
+  for (const bool resource : {false, true}) {
+    for (int what = 0; what < 5; ++what) {
+      INFO("resource " << resource << ", case " << what);
+      Graph graph;
+      const Output fed = placeholder(graph, DType::kBool, {}, {.name = "p"});
+      const Variable held = variable(graph, Tensor(true), {.name = "held", .trainable = false});
+      const Variable w = variable(graph, 1.0f, {.name = "w", .use_resource = resource});
+      const Output pred = what == 1 ? Output(held) : fed;
+      const Output loss = square(w);
+      AdamOptimizer adam(0.1);
+      ExponentialMovingAverage average(0.9);
+      const Output run = cond(
+          pred,
+          [&]() -> Operation {
+            if (what == 2) return average.apply(graph, {w});
+            if (what == 3) return assign_add_op(get_variable(graph, "v", {}, {.use_resource = resource}), 1.0f);
+            if (what == 4) return assign_add_op(variable(graph, 1.0f, {.name = "v", .use_resource = resource}), 1.0f);
+            return adam.minimize(loss);
+          },
+          [&] { return no_op(graph); });
+      Session session(graph);
+      session.run(global_variables_initializer(graph));
+      CHECK(session.uninitialized_variables().empty());
+      const Feeds no = what == 1 ? Feeds{} : Feeds{{fed, Tensor(false)}};
+      const Feeds yes = what == 1 ? Feeds{} : Feeds{{fed, Tensor(true)}};
+      if (what != 1) {
+        session.run(run, no);
+        CHECK(session.value(w).scalar<float>() == 1);
+      }
+      session.run(run, yes);
+      CHECK(session.value(w).scalar<float>() == Approx(what < 2 ? 0.9f : 1.0f));
+    }
+  }
+}
+
+TEST_CASE("A variable inside nested conditions stands outside of both, under the name scope it was made in", "[cond]") {
+  Graph graph;
+  const Output p = placeholder(graph, DType::kBool, {}, {.name = "p"});
+  const Variable before = variable(graph, 2.0f, {.name = "before"});
+  Variable v, got;
+  const Output y = cond(
+      p,
+      [&] {
+        return cond(
+            p,
+            [&] {
+              v = variable(before.value(), {.name = "v"});
+              got = get_variable(graph, "got", {}, {.initializer = ones_initializer()});
+              return v + got;
+            },
+            [&] { return before * 1.0f; });
+      },
+      [&] { return before * 1.0f; });
+  CHECK(v.name() == "cond/cond/v");
+  CHECK(got.name() == "got");
+  for (const char* node : {"cond/cond/v", "cond/cond/v/Assign", "cond/cond/v/read", "got/Assign"})
+    CHECK(graph.find_op(node).control_inputs().empty());
+  Session session(graph);
+  session.run(global_variables_initializer(graph));
+  CHECK(session.run(y, {{p, Tensor(true)}}).scalar<float>() == 3);
+}
+
+TEST_CASE("An initial value made inside a condition is refused by name", "[cond]") {
+  Graph graph;
+  const Output p = placeholder(graph, DType::kBool, {}, {.name = "p"});
+  const Output x = constant(graph, 1.0f, {.name = "x"});
+  const int nodes = graph.num_nodes();
+  const Error error = error_of([&] {
+    cond(
+        p, [&] { return Output(variable(x + 1.0f, {.name = "v"})); }, [&] { return x; });
+  });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK(says(error, "variable 'v' (cond_test.cc:"));
+  CHECK(says(error, "'cond/add'"));
+  CHECK(says(error, "get_variable()"));
+  CHECK(graph.num_nodes() == nodes);
+  CHECK(cond(
+            p, [&] { return Output(variable(x, {.name = "v"})); }, [&] { return x; })
+            .name() == "cond/Merge:0");
 }
 
 }  // namespace

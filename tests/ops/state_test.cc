@@ -1,5 +1,7 @@
 #include "ops/state.h"
 
+#include "ops/partitioned_variable.h"
+
 #include "ops/array.h"
 #include "ops/math.h"
 #include "ops/variables.h"
@@ -392,4 +394,36 @@ TEST_CASE("a scatter with an index out of bounds changes nothing", "[state]") {
 }
 
 }  // namespace
+TEST_CASE("get_variable refuses what an initializer gives of another shape or dtype, by name", "[ops][state]") {
+  Graph graph;
+  const auto gives = [&](const Tensor& value, bool validate = true, bool resource = false) {
+    return error_of([&] {
+      get_variable(graph, "layer/w", {2},
+                   {.initializer = [value](GraphAt at, const Shape&, DType) { return constant(at, value); },
+                    .validate_shape = validate,
+                    .use_resource = resource});
+    });
+  };
+  for (const bool resource : {false, true}) {
+    const Error error = gives(Tensor(1.0), true, resource);
+    CHECK(error.code() == Code::kInvalidArgument);
+    for (const char* text : {"variable 'layer/w' (state_test.cc:", "float [2]", "double []", "Const"})
+      CHECK(says(error, text));
+    CHECK(gives(Tensor::vector<float>({1, 2, 3}), true, resource).code() == Code::kInvalidArgument);
+    CHECK(gives(Tensor::vector<int32_t>({1, 2}), true, resource).code() == Code::kInvalidArgument);
+  }
+  CHECK(gives(Tensor(1.0), false).code() == Code::kInvalidArgument);  // the dtype is checked in any case
+  CHECK(graph.num_nodes() == 0);
+  CHECK(gives(Tensor::vector<float>({1, 2, 3}), false).code() == Code::kOk);
+  const Error none = error_of(
+      [&] { get_variable(graph, "v", {2}, {.initializer = [](GraphAt, const Shape&, DType) { return Output(); }}); });
+  CHECK(none.code() == Code::kFailedPrecondition);
+  CHECK(says(none, "the initializer of variable 'v'"));
+  const Error part = error_of([&] {
+    get_partitioned_variable(graph, "p", {4}, fixed_size_partitioner(2),
+                             {.initializer = [](GraphAt at, const Shape&, DType) { return constant(at, 1.0f); }});
+  });
+  CHECK(says(part, "variable 'p/part_0'"));
+}
+
 }  // namespace cairn

@@ -49,13 +49,28 @@ TEST_CASE("Nodes are imported in their order, whatever order their inputs stand 
   CHECK(Session(graph).run("last:0").str() == "[-1. -2.]");
 }
 
-TEST_CASE("Imported nodes may take inputs from nodes that are there", "[runtime][import]") {
+TEST_CASE("Imported nodes take the inputs from nodes that are there which they are told to take", "[runtime][import]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
-  const auto ops = graph.import_nodes({node("y", "TestNegate", {"x", "^x"})}, known());
+  ImportedNode y = node("y", "TestNegate", {"a:3", "^b"});
+  y.outside = {{0, x}, {1, x}};
+  const auto ops = graph.import_nodes({y}, known());
   CHECK(ops[0].input(0) == x);
   CHECK(ops[0].control_inputs() == std::vector<Operation>{x.op()});
   CHECK(Session(graph).run(ops[0].output()).scalar<float>() == -1);
+}
+
+TEST_CASE("A node of the graph is not taken for one that an import lacks", "[runtime][import]") {
+  Graph graph;
+  constant(graph, 1.0f, {.name = "x"});
+  for (const char* input : {"x", "x:0", "^x"}) {
+    const Error error = import_error(graph, {node("y", "TestNegate", {input})});
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(says(error, str_cat("input '", input, "' among those imported")));
+    CHECK(says(error, ".input_map"));
+  }
+  CHECK_FALSE(says(import_error(graph, {node("y", "TestNegate", {"z"})}), ".input_map"));
+  CHECK(graph.num_nodes() == 1);
 }
 
 TEST_CASE("Nodes made after an import get names and scopes of their own", "[runtime][import]") {
