@@ -157,17 +157,6 @@ GraphVersions merge_versions(const Graph& graph, const pb::VersionDef& proto) {
   return all;
 }
 
-void check_names(const Graph& graph, const pb::GraphDef& def) {
-  std::vector<std::string> taken;
-  for (const auto& node : def.node()) {
-    if (graph.contains(node.name())) taken.push_back(node.name());
-  }
-  if (taken.empty()) return;
-  fail(Code::kAlreadyExists, taken.size(), " of its ", def.node_size(),
-       " nodes have names that the graph has already: ", join_for_people(taken),
-       "; reset the graph first, or import under a scope (.import_scope)");
-}
-
 // For ImportOptions::strict: what this build does not have, with how many nodes need it.
 void check_known(const pb::GraphDef& def, const OpSet& known, const std::vector<ImportedNode>& nodes,
                  const std::vector<Op>& described) {
@@ -250,52 +239,47 @@ std::string scope_for(Graph& graph, std::string wish) {
   return graph.unique_name(wish, false);
 }
 
-std::map<std::string, std::string> input_names(const Graph& graph, const std::map<std::string, Output>& input_map) {
-  std::map<std::string, std::string> names;
-  for (const auto& [from, to] : input_map) {
-    graph.check_owns(to, "input_map['" + from + "']");
-    names[from] = from.compare(0, 1, "^") == 0 ? "^" + to.op().name() : endpoint_name(to.node(), to.index(), false);
-  }
-  return names;
-}
-
 // Uses `meta` up.
 ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta, const ImportOptions& options) {
+  const Graph::Transaction whole(graph);
   ImportedMetaGraph imported;
   imported.tensorflow_version = meta.meta_info_def().tensorflow_version();
   imported.scope = scope_for(graph, options.import_scope);
   modernize(meta);
   if (options.clear_devices) clear_devices(*meta.mutable_graph_def());
-  add_scope(meta, imported.scope, input_names(graph, options.input_map));
-  check_names(graph, meta.graph_def());
+  for (const auto& [input, tensor] : options.input_map) graph.check_owns(tensor, "input_map['" + input + "']");
+  const auto mapped = rename_nodes(meta, names_in(graph, meta, imported.scope), imported.scope, options.input_map);
 
   Allowance allowance;
   std::vector<ImportedNode> nodes;
   nodes.reserve(static_cast<size_t>(meta.graph_def().node_size()));
   for (const auto& node : meta.graph_def().node()) nodes.push_back(from_proto(node, allowance));
+  for (const auto& [node, input, key] : mapped) {
+    nodes[static_cast<size_t>(node)].outside.emplace(input, options.input_map.at(key));
+  }
   std::vector<Op> ops = described_ops(meta, allowance);
   if (options.strict) check_known(meta.graph_def(), options.ops ? *options.ops : all_ops(), nodes, ops);
   std::string library = meta.graph_def().has_library() || !graph.library.empty()
                             ? merge_libraries(graph.library, meta.graph_def().library())
                             : "";
   // Shapes are inferred as the producer understood the ops.
-  const GraphVersions before = std::exchange(graph.versions, merge_versions(graph, meta.graph_def().versions()));
+  GraphVersions versions = std::exchange(graph.versions, merge_versions(graph, meta.graph_def().versions()));
   try {
     imported.operations = graph.import_nodes(std::move(nodes), options.ops ? *options.ops : all_ops(), std::move(ops));
+    FromFile carried;
+    add_collections(graph, meta, carried);
+    if (meta.has_saver_def()) imported.saver_def = from_proto(meta.saver_def());
+    keep_rest(graph, meta, std::move(carried));
   } catch (...) {
-    graph.versions = before;
+    graph.versions = std::move(versions);
     throw;
   }
   graph.library = std::move(library);
-  if (meta.has_saver_def()) imported.saver_def = from_proto(meta.saver_def());
   std::set<std::string> carried_ops;
   for (const Operation& op : imported.operations) {
     if (!op.node().op->def) carried_ops.insert(op.type());
   }
   imported.carried_ops.assign(carried_ops.begin(), carried_ops.end());
-  FromFile carried;
-  add_collections(graph, meta, carried);
-  keep_rest(graph, meta, std::move(carried));
   return imported;
 }
 

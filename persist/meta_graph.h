@@ -85,8 +85,9 @@ struct ExportOptions {
 MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options = {});
 
 struct ImportOptions {
-  // Put before every name as "scope/", made unique as name scopes are. Needed where the graph has nodes of the same
-  // names; variables, savers and collections follow.
+  // Put before every name as "scope/", made unique as name scopes are. Needed where the graph has variables of the same
+  // names; variables, savers and collections follow. A node other than a variable whose name is taken is renamed
+  // without it too (init becomes init_1, as in TensorFlow), with all that names it in the file.
   std::string import_scope = {};
   bool clear_devices = false;
   // Refuse what this build would carry without being able to run it: all unknown ops, and attributes that this build's
@@ -108,10 +109,14 @@ struct ImportedMetaGraph {
 };
 
 // Adds what a file holds to `graph`: nodes, collections, versions, functions. A directory stands for the .meta file of
-// its newest checkpoint. Variables have no values until they are
-// restored or initialised. All or nothing: on an error the graph is as before. Throws NotFound and DataLoss for files,
-// AlreadyExists listing names that the graph has already (and what to do), InvalidArgument listing nodes that do not
-// fit together, Unimplemented under `strict`. (tf.train.import_meta_graph without the Saver)
+// its newest checkpoint. Variables have no values until they are restored or initialised. What a file's nodes take as
+// inputs are nodes of the file, or what `input_map` says; a node that the file lacks is never looked for in the graph.
+// All or nothing: on an error the graph is as before. Throws
+// NotFound and DataLoss for files, AlreadyExists listing names that the graph has already where a variable's is among
+// them, or all are (and what to do), InvalidArgument listing nodes that do not fit together, Unimplemented under
+// `strict`. (tf.train.import_meta_graph without the Saver)
+//   session.run(global_variables_initializer(graph));       // makes `init`
+//   import_meta_graph_def(graph, "run/model.meta");         // whose own `init` is now init_1
 ImportedMetaGraph import_meta_graph_def(Graph& graph, const std::string& file, const ImportOptions& options = {});
 ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta, const ImportOptions& options = {});
 

@@ -268,7 +268,8 @@ constexpr OpDef kStringJoin = {.name = "StringJoin",
 
 Operation save_v2(const Operand& prefix, const std::vector<std::string>& names, const std::vector<std::string>& specs,
                   const std::vector<Output>& tensors, const NameOptions& options) {
-  Graph& graph = prefix.output().graph();
+  Graph& graph = prefix.graph();
+  const Graph::Transaction whole(graph);
   const GraphAt at(graph, prefix.at());
   Scope scope = graph.name_scope(options.name.empty() ? "SaveV2" : options.name);
   std::vector<Output> inputs = {prefix.output(), constant(at, Tensor::vector(names), {.name = "tensor_names"}),
@@ -280,7 +281,8 @@ Operation save_v2(const Operand& prefix, const std::vector<std::string>& names, 
 std::vector<Output> restore_v2(const Operand& prefix, const std::vector<std::string>& names,
                                const std::vector<std::string>& specs, const std::vector<DType>& dtypes,
                                const NameOptions& options) {
-  Graph& graph = prefix.output().graph();
+  Graph& graph = prefix.graph();
+  const Graph::Transaction whole(graph);
   const GraphAt at(graph, prefix.at());
   Scope scope = graph.name_scope(options.name.empty() ? "RestoreV2" : options.name);
   const Output tensor_names = constant(at, Tensor::vector(names), {.name = "tensor_names"});
@@ -293,7 +295,8 @@ std::vector<Output> restore_v2(const Operand& prefix, const std::vector<std::str
 }
 
 Output sharded_filename(const Operand& basename, int shard, const Operand& num_shards, const NameOptions& options) {
-  Graph& graph = basename.output().graph();
+  Graph& graph = basename.graph();
+  const Graph::Transaction whole(graph);
   const GraphAt at(graph, basename.at());
   Scope scope = graph.name_scope(options.name.empty() ? "ShardedFilename" : options.name);
   const Output index = constant(at, Tensor(int32_t{shard}), {.name = "shard"});
@@ -302,14 +305,15 @@ Output sharded_filename(const Operand& basename, int shard, const Operand& num_s
 }
 
 Output sharded_filespec(const Operand& basename, const Operand& num_shards, const NameOptions& options) {
-  Graph& graph = basename.output().graph();
+  Graph& graph = basename.graph();
+  const Graph::Transaction whole(graph);
   return add_node(kShardedFilespec, {basename.output(), num_shards.in(graph, DType::kInt32, "num_shards")}, {},
                   options.name, basename.at());
 }
 
 Operation merge_v2_checkpoints(const Operand& prefixes, const Operand& destination, bool delete_old_dirs,
                                const NameOptions& options) {
-  return add_operation({prefixes.output().graph(), prefixes.at()}, kMergeV2Checkpoints,
+  return add_operation({prefixes.graph(), prefixes.at()}, kMergeV2Checkpoints,
                        {prefixes.output(), destination.output()}, {{"delete_old_dirs", delete_old_dirs}}, options.name);
 }
 

@@ -106,7 +106,8 @@ constexpr OpDef kRestoreSliceOp = {.name = "RestoreSlice",
 
 Operation save_v1(const Operand& filename, const std::vector<std::string>& names, const std::vector<std::string>& specs,
                   const std::vector<Output>& tensors, const NameOptions& options) {
-  Graph& graph = filename.output().graph();
+  Graph& graph = filename.graph();
+  const Graph::Transaction whole(graph);
   const GraphAt at(graph, filename.at());
   Scope scope = graph.name_scope(options.name.empty() ? "save" : options.name);
   std::vector<Output> inputs = {filename.output(), constant(at, Tensor::vector(names), {.name = "tensor_names"})};
@@ -117,7 +118,8 @@ Operation save_v1(const Operand& filename, const std::vector<std::string>& names
 
 Output restore_v1(const Operand& file_pattern, const std::string& name, const std::string& spec, DType dtype,
                   const RestoreV1Options& options) {
-  Graph& graph = file_pattern.output().graph();
+  Graph& graph = file_pattern.graph();
+  const Graph::Transaction whole(graph);
   const GraphAt at(graph, file_pattern.at());
   Scope scope = graph.name_scope(options.name.empty() ? "restore_slice" : options.name);
   return add_node(kRestoreSliceOp,

@@ -94,7 +94,8 @@ void collect(const Output& summary, const std::vector<std::string>& collections)
 // ScalarSummary named as `scope`, its tags beside it; collected.
 Output add_scalar_summary(const Scope& scope, const Operand& tags, const Operand& values,
                           const std::vector<std::string>& collections, SourceLocation at) {
-  Graph& graph = values.is_output() ? values.output().graph() : tags.output().graph();
+  Graph& graph = (values.is_output() ? values : tags).graph();
+  const Graph::Transaction whole(graph);
   const Output made =
       add_node(kScalarSummary, {tags.in(graph, DType::kString, "tags"), values.in(graph, DType::kFloat, "values")}, {},
                scope.name(), at);
@@ -119,7 +120,8 @@ std::string without_slash(const std::string& scope) { return scope.substr(0, sco
 }  // namespace
 
 Output scalar_summary(const Operand& tags, const Operand& values, const SummaryOptions& options) {
-  Graph& graph = values.is_output() ? values.output().graph() : tags.output().graph();
+  Graph& graph = (values.is_output() ? values : tags).graph();
+  const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "ScalarSummary" : options.name);
   return add_scalar_summary(scope, tags, values, options.collections, values.at());
 }
@@ -135,7 +137,8 @@ Output merge_summary(const std::vector<Output>& inputs, const NameOptions& optio
 
 Output summary::scalar(std::string_view name, const Operand& value, const ScalarOptions& options) {
   const std::string family = clean_tag(options.family), own = clean_tag(name);
-  const Scope scope = value.output().graph().name_scope(family.empty() ? own : str_cat(family, "/", own));
+  const Graph::Transaction whole(value.graph());
+  const Scope scope = value.graph().name_scope(family.empty() ? own : str_cat(family, "/", own));
   const std::string tag = without_slash(scope.name());
   return add_scalar_summary(scope, Tensor(family.empty() ? tag : str_cat(family, "/", tag)), value, options.collections,
                             value.at());
@@ -145,6 +148,7 @@ Output summary::merge(const std::vector<Output>& inputs, const NameOptions& opti
   if (inputs.empty()) fail(Code::kInvalidArgument, "summary::merge (", at.str(), "): there are no summaries to merge");
   const std::string name = clean_tag(options.name);
   inputs[0].graph().check_owns(inputs[0], "summary::merge");
+  const Graph::Transaction whole(inputs[0].graph());
   const Scope scope = inputs[0].graph().name_scope(name.empty() ? "Merge" : name);
   return merge_summary(inputs, {.name = name}, at);
 }

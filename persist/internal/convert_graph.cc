@@ -31,11 +31,14 @@ ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance) {
                     .attrs = {},
                     .device = proto.device(),
                     .unknown_fields = {}};
-  for (const auto& [name, value] : proto.attr()) {
+  std::vector<std::pair<std::string_view, const pb::AttrValue*>> attrs;  // in order, as Attrs keeps them
+  for (const auto& [name, value] : proto.attr()) attrs.emplace_back(name, &value);
+  std::sort(attrs.begin(), attrs.end());
+  for (const auto& [name, value] : attrs) {
     const auto place = [&, &name = name] {
       return str_cat("node '", proto.name(), "' (", proto.op(), "), attribute ", name);
     };
-    node.attrs.set(name, at_place(place, [&, &value = value] { return from_proto(value, allowance); }));
+    node.attrs.set(name, at_place(place, [&, &value = value] { return from_proto(*value, allowance); }));
   }
   const std::string unknown = unknown_fields_of(proto);
   if (unknown.empty() && !proto.has_experimental_debug_info()) return node;

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "cairn/control_flow.pb.h"
+#include "persist/catalog.h"
 #include "persist/internal/collections.h"
 #include "persist/internal/message.h"
 #include "persist/internal/schema.h"
@@ -43,8 +44,10 @@ std::string renamed(const std::string& reference, const Rename& rename) {
   for (const std::string_view prefix : {"^", "loc:@"}) {
     if (reference.compare(0, prefix.size(), prefix) == 0) mark = prefix.size();
   }
-  const std::string name = rename(reference.substr(mark));
-  return name.empty() ? "" : reference.substr(0, mark) + name;
+  size_t end = reference.find(':', mark);
+  if (end == std::string::npos) end = reference.size();
+  const std::string name = rename(reference.substr(mark, end - mark));
+  return name.empty() ? "" : reference.substr(0, mark) + name + reference.substr(end);
 }
 
 // Renames every string in `message`; all strings of the messages given here are names of nodes. What has no new name
@@ -183,19 +186,81 @@ void clear_devices(pb::GraphDef& graph) {
   for (auto& node : *graph.mutable_node()) node.clear_device();
 }
 
-void add_scope(pb::MetaGraphDef& meta, const std::string& scope, const std::map<std::string, std::string>& input_map) {
-  const Rename prefix = [&](const std::string& name) { return scope.empty() ? name : scope + "/" + name; };
-  std::map<std::string, std::string> replaced;
-  for (const auto& [from, to] : input_map) replaced[input_key(from)] = to;
+namespace {
+
+// A variable, a table …: a node without inputs that gives a reference or a resource.
+bool holds_state(const pb::NodeDef& node) {
+  const OpDef* op = all_ops().find(node.op());
+  return op && op->inputs.empty() &&
+         (op->outputs.find("Ref(") != std::string_view::npos ||
+          op->outputs.find(": resource") != std::string_view::npos);
+}
+
+[[noreturn]] void refuse_taken_names(const Graph& graph, const pb::GraphDef& def, const std::string& prefix) {
+  std::vector<std::string> taken;
+  for (const auto& node : def.node()) {
+    if (graph.contains(prefix + node.name())) taken.push_back(prefix + node.name());
+  }
+  fail(Code::kAlreadyExists, taken.size(), " of its ", def.node_size(),
+       " nodes have names that the graph has already: ", join_for_people(taken),
+       "; reset the graph first, or import under a scope (.import_scope)");
+}
+
+}  // namespace
+
+NewNames names_in(const Graph& graph, const pb::MetaGraphDef& meta, const std::string& scope) {
+  const std::string prefix = scope.empty() ? "" : scope + "/";
+  NewNames names;
+  std::vector<std::string> taken;
+  for (const auto& node : meta.graph_def().node()) {
+    std::string name = prefix + node.name();
+    if (graph.contains(name)) {
+      if (holds_state(node)) refuse_taken_names(graph, meta.graph_def(), prefix);
+      taken.push_back(node.name());
+    }
+    names.emplace(node.name(), std::move(name));
+  }
+  if (taken.empty()) return names;
+  if (taken.size() == names.size()) refuse_taken_names(graph, meta.graph_def(), prefix);
+  std::set<std::string> given;
+  for (const auto& [from, to] : names) given.insert(to);
+  for (const std::string& from : taken) {
+    std::string free;
+    for (int i = 1; free.empty() || graph.contains(free) || given.count(free) > 0; ++i)
+      free = str_cat(prefix, from, "_", i);
+    given.insert(free);
+    names[from] = std::move(free);
+  }
+  return names;
+}
+
+std::vector<MappedInput> rename_nodes(pb::MetaGraphDef& meta, const NewNames& names, const std::string& scope,
+                                      const std::map<std::string, Output>& input_map) {
+  bool changes = !scope.empty();
+  for (const auto& [from, to] : names) changes |= from != to;
+  const Rename rename = [&](const std::string& name) {
+    const auto known = names.find(name);
+    return known != names.end() ? known->second : scope.empty() ? name : scope + "/" + name;
+  };
+  std::map<std::string, std::string> keys;  // of the map, as inputs are compared
+  for (const auto& [key, to] : input_map) keys[input_key(key)] = key;
   std::set<std::string> unused, unbound;
-  for (const auto& [from, to] : replaced) unused.insert(from);
-  for (auto& node : *meta.mutable_graph_def()->mutable_node()) {
-    node.set_name(prefix(node.name()));
-    for (auto& input : *node.mutable_input()) {
-      const std::string key = input_key(input);
-      if (input.find(kUnboundPrefix) <= 1 && !replaced.count(key)) unbound.insert(input);
-      unused.erase(key);
-      input = replaced.count(key) ? replaced[key] : renamed(input, prefix);
+  for (const auto& [input, key] : keys) unused.insert(input);
+  std::vector<MappedInput> mapped;
+  auto& nodes = *meta.mutable_graph_def()->mutable_node();
+  for (int n = 0; n < nodes.size(); ++n) {
+    nodes[n].set_name(rename(nodes[n].name()));
+    for (int i = 0; i < nodes[n].input_size(); ++i) {
+      std::string& input = *nodes[n].mutable_input(i);
+      const auto replaced = keys.find(input_key(input));
+      if (replaced != keys.end()) {
+        unused.erase(replaced->first);
+        mapped.push_back({n, i, replaced->second});
+      } else if (input.find(kUnboundPrefix) <= 1) {
+        unbound.insert(input);
+      } else if (changes) {
+        input = renamed(input, rename);
+      }
     }
   }
   if (!unused.empty()) {
@@ -207,7 +272,8 @@ void add_scope(pb::MetaGraphDef& meta, const std::string& scope, const std::map<
          join_for_people({unbound.begin(), unbound.end()}));
   }
   meta.mutable_collection_def()->erase(kUnboundKey);
-  if (!scope.empty()) rename_rest(meta, prefix);
+  if (changes) rename_rest(meta, rename);
+  return mapped;
 }
 
 void cut_scope(pb::MetaGraphDef& meta, const std::string& scope) {

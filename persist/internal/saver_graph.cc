@@ -32,6 +32,7 @@ class SaverNodes {
     def.sharded = options_.sharded;
     def.version = options_.write_version;
     if (all.empty()) return def;
+    const Graph::Transaction whole(graph_);
     Scope scope = graph_.name_scope(options_.name);
     add_filename();
     def.filename_tensor_name = filename_.name();
