@@ -36,8 +36,7 @@ Graph::Data::~Data() = default;
 Graph::Data::Data(Data&&) noexcept = default;
 Graph::Data& Graph::Data::operator=(Data&&) noexcept = default;
 
-Graph::Graph()
-    : anchor_(std::make_unique<internal::GraphAnchor>(internal::GraphAnchor{this})), epoch_(next_epoch()) {}
+Graph::Graph() : anchor_(std::make_unique<internal::GraphAnchor>(internal::GraphAnchor{this})), epoch_(next_epoch()) {}
 Graph::~Graph() = default;
 
 Graph::Graph(Graph&& other) : Graph() { swap(other); }

@@ -371,7 +371,7 @@ class Graph {
     std::unordered_map<const OpDef*, std::unique_ptr<Op>> parsed;
     std::vector<std::unique_ptr<Op>> carried;
     mutable std::unordered_map<const Node*, std::vector<Tensor>> static_values;  // no tensors: not known
-    mutable int64_t static_bytes = 0;  // read and written to compute them
+    mutable int64_t static_bytes = 0;                                            // read and written to compute them
     std::shared_ptr<internal::GraphScopes> scopes;
     std::optional<int64_t> seed;
     std::map<std::string, std::vector<CollectionItem>, std::less<>> collections;

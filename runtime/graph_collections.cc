@@ -72,7 +72,8 @@ std::optional<T> item_as(const CollectionItem& item) {
 
 // Why there is no item in a collection.
 std::string Graph::absence(std::string_view key, std::string_view scope) const {
-  if (!items(key).empty()) return str_cat("no item of collection '", key, "' has a name that begins with '", scope, "'");
+  if (!items(key).empty())
+    return str_cat("no item of collection '", key, "' has a name that begins with '", scope, "'");
   std::vector<std::string> close = nearest_names(key, collection_keys());
   for (std::string& name : close) name = "'" + name + "'";
   return str_cat("there is no collection '", key, "'",

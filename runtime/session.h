@@ -87,8 +87,8 @@ class SessionSnapshot {
 };
 
 // A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the first time, allocates
-// nothing. For one thread at a time; make one for each thread. It is moved, not copied: what was moved from is empty, and
-// to call that throws FailedPrecondition, as after the graph's reset(). The session must outlive it.
+// nothing. For one thread at a time; make one for each thread. It is moved, not copied: what was moved from is empty,
+// and to call that throws FailedPrecondition, as after the graph's reset(). The session must outlive it.
 //
 //   Call step = session.prepare({loss}, {x, y}, {train_op});
 //   for (…) float l = step({images, labels})[0].scalar<float>();
