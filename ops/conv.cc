@@ -330,7 +330,7 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
 // Where in x a window has its maximum y, for the first time; NaN where there is one. -1: nowhere.
 template <class T>
 int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow, int64_t channel, const T* x, T y) {
-  const auto is_it = [y = widen(y)](auto v) { return v == y || (v != v && y != y); };
+  const auto is_it = [y = widen(y)](auto v) { return !is_above(v, y) && !is_above(y, v); };
   int64_t first = -1;
   for_cells(m, image, oh, ow, [&](int64_t cell) {
     if (first < 0 && is_it(widen(x[cell + channel]))) first = cell + channel;
