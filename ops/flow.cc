@@ -32,7 +32,7 @@ constexpr OpDef kControlTrigger = {.name = "ControlTrigger",
 std::string summaries(const KernelContext& c, int first, int64_t limit) {
   std::string text;
   for (int i = first; i < c.num_inputs(); ++i) {
-    const std::string one = c.input(i).str(limit);
+    const std::string one = c.input(i).summary(limit);
     text += c.input(i).rank() == 0 ? "[" + one + "]" : one;
   }
   return text;
@@ -41,7 +41,7 @@ std::string summaries(const KernelContext& c, int first, int64_t limit) {
 // As TensorFlow has it, a negative count shows everything.
 int64_t summary_limit(const KernelSetup& s) {
   const int64_t limit = s.integer("summarize");
-  return limit < 0 ? INT64_MAX : limit;
+  return limit < 0 ? -1 : limit;
 }
 
 void assert_shape(ShapeContext& c) { c.with_rank(0, 0, "condition"); }

@@ -7,7 +7,6 @@
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
-#include "persist/internal/numpy_text.h"
 #include "persist/internal/quoted.h"
 #include "persist/internal/undisturbed.h"
 #include "runtime/text.h"
@@ -106,7 +105,9 @@ void print_tensors_in_checkpoint_file(const std::string& file, const std::string
   const CheckpointReader reader(file, options.file_system);
   const auto print = [&](const std::string& name, bool value) {
     out << "tensor_name:  " << printable(name) << "\n";
-    if (value) out << numpy_text(reader.get_tensor(name), options.full ? -1 : 1000) << "\n";
+    if (!value) return;
+    reader.get_tensor(name).print(out, options.full ? -1 : 1000);
+    out << "\n";
   };
   if (all_tensors || all_tensor_names) {
     for (const std::string& name : reader.names()) print(name, all_tensors);

@@ -175,7 +175,7 @@ class Gatherer {
     const Tensor* tensor = attr.get<Tensor>();
     if (!tensor) return attr.str();
     constexpr int64_t kShown = 16;
-    const std::string text = str_cat(dtype_name(tensor->dtype()), " ", tensor->shape(), " ", tensor->str(kShown));
+    const std::string text = str_cat(dtype_name(tensor->dtype()), " ", tensor->shape(), " ", tensor->summary(kShown));
     return tensor->num_elements() > kShown ? str_cat(text, " (", checksum(exact), ")") : text;
   }
 
@@ -189,7 +189,7 @@ class Gatherer {
     };
     for (const std::string& name : collection.node_list().value()) item(name, "", "");
     for (const int64_t number : collection.int64_list().value()) item(str_cat(number), "", "");
-    for (const float number : collection.float_list().value()) item(Tensor(number).str(), "", "");
+    for (const float number : collection.float_list().value()) item(Tensor(number).summary(), "", "");
     for (const std::string& content : collection.bytes_list().value()) bytes_item(key, content, item);
     for (const auto& any : collection.any_list().value()) item(any.type_url(), to_line(any), to_bytes(any));
     bytes("collection", key, "fields of newer versions", unknown_fields_of(collection));

@@ -8,6 +8,9 @@
 #include <cstring>
 #include <new>
 #include <ostream>
+#include <sstream>
+
+#include "runtime/internal/numpy_text.h"
 
 namespace cairn {
 
@@ -193,107 +196,21 @@ bool bit_equal(const Tensor& a, const Tensor& b) {
 
 // ---- printing -----------------------------------------------------------------------------------------------------
 
-namespace {
-
-// NumPy prints floats with the fewest digits that read back to the same value, at most 8 after the point, and always a
-// point: 1., 0.1, 1.5e-08.
-template <class T>
-std::string print_float(T value) {
-  if (std::isnan(value)) return "nan";
-  if (std::isinf(value)) return value > 0 ? "inf" : "-inf";
-  char text[64];
-  const T magnitude = std::abs(value);
-  if (magnitude != 0 && (magnitude < T(1e-4) || magnitude >= T(1e16))) {
-    for (int digits = 0; digits <= 17; ++digits) {
-      std::snprintf(text, sizeof text, "%.*e", digits, static_cast<double>(value));
-      if (digits == 8 || static_cast<T>(std::strtod(text, nullptr)) == value) break;
-    }
-    return text;
-  }
-  for (int digits = 0; digits <= 8; ++digits) {
-    std::snprintf(text, sizeof text, "%.*f", digits, static_cast<double>(value));
-    if (static_cast<T>(std::strtod(text, nullptr)) == value) break;
-  }
-  return std::string(text).find('.') == std::string::npos ? std::string(text) + "." : text;
+std::string Tensor::str(int64_t threshold) const {
+  std::ostringstream out;
+  print(out, threshold);
+  return out.str();
 }
 
-template <class T>
-std::string print_element(const T& value) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    return "'" + value + "'";
-  } else if constexpr (std::is_same_v<T, bool>) {
-    return value ? "True" : "False";
-  } else if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
-    return print_float(static_cast<float>(value));
-  } else if constexpr (std::is_floating_point_v<T>) {
-    return print_float(value);
-  } else if constexpr (requires { value.imag(); }) {
-    return print_float(value.real()) + (std::signbit(value.imag()) ? "" : "+") + print_float(value.imag()) + "j";
-  } else {
-    return std::to_string(value);
-  }
+void Tensor::print(std::ostream& out, int64_t threshold) const {
+  valid() ? print_like_numpy(out, *this, threshold) : void(out << "<no tensor>");
 }
 
-// Prints axis `axis` of the tensor whose elements, as text, begin at `at`; moves `at` behind them.
-void print_axis(const Shape& shape, int axis, const std::vector<std::string>& elements, size_t width, size_t& at,
-                std::string& out) {
-  if (axis == shape.rank()) {
-    if (at < elements.size()) out.append(width - std::min(width, elements[at].size()), ' ').append(elements[at]);
-    ++at;
-    return;
-  }
-  out += "[";
-  for (int64_t i = 0; i < shape[axis]; ++i) {
-    if (at >= elements.size()) {
-      out += i == 0 ? "..." : " ...";
-      break;
-    }
-    if (i > 0 && axis + 1 == shape.rank()) out += " ";
-    if (i > 0 && axis + 1 < shape.rank()) {
-      out.append(static_cast<size_t>(shape.rank() - axis - 1), '\n').append(static_cast<size_t>(axis + 1), ' ');
-    }
-    print_axis(shape, axis + 1, elements, width, at, out);
-  }
-  out += "]";
-}
+std::string Tensor::summary(int64_t most) const { return valid() ? summary_of(*this, most) : "<no tensor>"; }
 
-}  // namespace
-
-std::string Tensor::str(int64_t limit) const {
-  if (!valid()) return "<no tensor>";
-  std::vector<std::string> elements;
-  for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
-            bool, std::string, std::complex<float>, std::complex<double>>(storage_dtype(dtype_), [&]<class T> {
-    const T* values = static_cast<const T*>(data_);
-    for (int64_t i = 0; i < std::min(limit, num_elements()); ++i) elements.push_back(print_element(values[i]));
-  });
-  size_t width = 0;
-  for (const std::string& e : elements) width = std::max(width, e.size());
-  // As NumPy pads them, so that columns line up: floats to a common number of places behind the point.
-  if (is_floating(dtype_)) {
-    size_t places = 0;
-    bool plain = true;
-    for (const std::string& e : elements) {
-      const size_t point = e.find('.');
-      if (e.find('e') != std::string::npos || point == std::string::npos) plain = false;
-      if (point != std::string::npos) places = std::max(places, e.size() - point - 1);
-    }
-    width = 0;
-    for (std::string& e : elements) {
-      if (plain && rank() > 0) e.append(places - (e.size() - e.find('.') - 1), ' ');
-      width = std::max(width, e.size());
-    }
-  }
-  if (rank() == 0) {
-    if (elements.empty()) return "...";
-    return is_floating(dtype_) && elements[0].back() == '.' ? elements[0] + "0" : elements[0];
-  }
-  std::string out;
-  size_t at = 0;
-  print_axis(shape_, 0, elements, width, at, out);
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
+  tensor.print(out);
   return out;
 }
-
-std::ostream& operator<<(std::ostream& out, const Tensor& tensor) { return out << tensor.str(); }
 
 }  // namespace cairn

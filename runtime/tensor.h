@@ -234,8 +234,16 @@ class Tensor {
   // Dtype, shape and every bit of every element are the same (so NaN equals itself, and 0.0 is not -0.0).
   friend bool bit_equal(const Tensor& a, const Tensor& b);
 
-  // NumPy's way of printing: "[1. 1. 1.]", "1.0", nested brackets by row. At most `limit` elements, then "...".
-  std::string str(int64_t limit = 1000) const;
+  // The tensor as NumPy 1.14 to 1.26 prints an array by default: "[0.5 1. ]", "1.0", "[b'a' b'b']", nested brackets by
+  // row; columns of one width, at most 8 digits after the point, lines of at most 75 characters. Of more than
+  // `threshold` elements only the first and last three along each axis are shown, and "..." between them; a negative
+  // threshold shows all. An empty handle is "<no tensor>". print() needs no memory for the text; << is print(out).
+  std::string str(int64_t threshold = 1000) const;
+  void print(std::ostream& out, int64_t threshold = 1000) const;
+
+  // In one line, for messages: "[[1 2] [3...]...]". The first `most` elements, then "..."; a negative `most` means all.
+  // Floats have six digits (doubles 15) where these read back as the same number, else all that are needed to.
+  std::string summary(int64_t most = 3) const;
 
  private:
   void check_type(DType asked) const {

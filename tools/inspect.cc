@@ -93,7 +93,10 @@ void print_text(const std::string& name, const CheckpointReader::Entry& entry, u
     std::cout << "  nan " << stats->nans << "  inf " << stats->infinite;
   }
   std::cout << "\n";
-  if (o.values) std::cout << values.str(std::numeric_limits<int64_t>::max()) << "\n";
+  if (o.values) {
+    values.print(std::cout, -1);
+    std::cout << "\n";
+  }
 }
 
 std::vector<std::string> chosen_names(const CheckpointReader& reader, const std::string& tensor) {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <iostream>
-#include <limits>
 #include <set>
 
 #include "persist/checkpoint_state.h"
@@ -84,7 +83,7 @@ void print(const RunOptions& o, const std::vector<Tensor>& results, const std::v
     if (o.json) continue;
     std::cout << name << "  " << dtype_name(value.dtype()) << "  " << value.shape() << "  ";
     if (file.empty()) {
-      std::cout << (value.rank() > 1 ? "\n" : "") << value.str(std::numeric_limits<int64_t>::max()) << "\n";
+      std::cout << (value.rank() > 1 ? "\n" : "") << value << "\n";
     } else {
       std::cout << file << "\n";
     }

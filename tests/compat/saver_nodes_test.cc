@@ -70,7 +70,7 @@ std::string line(const pb::NodeDef& node, bool controls_sorted) {
     if (value.has_tensor()) {
       Allowance allowance;
       const Tensor tensor = from_proto(value.tensor(), allowance);
-      shown = str_cat(tensor.dtype(), tensor.shape(), tensor.str(1 << 20));
+      shown = str_cat(tensor.dtype(), tensor.shape(), tensor.summary(-1));
     }
     text += "; " + name + " " + std::regex_replace(shown, std::regex("_temp_[0-9a-f]{32}"), "_temp_N");
   }
