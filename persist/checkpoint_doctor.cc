@@ -11,6 +11,7 @@
 #include "persist/internal/publication.h"
 #include "persist/kept.h"
 #include "persist/meta_graph.h"
+#include "persist/saved_model.h"
 
 namespace cairn {
 namespace {
@@ -97,6 +98,7 @@ class Examination {
     report_.directory = directory;
     if (locked) has_writer_ = false;
     for (const std::string& name : fs_.list_dir(directory)) report_.files.push_back(classify(name));
+    examine_saved_model();
     for (const DirectoryFile& file : report_.files) {
       if (file.role == FileRole::kIndex) examine_v2(file.checkpoint);
       if (file.role == FileRole::kV1) v1_.insert(file.checkpoint);
@@ -153,6 +155,7 @@ class Examination {
     if (is_recovery_name(name)) return is(FileRole::kRecovery);
     if (name == kCheckpointFileName) return is(FileRole::kState);
     if (name == kKeptFileName) return is(FileRole::kKept);
+    if (path(name) == saved_model_graph_path(report_.directory, &view_)) return is(FileRole::kSavedModel);
     if (name.ends_with(kIndexEnding) && name.size() > kIndexEnding.size()) {
       return is(FileRole::kIndex, without(name, kIndexEnding));
     }
@@ -211,6 +214,32 @@ class Examination {
     }
     const bool just_removed = !c.whole() && !checkpoint_exists(c.prefix, &view_);  // by a writer's retention
     if (!just_removed) report_.checkpoints.push_back(std::move(c));
+  }
+
+  // Its graph; what is in its variables/ is examined as if it were here.
+  void examine_saved_model() {
+    const std::string graph = saved_model_graph_path(report_.directory, &view_);
+    if (graph.empty()) return;
+    is_saved_model_ = true;
+    try {
+      MetaGraph::read(graph, {.tags = {}, .file_system = &view_});
+    } catch (const Error& e) {
+      problem(e.what(), "use another copy of the SavedModel", false);
+    }
+    const std::string below = base_name(directory_of(saved_model_variables_path(report_.directory)));
+    const auto info = view_.stat(path(below));
+    if (!info || !info->is_directory) return;
+    for (const std::string& name : view_.list_dir(path(below))) {
+      DirectoryFile file = classify(join_path(below, name));
+      if (file.role == FileRole::kIndex || file.role == FileRole::kData) report_.files.push_back(std::move(file));
+    }
+  }
+
+  // No checkpoint file is wanted: a SavedModel has one set of values.
+  bool belongs_to_saved_model() const {
+    const std::string above = directory_of(report_.directory);
+    return is_saved_model_ || (!saved_model_graph_path(above, &view_).empty() &&
+                               report_.directory == directory_of(saved_model_variables_path(above)));
   }
 
   void examine_v2(const std::string& name) {
@@ -331,6 +360,7 @@ class Examination {
     std::string wrong;
     try {
       state = get_checkpoint_state(report_.directory, kCheckpointFileName, &view_);
+      if (!state && belongs_to_saved_model()) return;
       if (!state && !report_.checkpoints.empty()) wrong = "there is no checkpoint file, which names the newest one";
     } catch (const Error& e) {
       wrong = e.what();
@@ -406,6 +436,7 @@ class Examination {
 
   FileSystem& fs_;
   mutable LookingOnly view_;
+  bool is_saved_model_ = false;
   DirectoryReport report_;
   std::set<std::string> v1_;
   std::map<std::string, int> shards_;  // of the indexes that could be read
@@ -426,9 +457,20 @@ std::string plain(const std::string& directory, FileSystem& fs) {
 }  // namespace
 
 std::string role_name(FileRole role) {
-  static constexpr const char* kNames[] = {
-      "checkpoint state", "retention record", "index",         "data",   "V1 checkpoint", "graph", "temporary",
-      "parts of a save",  "recovery journal", "recovery file", "events", "directory",     "other"};
+  static constexpr const char* kNames[] = {"checkpoint state",
+                                           "retention record",
+                                           "index",
+                                           "data",
+                                           "V1 checkpoint",
+                                           "graph",
+                                           "graph of a SavedModel",
+                                           "temporary",
+                                           "parts of a save",
+                                           "recovery journal",
+                                           "recovery file",
+                                           "events",
+                                           "directory",
+                                           "other"};
   return kNames[static_cast<size_t>(role)];
 }
 

@@ -21,6 +21,7 @@ enum class FileRole {
   kData,       // of a V2 checkpoint
   kV1,         // a V1 checkpoint, or one file of it
   kMetaGraph,  // a graph
+  kSavedModel,  // the graph of a SavedModel, whose values are in variables/
   kTemporary,  // a file that a writer had not finished
   kParts,      // a directory with parts of a sharded save that was not finished
   kJournal,    // says how to put back a checkpoint that was being overwritten
@@ -65,7 +66,7 @@ struct DirectoryReport {
   bool healthy() const { return problems.empty(); }
 };
 
-// Reads everything in `directory` but what is in directories below it. Throws NotFound, FailedPrecondition for a file.
+// Reads everything in `directory` but what is in directories below it; of a SavedModel, its variables/ too. Throws NotFound, FailedPrecondition for a file.
 DirectoryReport examine_directory(const std::string& directory, FileSystem* fs = nullptr);
 
 // Puts back what was being overwritten when its writer died, removes what dead writers left, and writes the checkpoint

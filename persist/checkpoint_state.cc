@@ -13,6 +13,7 @@
 #include "persist/internal/overwrite_journal.h"
 #include "persist/internal/publication.h"
 #include "persist/meta_graph.h"
+#include "persist/saved_model.h"
 
 namespace cairn {
 namespace {
@@ -203,6 +204,30 @@ class LatestSearch {
   std::vector<std::pair<std::string, std::string>> skipped_;
 };
 
+// What a directory means whose checkpoint file does not lead to a checkpoint: a SavedModel's variables, or the only
+// checkpoint that is there.
+std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory) {
+  if (!saved_model_graph_path(directory, &fs).empty()) {
+    const std::string variables = saved_model_variables_path(directory);
+    if (checkpoint_exists(variables, &fs)) return variables;
+    fail(Code::kNotFound, directory, ": this SavedModel has no variables (there is no ", bundle_index_path(variables),
+         ")");
+  }
+  const std::vector<std::string> found = find_checkpoints(directory, &fs);
+  const auto state = get_checkpoint_state(directory, kCheckpointFileName, &fs);
+  if (!state && found.size() == 1) return found[0];
+  const std::string here = found.empty() ? "; there is no checkpoint in this directory"
+                                         : str_cat("; give one that is: ", join_for_people(found));
+  if (!state) {
+    fail(Code::kNotFound, directory,
+         found.empty() ? ": there is no checkpoint in this directory"
+                       : str_cat(": no file named checkpoint says which of several is meant; give one: ",
+                                 join_for_people(found)));
+  }
+  fail(Code::kNotFound, directory, ": its checkpoint file names ", state->model_checkpoint_path, ", which is not there",
+       here);
+}
+
 }  // namespace
 
 std::vector<std::string> find_checkpoints(const std::string& directory, FileSystem* file_system) {
@@ -242,12 +267,14 @@ std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) 
   const auto info = fs.stat(path);
   if (info && info->is_directory) {
     if (const auto newest = latest_checkpoint(path, kCheckpointFileName, &fs)) return *newest;
-    fail(Code::kNotFound, path, ": this directory names no checkpoint that is there; give the prefix of one, as in ",
-         join_path(path, "model.ckpt-100"));
+    return checkpoint_in_directory(fs, path);
   }
   if (const auto prefix = prefix_of_file(path)) return settled(*prefix);
   const std::string name = base_name(path);
   if (info && name == kCheckpointFileName) return checkpoint_prefix(directory_of(path), &fs);
+  if (const std::string in = directory_of(path); path == saved_model_graph_path(in, &fs)) {
+    return checkpoint_prefix(saved_model_variables_path(in), &fs);
+  }
   if (info || !checkpoint_v1_files(fs, path).empty()) return path;
   fail(Code::kNotFound, "The passed save_path is not a valid checkpoint: ", path, " (there is no ",
        bundle_index_path(path), ")");

@@ -328,6 +328,10 @@ std::string as_graph_def(const Graph& graph, bool add_shapes) {
 
 ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta, const ImportOptions& options) {
   try {
+    if (options.strict && !meta.left_out().empty()) {
+      fail(Code::kUnimplemented, "the text has what this build cannot carry; nothing was imported (.strict): ",
+           join_for_people(meta.left_out()));
+    }
     google::protobuf::Arena arena;  // a graph is many small messages
     auto& copy = *google::protobuf::Arena::CreateMessage<pb::MetaGraphDef>(&arena);
     copy = meta.rep().def;

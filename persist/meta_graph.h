@@ -25,9 +25,22 @@
 namespace CAIRN_API cairn {
 
 struct ReadOptions {
-  // Of a SavedModel, the graph that has exactly these tags; if empty, its first.
+  // Of a SavedModel, the graph that has exactly these tags; if empty, the one tagged "serve", else its first.
   std::vector<std::string> tags = {};
   FileSystem* file_system = nullptr;  // null: posix_file_system()
+};
+
+// A tensor that a signature speaks of. Sparse and composite tensors, which have several names, have none here.
+struct TensorInfo {
+  std::string name;  // "scores:0"
+  DType dtype = DType::kInvalid;
+  Shape shape;
+};
+
+// What a SavedModel offers to compute: tensors to feed and to fetch, by names for callers.
+struct Signature {
+  std::string method_name;  // "tensorflow/serving/predict"
+  std::map<std::string, TensorInfo> inputs, outputs;
 };
 
 // A MetaGraphDef: one graph with all that a file says about it. A value, cheap to copy, never changed.
@@ -37,7 +50,8 @@ class MetaGraph {
   explicit MetaGraph(std::shared_ptr<const Rep> rep) : rep_(std::move(rep)) {}
 
   // Reads a MetaGraphDef, a SavedModel or a bare GraphDef, in bytes, text or JSON. `name` stands for it in messages.
-  // Throws DataLoss for what is none of these, saying what it looks like and where it stops making sense.
+  // Throws DataLoss for what is none of these, saying what it looks like and where it stops making sense, and NotFound
+  // for tags that no graph of a SavedModel has. read() takes a SavedModel's directory, too.
   static MetaGraph parse(const std::string& content, const std::string& name, const ReadOptions& options = {});
   static MetaGraph read(const std::string& path, const ReadOptions& options = {});
 
@@ -52,9 +66,18 @@ class MetaGraph {
   std::string graph_def() const;
   std::string graph_def_text() const;
 
-  const std::string& tensorflow_version() const;  // of the program that wrote it; "" before 0.12
+  const std::string& tensorflow_version() const;      // of the program that wrote it; "" before 0.12
+  const std::string& tensorflow_git_version() const;  // "cairn-" and a version for what Cairn wrote
+  bool is_graph_def() const;  // read from a bare GraphDef, which has nodes and nothing else to say
   std::optional<SaverDef> saver_def() const;
   int num_nodes() const;
+  std::vector<std::string> tags() const;  // of one graph of a SavedModel: "serve", "train", "gpu", ...
+  std::map<std::string, Signature> signatures() const;
+  // The tags of every graph of the SavedModel that this one was taken from; empty for other files.
+  const std::vector<std::vector<std::string>>& all_tags() const;
+  // Fields and enum values of later versions that text or JSON had: bytes carry such, text cannot, so they were left
+  // out. "NodeDef has no field named "x" (40 times, first in line 12)".
+  const std::vector<std::string>& left_out() const;
   const Rep& rep() const { return *rep_; }  // for persist/
 
  private:
@@ -91,7 +114,8 @@ struct ImportOptions {
   std::string import_scope = {};
   bool clear_devices = false;
   // Refuse what this build would carry without being able to run it: all unknown ops, and attributes that this build's
-  // ops do not have (unless they say what the file gives as their default), in one error.
+  // ops do not have (unless they say what the file gives as their default), in one error. Also what a text file has
+  // that cannot be carried (MetaGraph::left_out).
   bool strict = false;
   // Inputs of the imported nodes, "x:0" or "$unbound_inputs_x:0" by the names in the file, and what they read instead.
   std::map<std::string, Output> input_map = {};

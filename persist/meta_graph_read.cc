@@ -12,6 +12,7 @@
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
 #include "persist/internal/schema.h"
+#include "persist/saved_model.h"
 
 namespace cairn {
 namespace {
@@ -92,38 +93,49 @@ std::string damage(const std::string& content) {
   return "read as a MetaGraphDef it is damaged: " + first_damage(content, 0, &descriptor_of(meta), "");
 }
 
-pb::MetaGraphDef choose(pb::SavedModel saved, const std::string& name, std::vector<std::string> tags) {
-  std::vector<std::string> there;
-  std::sort(tags.begin(), tags.end());
-  for (auto& meta : *saved.mutable_meta_graphs()) {
-    const auto& of = meta.meta_info_def().tags();
-    std::vector<std::string> has(of.begin(), of.end());
-    std::sort(has.begin(), has.end());
-    if (tags.empty() || has == tags) return std::move(meta);
-    there.push_back(has.empty() ? "(none)" : join_for_people(has));
+// The graph of a SavedModel that has the wanted tags.
+void choose(pb::SavedModel saved, const ReadOptions& options, MetaGraph::Rep& rep) {
+  for (const auto& meta : saved.meta_graphs()) {
+    const auto& tags = meta.meta_info_def().tags();
+    rep.all_tags.emplace_back(tags.begin(), tags.end());
+    std::sort(rep.all_tags.back().begin(), rep.all_tags.back().end());
   }
-  fail(Code::kNotFound, name, ": the SavedModel has no graph tagged ", join_for_people(tags),
-       "; it has graphs tagged: ", join_for_people(there));
+  std::vector<std::string> wanted = options.tags.empty() ? std::vector<std::string>{"serve"} : options.tags;
+  std::sort(wanted.begin(), wanted.end());
+  auto chosen = std::find(rep.all_tags.begin(), rep.all_tags.end(), wanted);
+  if (chosen == rep.all_tags.end()) {
+    std::vector<std::string> there;
+    for (const auto& tags : rep.all_tags) there.push_back(tags.empty() ? "(none)" : join_for_people(tags));
+    if (there.empty()) fail(Code::kDataLoss, rep.name, ": the SavedModel has no graph");
+    if (!options.tags.empty()) {
+      fail(Code::kNotFound, rep.name, ": the SavedModel has no graph tagged ", join_for_people(wanted),
+           "; it has graphs tagged: ", join_for_people(there));
+    }
+    chosen = rep.all_tags.begin();
+  }
+  rep.def = std::move(*saved.mutable_meta_graphs(static_cast<int>(chosen - rep.all_tags.begin())));
 }
 
-bool read_bytes_of(const std::string& content, const std::string& name, const ReadOptions& options,
-                   pb::MetaGraphDef& into) {
+bool read_bytes_of(const std::string& content, const ReadOptions& options, MetaGraph::Rep& rep) {
   constexpr char kSchemaVersion = 0x08;  // how a SavedModel begins, and neither of the others
   if (pb::SavedModel saved; content[0] == kSchemaVersion && parse_bytes(content, saved) && saved.meta_graphs_size()) {
-    into = choose(std::move(saved), name, options.tags);
+    choose(std::move(saved), options, rep);
     return true;
   }
+  pb::MetaGraphDef& into = rep.def;
   if (parse_bytes(content, into) && into.has_graph_def()) return true;
   into.Clear();
   return parse_bytes(content, *into.mutable_graph_def()) && into.graph_def().node_size() > 0 &&
          !into.graph_def().node(0).op().empty();
 }
 
-using Parse = bool (*)(const std::string& content, proto::MessageLite& into, std::string* why);
+using Parse = bool (*)(const std::string& content, proto::MessageLite& into, std::string* why,
+                       std::vector<std::string>* left_out);
 
 // `word` is the first thing that `content` names; `form` is what it is written in.
-bool read_named(const std::string& content, const std::string& name, const ReadOptions& options,
-                const std::string& word, const char* form, Parse parse, pb::MetaGraphDef& into) {
+bool read_named(const std::string& content, const ReadOptions& options, const std::string& word, const char* form,
+                Parse parse, MetaGraph::Rep& rep) {
+  pb::MetaGraphDef& into = rep.def;
   pb::SavedModel saved;
   pb::MetaGraphDef meta;
   proto::MessageLite* const kinds[] = {&meta, &saved, into.mutable_graph_def()};
@@ -131,11 +143,11 @@ bool read_named(const std::string& content, const std::string& name, const ReadO
       std::find_if(std::begin(kinds), std::end(kinds), [&](const auto* message) { return has_field(*message, word); });
   if (word.empty() || kind == std::end(kinds)) return false;
   std::string why;
-  if (!parse(content, **kind, &why)) {
-    fail(Code::kDataLoss, name, ": not a ", descriptor_of(**kind).name(), " in ", form, ": ", why);
+  if (!parse(content, **kind, &why, &rep.left_out)) {
+    fail(Code::kDataLoss, rep.name, ": not a ", descriptor_of(**kind).name(), " in ", form, ": ", why);
   }
   if (*kind == &meta) into = std::move(meta);
-  if (*kind == &saved) into = choose(std::move(saved), name, options.tags);
+  if (*kind == &saved) choose(std::move(saved), options, rep);
   return into.has_graph_def();
 }
 
@@ -143,15 +155,14 @@ bool read_named(const std::string& content, const std::string& name, const ReadO
 
 namespace {
 
-void read_any(const std::string& content, const std::string& name, const ReadOptions& options, pb::MetaGraphDef& into) {
-  if (read_bytes_of(content, name, options, into)) return;
-  into.Clear();
-  if (read_named(content, name, options, first_key(content), "JSON", parse_json, into)) return;
-  into.Clear();
+void read_any(const std::string& content, const ReadOptions& options, MetaGraph::Rep& rep) {
+  if (read_bytes_of(content, options, rep)) return;
+  rep.def.Clear();
+  if (read_named(content, options, first_key(content), "JSON", parse_json, rep)) return;
+  rep.def.Clear();
   const std::string other = other_kind(content);
-  if (other.empty() && read_named(content, name, options, first_word(content), "protobuf text", parse_text, into))
-    return;
-  fail(Code::kDataLoss, name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
+  if (other.empty() && read_named(content, options, first_word(content), "protobuf text", parse_text, rep)) return;
+  fail(Code::kDataLoss, rep.name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
        other.empty() ? damage(content) : other);
 }
 
@@ -162,7 +173,7 @@ MetaGraph MetaGraph::parse(const std::string& content, const std::string& name, 
   rep->name = name;
   if (content.empty()) fail(Code::kDataLoss, name, ": the file is empty");
   try {
-    read_any(content, name, options, rep->def);
+    read_any(content, options, *rep);
   } catch (const Error& e) {
     const std::string_view what = e.what();
     throw what.starts_with(name + ": ") ? e : Error(e.code(), str_cat(name, ": ", what));
@@ -172,15 +183,12 @@ MetaGraph MetaGraph::parse(const std::string& content, const std::string& name, 
 
 namespace {
 
-// The file that `path` stands for: itself, or of a directory its newest checkpoint's.
+// The file that `path` stands for: itself, or of a directory the SavedModel's or its newest checkpoint's.
 std::string graph_file(FileSystem& fs, const std::string& path) {
   const auto info = fs.stat(path);
   if (info && info->is_directory) {
-    const auto newest = latest_checkpoint(path, kCheckpointFileName, &fs);
-    if (newest) return meta_graph_path(*newest);
-    fail(Code::kNotFound, path,
-         ": this directory names no checkpoint that is there; give the .meta file of one, as in ",
-         join_path(path, "model.ckpt-100.meta"));
+    const std::string saved_model = saved_model_graph_path(path, &fs);
+    return saved_model.empty() ? meta_graph_path(checkpoint_prefix(path, &fs)) : saved_model;
   }
   const std::string meta = meta_graph_path(prefix_of_file(path).value_or(path));
   if (!info && fs.exists(meta)) fail(Code::kNotFound, path, ": there is no such file; did you mean '", meta, "'?");
@@ -201,10 +209,39 @@ std::string MetaGraph::json() const { return to_json(rep_->def); }
 std::string MetaGraph::graph_def() const { return to_bytes(rep_->def.graph_def()); }
 std::string MetaGraph::graph_def_text() const { return to_text(rep_->def.graph_def()); }
 const std::string& MetaGraph::tensorflow_version() const { return rep_->def.meta_info_def().tensorflow_version(); }
+const std::string& MetaGraph::tensorflow_git_version() const {
+  return rep_->def.meta_info_def().tensorflow_git_version();
+}
+bool MetaGraph::is_graph_def() const {
+  const auto& def = rep_->def;
+  return !def.has_meta_info_def() && !def.has_saver_def() && def.collection_def().empty() && rep_->all_tags.empty();
+}
 int MetaGraph::num_nodes() const { return rep_->def.graph_def().node_size(); }
 std::optional<SaverDef> MetaGraph::saver_def() const {
   if (!rep_->def.has_saver_def()) return std::nullopt;
   return from_proto(rep_->def.saver_def());
+}
+std::vector<std::string> MetaGraph::tags() const {
+  const auto& tags = rep_->def.meta_info_def().tags();
+  return {tags.begin(), tags.end()};
+}
+const std::vector<std::vector<std::string>>& MetaGraph::all_tags() const { return rep_->all_tags; }
+const std::vector<std::string>& MetaGraph::left_out() const { return rep_->left_out; }
+
+std::map<std::string, Signature> MetaGraph::signatures() const {
+  std::map<std::string, Signature> signatures;
+  const auto read = [](const auto& from, std::map<std::string, TensorInfo>& to) {
+    for (const auto& [key, info] : from) {
+      to[key] = {info.name(), static_cast<DType>(info.dtype()), from_proto(info.tensor_shape())};
+    }
+  };
+  for (const auto& [name, from] : rep_->def.signature_def()) {
+    Signature& to = signatures[name];
+    to.method_name = from.method_name();
+    read(from.inputs(), to.inputs);
+    read(from.outputs(), to.outputs);
+  }
+  return signatures;
 }
 
 }  // namespace cairn

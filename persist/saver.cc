@@ -94,10 +94,17 @@ Saver saver_of(Graph& graph, const ImportedMetaGraph& imported, const SaverOptio
 
 Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options,
                         const SaverOptions& saver) {
+  const ReadOptions read = {.tags = options.tags, .file_system = options.file_system};
+  return import_meta_graph(graph, MetaGraph::read(file, read), options, saver);
+}
+
+Saver import_meta_graph(Graph& graph, const MetaGraph& meta, const ImportOptions& options, const SaverOptions& saver,
+                        std::string* scope) {
   const Graph::Transaction whole(graph);
   const auto before = std::tuple(graph.versions, graph.library, graph.from_file);
-  const ImportedMetaGraph imported = import_meta_graph_def(graph, file, options);
   try {
+    const ImportedMetaGraph imported = import_meta_graph_def(graph, meta, options);
+    if (scope) *scope = imported.scope;
     return saver_of(graph, imported, saver);
   } catch (...) {
     std::tie(graph.versions, graph.library, graph.from_file) = before;

@@ -251,5 +251,8 @@ class Saver {
 // import_meta_graph_def, which it is but for the Saver. (tf.train.import_meta_graph)
 Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options = {},
                         const SaverOptions& saver = {});
+// The same for a graph that was read already. `scope`, if given, becomes the import scope in fact used.
+Saver import_meta_graph(Graph& graph, const MetaGraph& meta, const ImportOptions& options = {},
+                        const SaverOptions& saver = {}, std::string* scope = nullptr);
 
 }  // namespace cairn

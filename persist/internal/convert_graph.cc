@@ -41,9 +41,10 @@ ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance) {
     node.attrs.set(name, at_place(place, [&, &value = value] { return from_proto(*value, allowance); }));
   }
   const std::string unknown = unknown_fields_of(proto);
-  if (unknown.empty() && !proto.has_experimental_debug_info()) return node;
+  if (unknown.empty() && !proto.has_experimental_debug_info() && !proto.has_experimental_type()) return node;
   pb::NodeDef rest;
   if (proto.has_experimental_debug_info()) *rest.mutable_experimental_debug_info() = proto.experimental_debug_info();
+  if (proto.has_experimental_type()) *rest.mutable_experimental_type() = proto.experimental_type();
   add_unknown_fields(rest, unknown);
   node.unknown_fields = to_bytes(rest);
   return node;

@@ -9,10 +9,13 @@
 #include <google/protobuf/util/json_util.h>
 #include <google/protobuf/util/type_resolver_util.h>
 
+#include <algorithm>
 #include <climits>
 #include <functional>
 #include <memory>
+#include <set>
 #include <string_view>
+#include <unordered_map>
 
 #include "cairn/meta_graph.pb.h"
 #include "persist/internal/message_cost.h"
@@ -31,12 +34,49 @@ using Quiet = proto::LogSilencer;
 struct Quiet {};
 #endif
 
-class FirstError final : public proto::io::ErrorCollector {
+// The first error, and each kind of warning once with how often it came.
+class Findings final : public proto::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
-    if (text.empty()) text = str_cat("line ", line + 1, ", column ", column + 1, ": ", message);
+    if (error.empty()) error = str_cat("line ", line + 1, ", column ", column + 1, ": ", message);
   }
-  std::string text;
+  // 'Message type "cairn.pb.NodeDef" has no field named "x".'
+  void AddWarning(int line, int, const std::string& message) override {
+    static constexpr std::string_view kBegin = "Message type \"cairn.pb.";
+    std::string text = message;
+    if (text.starts_with(kBegin)) {
+      text.erase(0, kBegin.size());
+      text.erase(std::min(text.find('"'), text.size() - 1), 1);
+    }
+    if (text.ends_with('.')) text.pop_back();
+    note(text, line);
+  }
+  void note(const std::string& text, int line) {
+    const auto [found, added] = places_.emplace(text, notes_.size());
+    if (added) notes_.push_back({text, line + 1, 0});
+    ++notes_[found->second].times;
+  }
+
+  std::vector<std::string> notes() const {
+    std::vector<std::string> texts;
+    for (const Note& n : notes_) {
+      texts.push_back(n.times == 1 ? str_cat(n.text, " (line ", n.line, ")")
+                                   : str_cat(n.text, " (", n.times, " times, first in line ", n.line, ")"));
+    }
+    return texts;
+  }
+
+  bool empty() const { return error.empty() && notes_.empty(); }
+
+  std::string error;
+
+ private:
+  struct Note {
+    std::string text;
+    int line, times;
+  };
+  std::vector<Note> notes_;
+  std::unordered_map<std::string, size_t> places_;
 };
 
 constexpr char kTypeUrl[] = "type.googleapis.com/";
@@ -74,24 +114,83 @@ bool parse_bytes(std::string_view bytes, proto::MessageLite& into) {
   return into.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
-bool parse_text(const std::string& text, proto::MessageLite& into, std::string* why) {
+namespace {
+
+// The names of all values of all enums in the schemas of a file and of what that imports.
+void gather_enum_values(const proto::FileDescriptor& file, std::set<std::string_view>& names) {
+  const auto gather = [&](const proto::EnumDescriptor& type) {
+    for (int i = 0; i < type.value_count(); ++i) names.insert(type.value(i)->name());
+  };
+  const std::function<void(const proto::Descriptor&)> gather_inside = [&](const proto::Descriptor& type) {
+    for (int i = 0; i < type.enum_type_count(); ++i) gather(*type.enum_type(i));
+    for (int i = 0; i < type.nested_type_count(); ++i) gather_inside(*type.nested_type(i));
+  };
+  for (int i = 0; i < file.enum_type_count(); ++i) gather(*file.enum_type(i));
+  for (int i = 0; i < file.message_type_count(); ++i) gather_inside(*file.message_type(i));
+  for (int i = 0; i < file.dependency_count(); ++i) gather_enum_values(*file.dependency(i), names);
+}
+
+// Puts 0 for names of enum values that the schema does not have. Those are words in capitals where a value may stand,
+// which nothing else in a text is.
+std::string without_unknown_values(const std::string& text, const proto::Descriptor& type, Findings& findings) {
+  std::set<std::string_view> known = {"INF", "INFINITY", "NAN"};
+  gather_enum_values(*type.file(), known);
+  std::string replaced = text;
+  Findings ignored;
+  proto::io::ArrayInputStream in(text.data(), static_cast<int>(text.size()));
+  proto::io::Tokenizer tokens(&in, &ignored);
+  tokens.set_comment_style(proto::io::Tokenizer::SH_COMMENT_STYLE);
+  size_t at = 0;  // the offset of (line, column); columns count a tab up to the next multiple of 8
+  int line = 0, column = 0;
+  bool after_colon = false, in_list = false;
+  while (tokens.Next()) {
+    const auto& token = tokens.current();
+    while (line < token.line || column < token.column) {
+      const char c = text[at++];
+      line += c == '\n';
+      column = c == '\n' ? 0 : c == '\t' ? column + 8 - column % 8 : column + 1;
+    }
+    const bool capitals = token.text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+    if ((after_colon || in_list) && token.type == proto::io::Tokenizer::TYPE_IDENTIFIER && capitals &&
+        !known.count(token.text)) {
+      replaced.replace(at, token.text.size(), "0" + std::string(token.text.size() - 1, ' '));
+      findings.note(str_cat("there is no enum value named ", token.text, "; it counts as 0"), line);
+    }
+    in_list = token.text == "[" ? after_colon : in_list && token.text != "]";
+    after_colon = token.text == ":";
+  }
+  return replaced;
+}
+
+}  // namespace
+
+bool parse_text(const std::string& text, proto::MessageLite& into, std::string* why,
+                std::vector<std::string>* left_out) {
   [[maybe_unused]] const Quiet quiet;
-  FirstError error;
+  Findings findings, again;
   const AnyTypes types;
   proto::TextFormat::Parser parser;
-  parser.RecordErrorsTo(&error);
+  parser.RecordErrorsTo(&findings);
   parser.SetFinder(&types);
   parser.SetRecursionLimit(kMaxNesting);
+  parser.AllowUnknownField(left_out != nullptr);
   const auto message = new_message(descriptor_of(into));
   bool parsed = parser.ParseFromString(text, message.get());
+  if (!parsed && left_out && findings.error.find("Unknown enumeration value") != std::string::npos) {
+    parser.RecordErrorsTo(&again);
+    message->Clear();
+    parsed = parser.ParseFromString(without_unknown_values(text, descriptor_of(into), again), message.get());
+  }
+  Findings& last = again.empty() ? findings : again;
   // Text may hold what bytes may not: what is read here must be readable again once it is written.
   const std::string bytes = parsed ? message->SerializeAsString() : "";
   check_cost(bytes, into, text.size());
   if (parsed && !parse_bytes(bytes, into)) {
     parsed = false;
-    error.text = "a string in it is not UTF-8";
+    last.error = "a string in it is not UTF-8";
   }
-  if (!parsed && why) *why = error.text;
+  if (!parsed && why) *why = last.error;
+  if (parsed && left_out) *left_out = last.notes();
   return parsed;
 }
 
@@ -242,12 +341,21 @@ std::string to_json(const proto::MessageLite& message) {
   return with_signed_zeros(json);
 }
 
-bool parse_json(const std::string& json, proto::MessageLite& into, std::string* why) {
+bool parse_json(const std::string& json, proto::MessageLite& into, std::string* why,
+                std::vector<std::string>* left_out) {
   [[maybe_unused]] const Quiet quiet;
   Types types;
   std::string bytes;
-  const auto status =
-      proto::util::JsonToBinaryString(&types, kTypeUrl + into.GetTypeName(), with_signed_zeros(json), &bytes);
+  const std::string type = kTypeUrl + into.GetTypeName(), zeros = with_signed_zeros(json);
+  auto status = proto::util::JsonToBinaryString(&types, type, zeros, &bytes);
+  if (!status.ok() && left_out) {
+    proto::util::JsonParseOptions lenient;
+    lenient.ignore_unknown_fields = true;
+    bytes.clear();
+    const auto again = proto::util::JsonToBinaryString(&types, type, zeros, &bytes, lenient);
+    if (again.ok()) *left_out = {std::string(status.message())};
+    if (again.ok()) status = again;
+  }
   if (!status.ok()) {
     if (why) *why = std::string(status.message());
     return false;

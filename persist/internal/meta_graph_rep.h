@@ -13,7 +13,9 @@
 namespace cairn {
 
 struct MetaGraph::Rep {
-  std::string name;               // the file, for messages
+  std::string name;  // the file, for messages
+  std::vector<std::vector<std::string>> all_tags;
+  std::vector<std::string> left_out;
   google::protobuf::Arena arena;  // a graph is many small messages
   pb::MetaGraphDef& def = *google::protobuf::Arena::CreateMessage<pb::MetaGraphDef>(&arena);
 };

@@ -194,4 +194,37 @@ TEST_CASE("A search that a writer overtakes reports nothing that is not so any m
   CHECK(skipped.empty());
 }
 
+TEST_CASE("A directory given as a checkpoint is answered with what is in it", "[persist][latest]") {
+  MemoryFileSystem fs;
+  const auto write = [&](const char* prefix) {
+    BundleWriter writer(fs, prefix);
+    writer.add("x", Tensor(1.0f));
+    writer.finish();
+  };
+  fs.create_dirs("run");
+  const auto message = [&] { return std::string(error_of([&] { checkpoint_prefix("run", &fs); }).what()); };
+  CHECK(message() == "run: there is no checkpoint in this directory");
+  write("run/m-1");
+  CHECK(checkpoint_prefix("run", &fs) == "run/m-1");
+  write("run/m-2");
+  CHECK(message() == "run: no file named checkpoint says which of several is meant; give one: run/m-1 and run/m-2");
+  write_file_atomically(fs, "run/checkpoint", "model_checkpoint_path: 'm-3'\n");
+  CHECK(message() ==
+        "run: its checkpoint file names run/m-3, which is not there; give one that is: run/m-1 and run/m-2");
+  write("run/m-3");
+  CHECK(checkpoint_prefix("run", &fs) == "run/m-3");
+}
+
+TEST_CASE("A checkpoint file that names what is not there is not overruled by the only other checkpoint",
+          "[persist][latest]") {
+  MemoryFileSystem fs;
+  BundleWriter writer(fs, "run/m-1");
+  writer.add("x", Tensor(1.0f));
+  writer.finish();
+  write_file_atomically(fs, "run/checkpoint", "model_checkpoint_path: 'm-9'\n");
+  const Error error = error_of([&] { checkpoint_prefix("run", &fs); });
+  CHECK(error.code() == Code::kNotFound);
+  CHECK(says(error, "names run/m-9, which is not there; give one that is: run/m-1"));
+}
+
 }  // namespace cairn
