@@ -23,8 +23,8 @@ constexpr const char* kParts[] = {"meta_info",  "versions",  "saver", "node", "f
                                   "collection", "signature", "asset", "op",   "other"};
 
 struct Fact {
-  std::string what, text;
-  std::string exact;  // what is compared; "": the text
+  std::string what, text;  // the text in a line, whole
+  std::string exact;       // what is compared; "": the text
   const std::string& compared() const { return exact.empty() ? text : exact; }
 };
 
@@ -48,11 +48,52 @@ std::string checksum(const std::string& bytes) {
   return str_cat("crc32c ", hex);
 }
 
+constexpr size_t kMost = 400, kShown = 120;  // characters of a text that is told whole, and of one that is cut
+
+bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
+
 // Long text by its beginning and what tells it from others that begin so.
-std::string shortened(const std::string& text, const std::string& exact) {
-  constexpr size_t kMost = 400, kShown = 120;
-  if (text.size() <= kMost) return text;
-  return str_cat(text.substr(0, kShown), "... (", text.size(), " characters, ", checksum(exact), ")");
+std::string shortened(const Fact& fact) {
+  if (fact.text.size() <= kMost) return fact.text;
+  size_t end = kShown;
+  while (continues_character(fact.text[end])) --end;
+  return str_cat(fact.text.substr(0, end), "... (", fact.text.size(), " characters, ", checksum(fact.compared()), ")");
+}
+
+// Two texts that differ, each as its piece around the first difference where one of them is long.
+std::pair<std::string, std::string> told_apart(const Fact& a, const Fact& b) {
+  constexpr size_t kBefore = 40;
+  const size_t same = static_cast<size_t>(
+      std::mismatch(a.text.begin(), a.text.end(), b.text.begin(), b.text.end()).first - a.text.begin());
+  const bool alike = a.text == b.text;  // what differs has no name here
+  if (alike || (a.text.size() <= kMost && b.text.size() <= kMost)) return {shortened(a), shortened(b)};
+  size_t begin = same > kBefore ? same - kBefore : 0;
+  while (begin > 0 && continues_character(a.text[begin])) --begin;
+  const auto piece = [begin](const std::string& text) {
+    size_t end = std::min(text.size(), begin + kShown);
+    while (end < text.size() && continues_character(text[end])) ++end;
+    return str_cat(begin > 0 ? "..." : "", text.substr(begin, end - begin), end < text.size() ? "..." : "", " (",
+                   text.size(), " characters)");
+  };
+  return {piece(a.text), piece(b.text)};
+}
+
+// What of a collection's message is a set, which its writer lists in any order: the tensors in a context.
+void sort_sets(google::protobuf::Message& message) {
+  const auto& reflection = *message.GetReflection();
+  std::vector<const google::protobuf::FieldDescriptor*> fields;
+  reflection.ListFields(message, &fields);
+  for (const auto* field : fields) {
+    if (field->full_name() == "cairn.pb.ValuesDef.values") {
+      auto& values = *reflection.MutableRepeatedPtrField<std::string>(&message, field);
+      std::sort(values.begin(), values.end());
+    }
+    if (field->cpp_type() != field->CPPTYPE_MESSAGE) continue;
+    if (!field->is_repeated()) sort_sets(*reflection.MutableMessage(&message, field));
+    for (int i = 0; field->is_repeated() && i < reflection.FieldSize(message, field); ++i) {
+      sort_sets(*reflection.MutableRepeatedMessage(&message, field, i));
+    }
+  }
 }
 
 class Gatherer {
@@ -92,7 +133,7 @@ class Gatherer {
            std::string exact = "") {
     std::vector<Fact>& facts = of(part, name);
     if (exact.empty()) exact = text;
-    facts.push_back({what, shortened(one_line(text), exact), std::move(exact)});
+    facts.push_back({what, one_line(text), std::move(exact)});
   }
 
   void bytes(std::string_view part, const std::string& name, const std::string& what, const std::string& content) {
@@ -154,6 +195,9 @@ class Gatherer {
       add("node", name, "debug info", to_line(node.experimental_debug_info()),
           to_bytes(node.experimental_debug_info()));
     }
+    if (node.has_experimental_type()) {
+      add("node", name, "type", to_line(node.experimental_type()), to_bytes(node.experimental_type()));
+    }
     bytes("node", name, "fields of newer versions", unknown_fields_of(node));
   }
 
@@ -175,7 +219,7 @@ class Gatherer {
     const Tensor* tensor = attr.get<Tensor>();
     if (!tensor) return attr.str();
     constexpr int64_t kShown = 16;
-    const std::string text = str_cat(dtype_name(tensor->dtype()), " ", tensor->shape(), " ", tensor->summary(kShown));
+    const std::string text = str_cat(dtype_name(tensor->dtype()), " ", tensor->shape(), " ", tensor->str(kShown));
     return tensor->num_elements() > kShown ? str_cat(text, " (", checksum(exact), ")") : text;
   }
 
@@ -189,7 +233,7 @@ class Gatherer {
     };
     for (const std::string& name : collection.node_list().value()) item(name, "", "");
     for (const int64_t number : collection.int64_list().value()) item(str_cat(number), "", "");
-    for (const float number : collection.float_list().value()) item(Tensor(number).summary(), "", "");
+    for (const float number : collection.float_list().value()) item(Tensor(number).str(), "", "");
     for (const std::string& content : collection.bytes_list().value()) bytes_item(key, content, item);
     for (const auto& any : collection.any_list().value()) item(any.type_url(), to_line(any), to_bytes(any));
     bytes("collection", key, "fields of newer versions", unknown_fields_of(collection));
@@ -198,7 +242,10 @@ class Gatherer {
   template <class Item>
   static void bytes_item(const std::string& key, const std::string& content, Item& item) {
     const auto message = message_of_names(key);
-    if (message && parse_bytes(content, *message)) return item(subject(*message), to_line(*message), content);
+    if (message && parse_bytes(content, *message)) {
+      sort_sets(*message);
+      return item(subject(*message), to_line(*message), to_bytes(*message));
+    }
     const bool printable =
         std::all_of(content.begin(), content.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
     if (printable && content.size() <= 200) return item("'" + content + "'", "", "");
@@ -212,13 +259,13 @@ class Gatherer {
 // What stands for all of a node, a collection, ... that one side lacks.
 std::string summary(const Key& key, const std::vector<Fact>& facts) {
   const std::string_view part = kParts[key.first];
-  if (part == "node") return facts[0].text;
+  if (part == "node") return shortened(facts[0]);
   if (part == "collection") {
     const auto items =
         std::count_if(facts.begin(), facts.end(), [](const Fact& f) { return f.what.starts_with("item "); });
     return str_cat(items, items == 1 ? " item" : " items");
   }
-  return facts.size() == 1 ? facts[0].text : str_cat(facts.size(), " facts");
+  return facts.size() == 1 ? shortened(facts[0]) : str_cat(facts.size(), " facts");
 }
 
 void compare(const Key& key, const std::vector<Fact>& a, const std::vector<Fact>& b,
@@ -230,16 +277,17 @@ void compare(const Key& key, const std::vector<Fact>& a, const std::vector<Fact>
   for (const Fact& fact : a) {
     const auto other = of_b.find(fact.what);
     if (other == of_b.end()) {
-      differences.push_back({part, key.second, fact.what, fact.text, std::nullopt});
+      differences.push_back({part, key.second, fact.what, shortened(fact), std::nullopt});
       continue;
     }
     if (fact.compared() != other->second->compared()) {
-      differences.push_back({part, key.second, fact.what, fact.text, other->second->text});
+      auto [in_a, in_b] = told_apart(fact, *other->second);
+      differences.push_back({part, key.second, fact.what, std::move(in_a), std::move(in_b)});
     }
     of_b.erase(other);
   }
   for (const Fact& fact : b) {
-    if (of_b.count(fact.what)) differences.push_back({part, key.second, fact.what, std::nullopt, fact.text});
+    if (of_b.count(fact.what)) differences.push_back({part, key.second, fact.what, std::nullopt, shortened(fact)});
   }
   if (part != "collection" || differences.size() > before) return;
   const auto order = [](const std::vector<Fact>& facts) {
@@ -286,7 +334,7 @@ std::string meta_graph_listing(const MetaGraph& meta) {
   for (const auto& [key, facts] : Gatherer(meta.rep().def).take()) {
     text += str_cat(kParts[key.first], key.second.empty() ? "" : " ", printable(key.second), "\n");
     for (const Fact& fact : facts) {
-      text += str_cat("  ", printable(str_cat(fact.what, fact.text.empty() ? "" : ": ", fact.text)), "\n");
+      text += str_cat("  ", printable(str_cat(fact.what, fact.text.empty() ? "" : ": ", shortened(fact))), "\n");
     }
   }
   return text;

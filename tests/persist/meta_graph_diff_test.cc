@@ -177,4 +177,56 @@ TEST_CASE("Every dtype's elements are compared", "[checkpoint_diff]") {
   CHECK(says(error_of([&] { diff_checkpoints(none, none, {.tolerance = std::nan("")}); }), "0 or more"));
 }
 
+TEST_CASE("Contexts of conditions and loops are compared by what they say, in whatever order a map or a set is written",
+          "[meta_diff]") {
+  // One context, whose map and whose set of values are written in one order and in the other.
+  const std::string a =
+      "\n\x01"
+      "c*\x16\n\x01"
+      "x\n\x01"
+      "y\x12\x06\n\x01"
+      "a\x12\x01"
+      "1\x12\x06\n\x01"
+      "b\x12\x01"
+      "2";
+  const std::string b =
+      "\n\x01"
+      "c*\x16\n\x01"
+      "y\n\x01"
+      "x\x12\x06\n\x01"
+      "b\x12\x01"
+      "2\x12\x06\n\x01"
+      "a\x12\x01"
+      "1";
+  const std::string other =
+      "\n\x01"
+      "c*\x16\n\x01"
+      "y\n\x01"
+      "x\x12\x06\n\x01"
+      "b\x12\x01"
+      "2\x12\x06\n\x01"
+      "a\x12\x01"
+      "3";
+  const auto collection = [](const std::string& bytes) {
+    std::string escaped;
+    for (const unsigned char c : bytes) escaped += str_cat("\\", c / 64, c / 8 % 8, c % 8);
+    return "graph_def {} collection_def { key: 'cond_context' value { bytes_list { value: '" + escaped + "' } } }";
+  };
+  CHECK(differences(collection(a), collection(b)) == Strings{});
+  CHECK(meta_graph_listing(meta(collection(a))) == meta_graph_listing(meta(collection(b))));
+  CHECK(differences(collection(a), collection(other)).size() == 1);
+}
+
+TEST_CASE("Of long texts what differs is told", "[meta_diff]") {
+  const auto function = [](const std::string& name) {
+    return "graph_def { library { function { signature { name: 'f' description: '" + std::string(500, 'x') + name +
+           std::string(300, 'y') + "' } } } }";
+  };
+  const Strings found = differences(function("left"), function("right"));
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].find("xleftyyy") != std::string::npos);
+  CHECK(found[0].find("xrightyyy") != std::string::npos);
+  CHECK(found[0].size() < 600);
+}
+
 }  // namespace cairn
