@@ -53,6 +53,12 @@ size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
   return row[b.size()];
 }
 
+// "inputs/states" for "states": the same name in a scope.
+bool ends_with_name(std::string_view scoped, std::string_view name) {
+  return scoped.size() > name.size() && !name.empty() && scoped.ends_with(name) &&
+         scoped[scoped.size() - name.size() - 1] == '/';
+}
+
 }  // namespace
 
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& candidates, size_t most) {
@@ -63,8 +69,9 @@ std::vector<std::string> nearest_names(std::string_view name, const std::vector<
   std::vector<std::pair<size_t, const std::string*>> close;  // the nearest so far, in order
   for (const std::string& candidate : candidates) {
     const size_t longer = std::max(candidate.size(), name.size()), shorter = std::min(candidate.size(), name.size());
-    if (longer - shorter > limit) continue;
-    const size_t distance = edit_distance(name, candidate, limit);
+    const bool scoped = ends_with_name(candidate, name) || ends_with_name(name, candidate);
+    if (!scoped && longer - shorter > limit) continue;
+    const size_t distance = scoped ? 1 : edit_distance(name, candidate, limit);
     if (distance > limit) continue;
     const auto after = std::upper_bound(close.begin(), close.end(), distance,
                                         [](size_t d, const auto& other) { return d < other.first; });

@@ -53,6 +53,12 @@ std::string file_kind(std::string_view begin) {
   if (begin.size() > 9 && begin[8] == '{' && begin[9] == '"' && get_fixed<uint64_t>(begin) < (uint64_t{1} << 32)) {
     return "a safetensors file";
   }
+  // A record's length and its checksum are before the first event, which says what follows.
+  if (begin.substr(0, 48).find("brain.Event:") != std::string_view::npos) {
+    return "a TensorFlow event file, as summary writers write for TensorBoard; it holds no checkpoint and no graph "
+           "that "
+           "Cairn reads";
+  }
   constexpr size_t kTarMark = 257;
   if (begin.size() > kTarMark + 5 && begin.substr(kTarMark).starts_with("ustar")) return "a tar archive";
   const size_t first = begin.find_first_not_of(" \t\r\n\xef\xbb\xbf");
@@ -67,6 +73,46 @@ std::string file_kind(std::string_view begin) {
   return "";
 }
 
+namespace {
+
+// Where the contents of a length-delimited field begin that `bytes` begin with; npos where they do not.
+size_t after_field_head(std::string_view bytes, char tag) {
+  if (bytes.empty() || bytes[0] != tag) return std::string_view::npos;
+  size_t at = 1;
+  while (at < bytes.size() && at < 6 && (bytes[at] & 0x80)) ++at;
+  return at + 1 < bytes.size() ? at + 1 : std::string_view::npos;
+}
+
+// A name that a graph begins with: of a node, after its op follows, or of an op in the list of ops.
+bool begins_with_name(std::string_view bytes) {
+  const size_t at = after_field_head(bytes, '\x0a');
+  if (at != 2) return false;
+  const auto length = static_cast<unsigned char>(bytes[1]);
+  return length > 0 && length < 128 && bytes.size() >= at + length && is_plain_text(bytes.substr(at, length));
+}
+
+// A GraphDef begins with a node, a MetaGraphDef with what it says of itself, and a SavedModel with its version.
+bool begins_like_graph(std::string_view begin) {
+  static constexpr std::string_view kWords[] = {
+      "node {",      "node: {",    "node{",    "meta_info_def", "saved_model_schema_version",
+      "graph_def {", "versions {", "library {"};
+  const size_t first = std::min(begin.find_first_not_of(" \t\r\n"), begin.size());
+  if (std::any_of(std::begin(kWords), std::end(kWords),
+                  [&](std::string_view word) { return begin.substr(first).starts_with(word); })) {
+    return true;
+  }
+  if (begin.starts_with("\x08\x01\x12"sv)) return true;
+  const size_t inside = after_field_head(begin, '\x0a');
+  if (inside == std::string_view::npos) return false;
+  if (begins_with_name(begin.substr(inside))) return true;
+  const size_t op_list = after_field_head(begin.substr(inside), '\x12');
+  const size_t op =
+      op_list == std::string_view::npos ? op_list : after_field_head(begin.substr(inside + op_list), '\x0a');
+  return op != std::string_view::npos && begins_with_name(begin.substr(inside + op_list + op));
+}
+
+}  // namespace
+
 std::string beginning_of(const RandomAccessFile& file) {
   constexpr uint64_t kEnough = 512;
   std::string begin(std::min(kEnough, file.size()), '\0');
@@ -76,6 +122,9 @@ std::string beginning_of(const RandomAccessFile& file) {
 
 std::string no_checkpoint_but(std::string_view begin) {
   std::string kind = file_kind(begin);
+  if (kind.empty() && begins_like_graph(begin)) {
+    kind = "a graph, which holds no variables' values: `cairn meta` shows it and import_meta_graph reads it";
+  }
   if (kind.empty() && is_plain_text(begin)) kind = "plain text";
   if (kind.empty()) return "";
   const bool advises = kind.find(": ") != std::string::npos;

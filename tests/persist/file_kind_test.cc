@@ -4,6 +4,7 @@
 #include "persist/bundle.h"
 #include "persist/checkpoint_reader.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/meta_graph.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"
@@ -99,4 +100,26 @@ TEST_CASE("The text of a checkpoint file under another name is told apart from a
 TEST_CASE("Bytes that are of no known kind are not guessed at", "[persist][file_kind]") {
   CHECK(file_kind("\x01\x02\x03") == "");
   CHECK(no_checkpoint_but("\x01\x02\x03\xff") == "");
+}
+
+TEST_CASE("A graph that is given as a checkpoint is called one, in bytes and in text", "[persist][file_kind]") {
+  const MetaGraph graph = MetaGraph::parse("graph_def { node { name: 'x' op: 'NoOp' } }", "g");
+  const MetaGraph meta = MetaGraph::parse(
+      "meta_info_def { stripped_op_list { op { name: 'NoOp' } } } graph_def { node { name: 'x' op: 'NoOp' } }", "g");
+  const std::string saved_model = "\x08\x01\x12\x00"s;
+  for (const std::string& bytes : {graph.graph_def(), meta.bytes(), saved_model, graph.graph_def_text(), meta.text(),
+                                   "saved_model_schema_version: 1\n"s}) {
+    CAPTURE(bytes);
+    CHECK(no_checkpoint_but(bytes).starts_with("this is no checkpoint but a graph"));
+    CHECK(no_checkpoint_but(bytes).find("cairn meta") != std::string::npos);
+  }
+}
+
+TEST_CASE("An event file is called one, whatever it is given as", "[persist][file_kind]") {
+  const std::string event = "\x18\0\0\0\0\0\0\0\xa3\x7f\x4b\x22\x09\0\0\0\0\0\0\xd0\x41\x1a\x0d"s + "brain.Event:2";
+  CHECK(file_kind(event).starts_with("a TensorFlow event file"));
+  CHECK(says(error_of([&] { MetaGraph::parse(event, "events"); }), "it is a TensorFlow event file"));
+  MemoryFileSystem fs;
+  write_file_atomically(fs, "events", event);
+  CHECK(says(error_of([&] { CheckpointReader("events", &fs); }), "no checkpoint but a TensorFlow event file"));
 }
