@@ -38,7 +38,7 @@ constexpr Command kCommands[] = {
      "cairn diff run/model-1000 run/model-2000 --tolerance 1e-6\n  cairn diff old/model.meta new/model.meta",
      make_diff},
     {"doctor",
-     "Says what every file of a checkpoint directory is and what is wrong; with --fix, puts right what can be.",
+     "Says what each file of a checkpoint directory or SavedModel is, and what is wrong; --fix mends what it can.",
      "cairn doctor run --fix", make_doctor},
     {"export", "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
      "cairn export run/model-1000 weights.npz --tensor 'layer1/.*'", make_export},
@@ -48,7 +48,9 @@ constexpr Command kCommands[] = {
      make_freeze},
     {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
      "cairn inspect run/model-1000 --tensor W --values", make_inspect},
-    {"meta", "Tells what a .meta file says: who wrote it, its saver, collections, ops, variables.",
+    {"meta",
+     "Shows what a graph is for and holds: inputs, outputs, losses, train ops, signatures; who wrote it; its saver, "
+     "collections, ops and variables.",
      "cairn meta run/model-1000.meta --collections", make_meta},
     {"rename", "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not copied.",
      "cairn rename run/model-1000 renamed/model-1000 \\\n"

@@ -8,6 +8,7 @@
 #include <optional>
 #include <stdexcept>
 #include <string>
+#include <vector>
 
 namespace cairn {
 
@@ -37,8 +38,14 @@ Work make_run(CLI::App& app);      // run.cc
 Work make_show(CLI::App& app);     // show.cc
 Work make_train(CLI::App& app);    // train.cc
 
+// What META is, for --help.
+inline constexpr const char* kMetaHelp =
+    "a .meta file, a GraphDef (.pb, .pbtxt), a SavedModel's directory, or a checkpoint that has a .meta file";
+// --tag, for a SavedModel. In meta.cc.
+void add_tag_argument(CLI::App& app, std::vector<std::string>& tags);
+
 // Where the meta graph is that `path` means: the file itself, or the one that belongs to a checkpoint (its prefix, one
-// of its files, its directory). Throws as checkpoint_prefix(). In meta.cc.
+// of its files, its directory), or a SavedModel's. Throws as checkpoint_prefix(). In meta.cc.
 std::string find_meta_graph(const std::string& path);
 // Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint. In show.cc.
 bool holds_graph(const std::string& path);

@@ -1,7 +1,10 @@
+#include <algorithm>
 #include <iostream>
 
 #include "persist/checkpoint_diff.h"
+#include "persist/checkpoint_state.h"
 #include "persist/meta_graph_diff.h"
+#include "persist/saved_model.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 
@@ -61,24 +64,49 @@ int diff_graphs(const Options& o) {
   return print(o.a, o.b, diff_meta_graphs(MetaGraph::read(o.a), MetaGraph::read(o.b)), "", o.json);
 }
 
-int diff(const Options& o) {
-  const bool graphs = holds_graph(o.a);
-  if (graphs != holds_graph(o.b)) {
-    throw UsageError(
-        str_cat(graphs ? o.a : o.b, " holds a graph and ", graphs ? o.b : o.a, " is a checkpoint; give two of a kind"));
-  }
-  if (graphs) return diff_graphs(o);
+bool is_saved_model(const std::string& path) {
+  const auto info = posix_file_system().stat(path);
+  return info && info->is_directory && !saved_model_graph_path(path).empty();
+}
+
+int diff_checkpoints(const Options& o) {
   const CheckpointReader a(o.a), b(o.b);
   const CheckpointDiff diff = diff_checkpoints(a, b, {.tolerance = o.tolerance});
   const std::string alike = str_cat(", ", diff.same, diff.same == 1 ? " tensor is" : " tensors are", " alike");
   return print(a.prefix(), b.prefix(), diff.differences, alike, o.json);
 }
 
+// A SavedModel beside another is its graph and its values; beside a file it is what that file holds.
+int diff_saved_models(const Options& o) {
+  const bool both = is_saved_model(o.a) && is_saved_model(o.b);
+  const bool graph = both || holds_graph(o.a) || holds_graph(o.b);
+  const auto has_values = [](const std::string& path) { return checkpoint_exists(saved_model_variables_path(path)); };
+  const bool values = both ? has_values(o.a) || has_values(o.b) : !graph;
+  if (o.json && graph && values) std::cout << "[";
+  const int of_graphs = graph ? diff_graphs(o) : kFine;
+  if (o.json && graph && values) std::cout << ", ";
+  const int of_values = values ? diff_checkpoints(o) : kFine;
+  if (o.json && graph && values) std::cout << "]\n";
+  return std::max(of_graphs, of_values);
+}
+
+int diff(const Options& o) {
+  if (is_saved_model(o.a) || is_saved_model(o.b)) return diff_saved_models(o);
+  const bool graphs = holds_graph(o.a);
+  if (graphs != holds_graph(o.b)) {
+    throw UsageError(
+        str_cat(graphs ? o.a : o.b, " holds a graph and ", graphs ? o.b : o.a, " is a checkpoint; give two of a kind"));
+  }
+  return graphs ? diff_graphs(o) : diff_checkpoints(o);
+}
+
 }  // namespace
 
 Work make_diff(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("A", o->a, "a checkpoint (prefix, .index, .data-..., directory), or a .meta, .pb or .pbtxt file")
+  app.add_option("A", o->a,
+                 "a checkpoint (prefix, .index, .data-..., directory), a .meta, .pb or .pbtxt file, or a SavedModel's "
+                 "directory")
       ->required();
   app.add_option("B", o->b, "another of the kind")->required();
   app.add_option("--tolerance", o->tolerance,

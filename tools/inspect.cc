@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <iostream>
 #include <limits>
+#include <numeric>
 #include <optional>
 
 #include "persist/checkpoint_reader.h"
+#include "tools/columns.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 
@@ -81,10 +83,20 @@ void print_json(Json& j, const std::string& name, const CheckpointReader::Entry&
   j.end();
 }
 
-void print_text(const std::string& name, const CheckpointReader::Entry& entry, uint64_t bytes, const Tensor& values,
-                const Options& o) {
-  std::cout << printable(name) << "  " << dtype_name(entry.dtype) << "  " << entry.shape << "  " << bytes << " bytes";
-  if (!entry.slices.empty()) std::cout << "  " << entry.slices.size() << " slices";
+// The lines of all tensors, in columns.
+Columns lines_of(const CheckpointReader& reader, const std::vector<std::string>& names,
+                 const std::vector<uint64_t>& bytes) {
+  Columns lines({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kRight, Columns::kLeft});
+  for (size_t i = 0; i < names.size(); ++i) {
+    const auto entry = *reader.find(names[i]);
+    lines.add({names[i], std::string(dtype_name(entry.dtype)), str_cat(entry.shape), str_cat(bytes[i], " bytes"),
+               entry.slices.empty() ? "" : str_cat(entry.slices.size(), " slices")});
+  }
+  return lines;
+}
+
+void print_text(const std::string& line, const Tensor& values, const Options& o) {
+  std::cout << line;
   if (const auto stats = o.stats ? stats_of(values) : std::nullopt) {
     if (stats->finite > 0) {
       std::cout << "  min " << stats->min << "  max " << stats->max << "  mean " << stats->mean << "  std "
@@ -113,16 +125,17 @@ int inspect(const Options& o) {
   const char* format = reader.version() == CheckpointFormat::kV1 ? "V1" : "V2";
   const auto names = chosen_names(reader, o.tensor);
   if (o.verify) reader.verify();
-  uint64_t total = 0;
+  std::vector<uint64_t> bytes;
+  for (const std::string& name : names) bytes.push_back(bytes_of(reader, name, *reader.find(name)));
+  const uint64_t total = std::accumulate(bytes.begin(), bytes.end(), uint64_t{0});
+  const Columns lines = lines_of(reader, names, bytes);
   Json j(std::cout);
   j.object().key("checkpoint").value(reader.prefix()).key("format").value(format);
   j.key("shards").value(reader.num_shards()).key("tensors").array();
-  for (const std::string& name : names) {
-    const auto entry = *reader.find(name);
-    const uint64_t bytes = bytes_of(reader, name, entry);
-    const Tensor values = o.values || o.stats ? reader.get_tensor(name) : Tensor();
-    total += bytes;
-    o.json ? print_json(j, name, entry, bytes, values, o) : print_text(name, entry, bytes, values, o);
+  for (size_t i = 0; i < names.size(); ++i) {
+    const Tensor values = o.values || o.stats ? reader.get_tensor(names[i]) : Tensor();
+    o.json ? print_json(j, names[i], *reader.find(names[i]), bytes[i], values, o)
+           : print_text(lines.line(i), values, o);
   }
   j.end().key("bytes").value(total);
   if (o.verify) j.key("verified").value(true);

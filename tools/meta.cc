@@ -5,14 +5,18 @@
 #include "persist/catalog.h"
 #include "persist/checkpoint_state.h"
 #include "persist/meta_graph.h"
+#include "persist/saved_model.h"
+#include "tools/columns.h"
 #include "tools/commands.h"
 #include "tools/json.h"
+#include "tools/outline.h"
 
 namespace cairn {
 namespace {
 
 struct Options {
   std::string meta;
+  std::vector<std::string> tags;
   bool text = false, collections = false, ops = false, json = false;
 };
 
@@ -115,17 +119,116 @@ std::vector<Variable> variables_of(const Graph& graph) {
   return variables;
 }
 
+// Which releases wrote graphs of a version, where a file does not name its writer.
+std::string releases_of(int producer) {
+  static constexpr struct {
+    int last;
+    const char* releases;
+  } kReleases[] = {{0, ""},
+                   {17, "0.12 or before"},
+                   {21, "about 1.0"},
+                   {23, "about 1.1 or 1.2"},
+                   {24, "1.3 to 1.5"},
+                   {26, "about 1.6 to 1.10"},
+                   {27, "1.11 to 1.13"},
+                   {38, "about 1.14"}};
+  for (const auto& [last, releases] : kReleases) {
+    if (producer <= last) return releases;
+  }
+  return "1.15 or later";
+}
+
+// "TensorFlow 1.8.0", or what can be told of a writer that is not named.
+std::string writer_of(const Summary& s) {
+  const std::string &version = s.meta.tensorflow_version(), &git = s.meta.tensorflow_git_version();
+  constexpr std::string_view kCairn = "cairn-";
+  if (git.starts_with(kCairn))
+    return str_cat("Cairn ", printable(git.substr(kCairn.size())), ", as TensorFlow ", printable(version));
+  if (!version.empty()) return "TensorFlow " + printable(version);
+  const std::string releases = releases_of(s.graph.versions.producer);
+  return releases.empty() ? "a version that it does not name"
+                          : str_cat("a version that it does not name (by its producer, TensorFlow ", releases, ")");
+}
+
+const char* kind_of(const MetaGraph& meta) {
+  return !meta.all_tags().empty() ? "SavedModel" : meta.is_graph_def() ? "GraphDef" : "MetaGraphDef";
+}
+
+// A dtype and a shape, where they are known.
+std::string type_text(DType dtype) { return dtype == DType::kInvalid ? "?" : std::string(dtype_name(dtype)); }
+std::string shape_text(const Shape& shape) { return str_cat(shape); }
+void put_type(Json& j, DType dtype, const Shape& shape) {
+  j.key("dtype").value(type_text(dtype)).key("shape");
+  shape.has_rank() ? j.value(shape) : j.value("unknown");
+}
+
+void put_items(Json& j, const char* key, const std::vector<OutlineItem>& items) {
+  j.key(key).array();
+  for (const OutlineItem& item : items) {
+    j.object().key("name").value(item.name);
+    if (item.name.find(':') != std::string::npos) put_type(j, item.dtype, item.shape);
+    if (!item.why.empty()) j.key("why").value(item.why);
+    j.end();
+  }
+  j.end();
+}
+
+void put_tensors(Json& j, const char* key, const std::map<std::string, TensorInfo>& tensors) {
+  j.key(key).object();
+  for (const auto& [name, info] : tensors) {
+    j.key(name).object().key("name").value(info.name);
+    put_type(j, info.dtype, info.shape);
+    j.end();
+  }
+  j.end();
+}
+
+void put_signatures(Json& j, const std::map<std::string, Signature>& signatures) {
+  j.key("signatures").object();
+  for (const auto& [name, signature] : signatures) {
+    j.key(name).object().key("method_name").value(signature.method_name);
+    put_tensors(j, "inputs", signature.inputs);
+    put_tensors(j, "outputs", signature.outputs);
+    j.end();
+  }
+  j.end();
+}
+
+void put_variables(Json& j, const Graph& graph) {
+  j.key("variables").array();
+  for (const Variable& v : variables_of(graph)) {
+    j.object().key("name").value(v.name()).key("dtype").value(dtype_name(v.dtype()));
+    j.key("shape").value(v.shape()).key("trainable").value(v.trainable()).end();
+  }
+  j.end();
+}
+
 void print_json(const Summary& s, const std::string& file, const Options& o) {
   const bool all = !o.collections && !o.ops;
   Json j;
-  j.object().key("file").value(file).key("tensorflow_version").value(s.meta.tensorflow_version());
+  j.object().key("file").value(file).key("kind").value(kind_of(s.meta));
+  j.key("tensorflow_version").value(s.meta.tensorflow_version()).key("writer").value(writer_of(s));
   j.key("producer").value(s.graph.versions.producer).key("min_consumer").value(s.graph.versions.min_consumer);
   j.key("nodes").value(s.meta.num_nodes());
+  if (!s.meta.left_out().empty()) j.key("left_out").value(s.meta.left_out());
+  if (!s.meta.all_tags().empty()) {
+    j.key("tags").value(s.meta.tags()).key("all_tags").array();
+    for (const auto& tags : s.meta.all_tags()) j.value(tags);
+    j.end();
+  }
   if (const auto saver = s.meta.saver_def()) {
     j.key("saver").object().key("filename_tensor").value(saver->filename_tensor_name);
     j.key("save_tensor").value(saver->save_tensor_name).key("restore_op").value(saver->restore_op_name);
     j.key("format").value(format_name(saver->version)).key("max_to_keep").value(saver->max_to_keep);
     j.key("sharded").value(saver->sharded).end();
+  }
+  if (all) {
+    const Outline outline = outline_of(s.graph, s.meta);
+    put_items(j, "inputs", outline.inputs);
+    put_items(j, "outputs", outline.outputs);
+    put_items(j, "losses", outline.losses);
+    put_items(j, "train_ops", outline.train_ops);
+    put_signatures(j, s.meta.signatures());
   }
   if (all || o.collections) {
     j.key("collections").object();
@@ -141,15 +244,47 @@ void print_json(const Summary& s, const std::string& file, const Options& o) {
     }
     j.end();
   }
-  if (all) {
-    j.key("variables").array();
-    for (const Variable& v : variables_of(s.graph)) {
-      j.object().key("name").value(v.name()).key("dtype").value(dtype_name(v.dtype()));
-      j.key("shape").value(v.shape()).key("trainable").value(v.trainable()).end();
-    }
-    j.end();
-  }
+  if (all) put_variables(j, s.graph);
   std::cout << j.end().text() << "\n";
+}
+
+void print_items(const char* title, const std::vector<OutlineItem>& items) {
+  constexpr size_t kMost = 12;
+  std::cout << title << ":" << (items.empty() ? " none found" : "") << "\n";
+  Columns table({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft});
+  for (size_t i = 0; i < std::min(items.size(), kMost); ++i) {
+    const bool tensor = items[i].name.find(':') != std::string::npos;
+    table.add({items[i].name, tensor ? type_text(items[i].dtype) : "", tensor ? shape_text(items[i].shape) : "",
+               items[i].why});
+  }
+  table.print(std::cout, "  ");
+  if (items.size() > kMost) std::cout << "  and " << items.size() - kMost << " more, which --json lists\n";
+}
+
+void print_signatures(const std::map<std::string, Signature>& signatures) {
+  std::cout << "signatures:" << (signatures.empty() ? " none" : "") << "\n";
+  for (const auto& [name, signature] : signatures) {
+    if (name.starts_with("__")) continue;  // for loaders only
+    std::cout << "  " << printable(name)
+              << (signature.method_name.empty() ? "" : "  " + printable(signature.method_name)) << "\n";
+    Columns table({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft});
+    for (const auto& [side, tensors] : {std::pair("input", &signature.inputs), {"output", &signature.outputs}}) {
+      for (const auto& [key, info] : *tensors) {
+        table.add({side, key, info.name.empty() ? "(several tensors)" : info.name, type_text(info.dtype),
+                   shape_text(info.shape)});
+      }
+    }
+    table.print(std::cout, "    ");
+  }
+}
+
+void print_outline(const Summary& s) {
+  const Outline outline = outline_of(s.graph, s.meta);
+  print_items("inputs", outline.inputs);
+  print_items("outputs", outline.outputs);
+  print_items("losses", outline.losses);
+  print_items("train ops", outline.train_ops);
+  print_signatures(s.meta.signatures());
 }
 
 void print_collections(const Graph& graph) {
@@ -162,19 +297,39 @@ void print_collections(const Graph& graph) {
 
 void print_ops(const Summary& s) {
   std::cout << "ops:\n";
+  Columns table({Columns::kRight, Columns::kLeft, Columns::kLeft});
   for (const auto& [op, count] : s.ops) {
     const bool unknown = std::find(s.unknown_ops.begin(), s.unknown_ops.end(), op) != s.unknown_ops.end();
-    std::cout << "  " << count << "  " << printable(op) << (unknown ? "  (carried, not run)" : "")
-              << (touches_files(op) ? "  (touches files)" : "") << "\n";
+    table.add({str_cat(count), op,
+               str_cat(unknown ? "(carried, not run)" : "", unknown && touches_files(op) ? "  " : "",
+                       touches_files(op) ? "(touches files)" : "")});
   }
+  table.print(std::cout, "  ");
+}
+
+void print_variables(const Graph& graph) {
+  std::cout << "variables:\n";
+  Columns table({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft});
+  for (const Variable& v : variables_of(graph)) {
+    table.add({v.name(), std::string(dtype_name(v.dtype())), str_cat(v.shape()), v.trainable() ? "trainable" : ""});
+  }
+  table.print(std::cout, "  ");
 }
 
 void print_text(const Summary& s, const std::string& file, const Options& o) {
   const bool all = !o.collections && !o.ops;
-  const std::string& version = s.meta.tensorflow_version();
-  std::cout << file << ": " << s.meta.num_nodes() << " nodes, written by "
-            << (version.empty() ? "a TensorFlow before 0.12" : "TensorFlow " + printable(version)) << ", producer "
-            << s.graph.versions.producer << ", min_consumer " << s.graph.versions.min_consumer << "\n";
+  std::cout << file << ": " << kind_of(s.meta) << ", " << s.meta.num_nodes() << " nodes, written by " << writer_of(s)
+            << ", producer " << s.graph.versions.producer << ", min_consumer " << s.graph.versions.min_consumer << "\n";
+  if (!s.meta.all_tags().empty()) {
+    std::vector<std::string> others;
+    for (const auto& tags : s.meta.all_tags()) others.push_back(tags.empty() ? "(none)" : join_for_people(tags));
+    std::cout << "tags: " << (s.meta.tags().empty() ? "none" : printable(join_for_people(s.meta.tags())));
+    if (others.size() > 1) {
+      std::cout << "; the file has graphs tagged: " << printable(join_for_people(others)) << " (see --tag)";
+    }
+    std::cout << "\n";
+  }
+  for (const std::string& what : s.meta.left_out()) std::cout << "left out: " << printable(what) << "\n";
   if (const auto saver = s.meta.saver_def()) {
     std::cout << "saver: " << printable(saver->filename_tensor_name) << ", " << printable(saver->save_tensor_name)
               << ", " << printable(saver->restore_op_name) << ", " << format_name(saver->version)
@@ -182,20 +337,19 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
   } else {
     std::cout << "saver: none\n";
   }
+  if (all) print_outline(s);
   if (all || o.collections) print_collections(s.graph);
   if (all || o.ops) print_ops(s);
-  if (!all) return;
-  std::cout << "variables:\n";
-  for (const Variable& v : variables_of(s.graph)) {
-    std::cout << "  " << printable(v.name()) << "  " << dtype_name(v.dtype()) << "  " << v.shape()
-              << (v.trainable() ? "  trainable" : "") << "\n";
-  }
+  if (all) print_variables(s.graph);
 }
 
 int show_meta(const Options& o) {
   if (o.text && (o.collections || o.ops)) throw UsageError("--text is the whole; give it without --collections, --ops");
   const std::string file = find_meta_graph(o.meta);
-  Summary s{.meta = MetaGraph::read(file), .graph = {}, .unknown_ops = {}, .ops = {}};
+  Summary s{.meta = MetaGraph::read(file, {.tags = o.tags, .file_system = nullptr}),
+            .graph = {},
+            .unknown_ops = {},
+            .ops = {}};
   if (o.text) {
     std::cout << (o.json ? s.meta.json() : s.meta.text());
     return kFine;
@@ -211,6 +365,9 @@ int show_meta(const Options& o) {
 std::string find_meta_graph(const std::string& path) {
   FileSystem& fs = posix_file_system();
   const auto info = fs.stat(path);
+  if (info && info->is_directory) {
+    if (const std::string saved = saved_model_graph_path(path); !saved.empty()) return saved;
+  }
   if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt") || path.ends_with(".json")) {
     return path;
   }
@@ -222,9 +379,17 @@ std::string find_meta_graph(const std::string& path) {
   return meta_graph_path(checkpoint_prefix(path));
 }
 
+void add_tag_argument(CLI::App& app, std::vector<std::string>& tags) {
+  app.add_option("--tag", tags,
+                 "of a SavedModel, the graph with this tag, or with all of them if repeated; without it the one tagged "
+                 "serve, else the first")
+      ->allow_extra_args(false);
+}
+
 Work make_meta(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("META", o->meta, "a .meta file, SavedModel or GraphDef, or a checkpoint that has one")->required();
+  app.add_option("META", o->meta, kMetaHelp)->required();
+  add_tag_argument(app, o->tags);
   app.add_flag("--text", o->text, "all of it as protobuf text; with --json, in protobuf's JSON");
   app.add_flag("--collections", o->collections, "only the collections, with every item");
   app.add_flag("--ops", o->ops,

@@ -5,18 +5,21 @@
 #include <set>
 
 #include "persist/checkpoint_state.h"
+#include "persist/saved_model.h"
 #include "persist/saver.h"
 #include "tools/command_files.h"
 #include "tools/feeds.h"
 #include "tools/json.h"
 #include "tools/npy.h"
+#include "tools/signature.h"
 #include "tools/values.h"
 
 namespace cairn {
 namespace {
 
 struct RunOptions {
-  std::string meta, checkpoint, output;
+  std::string meta, checkpoint, output, signature;
+  std::vector<std::string> tags;
   FeedArguments feeds;
   std::vector<std::string> fetches;
   std::optional<uint64_t> seed;
@@ -42,10 +45,12 @@ std::string checkpoint_to_give(const std::string& meta) {
 }
 
 std::vector<Tensor> compute(const RunOptions& o, Session& session, const Saver& saver,
-                            const std::vector<Target>& targets, const Feeds& feeds) {
+                            const std::vector<Target>& targets, const Feeds& feeds, const MetaGraph& meta,
+                            const std::string& saved_model) {
   std::optional<Error> lacking;
   if (!o.checkpoint.empty()) lacking = restore_what_is_there(saver, session, o.checkpoint).lacking;
   initialize_tables(session);
+  if (!saved_model.empty()) run_saved_model_init(session, meta, saved_model);
   try {
     return session.run_all(targets, feeds);
   } catch (const Error& e) {
@@ -91,23 +96,38 @@ void print(const RunOptions& o, const std::vector<Tensor>& results, const std::v
   if (o.json) std::cout << j.end().text() << "\n";
 }
 
-int run(const RunOptions& o) {
+// The directory of the SavedModel whose graph is in `file`; "" for another file.
+std::string saved_model_of(const std::string& file) {
+  const std::string directory = directory_of(file);
+  return saved_model_graph_path(directory) == file ? directory : "";
+}
+
+int run(const RunOptions& given) {
+  if (given.fetches.empty() && given.signature.empty()) throw UsageError("give --fetch NAME, or --signature NAME");
+  const std::string file = find_meta_graph(given.meta), saved_model = saved_model_of(file);
+  const MetaGraph meta = MetaGraph::read(file, {.tags = given.tags, .file_system = nullptr});
   Graph graph;
-  const Saver saver = import_meta_graph(graph, find_meta_graph(o.meta));
-  Session session(graph, {.seed = session_seed(o.seed)});
+  const Saver saver = import_meta_graph(graph, meta);
+  Session session(graph, {.seed = session_seed(given.seed)});
+  const RunNames names = names_of_run(meta, graph, given.signature, given.feeds, given.fetches);
+  RunOptions o = given;
+  o.feeds = names.feeds;
+  o.fetches = names.labels;
+  const std::string variables = saved_model_variables_path(saved_model);
+  if (o.checkpoint.empty() && !saved_model.empty() && saver && checkpoint_exists(variables)) o.checkpoint = variables;
   Feeds feeds;
   for (const auto& fed : {read_files(graph, o.feeds), read_values(graph, o.feeds)}) {
     for (const Fed& feed : fed) feeds.push_back({feed.tensor, feed.value});
   }
   std::vector<Target> targets;
   std::vector<bool> is_tensor;
-  for (const std::string& name : o.fetches) {
+  for (const std::string& name : names.fetches) {
     const bool is_op = name.find(':') == std::string::npos && graph.find_op(name).num_outputs() == 0;
     is_op ? targets.emplace_back(graph.find_op(name)) : targets.emplace_back(find_tensor(graph, name));
     is_tensor.push_back(!is_op);
   }
   const std::vector<std::string> files = files_for(o, is_tensor);
-  const std::vector<Tensor> results = compute(o, session, saver, targets, feeds);
+  const std::vector<Tensor> results = compute(o, session, saver, targets, feeds, meta, saved_model);
   CommandFiles& fs = command_files();
   if (!o.output.empty()) fs.create_dirs(o.output);
   for (size_t i = 0; i < files.size(); ++i) {
@@ -122,15 +142,21 @@ int run(const RunOptions& o) {
 
 Work make_run(CLI::App& app) {
   auto o = std::make_shared<RunOptions>();
-  app.add_option("META", o->meta, "a .meta file, SavedModel or GraphDef, or a checkpoint that has one")->required();
-  app.add_option("--checkpoint", o->checkpoint, "the checkpoint that gives the variables their values");
+  app.add_option("META", o->meta, kMetaHelp)->required();
+  add_tag_argument(app, o->tags);
+  app.add_option("--checkpoint", o->checkpoint,
+                 "the checkpoint that gives the variables their values; without it a SavedModel's own");
+  app.add_option("--signature", o->signature,
+                 "of a SavedModel: NAMEs in --feed, --set and --fetch are those of this signature (cairn meta lists "
+                 "them); without --fetch all its outputs");
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
   app.add_option("--fetch", o->fetches, "NAME of a tensor to compute, or of an op to run; may be repeated")
-      ->required()
       ->allow_extra_args(false);
   app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from");
-  app.add_option("--output", o->output, "the directory to write the tensors to as .npy files, in place of printing");
+  app.add_option("--output", o->output,
+                 "the directory to write the tensors to as .npy files, in place of printing, which shows of more than "
+                 "1000 elements only the first and last");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return run(*o); };
 }

@@ -7,6 +7,7 @@
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/crc.h"
 #include "persist/meta_graph_diff.h"
+#include "persist/saved_model.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 
@@ -122,7 +123,8 @@ struct Shown {
 Shown shown(const std::string& path) {
   const auto info = posix_file_system().stat(path);
   if (info && info->is_directory) {
-    throw UsageError(str_cat(path, " is a directory; show takes one file, cairn doctor a directory"));
+    if (!saved_model_graph_path(path).empty()) return {"graph", meta_graph_listing(MetaGraph::read(path))};
+    throw UsageError(str_cat(path, " is a directory; show takes one file or a SavedModel, cairn doctor a directory"));
   }
   switch (type_of(path)) {
     case FileType::kIndex:
@@ -167,7 +169,9 @@ bool holds_graph(const std::string& path) {
 
 Work make_show(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("FILE", o->file, "a .meta, .pb, .pbtxt, .index, .data-... or checkpoint file, or a V1 checkpoint")
+  app.add_option(
+         "FILE", o->file,
+         "a .meta, .pb, .pbtxt, .index, .data-... or checkpoint file, a V1 checkpoint, or a SavedModel's directory")
       ->required();
   app.add_flag("--json", o->json, "one JSON object with the lines");
   return [o] { return show(*o); };

@@ -62,9 +62,11 @@ TEST_CASE("cairn inspect lists tensors, and as JSON with values and statistics",
   const std::string prefix = write_bundle(dir / "m");
   const Finished text = cairn_run({"inspect", prefix + ".index", "--verify"});
   CHECK(text.status == 0);
-  CHECK(text.out ==
-        str_cat("P  int32  [2,2]  16 bytes  2 slices\nW  float  [2,2]  16 bytes\nnames  string  [2]  4 bytes\n", prefix,
-                ": V2, 1 shard, 3 tensors, 36 bytes, every checksum right\n"));
+  CHECK(
+      text.out ==
+      str_cat(
+          "P      int32   [2,2]  16 bytes  2 slices\nW      float   [2,2]  16 bytes\nnames  string  [2]     4 bytes\n",
+          prefix, ": V2, 1 shard, 3 tensors, 36 bytes, every checksum right\n"));
   const Finished json = cairn_run({"inspect", prefix, "--tensor", "W", "--values", "--json"});
   CHECK(contains(json.out, "\"shape\": [2, 2], \"bytes\": 16, \"values\": [[1, -2.5], [0.1, 4]]"));
   CHECK(contains(cairn_run({"inspect", prefix, "--values", "--json"}).out, R"("values": ["a\"b", "\u00ff"])"));
@@ -148,7 +150,7 @@ TEST_CASE("cairn meta tells who wrote a graph, its saver, collections, ops and v
   CHECK(contains(text.out, "saver: save/Const:0, save/control_dependency:0, save/restore_all, V2, max_to_keep 5\n"));
   CHECK(contains(text.out, "  train_op:\n    GradientDescent\n"));
   CHECK(contains(text.out, "  3  MatMul\n"));
-  CHECK(contains(text.out, "  Variable  float  [784,10]  trainable\n"));
+  CHECK(contains(text.out, "  Variable    float  [784,10]  trainable\n"));
   const Finished json = cairn_run({"meta", prefix + ".meta", "--ops", "--json"});
   CHECK(contains(json.out, "\"MatMul\": 3"));
   CHECK(!contains(json.out, "\"collections\""));
@@ -191,7 +193,7 @@ TEST_CASE("cairn meta --ops marks ops that it cannot run and ops that touch file
   const Finished text = cairn_run({"meta", (dir / "g.pbtxt").string(), "--ops"});
   CAPTURE(text.err);
   CHECK(text.status == 0);
-  CHECK(contains(text.out, "  1  Const\n  1  Mystery  (carried, not run)\n"));
+  CHECK(contains(text.out, "  1  Const\n  1  Mystery   (carried, not run)\n"));
   CHECK(contains(text.out, "  1  ReadFile"));
   CHECK(contains(text.out, "  (touches files)\n"));
   CHECK(!contains(text.out, "collections:"));

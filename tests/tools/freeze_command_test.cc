@@ -12,8 +12,8 @@ Finished cairn_command(const std::vector<std::string>& args) { return run_progra
 bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
 
 // DIR/model-1: y = 2 x + 1, with an op that only training runs.
-struct SavedModel {
-  SavedModel() {
+struct ServedLine {
+  ServedLine() {
     Graph graph;
     const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
     const Scope device = graph.device("/device:GPU:7");
@@ -40,7 +40,7 @@ float served(const std::string& path) {
 }  // namespace
 
 TEST_CASE("cairn freeze writes one file that is enough to serve", "[tools][freeze]") {
-  const SavedModel saved;
+  const ServedLine saved;
   const Finished plain =
       cairn_command({"freeze", saved.prefix + ".meta", saved.prefix, "--output", "y", saved.path("m.pb")});
   CAPTURE(plain.err);
@@ -57,7 +57,7 @@ TEST_CASE("cairn freeze writes one file that is enough to serve", "[tools][freez
 }
 
 TEST_CASE("cairn freeze says what is wrong, with status 1", "[tools][freeze]") {
-  const SavedModel saved;
+  const ServedLine saved;
   const Finished no_node = cairn_command({"freeze", saved.prefix, saved.prefix, "--output", "yy", saved.path("m.pb")});
   CHECK(no_node.status == 1);
   CHECK(contains(no_node.err, "'yy' (did you mean y"));
