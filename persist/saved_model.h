@@ -17,7 +17,7 @@
 
 #include "persist/saver.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // The file that holds `directory`'s graph, saved_model.pb or else saved_model.pbtxt; "" where there is neither.
 std::string saved_model_graph_path(const std::string& directory, FileSystem* fs = nullptr);

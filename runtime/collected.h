@@ -8,7 +8,7 @@
 
 #include "runtime/error.h"
 
-namespace cairn {
+namespace CAIRN_API cairn {
 
 // The items that Graph::collection() found, in their order: a std::vector that is only read, and that refuses an index
 // behind its end. It is a copy and stays as it is when the collection changes.

@@ -32,7 +32,8 @@ std::string shortest(double value, DType dtype) {
   const float narrow = static_cast<float>(value);
   for (int digits = 0; digits < 8 && (dtype == DType::kHalf || dtype == DType::kBFloat16); ++digits) {
     const std::string text = chars(narrow, kScientific, digits);
-    const float again = std::strtof(text.c_str(), nullptr);
+    float again = 0;
+    std::from_chars(text.data(), text.data() + text.size(), again);
     if (dtype == DType::kHalf ? Half(again) == Half(narrow) : BFloat16(again) == BFloat16(narrow)) return text;
   }
   return chars(narrow, kScientific);
