@@ -160,6 +160,7 @@ class BundleReader {
   void read_sliced_into(const BundleEntry& entry, const std::string& name, const TensorSlice& asked,
                         Tensor& into) const;
 
+  std::unique_ptr<FileSystem> view_;  // the older checkpoint, where one is being overwritten; else null
   FileSystem& fs_;
   std::string prefix_;
   int num_shards_ = 0;

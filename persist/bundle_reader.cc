@@ -8,6 +8,7 @@
 #include "persist/internal/file_kind.h"
 #include "persist/internal/message.h"
 #include "persist/internal/quoted.h"
+#include "persist/internal/settled_view.h"
 #include "persist/internal/table.h"
 #include "persist/internal/wire.h"
 
@@ -105,8 +106,9 @@ void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item
   }
 }
 
-BundleReader::BundleReader(FileSystem& fs, std::string prefix) : fs_(fs), prefix_(std::move(prefix)) {
-  const auto index = open_table(fs, bundle_index_path(prefix_));
+BundleReader::BundleReader(FileSystem& fs, std::string prefix)
+    : view_(view_for(fs, bundle_index_path(prefix))), fs_(view_ ? *view_ : fs), prefix_(std::move(prefix)) {
+  const auto index = open_table(fs_, bundle_index_path(prefix_));
   TableReader& table = *index;
   const auto header = read_bundle_header(table);
   num_shards_ = header.num_shards();

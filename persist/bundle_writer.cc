@@ -16,14 +16,6 @@
 namespace cairn {
 namespace {
 
-FileSystem& with_directory_of(FileSystem& fs, const std::string& prefix) {
-  const std::string directory = directory_of(prefix);
-  if (fs.exists(directory)) return fs;
-  fs.create_dir(directory);
-  fs.sync_dir(directory_of(directory));
-  return fs;
-}
-
 // `add_entries` adds them in the order of their keys.
 template <class F>
 void write_index(WritableFile& file, const pb::BundleHeaderProto& header, F&& add_entries) {
@@ -109,8 +101,9 @@ std::string bundle_data_path(const std::string& prefix, int shard, int num_shard
 
 struct BundleWriter::Impl {
   Impl(FileSystem& file_system, std::string where, FiniteWatch* finite_watch)
-      : fs(with_directory_of(file_system, where)),
+      : fs(file_system),
         prefix(std::move(where)),
+        made(fs, directory_of(prefix), NewDirectories::kLast),
         watch(finite_watch),
         data(fs, bundle_data_path(prefix, 0, 1)) {}
 
@@ -187,6 +180,7 @@ struct BundleWriter::Impl {
 
   FileSystem& fs;
   std::string prefix;
+  NewDirectories made;
   FiniteWatch* watch;
   AtomicFile data;
   std::optional<AtomicFile> index;  // once sealed
@@ -246,6 +240,7 @@ void BundleWriter::publish() {
     publication.add(impl_->data, Publication::kBefore);
     publication.add(*impl_->index, Publication::kLast);
   });
+  impl_->made.keep();
 }
 
 // ---- Merge --------------------------------------------------------------------------------------------------------
@@ -285,7 +280,7 @@ class Merge {
 
   // `tidy` is done when the merged bundle has its names.
   void write(const std::string& destination, std::function<void()> tidy) {
-    with_directory_of(fs_, destination);
+    NewDirectories made(fs_, directory_of(destination), NewDirectories::kLast);
     const int n = static_cast<int>(data_files_.size());
     // The index is complete before any data file loses its old name.
     AtomicFile index(fs_, bundle_index_path(destination));
@@ -306,6 +301,7 @@ class Merge {
       publication.add(index, Publication::kLast);
       publication.afterwards(std::move(tidy));
     });
+    made.keep();
   }
 
  private:

@@ -3,54 +3,21 @@
 #include <algorithm>
 #include <map>
 #include <set>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/overwrite_journal.h"
 #include "persist/internal/publication.h"
+#include "persist/internal/settled_view.h"
 #include "persist/kept.h"
 #include "persist/meta_graph.h"
 #include "persist/saved_model.h"
 
 namespace cairn {
 namespace {
-
-// Shows a file system as it is and changes nothing: no reader can set about recovering what it finds, for it finds no
-// journals.
-class LookingOnly final : public FileSystem {
- public:
-  explicit LookingOnly(FileSystem& inner) : inner_(inner) {}
-
-  std::unique_ptr<RandomAccessFile> open(const std::string& path) override { return inner_.open(path); }
-  std::vector<std::string> list_dir(const std::string& path) override {
-    auto names = inner_.list_dir(path);
-    std::erase_if(names, [](const std::string& name) { return is_journal_name(name); });
-    return names;
-  }
-  std::optional<FileInfo> stat(const std::string& path) override {
-    return is_journal_name(base_name(path)) ? std::nullopt : inner_.stat(path);
-  }
-  bool is_being_written(const std::string& path) override { return inner_.is_being_written(path); }
-  uint64_t space(const std::string& directory) override { return inner_.space(directory); }
-  size_t name_max(const std::string& directory) override { return inner_.name_max(directory); }
-  bool can_write(const std::string&) override { return false; }
-
-  std::unique_ptr<WritableFile> create(const std::string& path) override { refuse(path); }
-  void rename(const std::string& from, const std::string&) override { refuse(from); }
-  void link(const std::string& from, const std::string&) override { refuse(from); }
-  void remove(const std::string& path) override { refuse(path); }
-  void create_dir(const std::string& path) override { refuse(path); }
-  void remove_dir(const std::string& path) override { refuse(path); }
-  void sync_dir(const std::string& path) override { refuse(path); }
-  std::unique_ptr<DirLock> lock_dir(const std::string& path) override { refuse(path); }
-
- private:
-  [[noreturn]] static void refuse(const std::string& path) {
-    fail(Code::kFailedPrecondition, path, ": nothing is changed while a directory is examined");
-  }
-  FileSystem& inner_;
-};
 
 constexpr std::string_view kIndexEnding = ".index", kMetaEnding = ".meta";
 
@@ -94,12 +61,16 @@ bool by_number(const std::string& a, const std::string& b) {
 class Examination {
  public:
   // `locked`: the caller has the directory's lock, so that no writer is at work in it.
-  Examination(const std::string& directory, FileSystem& fs, bool locked = false) : fs_(fs), view_(fs) {
+  Examination(const std::string& directory, FileSystem& fs, bool locked = false)
+      : fs_(fs), view_(SettledView::of_directory(fs, directory)) {
     report_.directory = directory;
     if (locked) has_writer_ = false;
-    for (const std::string& name : fs_.list_dir(directory)) report_.files.push_back(classify(name));
+    for (const std::string& name : fs_.list_dir(directory)) report_.files.push_back(classify(name, fs_));
     examine_saved_model();
-    for (const DirectoryFile& file : report_.files) {
+    for (const DirectoryFile& file : report_.files) files_of_[file.checkpoint].push_back(&file);
+    std::vector<DirectoryFile> as_it_counts = in_saved_model_;
+    for (const std::string& name : view_->list_dir(directory)) as_it_counts.push_back(classify(name, *view_));
+    for (const DirectoryFile& file : as_it_counts) {
       if (file.role == FileRole::kIndex) examine_v2(file.checkpoint);
       if (file.role == FileRole::kV1) v1_.insert(file.checkpoint);
     }
@@ -141,8 +112,8 @@ class Examination {
     return *has_writer_;
   }
 
-  DirectoryFile classify(const std::string& name) const {
-    const auto info = fs_.stat(path(name));
+  DirectoryFile classify(const std::string& name, FileSystem& fs) const {
+    const auto info = fs.stat(path(name));
     DirectoryFile file{name, FileRole::kOther, info && !info->is_directory ? info->size : 0, ""};
     const auto is = [&](FileRole role, std::string checkpoint = "") {
       file.role = role;
@@ -150,12 +121,14 @@ class Examination {
       return file;
     };
     if (info && info->is_directory) return is(is_parts_directory_name(name) ? FileRole::kParts : FileRole::kDirectory);
+    // Pipes, devices, sockets, links that lead nowhere, and links of names that Cairn makes itself.
+    if (!info || info->is_special || (info->is_link && is_own_name(name))) return file;
     if (is_temporary_name(name)) return is(FileRole::kTemporary);
     if (is_journal_name(name)) return is(FileRole::kJournal);
     if (is_recovery_name(name)) return is(FileRole::kRecovery);
     if (name == kCheckpointFileName) return is(FileRole::kState);
     if (name == kKeptFileName) return is(FileRole::kKept);
-    if (path(name) == saved_model_graph_path(report_.directory, &view_)) return is(FileRole::kSavedModel);
+    if (path(name) == saved_model_graph_path(report_.directory, view_.get())) return is(FileRole::kSavedModel);
     if (name.ends_with(kIndexEnding) && name.size() > kIndexEnding.size()) {
       return is(FileRole::kIndex, without(name, kIndexEnding));
     }
@@ -165,15 +138,15 @@ class Examination {
     }
     if (name.find("tfevents") != std::string::npos) return is(FileRole::kEvents);
     // A damaged one is known by its graph.
-    if (info && (is_table(name) || fs_.exists(meta_graph_path(path(name))))) {
+    if (is_table(name, fs) || is_file(meta_graph_path(path(name)), fs)) {
       return is(FileRole::kV1, v1_checkpoint(name));
     }
     return file;
   }
 
-  bool is_table(const std::string& name) const {
+  bool is_table(const std::string& name, FileSystem& fs) const {
     try {
-      return looks_like_table(view_, path(name));
+      return looks_like_table(fs, path(name));
     } catch (const Error&) {  // one that cannot be read is someone else's, as far as one can tell
       return false;
     }
@@ -188,71 +161,82 @@ class Examination {
     return pattern;
   }
 
-  bool is_being_overwritten(const std::string& prefix) const { return fs_.exists(journal_path(prefix)); }
+  static bool is_file(const std::string& path, FileSystem& fs) {
+    const auto info = fs.stat(path);
+    return info && info->is_file();
+  }
+
+  // A writer began to overwrite it, or ended doing so, since this began to look.
+  bool is_disturbed(const std::string& prefix) const {
+    const std::string journal = journal_path(prefix);
+    return fs_.exists(journal) != (view_->journals().count(journal) > 0);
+  }
 
   template <class Check>
   void add(const std::string& name, CheckpointFormat format, Check check) {
     DirectoryCheckpoint c{path(name), format, 0, {}};
-    for (const DirectoryFile& file : report_.files) {
-      const bool graph = file.role == FileRole::kMetaGraph && file.checkpoint == without_shard_ending(name);
-      if (file.checkpoint == name || graph) c.size += file.size;
-      if (graph) {
-        try {
-          MetaGraph::read(path(file.name), {.tags = {}, .file_system = &view_});
-        } catch (const Error& e) {
-          c.problems.push_back(e.what());
-        }
-      }
-    }
-    // Half of it may be of the older and half of the newer one, which is no damage: the journal says what to do.
-    if (!is_being_overwritten(c.prefix)) {
+    const auto try_to = [&](auto action) {
       try {
-        check(c);
+        action();
       } catch (const Error& e) {
         c.problems.push_back(e.what());
       }
+    };
+    const std::string graphs_of = without_shard_ending(name);
+    for (const DirectoryFile* file : files_of_[name]) {
+      if (file->role != FileRole::kMetaGraph) c.size += file->size;
     }
-    const bool just_removed = !c.whole() && !checkpoint_exists(c.prefix, &view_);  // by a writer's retention
+    for (const DirectoryFile* file : files_of_[graphs_of]) {
+      if (file->role != FileRole::kMetaGraph) continue;
+      c.size += file->size;
+      try_to([&] { MetaGraph::read(path(file->name), {.tags = {}, .file_system = view_.get()}); });
+    }
+    try_to([&] { check(c); });
+    // Half of it may be of the older and half of the newer one, which is no damage.
+    if (is_disturbed(c.prefix)) c.problems.clear();
+    const bool just_removed = !c.whole() && !checkpoint_exists(c.prefix, &fs_);  // by a writer's retention
     if (!just_removed) report_.checkpoints.push_back(std::move(c));
   }
 
   // Its graph; what is in its variables/ is examined as if it were here.
   void examine_saved_model() {
-    const std::string graph = saved_model_graph_path(report_.directory, &view_);
+    const std::string graph = saved_model_graph_path(report_.directory, view_.get());
     if (graph.empty()) return;
     is_saved_model_ = true;
     try {
-      MetaGraph::read(graph, {.tags = {}, .file_system = &view_});
+      MetaGraph::read(graph, {.tags = {}, .file_system = view_.get()});
     } catch (const Error& e) {
       problem(e.what(), "use another copy of the SavedModel", false);
     }
     const std::string below = base_name(directory_of(saved_model_variables_path(report_.directory)));
-    const auto info = view_.stat(path(below));
+    const auto info = view_->stat(path(below));
     if (!info || !info->is_directory) return;
-    for (const std::string& name : view_.list_dir(path(below))) {
-      DirectoryFile file = classify(join_path(below, name));
-      if (file.role == FileRole::kIndex || file.role == FileRole::kData) report_.files.push_back(std::move(file));
+    for (const std::string& name : view_->list_dir(path(below))) {
+      DirectoryFile file = classify(join_path(below, name), *view_);
+      if (file.role == FileRole::kIndex || file.role == FileRole::kData) in_saved_model_.push_back(std::move(file));
     }
+    report_.files.insert(report_.files.end(), in_saved_model_.begin(), in_saved_model_.end());
   }
 
   // No checkpoint file is wanted: a SavedModel has one set of values.
   bool belongs_to_saved_model() const {
     const std::string above = directory_of(report_.directory);
-    return is_saved_model_ || (!saved_model_graph_path(above, &view_).empty() &&
+    return is_saved_model_ || (!saved_model_graph_path(above, view_.get()).empty() &&
                                report_.directory == directory_of(saved_model_variables_path(above)));
   }
 
   void examine_v2(const std::string& name) {
     add(name, CheckpointFormat::kV2, [&](DirectoryCheckpoint& c) {
-      const BundleReader reader(view_, c.prefix);
+      const BundleReader reader(*view_, c.prefix);
       shards_[name] = reader.num_shards();
+      std::set<int> needed;
+      for (const BundlePiece& piece : reader.pieces_in_file_order()) {
+        if (piece.size > 0) needed.insert(piece.shard);
+      }
       std::vector<std::string> missing;
-      for (int i = 0; i < reader.num_shards(); ++i) {
-        const std::string data = bundle_data_path(c.prefix, i, reader.num_shards());
-        const auto pieces = reader.pieces_in_file_order();
-        const bool needed =
-            std::any_of(pieces.begin(), pieces.end(), [&](const BundlePiece& p) { return p.shard == i && p.size > 0; });
-        if (needed && !view_.exists(data)) missing.push_back(base_name(data));
+      for (const int shard : needed) {
+        const std::string data = bundle_data_path(c.prefix, shard, reader.num_shards());
+        if (!view_->exists(data)) missing.push_back(base_name(data));
       }
       if (!missing.empty()) fail(Code::kDataLoss, "missing: ", join_for_people(missing));
       reader.verify();
@@ -261,7 +245,7 @@ class Examination {
 
   void examine_v1(const std::string& name) {
     add(name, CheckpointFormat::kV1, [&](DirectoryCheckpoint& c) {
-      const CheckpointV1Reader reader(view_, c.prefix);
+      const CheckpointV1Reader reader(*view_, c.prefix);
       if (reader.missing_files() > 0) fail(Code::kDataLoss, reader.missing_files(), " of its files are missing");
       reader.verify();
     });
@@ -271,9 +255,10 @@ class Examination {
   void examine_strays() {
     std::map<std::string, std::vector<std::string>> strays;
     for (const DirectoryFile& file : report_.files) {
-      if (file.role != FileRole::kData || is_being_overwritten(path(file.checkpoint))) continue;
+      const bool in_place = view_->exists(path(file.name));  // not one that will go when the older one is put back
+      if (file.role != FileRole::kData || !in_place || is_disturbed(path(file.checkpoint))) continue;
       const auto shards = shards_.find(file.checkpoint);
-      const bool has_index = fs_.exists(bundle_index_path(path(file.checkpoint)));
+      const bool has_index = view_->exists(bundle_index_path(path(file.checkpoint)));
       if (!has_index) strays[file.checkpoint + " has no index"].push_back(file.name);
       if (shards != shards_.end() && parse_data_name(file.name)->shards != shards->second) {
         strays[str_cat(file.checkpoint, " has ", shards->second, shards->second == 1 ? " data file" : " data files")]
@@ -296,15 +281,17 @@ class Examination {
   }
 
   void examine_leftovers() {
+    examine_strangers();
     std::vector<std::string> leftovers, recovery, journals;
     for (const DirectoryFile& file : report_.files) {
       const bool temporary = file.role == FileRole::kTemporary;
       if (temporary && is_in_use(file.name)) has_writer_ = true;
       if (temporary || file.role == FileRole::kParts) leftovers.push_back(file.name);
-      if (file.role == FileRole::kJournal) journals.push_back(file.name);
+      if (file.role == FileRole::kJournal && !view_->foreign().count(path(file.name))) journals.push_back(file.name);
       if (file.role == FileRole::kRecovery) recovery.push_back(file.name);
     }
     if ((leftovers.empty() && recovery.empty() && journals.empty()) || has_writer()) return;
+    if (!view_->foreign().empty()) recovery.clear();  // they stay as long as someone else's journal is there
     if (!journals.empty()) {
       problem(str_cat("a writer died while it overwrote a checkpoint: ", join_for_people(journals)),
               "put back the one that was there before", true);
@@ -315,9 +302,29 @@ class Examination {
     problem(str_cat("left by a writer that died: ", join_for_people(leftovers)), "remove what it left", true);
   }
 
+  // What stands where a file of Cairn's would, and is none.
+  void examine_strangers() {
+    for (const auto& [journal, why] : view_->foreign()) {
+      problem(str_cat(base_name(journal), " has the name of a journal and is not followed: ", why),
+              "find out whose it is and remove it", false);
+    }
+    for (const DirectoryFile& file : report_.files) {
+      const bool has_role = is_own_name(file.name) || file.name == kCheckpointFileName || file.name == kKeptFileName ||
+                            file.name.ends_with(kIndexEnding) || file.name.ends_with(kMetaEnding) ||
+                            parse_data_name(file.name);
+      if (file.role != FileRole::kOther || !has_role || view_->foreign().count(path(file.name))) continue;
+      const auto info = fs_.stat(path(file.name));
+      const char* what = !info           ? "a symbolic link that leads nowhere"
+                         : info->is_link ? "a symbolic link"
+                                         : "neither a file nor a directory";
+      problem(str_cat(file.name, " is ", what, ", and nothing reads or removes it"),
+              "find out whose it is and remove it", false);
+    }
+  }
+
   void examine_kept() {
     try {
-      kept_checkpoints(report_.directory, &view_);
+      kept_checkpoints(report_.directory, view_.get());
     } catch (const Error& e) {
       problem(e.what(), "remove it; older checkpoints then stay until they are removed by hand", false);
     }
@@ -331,8 +338,8 @@ class Examination {
 
   double modified(const DirectoryCheckpoint& c) const {
     const auto files = c.format == CheckpointFormat::kV2 ? std::vector<std::string>{bundle_index_path(c.prefix)}
-                                                         : checkpoint_v1_files(view_, c.prefix);
-    const auto info = files.empty() ? std::nullopt : view_.stat(files[0]);
+                                                         : checkpoint_v1_files(*view_, c.prefix);
+    const auto info = files.empty() ? std::nullopt : view_->stat(files[0]);
     return info ? info->modified : 0;
   }
 
@@ -359,14 +366,14 @@ class Examination {
     std::optional<CheckpointState> state;
     std::string wrong;
     try {
-      state = get_checkpoint_state(report_.directory, kCheckpointFileName, &view_);
+      state = get_checkpoint_state(report_.directory, kCheckpointFileName, view_.get());
       if (!state && belongs_to_saved_model()) return;
       if (!state && !report_.checkpoints.empty()) wrong = "there is no checkpoint file, which names the newest one";
     } catch (const Error& e) {
       wrong = e.what();
     }
     if (state && directory_of(state->model_checkpoint_path) != report_.directory &&
-        checkpoint_exists(state->model_checkpoint_path, &view_)) {
+        checkpoint_exists(state->model_checkpoint_path, view_.get())) {
       report_.newest = state->model_checkpoint_path;  // of another directory, whose health is not the question
       return;
     }
@@ -407,9 +414,11 @@ class Examination {
   }
 
   void check_listed(const CheckpointState& state, std::string& wrong) const {
+    std::unordered_set<std::string> there;
+    for (const DirectoryCheckpoint& c : report_.checkpoints) there.insert(c.prefix);
     std::vector<std::string> gone;
     for (const std::string& prefix : state.all_model_checkpoint_paths) {
-      if (directory_of(prefix) == report_.directory && !is_there(prefix)) gone.push_back(base_name(prefix));
+      if (directory_of(prefix) == report_.directory && !there.count(prefix)) gone.push_back(base_name(prefix));
     }
     if (gone.empty()) return;
     wrong = str_cat("the checkpoint file lists ", join_for_people(gone),
@@ -435,9 +444,11 @@ class Examination {
   }
 
   FileSystem& fs_;
-  mutable LookingOnly view_;
+  std::unique_ptr<SettledView> view_;
+  std::vector<DirectoryFile> in_saved_model_;  // the files of its variables/
   bool is_saved_model_ = false;
   DirectoryReport report_;
+  std::unordered_map<std::string, std::vector<const DirectoryFile*>> files_of_;  // by checkpoint
   std::set<std::string> v1_;
   std::map<std::string, int> shards_;  // of the indexes that could be read
   std::optional<bool> has_writer_;
@@ -492,10 +503,10 @@ std::vector<std::string> repair_directory(const std::string& directory, FileSyst
     return is_temporary_name(name) || is_recovery_name(name) || is_parts_directory_name(name);
   };
   const auto lock = fs.lock_dir(path);
-  if (const auto journals = names(is_journal_name); !journals.empty()) {
-    recover_directory(fs, path);
+  const size_t journals = names(is_journal_name).size();
+  recover_directory(fs, path);
+  if (names(is_journal_name).size() < journals)
     done.push_back("put back what was there before an overwriting that was interrupted");
-  }
   const auto before = names(is_leftover);
   std::vector<std::string> failed = sweep_directory(fs, path), removed;
   const auto after = names(is_leftover);

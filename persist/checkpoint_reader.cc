@@ -8,6 +8,7 @@
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/quoted.h"
+#include "persist/internal/settled_view.h"
 #include "persist/internal/undisturbed.h"
 #include "runtime/text.h"
 
@@ -18,7 +19,8 @@ CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_sys
   for (Undisturbed look(fs, path);; look.again()) {
     prefix_ = look.prefix();
     try {
-      if (fs.exists(bundle_index_path(prefix_))) {
+      const auto view = view_for(fs, prefix_);
+      if ((view ? *view : fs).exists(bundle_index_path(prefix_))) {
         v2_ = std::make_unique<BundleReader>(fs, prefix_);
         return;
       }

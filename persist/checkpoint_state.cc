@@ -11,7 +11,8 @@
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/message.h"
 #include "persist/internal/overwrite_journal.h"
-#include "persist/internal/publication.h"
+#include "persist/internal/own_names.h"
+#include "persist/internal/settled_view.h"
 #include "persist/meta_graph.h"
 #include "persist/saved_model.h"
 
@@ -34,10 +35,27 @@ std::string relative_to(const std::string& directory, const std::string& path) {
   return path.size() > inside.size() && path.starts_with(inside) ? path.substr(inside.size()) : path;
 }
 
+// Like checkpoint_exists(), without looking through the directory: for names that a file may hold any number of.
+bool is_there_as_named(FileSystem& fs, const std::string& prefix) {
+  const auto view = view_for(fs, prefix);
+  FileSystem& as_it_counts = view ? *view : fs;
+  const auto is_file = [&](const std::string& path) {
+    const auto info = as_it_counts.stat(path);
+    return info && info->is_file();
+  };
+  const std::string begin = without_shard_ending(prefix);
+  std::string first = prefix;  // of the files of V1 that a pattern stands for
+  std::replace(first.begin() + static_cast<std::ptrdiff_t>(begin.size()), first.end(), '?', '0');
+  return is_file(bundle_index_path(prefix)) || is_file(prefix) || (first != prefix && is_file(first));
+}
+
 std::string locate(FileSystem& fs, const std::string& directory, const std::string& stored) {
   const bool foreign = stored.find('\\') != std::string::npos || (stored.size() > 1 && stored[1] == ':');
-  if (!is_absolute(stored) && !foreign) return join_path(directory, stored);
-  return is_absolute(stored) && checkpoint_exists(stored, &fs) ? stored : join_path(directory, last_component(stored));
+  const std::string as_it_stands = join_path(directory, stored);
+  if ((!is_absolute(stored) && !foreign) || is_there_as_named(fs, as_it_stands)) return as_it_stands;
+  // A backslash may be a letter of a name like any other.
+  const std::string last = join_path(directory, base_name(stored));
+  return !foreign || is_there_as_named(fs, last) ? last : join_path(directory, last_component(stored));
 }
 
 // Checkpoint files that people write name one file of the checkpoint now and then.
@@ -54,6 +72,7 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
   const std::string path = join_path(directory, latest_filename);
   const auto info = fs.stat(path);
   if (!info || info->is_directory) return std::nullopt;
+  if (!info->is_file()) fail(Code::kDataLoss, path, ": it is no file, and this name is that of a checkpoint file");
   constexpr uint64_t kLargest = 64 << 20;
   if (info->size > kLargest)
     fail(Code::kDataLoss, path, ": ", info->size, " bytes are no checkpoint file, which is a short text");
@@ -97,10 +116,31 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
   write_file_atomically(fs, file, to_text(proto));
 }
 
+std::optional<std::string> interrupted_overwriting(const std::string& prefix, FileSystem* file_system) {
+  FileSystem& fs = or_posix(file_system);
+  const auto view = view_for(fs, prefix);
+  if (!view || (view->followed().empty() && view->foreign().empty())) return std::nullopt;
+  try {
+    fs.lock_dir(directory_of(prefix));
+  } catch (const Error& e) {
+    if (e.code() == Code::kFailedPrecondition) return std::nullopt;  // its writer is at work
+  }
+  if (!view->followed().empty()) {
+    return str_cat(*view->followed().begin(), ": a writer was interrupted while it overwrote ", prefix,
+                   "; what was there before is read from its recovery files, and the next save into this directory or "
+                   "`cairn doctor --fix` puts it back");
+  }
+  const auto& [journal, why] = *view->foreign().begin();
+  return str_cat(journal, ": it has the name of a journal and is not followed, for ", why,
+                 "; find out whose it is and remove it");
+}
+
 bool checkpoint_exists(const std::string& prefix, FileSystem* file_system) {
   FileSystem& fs = or_posix(file_system);
-  settle_overwriting(fs, prefix);
-  return fs.exists(bundle_index_path(prefix)) || !checkpoint_v1_files(fs, prefix).empty();
+  const auto view = view_for(fs, prefix);
+  FileSystem& as_it_counts = view ? *view : fs;
+  const auto index = as_it_counts.stat(bundle_index_path(prefix));
+  return (index && index->is_file()) || !checkpoint_v1_files(as_it_counts, prefix).empty();
 }
 
 std::optional<std::string> latest_checkpoint(const std::string& directory, const std::string& latest_filename,
@@ -151,7 +191,7 @@ class LatestSearch {
   std::optional<std::string> contents() const {
     const std::string path = join_path(directory_, options_.latest_filename);
     const auto info = fs_.stat(path);
-    return info && !info->is_directory ? std::optional(read_file(fs_, path)) : std::nullopt;
+    return info && info->is_file() ? std::optional(read_file(fs_, path)) : std::nullopt;
   }
 
   std::optional<std::string> search() {
@@ -189,7 +229,10 @@ class LatestSearch {
   }
 
   void check(const std::string& prefix) const {
-    if (!checkpoint_exists(prefix, &fs_)) {
+    // Files of V1 that a name only begins are looked for in the whole directory, which is not done for any number.
+    constexpr size_t kMostSearched = 100;
+    const bool searches = tried_.size() <= kMostSearched;
+    if (!is_there_as_named(fs_, prefix) && !(searches && checkpoint_exists(prefix, &fs_))) {
       fail(Code::kNotFound, prefix, ": there is neither ", bundle_index_path(prefix), " nor a V1 file of that name");
     }
     CheckpointReader(prefix, &fs_).verify();
@@ -231,18 +274,18 @@ std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory
 }  // namespace
 
 std::vector<std::string> find_checkpoints(const std::string& directory, FileSystem* file_system) {
-  FileSystem& fs = or_posix(file_system);
   // One whose overwriting was interrupted may be there under hidden names only.
-  for (const std::string& name : fs.list_dir(directory)) {
-    if (is_journal_name(name)) settle_journal(fs, join_path(directory, name));
-  }
+  const auto view = SettledView::of_directory(or_posix(file_system), directory);
+  FileSystem& fs = *view;
   std::set<std::string> found;
   constexpr std::string_view kIndex = ".index";
   for (const std::string& name : fs.list_dir(directory)) {
     const std::string path = join_path(directory, name);
+    if (is_own_name(name)) continue;
     if (name.ends_with(kIndex) && name.size() > kIndex.size()) {
-      found.insert(path.substr(0, path.size() - kIndex.size()));
-    } else if (!is_temporary_name(name) && !is_recovery_name(name) && looks_like_table(fs, path)) {
+      if (const auto info = fs.stat(path); info && info->is_file())
+        found.insert(path.substr(0, path.size() - kIndex.size()));
+    } else if (looks_like_table(fs, path)) {
       found.insert(shard_pattern(path));
     }
   }
@@ -258,18 +301,15 @@ std::optional<std::string> latest_checkpoint(const std::string& directory, const
 }
 
 std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) {
-  FileSystem& fs = or_posix(file_system);
-  const auto settled = [&](std::string prefix) {
-    settle_overwriting(fs, prefix);
-    return prefix;
-  };
-  if (fs.exists(bundle_index_path(settled(path)))) return path;
+  const auto view = view_for(or_posix(file_system), path);
+  FileSystem& fs = view ? *view : or_posix(file_system);
+  if (fs.exists(bundle_index_path(path))) return path;
   const auto info = fs.stat(path);
   if (info && info->is_directory) {
     if (const auto newest = latest_checkpoint(path, kCheckpointFileName, &fs)) return *newest;
     return checkpoint_in_directory(fs, path);
   }
-  if (const auto prefix = prefix_of_file(path)) return settled(*prefix);
+  if (const auto prefix = prefix_of_file(path)) return *prefix;
   const std::string name = base_name(path);
   if (info && name == kCheckpointFileName) return checkpoint_prefix(directory_of(path), &fs);
   if (const std::string in = directory_of(path); path == saved_model_graph_path(in, &fs)) {

@@ -5,8 +5,9 @@
 // The file is protobuf text (TensorFlow's CheckpointState); docs/formats.md shows one. Every function takes the file
 // system last; null is the machine's.
 //
-// A writer that died while it overwrote a checkpoint in place left the older one under hidden names. The functions that
-// find checkpoints put it back first, and wait for a writer that is doing so now.
+// A writer that died while it overwrote a checkpoint in place left the older one under hidden names, and so does one at
+// work. Whoever reads finds the older one under its own name all the same: no function here but
+// update_checkpoint_state() and remove_checkpoint() changes a file or waits for a writer.
 #pragma once
 
 #include <functional>
@@ -70,6 +71,10 @@ std::vector<std::string> find_checkpoints(const std::string& directory, FileSyst
 // True when `prefix` names a checkpoint: its index is there, or V1 files (checkpoint_v1_files()).
 // (tf.train.checkpoint_exists)
 bool checkpoint_exists(const std::string& prefix, FileSystem* fs = nullptr);
+
+// Where a writer died while it overwrote the checkpoint `prefix`, or something stands there that looks so and is not
+// believed: one sentence that says it, for people. Nothing otherwise, and while a writer has the directory.
+std::optional<std::string> interrupted_overwriting(const std::string& prefix, FileSystem* fs = nullptr);
 
 // The prefix that `path` means: a prefix itself, one of its files (.index, .meta, .data-00000-of-00001), a directory or
 // its checkpoint file (the newest one there). Of V1 the prefix is the file, or the name of several without what differs

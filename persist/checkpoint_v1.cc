@@ -13,6 +13,7 @@
 #include "persist/internal/message.h"
 #include "persist/internal/publication.h"
 #include "persist/internal/quoted.h"
+#include "persist/internal/settled_view.h"
 #include "persist/internal/table.h"
 #include "runtime/text.h"
 
@@ -288,17 +289,17 @@ struct CheckpointV1Writer::Impl {
 
   FileSystem& fs;
   std::string path;
+  NewDirectories made;
   std::map<std::string, pb::SavedSliceMeta> tensors;
   std::map<std::string, Record> records;
 };
 
 CheckpointV1Writer::CheckpointV1Writer(FileSystem& fs, std::string path)
-    : impl_(new Impl{.fs = fs, .path = std::move(path), .tensors = {}, .records = {}}) {
-  const std::string directory = directory_of(impl_->path);
-  if (fs.exists(directory)) return;
-  fs.create_dir(directory);
-  fs.sync_dir(directory_of(directory));
-}
+    : impl_(new Impl{.fs = fs,
+                     .path = path,
+                     .made = NewDirectories(fs, directory_of(path), NewDirectories::kLast),
+                     .tensors = {},
+                     .records = {}}) {}
 
 CheckpointV1Writer::~CheckpointV1Writer() = default;
 
@@ -341,6 +342,7 @@ void CheckpointV1Writer::finish() {
   }
   table.finish();
   publish(impl_->fs, impl_->path, [&](Publication& publication) { publication.add(file, Publication::kLast); });
+  impl_->made.keep();
 }
 
 // ---- names of files -----------------------------------------------------------------------------------------------
@@ -368,7 +370,7 @@ std::optional<ShardName> parse_shard_name(const std::string& name) {
 
 bool is_file(FileSystem& fs, const std::string& path) {
   const auto info = fs.stat(path);
-  return info && !info->is_directory;
+  return info && info->is_file();
 }
 
 }  // namespace
@@ -463,7 +465,9 @@ void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& m
 
 }  // namespace
 
-CheckpointV1Reader::CheckpointV1Reader(FileSystem& fs, std::string path) : path_(std::move(path)) {
+CheckpointV1Reader::CheckpointV1Reader(FileSystem& file_system, std::string path) : path_(std::move(path)) {
+  const auto view = view_for(file_system, path_);
+  FileSystem& fs = view ? *view : file_system;
   files_ = checkpoint_v1_files(fs, path_);
   if (files_.empty()) {
     fail(Code::kNotFound, "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for ", path_);

@@ -6,6 +6,11 @@
 // Every function throws cairn::Error whose message is "path: what was tried: what the system said; what to do" and
 // whose code is TensorFlow's for that errno: NotFound, PermissionDenied, ResourceExhausted (disk full, quota), ... All
 // may be called from several threads; one WritableFile belongs to one thread at a time.
+//
+// Links. A symbolic link to a file is read as that file, and a link to a directory is used as that directory, since
+// people lay out their checkpoints so. But a name that Cairn makes for itself (persist/internal/own_names.h: temporary
+// and recovery files, journals, directories of parts) is never followed where it turns out to be a link, and create()
+// never opens a file of such a name that was there already. Pipes, devices and sockets are not read.
 #pragma once
 
 #include <cstdint>
@@ -57,6 +62,11 @@ struct FileInfo {
   uint64_t size = 0;
   double modified = 0;  // seconds since 1970
   bool is_directory = false;
+  bool is_special = false;  // neither file nor directory: a named pipe, a device, a socket
+  bool is_link = false;     // the path itself is a symbolic link; everything else here is about what it leads to
+  uint32_t owner = 0;       // the number of the user whose it is
+  bool is_mine = true;      // that is the user of this process
+  bool is_file() const { return !is_directory && !is_special; }
 };
 
 // A directory that belongs to one writer for as long as this is held.
@@ -69,8 +79,10 @@ class FileSystem {
  public:
   virtual ~FileSystem() = default;
 
+  // Throws FailedPrecondition for a directory, a named pipe, a device or a socket, without waiting for any of them.
   virtual std::unique_ptr<RandomAccessFile> open(const std::string& path) = 0;
-  // A new empty file with the permissions that the umask grants; one that was there is emptied.
+  // A new empty file with the permissions that the umask grants. One that was there is emptied, unless it has a name
+  // that Cairn makes for itself: then throws AlreadyExists.
   virtual std::unique_ptr<WritableFile> create(const std::string& path) = 0;
 
   // Replaces `to` in one step: a reader finds the old file or the new one, never neither.
@@ -88,7 +100,7 @@ class FileSystem {
   // Makes the directory's names (files created, renamed, removed in it) survive a loss of power.
   virtual void sync_dir(const std::string& path) = 0;
 
-  // What is at `path`, or nothing when there is nothing.
+  // What is at `path`, or nothing when there is nothing: also for a link that leads nowhere.
   virtual std::optional<FileInfo> stat(const std::string& path) = 0;
 
   // Takes the directory for one writer, of this process or another. Advisory: it keeps out only those who ask for it,
@@ -131,8 +143,32 @@ void write_file(FileSystem& fs, const std::string& path, std::string_view bytes)
 //   write_file_atomically(fs, "run/checkpoint", text);
 void write_file_atomically(FileSystem& fs, const std::string& path, std::string_view bytes);
 
-// A file on its way to `path`: written under a short temporary name (".t-" and eight hex digits, so that no path
-// becomes too long) in the same directory, and seen under its own name only when it is complete.
+// A directory that is about to get a file, with the missing ones above it. Those that were not there before are removed
+// again at the end of the scope, unless keep() was called or something is in them by then.
+//
+//   NewDirectories made(fs, "run/deep");
+//   ... write into it ...                  // throws: "run" and "run/deep" are gone again if they were made here
+//   made.keep();
+class NewDirectories {
+ public:
+  enum Levels { kAll, kLast };
+  // Makes what is missing, so that it survives a loss of power; with kLast the last component of `path` only. Throws
+  // what the file system does, and leaves nothing then.
+  NewDirectories(FileSystem& fs, const std::string& path, Levels levels = kAll);
+  ~NewDirectories();
+  NewDirectories(const NewDirectories&) = delete;
+  NewDirectories& operator=(const NewDirectories&) = delete;
+  void keep() { made_.clear(); }
+
+ private:
+  void make(const std::string& path, Levels levels);
+  void remove_made();
+  FileSystem& fs_;
+  std::vector<std::string> made_;  // outermost first
+};
+
+// A file on its way to `path`: written under a short temporary name (".t-" and eight hex digits drawn by lot; short, so
+// that no path becomes too long) in the same directory, and seen under its own name only when it is complete.
 //
 //   AtomicFile data(fs, "run/m.data"), index(fs, "run/m.index");
 //   data.append(...);   index.append(...);
@@ -173,6 +209,8 @@ class AtomicFile final : public WritableFile {
 
 // True for a base name that AtomicFile makes: such a file left by a process that died can be removed.
 bool is_temporary_name(std::string_view base_name);
+// Removes the temporary files in a directory that nobody is writing. What cannot be removed stays.
+void remove_dead_temporaries(FileSystem& fs, const std::string& directory);
 
 // The error for a failed system call; test doubles report through it too. `operation` reads like "opening for reading".
 [[noreturn]] void fail_with_errno(const std::string& path, std::string_view operation, int error_number);

@@ -12,6 +12,7 @@
 #include "persist/internal/message.h"
 #include "persist/internal/meta_graph_rep.h"
 #include "persist/internal/schema.h"
+#include "persist/internal/settled_view.h"
 #include "persist/saved_model.h"
 
 namespace cairn {
@@ -200,7 +201,9 @@ std::string graph_file(FileSystem& fs, const std::string& path) {
 MetaGraph MetaGraph::read(const std::string& path, const ReadOptions& options) {
   FileSystem& fs = options.file_system ? *options.file_system : posix_file_system();
   const std::string file = graph_file(fs, path);
-  return parse(read_file(fs, file), file, options);
+  // Like the values beside it, what was there before an overwriting that did not come to its end.
+  const auto view = view_for(fs, file);
+  return parse(read_file(view ? *view : fs, file), file, options);
 }
 
 std::string MetaGraph::bytes() const { return to_bytes(rep_->def); }

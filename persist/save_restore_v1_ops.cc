@@ -4,6 +4,7 @@
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/finite_watch.h"
 #include "persist/internal/save_restore.h"
+#include "persist/internal/settled_view.h"
 #include "persist/save_restore_ops.h"
 
 namespace cairn {
@@ -38,7 +39,8 @@ Kernel save_prepare(const KernelSetup& s) {
 const CheckpointReader& reader_for(OpenCheckpoints& opened, FileSystem& fs, const std::string& pattern,
                                    int64_t preferred_shard, const std::string& name, const std::string& spec) {
   if (const CheckpointReader* all = opened.find(pattern)) return *all;
-  const auto files = preferred_shard < 0 ? std::vector<std::string>() : checkpoint_v1_files(fs, pattern);
+  const auto view = view_for(fs, pattern);
+  const auto files = preferred_shard < 0 ? std::vector<std::string>() : checkpoint_v1_files(view ? *view : fs, pattern);
   if (files.size() > 1 && static_cast<size_t>(preferred_shard) < files.size()) {
     const CheckpointReader& one = opened.open(files[static_cast<size_t>(preferred_shard)], fs);
     const auto entry = one.find(name);

@@ -39,12 +39,8 @@ std::shared_ptr<const std::string> Saver::meta_graph_bytes(bool strip_default_at
 }
 
 std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::string& directory) const {
-  if (!fs.exists(directory)) {
-    fs.create_dir(directory);
-    fs.sync_dir(directory_of(directory));
-  }
   auto lock = fs.lock_dir(directory);
-  recover_directory(fs, directory);
+  for (const std::string& warning : recover_directory(fs, directory)) retention().warn(warning);
   if (lock) {
     for (const std::string& warning : sweep_directory(fs, directory)) retention().warn(warning);
   }

@@ -1,11 +1,11 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
-#include <random>
 #include <unordered_set>
 
 #include "persist/bundle.h"
 #include "persist/internal/background_save.h"
+#include "persist/internal/own_names.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/save_names.h"
 #include "persist/internal/save_restore.h"
@@ -76,10 +76,9 @@ class Problems {
 
 // Does to a small file what a save does to its own.
 void try_out(FileSystem& fs, const std::string& directory, std::vector<std::string>& warnings) {
-  std::random_device random;
-  char names[2][16];
-  for (auto& name : names) std::snprintf(name, sizeof name, ".t-%08x", random());
-  const std::string first = join_path(directory, names[0]), second = join_path(directory, names[1]);
+  constexpr size_t kDigits = 8;
+  const std::string first = join_path(directory, ".t-" + random_digits(kDigits)),
+                    second = join_path(directory, ".t-" + random_digits(kDigits));
   const auto remove = [&](const std::string& path) {
     if (fs.exists(path)) fs.remove(path);
   };
@@ -116,14 +115,8 @@ void try_out_directory(FileSystem& fs, const std::string& directory, std::vector
   const auto above = fs.stat(directory_of(directory));
   if (!above || !above->is_directory)
     fail(Code::kNotFound, directory_of(directory), ": there is no such directory; save() makes only the last one");
-  fs.create_dir(directory);
-  try {
-    try_out(fs, directory, warnings);
-  } catch (...) {
-    fs.remove_dir(directory);
-    throw;
-  }
-  fs.remove_dir(directory);
+  const NewDirectories made(fs, directory, NewDirectories::kLast);
+  try_out(fs, directory, warnings);
 }
 
 }  // namespace

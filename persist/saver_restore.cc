@@ -2,7 +2,9 @@
 #include <unordered_map>
 
 #include "persist/checkpoint_reader.h"
+#include "persist/checkpoint_state.h"
 #include "persist/internal/restore_fit.h"
+#include "persist/internal/retention.h"
 #include "persist/internal/save_restore.h"
 #include "persist/internal/saver_graph.h"
 #include "persist/internal/undisturbed.h"
@@ -100,6 +102,7 @@ RestoreReport Saver::restore_from(Session& session, const std::string& prefix, c
   const Operation& restore_op = plan->op;
   const RestoreNodes& nodes = plan->nodes;
   const auto reader = std::make_shared<const CheckpointReader>(prefix, &files_of(session));
+  if (const auto note = interrupted_overwriting(prefix, &files_of(session))) retention().warn(*note);
   RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
   require_fit(fit.report, options);
   if (fit.whole(nodes.items) && (!nodes.unknown || options.rename.empty())) {

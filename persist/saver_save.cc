@@ -55,6 +55,7 @@ void sweep_quietly(FileSystem& fs, const std::string& directory) {
 std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
   FileSystem& fs = *job.fs;
   const SaveOptions& options = job.options;
+  NewDirectories made(fs, directory_of(job.checkpoint), NewDirectories::kLast);
   const auto lock = lock_for_saving(fs, directory_of(job.checkpoint));
   std::optional<bool> finite;
   std::string saved;
@@ -64,6 +65,7 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
     if (lock) sweep_quietly(fs, directory_of(job.checkpoint));
     throw;
   }
+  made.keep();
   if (saves_nothing()) return "";
   if (!options.write_state) return saved;
   const std::vector<std::string> named = retention().record({.path = job.path,

@@ -6,6 +6,7 @@
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/copying.h"
 #include "persist/internal/publication.h"
+#include "persist/internal/settled_view.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/progress.h"
@@ -18,9 +19,11 @@ void write_checkpoint(const std::string& source, const std::string& destination,
   publication.gather();
   write();
   const std::string meta = meta_graph_path(source);
-  if (!source.empty() && fs.exists(meta)) {
+  const auto view = view_for(fs, source);  // the graph that belongs to the values
+  FileSystem& as_it_counts = view ? static_cast<FileSystem&>(*view) : fs;
+  if (!source.empty() && as_it_counts.exists(meta)) {
     AtomicFile file(fs, meta_graph_path(destination));
-    file.append(read_file(fs, meta));
+    file.append(read_file(as_it_counts, meta));
     publication.add(file, Publication::kBefore);
   }
   publication.commit();

@@ -138,6 +138,7 @@ int export_tensors(const Options& o) {
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);
   fs.create_dirs(directory_of(o.destination));
+  remove_dead_temporaries(fs, directory_of(o.destination));  // of an export that was killed
   AtomicFile file(fs, o.destination);
   npz ? write_npz(reader, names, file) : write_safetensors(reader, names, file);
   file.publish();

@@ -1,9 +1,13 @@
 #include "persist/internal/copying.h"
 
+#include <cstdio>
+
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/publication.h"
 #include "persist/internal/save_names.h"
+#include "persist/internal/settled_view.h"
 
 namespace cairn {
 namespace {
@@ -20,20 +24,29 @@ void add_piece(BundleWriter& writer, const BundleReader& reader, const BundlePie
 void copy_v2(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
   const BundleReader reader(fs, source);
   const auto pieces = reader.pieces_in_file_order();
-  if (reader.num_shards() == 1) {
+  if (reader.num_shards() == 1 || pieces.empty()) {
     BundleWriter writer(fs, destination);
     for (const BundlePiece& piece : pieces) add_piece(writer, reader, piece, name);
     return writer.finish();
   }
+  const std::string directory = str_cat(destination, "_temp_", random_digits(32));
   std::vector<std::string> parts;
-  auto piece = pieces.begin();
-  for (int shard = 0; shard < reader.num_shards(); ++shard) {
-    parts.push_back(str_cat(destination, "_temp/part-", shard));
-    BundleWriter writer(fs, parts.back());
-    for (; piece != pieces.end() && piece->shard == shard; ++piece) add_piece(writer, reader, *piece, name);
-    writer.finish();
+  try {
+    // A data file with nothing in it is of no use to anyone, however many the index counts.
+    for (auto piece = pieces.begin(); piece != pieces.end();) {
+      const int shard = piece->shard;
+      char part[64];
+      std::snprintf(part, sizeof part, "part-%05zu-of-00000", parts.size());
+      parts.push_back(join_path(directory, part));
+      BundleWriter writer(fs, parts.back());
+      for (; piece != pieces.end() && piece->shard == shard; ++piece) add_piece(writer, reader, *piece, name);
+      writer.finish();
+    }
+    merge_bundles(fs, parts, destination);
+  } catch (const Error&) {
+    remove_parts(fs, directory);
+    throw;
   }
-  merge_bundles(fs, parts, destination);
 }
 
 void copy_v1(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
@@ -90,8 +103,9 @@ std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& pref
 }  // namespace
 
 void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
-  fs.exists(bundle_index_path(source)) ? copy_v2(fs, source, destination, name)
-                                       : copy_v1(fs, source, destination, name);
+  const auto view = view_for(fs, source);
+  (view ? *view : fs).exists(bundle_index_path(source)) ? copy_v2(fs, source, destination, name)
+                                                        : copy_v1(fs, source, destination, name);
 }
 
 std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
@@ -112,7 +126,9 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
          " (", join_for_people(taken, 5), "), and nothing is written over; give another name, or remove ",
          taken.size() == 1 ? "it" : "them", " first");
   }
-  if (make_folder) fs.create_dirs(directory_of(destination));
+  if (!make_folder) return prefix;
+  fs.create_dirs(directory_of(destination));
+  remove_dead_temporaries(fs, directory_of(destination));  // of a copy that was killed
   return prefix;
 }
 

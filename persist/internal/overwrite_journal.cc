@@ -1,48 +1,21 @@
 #include "persist/internal/overwrite_journal.h"
 
 #include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <random>
-#include <thread>
+#include <set>
 
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/bundle_format.h"
 #include "persist/internal/crc.h"
-#include "persist/internal/publication.h"
+#include "persist/internal/own_names.h"
 #include "persist/internal/wire.h"
 
 namespace cairn {
 namespace {
 
-constexpr std::string_view kJournalPrefix = ".r-", kRecoveryPrefix = ".o-";
-constexpr size_t kJournalDigits = 16, kTokenDigits = 8, kCountDigits = 6;
+constexpr size_t kTokenDigits = 8, kCountDigits = 6;
 constexpr std::string_view kFirstLine = "Cairn is overwriting 1\n";
 constexpr uint64_t kIdentifyingBytes = 64 << 10;
-constexpr uint64_t kLargestJournal = 64 << 20;
-
-std::string hex(uint64_t number, size_t digits) {
-  std::string text(digits, '0');
-  for (size_t i = digits; i-- > 0; number >>= 4) text[i] = "0123456789abcdef"[number & 15];
-  return text;
-}
-
-bool has_digits(std::string_view name, std::string_view prefix, size_t digits) {
-  return name.size() == prefix.size() + digits && name.starts_with(prefix) &&
-         name.find_first_not_of("0123456789abcdef", prefix.size()) == std::string_view::npos;
-}
-
-// Recovery names are new each time: one that an earlier overwriting left must not be taken for this one's.
-std::string random_token() {
-  thread_local std::mt19937_64 random(std::random_device{}());
-  return hex(random(), kTokenDigits);
-}
-
-uint64_t fnv1a(std::string_view text) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const char c : text) hash = (hash ^ static_cast<uint8_t>(c)) * 0x100000001b3u;
-  return hash;
-}
+constexpr uint64_t kLargestJournal = 16 << 20;
 
 void put_text(std::string& out, const std::string& text) {
   put_varint(out, text.size());
@@ -72,20 +45,9 @@ void copy_file(FileSystem& fs, const std::string& from, const std::string& to) {
 
 }  // namespace
 
-std::string journal_path(const std::string& prefix) {
-  const std::string name = base_name(without_shard_ending(prefix));
-  return join_path(directory_of(prefix), str_cat(kJournalPrefix, hex(fnv1a(name), kJournalDigits)));
-}
-
-bool is_journal_name(std::string_view base_name) { return has_digits(base_name, kJournalPrefix, kJournalDigits); }
-
-bool is_recovery_name(std::string_view base_name) {
-  return has_digits(base_name, kRecoveryPrefix, kTokenDigits + kCountDigits);
-}
-
 bool looks_like_table(FileSystem& fs, const std::string& path) {
   const auto info = fs.stat(path);
-  if (!info || info->is_directory) return false;
+  if (!info || !info->is_file()) return false;
   const auto file = fs.open(path);
   std::string end(sizeof(uint64_t), '\0');
   if (file->size() < end.size()) return false;
@@ -117,10 +79,11 @@ void OverwriteJournal::keep(const std::string& path, const std::string& link) {
 
 void OverwriteJournal::begin(const std::vector<std::string>& old, const std::vector<NewFile>& new_files) {
   for (const NewFile& file : new_files) new_.push_back({file.name, "", identify(file.path)});
-  const std::string token = random_token();
+  // New each time: a recovery name that an earlier overwriting left must not be taken for this one's.
+  const std::string token = random_digits(kTokenDigits);
   for (const std::string& path : old) {
     const Identity identity = identify(path);
-    old_.push_back({base_name(path), str_cat(kRecoveryPrefix, token, hex(old_.size(), kCountDigits)), identity});
+    old_.push_back({base_name(path), str_cat(".o-", token, hex_digits(old_.size(), kCountDigits)), identity});
     keep(path, in_directory(old_.back().link));
   }
   write();
@@ -145,12 +108,8 @@ void OverwriteJournal::write() {
   fs_.sync_dir(directory_);
 }
 
-bool OverwriteJournal::read() {
-  const auto info = fs_.stat(path_);
-  if (!info || info->is_directory || info->size > kLargestJournal) return false;
-  const std::string all = read_file(fs_, path_);
-  if (all.size() < kFirstLine.size() + sizeof(uint32_t) || !all.starts_with(kFirstLine)) return false;
-  std::string_view bytes(all);
+bool OverwriteJournal::parse(std::string_view bytes) {
+  if (bytes.size() < kFirstLine.size() + sizeof(uint32_t) || !bytes.starts_with(kFirstLine)) return false;
   const uint32_t crc = get_fixed<uint32_t>(bytes.substr(bytes.size() - sizeof(uint32_t)));
   bytes.remove_suffix(sizeof(uint32_t));
   if (crc != mask_crc(crc32c(bytes))) return false;
@@ -160,18 +119,145 @@ bool OverwriteJournal::read() {
     for (uint64_t i = 0; count && i < *count; ++i) {
       const auto name = take_text(bytes), link = take_text(bytes);
       const auto size = take_varint(bytes);
-      // Names of this directory only: what a file says must not lead anywhere else.
-      if (!name || !link || !size || bytes.size() < sizeof(uint32_t) || name->find('/') != std::string::npos ||
-          (files == &old_) != is_recovery_name(*link)) {
-        return false;
-      }
+      if (!name || !link || !size || bytes.size() < sizeof(uint32_t)) return false;
       files->push_back({*name, *link, {*size, get_fixed<uint32_t>(bytes)}});
       bytes.remove_prefix(sizeof(uint32_t));
     }
     if (!count) return false;
   }
-  written_ = bytes.empty();
-  return written_;
+  return bytes.empty() && !old_.empty();
+}
+
+namespace {
+
+// Of "m.ckpt.index": itself, "m.ckpt" and "m"; of "m-00000-of-00002": "m" too.
+std::vector<std::string> possible_prefixes(const std::string& name) {
+  std::vector<std::string> prefixes = {name, without_shard_ending(name)};
+  for (size_t dot = name.find('.', 1); dot != std::string::npos; dot = name.find('.', dot + 1)) {
+    prefixes.push_back(name.substr(0, dot));
+  }
+  return prefixes;
+}
+
+enum class Part { kNone, kValues, kOther };  // kOther: the meta graph, whatever its suffix
+Part part_of(const std::string& name, const std::string& prefix) {
+  if (name == prefix || without_shard_ending(name) == prefix) return Part::kValues;
+  if (!name.starts_with(prefix + ".") || name.size() == prefix.size() + 1) return Part::kNone;
+  const std::string_view ending = std::string_view(name).substr(prefix.size());
+  return ending == ".index" || ending.starts_with(".data-") ? Part::kValues : Part::kOther;
+}
+
+}  // namespace
+
+std::vector<std::string> journals_about(const std::string& path) {
+  std::vector<std::string> journals;
+  for (const std::string& prefix : possible_prefixes(base_name(path))) {
+    std::string journal = join_path(directory_of(path), base_name(journal_path(prefix)));
+    if (std::find(journals.begin(), journals.end(), journal) == journals.end()) journals.push_back(std::move(journal));
+  }
+  return journals;
+}
+
+// A name that this journal has no business with.
+std::string OverwriteJournal::unfit_name() const {
+  const auto is_plain = [](const File& file) { return is_plain_name(file.name); };
+  if (!std::all_of(old_.begin(), old_.end(), is_plain)) return "a path in place of a name";
+  const auto prefixes = possible_prefixes(old_[0].name);
+  const auto prefix = std::find_if(prefixes.begin(), prefixes.end(), [&](const std::string& each) {
+    return base_name(journal_path(each)) == base_name(path_);
+  });
+  std::set<std::string> links, others;
+  for (const auto* files : {&old_, &new_}) {
+    std::set<std::string> names;
+    for (const File& file : *files) {
+      const Part part = prefix == prefixes.end() ? Part::kNone : part_of(file.name, *prefix);
+      if (part == Part::kOther) others.insert(file.name);
+      if (part == Part::kNone || !is_plain(file) || others.size() > 1 || !names.insert(file.name).second)
+        return file.name;
+      if (files == &old_ ? !is_recovery_name(file.link) || !links.insert(file.link).second : !file.link.empty())
+        return file.link;
+    }
+  }
+  return "";
+}
+
+bool OverwriteJournal::belongs_to_owner_of_files(const FileInfo& journal) const {
+  return std::all_of(there_.begin(), there_.end(), [&](const auto& entry) {
+    const auto info = fs_.stat(in_directory(entry.first));
+    return !info || info->owner == journal.owner;
+  });
+}
+
+// Fills there_. Nothing is wrong: "".
+std::string OverwriteJournal::what_is_wrong(const FileInfo& journal) {
+  if (!journal.is_file() || journal.is_link) return "it is no file";
+  if (journal.size > kLargestJournal) return str_cat("it has ", journal.size, " bytes");
+  if (!parse(read_file(fs_, path_))) return "its bytes are not those of a journal, or damaged";
+  if (const std::string unfit = unfit_name(); !unfit.empty())
+    return str_cat("it speaks of '", unfit, "', which is none of the files that it may be about");
+  for (const auto* files : {&old_, &new_}) {
+    for (const File& file : *files) {
+      for (const std::string& name : {file.name, file.link}) {
+        const auto info = name.empty() || there_.count(name) ? std::nullopt : fs_.stat(in_directory(name));
+        if (!info) continue;
+        if (!info->is_file()) return str_cat(name, " is no file");
+        there_[name] = identify(in_directory(name));
+      }
+    }
+  }
+  if (!journal.is_mine && !belongs_to_owner_of_files(journal))
+    return "it belongs to another user than the checkpoint's files";
+  return "";
+}
+
+std::optional<OverwriteJournal::Standing> OverwriteJournal::look() {
+  old_.clear();
+  new_.clear();
+  there_.clear();
+  const auto journal = fs_.stat(path_);
+  if (!journal) return std::nullopt;
+  why_ = what_is_wrong(*journal);
+  if (!why_.empty()) return Standing::kForeign;
+  std::map<std::string, std::vector<Identity>> known;
+  for (const auto* files : {&old_, &new_}) {
+    for (const File& file : *files) known[file.name].push_back(file.identity);
+  }
+  const auto has = [&](const std::string& name, const Identity& identity) {
+    const auto at = there_.find(name);
+    return at != there_.end() && at->second == identity;
+  };
+  for (const auto& entry : known) {
+    const std::string& name = entry.first;
+    const bool is_known =
+        std::any_of(entry.second.begin(), entry.second.end(), [&](const Identity& i) { return has(name, i); });
+    if (there_.count(name) && !is_known) return Standing::kSpent;
+  }
+  for (const File& file : old_) {
+    if (has(file.link, file.identity) || has(file.name, file.identity)) continue;
+    why_ = str_cat("the older ", file.name, " is nowhere as it describes it");
+    return Standing::kForeign;
+  }
+  written_ = true;
+  return Standing::kInForce;
+}
+
+std::map<std::string, std::string> OverwriteJournal::older() const {
+  std::map<std::string, std::string> places;
+  for (const File& file : old_) {
+    const auto at = there_.find(file.link);
+    places[file.name] = at != there_.end() && at->second == file.identity ? file.link : file.name;
+  }
+  return places;
+}
+
+std::vector<std::string> OverwriteJournal::newcomers() const {
+  std::set<std::string> old_names;
+  for (const File& file : old_) old_names.insert(file.name);
+  std::vector<std::string> names;
+  for (const File& file : new_) {
+    if (!old_names.count(file.name)) names.push_back(file.name);
+  }
+  return names;
 }
 
 void OverwriteJournal::remove_journal() {
@@ -198,6 +284,7 @@ void OverwriteJournal::roll_back() {
   for (const File& file : old_) {
     const std::string link = in_directory(file.link);
     if (!fs_.exists(link)) continue;  // before: put back already; or the names were never touched
+    if (const auto at = there_.find(file.link); at != there_.end() && at->second != file.identity) continue;
     fs_.rename(link, in_directory(file.name));
     // Renaming one name of a file to another name of it does nothing.
     if (fs_.exists(link)) fs_.remove(link);
@@ -219,62 +306,15 @@ void OverwriteJournal::undo() {
   tidy();
 }
 
-bool OverwriteJournal::is_superseded() const {
-  for (const auto* files : {&old_, &new_}) {
-    for (const File& file : *files) {
-      const std::string path = in_directory(file.name);
-      const auto info = fs_.stat(path);
-      if (!info) continue;
-      if (info->is_directory) return true;
-      const Identity now = identify(path);
-      const auto is_it = [&](const File& f) { return f.name == file.name && f.identity == now; };
-      if (std::none_of(old_.begin(), old_.end(), is_it) && std::none_of(new_.begin(), new_.end(), is_it)) return true;
-    }
-  }
-  return false;
-}
-
-void OverwriteJournal::recover() {
-  if (!read()) {
-    old_.clear();
-    if (fs_.exists(path_)) remove_journal();
-  } else if (is_superseded()) {
+std::optional<OverwriteJournal::Standing> OverwriteJournal::recover() {
+  const auto standing = look();
+  if (standing == Standing::kSpent) {
     remove_journal();
     tidy();
-  } else {
+  } else if (standing == Standing::kInForce) {
     roll_back();
   }
-}
-
-void settle_overwriting(FileSystem& fs, const std::string& prefix) { settle_journal(fs, journal_path(prefix)); }
-
-void settle_journal(FileSystem& fs, const std::string& journal) {
-  using std::chrono::milliseconds;
-  constexpr milliseconds kLongestPause(50), kLongestWait(30'000);
-  const std::string directory = directory_of(journal);
-  milliseconds waited(0), pause(1);
-  while (fs.exists(journal)) {
-    try {
-      if (const auto lock = fs.lock_dir(directory)) {
-        OverwriteJournal(fs, journal).recover();
-        continue;
-      }
-    } catch (const Error& e) {
-      if (e.code() == Code::kFailedPrecondition && waited < kLongestWait) {
-        std::this_thread::sleep_for(pause);
-        waited += pause;
-        pause = std::min(pause * 2, kLongestPause);
-        continue;
-      }
-      throw Error(e.code(), str_cat(journal,
-                                    ": a writer was interrupted while it overwrote a checkpoint, and the one before "
-                                    "cannot be put back: ",
-                                    e.what()));
-    }
-    fail(Code::kUnavailable, journal,
-         ": a writer is overwriting a checkpoint or was interrupted doing so, and the file system has no locks to tell "
-         "which; the next save into this directory puts it right");
-  }
+  return standing;
 }
 
 }  // namespace cairn

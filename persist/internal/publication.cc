@@ -24,7 +24,7 @@ bool quietly(Action action) {
 
 bool is_file(FileSystem& fs, const std::string& path) {
   const auto info = fs.stat(path);
-  return info && !info->is_directory;
+  return info && info->is_file();
 }
 
 // The data files that the index under `prefix` speaks of; none where it cannot be read.
@@ -131,7 +131,6 @@ void Publication::place_new() {
 }
 
 void Publication::overwrite(const std::vector<std::string>& old) {
-  const auto lock = gathers_ ? nullptr : fs_.lock_dir(directory_);
   std::vector<OverwriteJournal::NewFile> new_files;
   for (const Move& move : moves_) new_files.push_back({base_name(move.path), move.from});
   OverwriteJournal journal(fs_, journal_path(prefix_));
@@ -151,11 +150,23 @@ void Publication::overwrite(const std::vector<std::string>& old) {
   journal.tidy();
 }
 
+// Where something is there already. What a dead writer left half overwritten is put back first: this one's journal
+// would take the place of the journal that says how.
+std::unique_ptr<DirLock> Publication::lock_alone() {
+  const std::string journal = journal_path(prefix_);
+  const bool interrupted = fs_.exists(journal);
+  if (!interrupted && files_to_replace().empty()) return nullptr;
+  auto lock = fs_.lock_dir(directory_);
+  if (interrupted) OverwriteJournal(fs_, journal).recover();
+  return lock;
+}
+
 void Publication::commit() {
   first_last_ = moves_.size();
   std::move(last_moves_.begin(), last_moves_.end(), std::back_inserter(moves_));
   last_moves_.clear();
   if (moves_.empty()) return;
+  const auto lock = gathers_ ? nullptr : lock_alone();
   const auto old = files_to_replace();
   old.empty() ? place_new() : overwrite(old);
   for (const auto& action : afterwards_) quietly(action);
@@ -180,37 +191,45 @@ void publish(FileSystem& fs, const std::string& prefix, const std::function<void
 
 namespace {
 
-bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
-
-bool is_part_file(std::string_view name) {
-  return is_temporary_name(name) || is_journal_name(name) || is_recovery_name(name) || name.starts_with("part-");
+void remove_unwritten(FileSystem& fs, const std::string& path) {
+  const auto info = fs.stat(path);
+  if (info && info->is_file() && !info->is_link && !fs.is_being_written(path)) fs.remove(path);
 }
 
 // A directory with the parts of a sharded save, and nothing else, none of it being written.
-bool remove_parts(FileSystem& fs, const std::string& directory) {
+void remove_parts_here(FileSystem& fs, const std::string& directory) {
   const auto names = fs.list_dir(directory);
   for (const std::string& name : names) {
-    if (!is_part_file(name) || fs.is_being_written(join_path(directory, name))) return false;
+    const std::string path = join_path(directory, name);
+    const auto info = is_part_name(name) ? fs.stat(path) : std::nullopt;
+    if (!info || !info->is_file() || info->is_link || fs.is_being_written(path)) return;
   }
   for (const std::string& name : names) fs.remove(join_path(directory, name));
   fs.remove_dir(directory);
-  return true;
 }
 
 }  // namespace
 
-bool is_parts_directory_name(std::string_view base_name) {
-  constexpr std::string_view kMark = "_temp_";
-  constexpr size_t kDigits = 32;
-  if (base_name.size() <= kMark.size() + kDigits) return false;
-  return base_name.substr(base_name.size() - kDigits - kMark.size()).starts_with(kMark) &&
-         is_hex(base_name.substr(base_name.size() - kDigits));
+void remove_parts(FileSystem& fs, const std::string& directory) {
+  quietly([&] { remove_parts_here(fs, directory); });
 }
 
-void recover_directory(FileSystem& fs, const std::string& directory) {
+void remove_dead_temporaries(FileSystem& fs, const std::string& directory) {
   for (const std::string& name : fs.list_dir(directory)) {
-    if (is_journal_name(name)) OverwriteJournal(fs, join_path(directory, name)).recover();
+    if (is_temporary_name(name)) quietly([&] { remove_unwritten(fs, join_path(directory, name)); });
   }
+}
+
+std::vector<std::string> recover_directory(FileSystem& fs, const std::string& directory) {
+  std::vector<std::string> warnings;
+  for (const std::string& name : fs.list_dir(directory)) {
+    if (!is_journal_name(name)) continue;
+    OverwriteJournal journal(fs, join_path(directory, name));
+    if (journal.recover() != OverwriteJournal::Standing::kForeign) continue;
+    warnings.push_back(str_cat(join_path(directory, name), ": it has the name of a journal and is not followed, for ",
+                               journal.why(), "; find out whose it is and remove it"));
+  }
+  return warnings;
 }
 
 std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& directory) {
@@ -220,18 +239,23 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
   // While a journal could not be followed, what it speaks of is all there is of the older checkpoint.
   const bool needed = std::any_of(names.begin(), names.end(), is_journal_name);
   for (const std::string& name : names) {
+    if (!is_own_name(name)) continue;
     const std::string path = join_path(directory, name);
     try {
-      if (is_recovery_name(name)) {
+      const auto info = fs.stat(path);
+      if (!info || info->is_link || info->is_special) continue;  // someone else's
+      if (is_parts_directory_name(name)) {
+        if (info->is_directory) remove_parts_here(fs, path);
+      } else if (info->is_directory) {
+        continue;
+      } else if (is_recovery_name(name)) {
         if (needed) continue;
         // The journal that spoke of it must not come back without it.
         if (!synced) fs.sync_dir(directory);
         synced = true;
         fs.remove(path);
       } else if (is_temporary_name(name)) {
-        if (!fs.is_being_written(path)) fs.remove(path);
-      } else if (is_parts_directory_name(name) && !is_file(fs, path)) {
-        remove_parts(fs, path);
+        remove_unwritten(fs, path);
       }
     } catch (const Error& e) {
       if (e.code() != Code::kNotFound) warnings.push_back(str_cat("what a dead writer left stays: ", e.what()));

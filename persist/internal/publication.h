@@ -2,7 +2,7 @@
 //
 // Where nothing is under the names yet, files are renamed into place, the one that makes it a checkpoint last. Where an
 // older checkpoint is overwritten, its files are linked to recovery names first and a journal says which is which, so
-// that whoever finds the journal can put the older checkpoint back: see docs/formats.md, "Overwriting".
+// that readers find the older checkpoint and the next writer puts it back: see docs/formats.md, "Overwriting".
 #pragma once
 
 #include <functional>
@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "persist/file.h"
+#include "persist/internal/own_names.h"
 
 namespace cairn {
 
@@ -36,7 +37,8 @@ class Publication {
   void afterwards(std::function<void()> action) { afterwards_.push_back(std::move(action)); }
 
   // Everything under its name, durably. On an error, what was under the names before is there again. Throws
-  // FailedPrecondition when something is to be overwritten and another writer has the directory.
+  // FailedPrecondition when something is to be overwritten, or to be put back first, and another writer has the
+  // directory.
   void commit();
 
  private:
@@ -48,6 +50,7 @@ class Publication {
   std::vector<std::string> files_to_replace() const;
   void place_new();
   void overwrite(const std::vector<std::string>& old);
+  std::unique_ptr<DirLock> lock_alone();
   void rename_until(size_t end);
 
   FileSystem& fs_;
@@ -64,23 +67,13 @@ class Publication {
 // committed. A file of V1 may give its own name.
 void publish(FileSystem& fs, const std::string& prefix, const std::function<void(Publication&)>& fill);
 
-// Where the journal of an overwriting of `prefix` is: ".r-" and 16 hex digits of its name, in the same directory.
-std::string journal_path(const std::string& prefix);
-bool is_journal_name(std::string_view base_name);
-bool is_recovery_name(std::string_view base_name);
-// A directory in which a sharded save has its parts: "model_temp_" and 32 hex digits.
-bool is_parts_directory_name(std::string_view base_name);
-
-// For readers of `prefix`: waits while a writer is overwriting it, and puts the older checkpoint back where a writer
-// died doing so. Throws what the file system does; Unavailable when a writer takes longer than half a minute.
-void settle_overwriting(FileSystem& fs, const std::string& prefix);
-// The same for whatever checkpoint a journal is about.
-void settle_journal(FileSystem& fs, const std::string& journal);
-
-// For whoever has the directory's lock: puts back what dead writers left half overwritten.
-void recover_directory(FileSystem& fs, const std::string& directory);
-// And removes the files they left: temporary and recovery files, parts of sharded saves. Says what could not be
-// removed.
+// For whoever has the directory's lock: puts back what dead writers left half overwritten. Says which journals were not
+// followed, and why.
+std::vector<std::string> recover_directory(FileSystem& fs, const std::string& directory);
+// And removes the files they left: temporary and recovery files, parts of sharded saves. Only what has a name of
+// own_names.h and is a plain file, or a directory with nothing but such files. Says what could not be removed.
 std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& directory);
+// Removes a directory of parts, if nothing else is in it and none of it is being written. Passes over errors.
+void remove_parts(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

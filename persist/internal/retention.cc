@@ -2,23 +2,22 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
+#include <unordered_map>
+#include <unordered_set>
 
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
+#include "persist/internal/overwrite_journal.h"
+#include "persist/internal/own_names.h"
+#include "persist/internal/settled_view.h"
 
 namespace cairn {
 namespace {
 
 bool all_digits(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-}
-
-// "model" of "model-100" and "model-100-?????-of-00002".
-std::string series_of(const std::string& name) {
-  const std::string prefix = without_shard_ending(name);
-  const size_t dash = prefix.rfind('-');
-  return dash != std::string::npos && dash > 0 && all_digits(prefix.substr(dash + 1)) ? prefix.substr(0, dash) : prefix;
 }
 
 // When a checkpoint's table of contents was changed last; 0 when there is none.
@@ -29,6 +28,41 @@ double written_at(const std::string& prefix, FileSystem& fs) {
     if (!files.empty()) info = fs.stat(files[0]);
   }
   return info ? info->modified : 0;
+}
+
+// What a directory has, listed once however many checkpoints are asked for.
+class Present {
+ public:
+  Present(const std::string& directory, FileSystem& fs) {
+    if (!fs.exists(directory)) return;
+    const auto view = SettledView::of_directory(fs, directory);
+    for (const std::string& name : view->list_dir(directory)) {
+      constexpr std::string_view kIndex = ".index";
+      if (name.ends_with(kIndex)) names_.insert(name.substr(0, name.size() - kIndex.size()));
+      names_.insert(shard_pattern(name));
+      names_.insert(name);
+    }
+  }
+  bool has(const std::string& checkpoint) const { return names_.count(checkpoint) > 0; }
+
+ private:
+  std::unordered_set<std::string> names_;
+};
+
+// The files of a checkpoint are under the prefix, and not something else that a file called so.
+bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
+  if (!is_plain_name(base_name(prefix))) return false;
+  if (const std::string index = bundle_index_path(prefix); fs.exists(index)) return looks_like_table(fs, index);
+  const auto files = checkpoint_v1_files(fs, prefix);
+  return !files.empty() &&
+         std::all_of(files.begin(), files.end(), [&](const std::string& file) { return looks_like_table(fs, file); });
+}
+
+// "./run" and "run" are one directory.
+std::string plain_directory(const std::string& directory) {
+  std::error_code error;
+  const auto path = std::filesystem::absolute(directory, error);
+  return (error ? std::filesystem::path(directory) : path).lexically_normal().string();
 }
 
 bool has_flag(const KeptRecord& r) { return r.newest || r.hours || r.pinned || r.foreign; }
@@ -132,23 +166,21 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
   const bool known = shelves_.count(directory) > 0;
   Shelf& shelf = shelves_[directory];
   if (shelf.unwritten) return true;
-  std::string text;
-  const std::string path = join_path(directory, kKeptFileName);
+  std::optional<RetentionBook> read;
   try {
-    if (!fs.exists(path)) return true;
-    text = read_file(fs, path);
+    read = read_retention_book(fs, directory);
   } catch (const Error& e) {
-    warn_(str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
-    return false;
-  }
-  RetentionBook book;
-  try {
-    book = parse_retention_book(path, text);
-  } catch (const Error& e) {
-    warn_(str_cat(e.what(), e.code() == Code::kDataLoss && !known ? "; earlier checkpoints stay for good" : ""));
+    const bool damaged = e.code() == Code::kDataLoss;
+    if (damaged || e.code() == Code::kUnimplemented) {
+      warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints stay for good" : ""));
+    } else {
+      warn_(str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
+    }
     // What this process knows of a file that was damaged since is better than nothing.
-    return e.code() == Code::kDataLoss;
+    return damaged;
   }
+  if (!read) return true;
+  RetentionBook& book = *read;
   std::set<std::string> newest;
   for (const KeptRecord& record : book.records) {
     if (record.newest) newest.insert(record.name);
@@ -168,13 +200,14 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
 void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs) {
   RetentionBook& book = shelf.book;
   if (std::all_of(book.records.begin(), book.records.end(), has_flag)) return;
+  const RetentionBook::Merits merits = book.merits();
+  const Present present(directory, fs);
   std::set<std::string> strangers;
-  for (const KeptCheckpoint& kept : book.kept(directory)) {
-    const std::string name = base_name(kept.prefix);
-    const KeptRecord* record = book.find(name);
-    if (!kept.reasons.empty() || record->foreign || shelf.leaving.count(name)) continue;
-    const double written = written_at(kept.prefix, fs);
-    (written > 0 && written == record->written ? shelf.leaving : strangers).insert(name);
+  for (const KeptRecord& record : book.records) {
+    const std::string& name = record.name;
+    if (has_flag(record) || merits.best.count(name) || merits.good.count(name) || shelf.leaving.count(name)) continue;
+    const double written = present.has(name) ? written_at(join_path(directory, name), fs) : 0;
+    (written > 0 && written == record.written ? shelf.leaving : strangers).insert(name);
   }
   std::erase_if(book.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
 }
@@ -188,7 +221,9 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
     if (const auto since = book.hours.find(series); since != book.hours.end() && first) preserved_ = since->second;
     warn_of_unrecorded(saved, fs);
   }
+  const Present present(directory, fs);
   std::set<std::string> known, gone;
+  Newest joining;
   for (const auto& [prefix, time] : newest_) known.insert(prefix);
   for (KeptRecord& record : book.records) {
     const std::string prefix = join_path(directory, record.name);
@@ -196,30 +231,37 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
     if (let_go_.count(prefix)) {
       record.newest = false;
       record.foreign = true;
-    } else if (checkpoint_exists(prefix, &fs)) {
-      const auto later = [&](const auto& n) { return n.second > record.time; };
-      newest_.insert(std::find_if(newest_.begin(), newest_.end(), later), {prefix, record.time});
+    } else if (present.has(record.name)) {
+      joining.emplace_back(prefix, record.time);
     } else {
       gone.insert(record.name);
     }
   }
   std::erase_if(book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+  std::stable_sort(joining.begin(), joining.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  Newest all;
+  auto next = joining.begin();
+  for (auto& each : newest_) {
+    for (; next != joining.end() && next->second < each.second; ++next) all.push_back(std::move(*next));
+    all.push_back(std::move(each));
+  }
+  std::move(next, joining.end(), std::back_inserter(all));
+  newest_ = std::move(all);
 }
 
 void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix);
-  const auto is_ours = [&](const std::string& prefix) {
-    return std::any_of(newest_.begin(), newest_.end(), [&](const auto& n) { return n.first == prefix; }) ||
-           shelves_[directory].book.find(base_name(prefix));
-  };
+  std::unordered_set<std::string> ours = {saved.prefix};
+  for (const auto& [prefix, time] : newest_) ours.insert(prefix);
+  for (const KeptRecord& record : shelves_[directory].book.records) ours.insert(join_path(directory, record.name));
   std::vector<std::string> strangers;
   try {
     const auto state = get_checkpoint_state(directory, saved.latest_filename, &fs);
     if (!state) return;
+    const Present present(directory, fs);
     for (const std::string& prefix : state->all_model_checkpoint_paths) {
       const bool of_series = directory_of(prefix) == directory && series_of(base_name(prefix)) == base_name(saved.path);
-      if (of_series && prefix != saved.prefix && !is_ours(prefix) && checkpoint_exists(prefix, &fs))
-        strangers.push_back(prefix);
+      if (of_series && present.has(base_name(prefix)) && ours.insert(prefix).second) strangers.push_back(prefix);
     }
   } catch (const Error&) {
     return;  // it is about to be replaced
@@ -241,12 +283,26 @@ KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSys
 // Ends the turn of those beyond max_to_keep; gives the directories and series that this changed.
 std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) {
   std::set<std::pair<std::string, std::string>> changed;
-  while (max_to_keep_ > 0 && newest_.size() > static_cast<size_t>(max_to_keep_)) {
-    const auto [prefix, time] = newest_.front();
-    newest_.erase(newest_.begin());
+  const size_t most = max_to_keep_ > 0 ? static_cast<size_t>(max_to_keep_) : newest_.size();
+  const Newest leaving(newest_.begin(), newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
+  newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
+  std::unordered_map<std::string, size_t> places;  // of records, by prefix
+  for (const auto& [directory, shelf] : shelves_) {
+    const auto& records = shelf.book.records;
+    for (size_t i = 0; i < records.size(); ++i) places[join_path(directory, records[i].name)] = i;
+  }
+  for (const auto& [prefix, time] : leaving) {
     const std::string directory = directory_of(prefix);
+    if (!saved_in_.count(plain_directory(directory))) {
+      warn_(str_cat(prefix, " stays, for this Saver saves into other directories; remove it by hand"));
+      continue;
+    }
     if (!shelves_.count(directory) && !open_shelf(directory, fs)) continue;
-    KeptRecord& record = record_of(prefix, time, fs);
+    auto& records = shelves_[directory].book.records;
+    const auto place = places.find(prefix);
+    const bool known =
+        place != places.end() && place->second < records.size() && records[place->second].name == base_name(prefix);
+    KeptRecord& record = known ? records[place->second] : record_of(prefix, time, fs);
     record.newest = record.foreign = false;
     changed.emplace(directory, record.series);
     // Hours in which no process ran need no checkpoint kept for them.
@@ -264,15 +320,14 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
 void Retention::sort_out(const std::string& directory, const std::string& series, FileSystem& fs) {
   Shelf& shelf = shelves_[directory];
   RetentionBook& book = shelf.book;
+  const Present present(directory, fs);
   std::erase_if(book.records, [&](const KeptRecord& r) {
-    return r.series == series && !r.newest && !shelf.leaving.count(r.name) &&
-           !checkpoint_exists(join_path(directory, r.name), &fs);
+    return r.series == series && !r.newest && !shelf.leaving.count(r.name) && !present.has(r.name);
   });
-  const auto best = book.best_of(series);
-  const std::string good = book.last_good(series);
+  const RetentionBook::Merits merits = book.merits();
   for (const KeptRecord& record : book.records) {
     if (record.series != series) continue;
-    if (has_flag(record) || best.count(record.name) || record.name == good) {
+    if (has_flag(record) || merits.best.count(record.name) || merits.good.count(record.name)) {
       shelf.leaving.erase(record.name);
     } else {
       shelf.leaving.insert(record.name);
@@ -283,6 +338,7 @@ void Retention::sort_out(const std::string& directory, const std::string& series
 std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
   std::lock_guard lock(mutex_);
   const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
+  saved_in_.insert(plain_directory(directory));
   const bool usable = open_shelf(directory, fs);
   if (usable) join_series(saved, fs);
   std::erase_if(newest_, [&](const auto& n) { return n.first == saved.prefix; });
@@ -357,17 +413,23 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
   std::lock_guard lock(mutex_);
   for (auto& [directory, shelf] : shelves_) {
     if (shelf.unwritten) continue;
-    for (auto at = shelf.leaving.begin(); at != shelf.leaving.end();) {
-      const std::string name = *at;
+    std::set<std::string> gone;
+    for (const std::string& name : shelf.leaving) {
+      const std::string prefix = join_path(directory, name);
       try {
-        remove_checkpoint(join_path(directory, name), meta_graph_suffix, &fs);
-        std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return r.name == name; });
-        at = shelf.leaving.erase(at);
+        // What a record says is not enough to delete a file.
+        if (is_checkpoint(prefix, fs)) {
+          remove_checkpoint(prefix, meta_graph_suffix, &fs);
+        } else {
+          warn_(str_cat(prefix, " stays, for what is there is no checkpoint"));
+        }
+        gone.insert(name);
       } catch (const Error& e) {
         warn_(str_cat("an old checkpoint could not be removed; the next save tries again: ", e.what()));
-        ++at;
       }
     }
+    std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+    for (const std::string& name : gone) shelf.leaving.erase(name);
   }
 }
 

@@ -76,6 +76,7 @@ class Retention {
   Newest newest_;
   std::vector<BestRule> best_;
   std::map<std::string, Shelf> shelves_;  // by directory
+  std::set<std::string> saved_in_;        // directories that record() was called for: nothing is deleted elsewhere
   std::set<std::string> joined_;          // paths
   std::set<std::string> let_go_;          // prefixes that set_newest() took out of our hands
 };

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <set>
 
+#include "persist/checkpoint_v1.h"
 #include "persist/internal/crc.h"
+#include "persist/internal/own_names.h"
 
 namespace cairn {
 namespace {
@@ -13,15 +15,19 @@ namespace {
 constexpr const char* kFirstLine = "cairn 1";
 constexpr uint64_t kLargest = 64 << 20;
 
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
 std::string quoted(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '\n') {
       out += "\\n";
-      continue;
+    } else if (is_control(c)) {
+      out += "\\x" + hex_digits(static_cast<unsigned char>(c), 2);
+    } else {
+      if (c == '"' || c == '\\') out += '\\';
+      out += c;
     }
-    if (c == '"' || c == '\\') out += '\\';
-    out += c;
   }
   return out + '"';
 }
@@ -58,11 +64,31 @@ class Line {
         step_over(i + 1);
         return text;
       }
-      const bool escaped = rest_[i] == '\\';
-      if (escaped && ++i == rest_.size()) break;
-      text += escaped && rest_[i] == 'n' ? '\n' : rest_[i];
+      if (is_control(rest_[i])) corrupt("a string has a control character");
+      if (rest_[i] != '\\') {
+        text += rest_[i];
+        continue;
+      }
+      if (++i == rest_.size()) break;
+      if (rest_[i] == 'x') {
+        text += byte_at(i + 1);
+        i += 2;
+      } else {
+        text += rest_[i] == 'n' ? '\n' : rest_[i];
+      }
     }
     corrupt("a quote is not closed");
+  }
+  // What names a file of the directory: the rest of Cairn takes it for a name and not for a path.
+  std::string name() {
+    std::string text = string();
+    if (!is_plain_name(text)) corrupt("what should be the name of a checkpoint is none");
+    return text;
+  }
+  double finite() {
+    const double value = number();
+    if (!std::isfinite(value)) corrupt("a time is not a number");
+    return value;
   }
   double number() {
     const std::string text = word();
@@ -77,6 +103,13 @@ class Line {
   }
 
  private:
+  char byte_at(size_t at) const {
+    unsigned value = 0;
+    const std::string_view digits = rest_.substr(std::min(at, rest_.size()), 2);
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) corrupt("'\\x' without two digits");
+    return static_cast<char>(value);
+  }
   void step_over(size_t n) {
     rest_.remove_prefix(n);
     if (rest_.empty()) return;
@@ -90,10 +123,11 @@ class Line {
 
 KeptRecord parse_record(Line& line) {
   KeptRecord record;
-  record.name = line.string();
-  record.series = line.string();
-  record.time = line.number();
-  record.written = line.number();
+  record.name = line.name();
+  record.series = line.name();
+  if (!record.name.starts_with(record.series)) line.corrupt("a checkpoint is not named after its series");
+  record.time = line.finite();
+  record.written = line.finite();
   while (!line.done()) {
     const std::string word = line.word();
     if (word == "newest") {
@@ -108,7 +142,7 @@ KeptRecord parse_record(Line& line) {
       record.finite = word == "finite";
     } else if (word == "metric") {
       const std::string name = line.string();
-      record.metrics[name] = line.number();
+      if (!record.metrics.emplace(name, line.number()).second) line.corrupt("a metric comes twice");
     } else {
       line.corrupt(str_cat("'", word, "' is not known"));
     }
@@ -116,21 +150,28 @@ KeptRecord parse_record(Line& line) {
   return record;
 }
 
-void parse_line(Line& line, RetentionBook& book) {
+// Names of checkpoints, and series with metrics, that earlier lines had.
+using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
+
+void parse_line(Line& line, RetentionBook& book, Seen& seen) {
   const std::string kind = line.word();
   if (kind == "hours") {
-    const std::string series = line.string();
-    book.hours[series] = line.number();
+    const std::string series = line.name();
+    if (!book.hours.emplace(series, line.finite()).second) line.corrupt("a series comes twice");
   } else if (kind == "best") {
-    const std::string series = line.string();
+    const std::string series = line.name();
     BestRule rule{.metric = line.string()};
     const double count = line.number();
-    if (!(count >= 0 && count <= INT32_MAX)) line.corrupt("a count is out of range");
+    if (!(count >= 0 && count <= INT32_MAX && count == std::floor(count))) line.corrupt("a count is out of range");
     rule.count = static_cast<int>(count);
-    rule.higher_is_better = line.word() == "higher";
+    const std::string order = line.word();
+    if (order != "higher" && order != "lower") line.corrupt("neither 'higher' nor 'lower'");
+    rule.higher_is_better = order == "higher";
+    if (!seen.insert({series, rule.metric}).second) line.corrupt("a metric comes twice");
     book.best[series].push_back(rule);
   } else if (kind == "model") {
     book.records.push_back(parse_record(line));
+    if (!seen.insert({book.records.back().name, std::nullopt}).second) line.corrupt("a checkpoint comes twice");
   } else {
     line.corrupt(str_cat("'", kind, "' is not known"));
   }
@@ -144,40 +185,36 @@ KeptRecord* RetentionBook::find(const std::string& name) {
   return at == records.end() ? nullptr : &*at;
 }
 
-std::multimap<std::string, std::string> RetentionBook::best_of(const std::string& series) const {
-  std::multimap<std::string, std::string> names;
-  const auto rules = best.find(series);
-  if (rules == best.end()) return names;
-  for (const BestRule& rule : rules->second) {
-    std::vector<std::pair<double, const KeptRecord*>> ranked;  // the better, the smaller
-    for (const KeptRecord& record : records) {
-      const auto value = record.metrics.find(rule.metric);
-      if (record.series != series || value == record.metrics.end() || std::isnan(value->second)) continue;
-      ranked.emplace_back(rule.higher_is_better ? -value->second : value->second, &record);
+RetentionBook::Merits RetentionBook::merits() const {
+  std::map<std::string, std::string> last_good;
+  // By series and metric, in the order of the records.
+  std::map<std::pair<std::string, std::string>, std::vector<std::pair<double, const KeptRecord*>>> measured;
+  for (const KeptRecord& record : records) {
+    if (record.finite == true) last_good[record.series] = record.name;
+    for (const auto& [metric, value] : record.metrics) {
+      if (!std::isnan(value)) measured[{record.series, metric}].emplace_back(value, &record);
     }
-    // Of equals the older one stays, so that a metric that stands still moves nothing.
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-    ranked.resize(std::min(ranked.size(), static_cast<size_t>(rule.count)));
-    for (const auto& [value, record] : ranked) names.emplace(record->name, rule.metric);
   }
-  return names;
-}
-
-std::string RetentionBook::last_good(const std::string& series) const {
-  for (auto at = records.rbegin(); at != records.rend(); ++at) {
-    if (at->series == series && at->finite == true) return at->name;
+  Merits merits;
+  for (const auto& [series, name] : last_good) merits.good.insert(name);
+  for (const auto& [series, rules] : best) {
+    for (const BestRule& rule : rules) {
+      const auto found = measured.find({series, rule.metric});
+      if (found == measured.end()) continue;
+      auto ranked = found->second;
+      // Of equals the older one stays, so that a metric that stands still moves nothing.
+      std::stable_sort(ranked.begin(), ranked.end(), [&](const auto& a, const auto& b) {
+        return rule.higher_is_better ? a.first > b.first : a.first < b.first;
+      });
+      ranked.resize(std::min(ranked.size(), static_cast<size_t>(rule.count)));
+      for (const auto& [value, record] : ranked) merits.best.emplace(record->name, rule.metric);
+    }
   }
-  return "";
+  return merits;
 }
 
 std::vector<KeptCheckpoint> RetentionBook::kept(const std::string& directory) const {
-  std::multimap<std::string, std::string> best_in;
-  std::set<std::string> good, all_series;
-  for (const KeptRecord& record : records) all_series.insert(record.series);
-  for (const std::string& series : all_series) {
-    best_in.merge(best_of(series));
-    good.insert(last_good(series));
-  }
+  const Merits why = merits();
   std::vector<KeptCheckpoint> list;
   for (const KeptRecord& record : records) {
     KeptCheckpoint& kept = list.emplace_back();
@@ -187,12 +224,20 @@ std::vector<KeptCheckpoint> RetentionBook::kept(const std::string& directory) co
     kept.finite = record.finite;
     if (record.newest) kept.reasons.push_back("newest");
     if (record.hours) kept.reasons.push_back("hours");
-    const auto [first, last] = best_in.equal_range(record.name);
+    const auto [first, last] = why.best.equal_range(record.name);
     for (auto at = first; at != last; ++at) kept.reasons.push_back("best " + at->second);
     if (record.pinned) kept.reasons.push_back("pinned");
-    if (good.count(record.name)) kept.reasons.push_back("last good");
+    if (why.good.count(record.name)) kept.reasons.push_back("last good");
   }
   return list;
+}
+
+std::string series_of(const std::string& name) {
+  const std::string prefix = without_shard_ending(name);
+  const size_t dash = prefix.rfind('-');
+  const bool numbered = dash != std::string::npos && dash > 0 && dash + 1 < prefix.size() &&
+                        prefix.find_first_not_of("0123456789", dash + 1) == std::string::npos;
+  return numbered ? prefix.substr(0, dash) : prefix;
 }
 
 std::string to_text(const RetentionBook& book) {
@@ -226,13 +271,14 @@ RetentionBook parse_retention_book(const std::string& path, const std::string& t
         .corrupt("the checksum is wrong or missing");
   }
   RetentionBook book;
+  Seen seen;
   int number = 0;
   for (size_t at = 0; at < end_at;) {
     const size_t end = std::min(all.find('\n', at), end_at);
     Line line(path, ++number, all.substr(at, end - at));
     at = end + 1;
     if (number > 1) {
-      parse_line(line, book);
+      parse_line(line, book, seen);
     } else if (all.substr(0, end) != kFirstLine) {
       fail(Code::kUnimplemented, path, ": line 1: '", all.substr(0, std::min(end, size_t{40})),
            "': a newer Cairn wrote it; this one reads '", kFirstLine, "'");
@@ -246,9 +292,13 @@ std::optional<RetentionBook> read_retention_book(FileSystem& fs, const std::stri
   const std::string path = join_path(directory, kKeptFileName);
   const auto info = fs.stat(path);
   if (!info) return std::nullopt;
-  if (info->is_directory || info->size > kLargest)
-    fail(Code::kDataLoss, path, ": ", info->is_directory ? "a directory" : "so large a file",
+  if (!info->is_file() || info->size > kLargest) {
+    fail(Code::kDataLoss, path, ": ",
+         info->is_directory ? "a directory"
+         : info->is_special ? "what is no file"
+                            : "so large a file",
          " is no list of what is kept");
+  }
   return parse_retention_book(path, read_file(fs, path));
 }
 

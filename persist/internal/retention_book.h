@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -36,15 +37,22 @@ struct RetentionBook {
   std::vector<KeptRecord> records;                    // oldest first
 
   KeptRecord* find(const std::string& name);
-  // The names that are among the best of `series`, each with what it is best in.
-  std::multimap<std::string, std::string> best_of(const std::string& series) const;
-  // The newest of `series` whose values were all finite; empty when there is none.
-  std::string last_good(const std::string& series) const;
+  // Why checkpoints stay, besides their flags, by name: the metrics they are among the best in, and whether they are
+  // the newest of their series whose values were all finite.
+  struct Merits {
+    std::multimap<std::string, std::string> best;
+    std::set<std::string> good;
+  };
+  Merits merits() const;
   std::vector<KeptCheckpoint> kept(const std::string& directory) const;
 };
 
+// "model" of "model-100" and "model-100-?????-of-00002".
+std::string series_of(const std::string& name);
+
 std::string to_text(const RetentionBook& book);
-// Throws DataLoss naming `path` and the line, Unimplemented for the text of a newer Cairn.
+// Throws DataLoss naming `path` and the line, Unimplemented for the text of a newer Cairn. What it returns has plain
+// names only, each once and of the series it says, so that they can be used as names of files.
 RetentionBook parse_retention_book(const std::string& path, const std::string& text);
 // Nothing when there is no such file.
 std::optional<RetentionBook> read_retention_book(FileSystem& fs, const std::string& directory);

@@ -1,14 +1,32 @@
 #include "persist/internal/undisturbed.h"
 
+#include <algorithm>
+
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
-#include "persist/internal/publication.h"
+#include "persist/internal/own_names.h"
 
 namespace cairn {
 
 Undisturbed::Undisturbed(FileSystem& fs, std::string path)
-    : fs_(fs), path_(std::move(path)), prefix_(checkpoint_prefix(path_, &fs)), seen_(look()) {}
+    : fs_(fs), path_(std::move(path)), prefix_(checkpoint_prefix(path_, &fs)), seen_(look()), journal_(journal()) {}
+
+std::string Undisturbed::journal() const {
+  const std::string path = journal_path(prefix_);
+  const auto info = fs_.stat(path);
+  if (!info || !info->is_file()) return "";
+  try {
+    constexpr size_t kEnough = 4096;
+    const auto file = fs_.open(path);
+    std::string bytes(std::min<uint64_t>(kEnough, file->size()), '\0');
+    file->read(0, bytes);
+    return bytes;
+  } catch (const Error& e) {
+    if (e.code() != Code::kNotFound) throw;
+    return "";  // a writer has just removed it
+  }
+}
 
 // The files that are renamed last.
 std::vector<Undisturbed::Seen> Undisturbed::look() const {
@@ -24,7 +42,7 @@ std::vector<Undisturbed::Seen> Undisturbed::look() const {
 
 bool Undisturbed::has_changed() const {
   try {
-    return fs_.exists(journal_path(prefix_)) || look() != seen_ || checkpoint_prefix(path_, &fs_) != prefix_;
+    return journal() != journal_ || look() != seen_ || checkpoint_prefix(path_, &fs_) != prefix_;
   } catch (const Error&) {
     return false;
   }
@@ -39,6 +57,7 @@ bool Undisturbed::was_disturbed(const Error& error) const {
 void Undisturbed::again() {
   prefix_ = checkpoint_prefix(path_, &fs_);
   seen_ = look();
+  journal_ = journal();
   ++times_;
 }
 

@@ -38,10 +38,12 @@ class Undisturbed {
     friend bool operator==(const Seen&, const Seen&) = default;
   };
   std::vector<Seen> look() const;
+  std::string journal() const;
 
   FileSystem& fs_;
   std::string path_, prefix_;
   std::vector<Seen> seen_;
+  std::string journal_;  // of an overwriting, its bytes: different ones for each
   int times_ = 1;
 };
 

@@ -58,6 +58,31 @@ TEST_CASE("Absolute paths of a directory that was moved are found where it is no
   }
 }
 
+TEST_CASE("A name with a backslash is a name, before it is taken for a path of Windows", "[checkpoint_state]") {
+  for (const std::string name : {R"(a\b-1)", R"(c:m-1)", R"(\)", R"(a\)"}) {
+    CAPTURE(name);
+    Disk disk;
+    disk.checkpoint("/run/b-1");
+    disk.checkpoint("/run/" + name);
+    update_checkpoint_state("/run", "/run/" + name, {}, kCheckpointFileName, &disk);
+    CHECK(latest_checkpoint("/run", kCheckpointFileName, &disk) == "/run/" + name);
+    CHECK(latest_checkpoint("/run", {.verify = true, .file_system = &disk}) == "/run/" + name);
+    // Of another directory that was moved, too.
+    std::string escaped;
+    for (const char c : name) escaped += c == '\\' ? "\\\\" : std::string(1, c);
+    disk.set("/run/checkpoint", "model_checkpoint_path: \"/old/" + escaped + "\"\n");
+    CHECK(latest_checkpoint("/run", kCheckpointFileName, &disk) == "/run/" + name);
+  }
+}
+
+TEST_CASE("What stands in the place of the checkpoint file is no state", "[checkpoint_state]") {
+  Disk disk;
+  disk.create_dir("/run/checkpoint");
+  CHECK_FALSE(get_checkpoint_state("/run", kCheckpointFileName, &disk));
+  CHECK(says(error_of([&] { update_checkpoint_state("/run", "/run/m", {}, kCheckpointFileName, &disk); }),
+             "/run/checkpoint"));
+}
+
 TEST_CASE("Quotes and bytes beyond ASCII in a path survive the checkpoint file", "[checkpoint_state]") {
   Disk disk;
   const std::string prefix = "/run/m \"\xC3\xA4\" \\";

@@ -3,6 +3,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "persist/internal/publication.h"
 #include "tests/support/catch.h"
 #include "tests/support/crash_model.h"
 #include "tests/support/fixtures.h"
@@ -107,7 +108,9 @@ class Checker {
         MemoryFileSystem fs;
         load(state, fs);
         take_recovery_away(fs);
+        const auto before = fs.contents();
         check_newest(fs, state, verify);
+        require(fs.contents() == before, "reading changed something");
         if (verify || checked_ % save_every != 0) continue;
         models_.later.save(fs, "/run/m");
         require(generation(fs, *latest_checkpoint("/run", kCheckpointFileName, &fs)) == 3,
@@ -132,17 +135,17 @@ class Checker {
   int64_t generation(FileSystem& fs, const std::string& prefix) const {
     const int64_t values = generation_of_values(fs, prefix);
     const auto& metas = models_.metas.at(values);
-    const std::string meta = read_file(fs, meta_graph_path(prefix));
+    const std::string meta = MetaGraph::read(meta_graph_path(prefix), {.tags = {}, .file_system = &fs}).bytes();
     require(std::find(metas.begin(), metas.end(), meta) != metas.end(), "values and meta graph do not belong together");
     return values;
   }
 
-  // The power goes again while a reader puts the older checkpoint back.
+  // The power goes again while the next writer puts the older checkpoint back.
   void check_recovery(const CrashState& state) const {
     MemoryFileSystem memory;
     load(state, memory);
     RecordingFileSystem disk(memory);
-    latest_checkpoint("/run", kCheckpointFileName, &disk);
+    recover_directory(disk, "/run");
     const auto changes = disk.changes();
     if (changes.empty()) return;
     for_each_crash_state(state, changes, {}, [&](const CrashState& again) {

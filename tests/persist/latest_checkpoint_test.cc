@@ -111,6 +111,14 @@ TEST_CASE("V1 checkpoints are found in a directory, and one that lacks a shard i
   CHECK(verified(disk) == "/run/old-4");
 }
 
+TEST_CASE("What a writer left beside a checkpoint is no checkpoint", "[persist][latest]") {
+  Disk disk;
+  Generation(1, Form::kV1).save(disk, "/run/old", {.global_step = 4});
+  for (const char* name : {".o-0123456789abcd", ".t-01234567"}) disk.link("/run/old-4", std::string("/run/") + name);
+  disk.create_dirs("/run/directory.index");
+  CHECK(find_checkpoints("/run", &disk) == Strings{"/run/old-4"});
+}
+
 TEST_CASE("A directory of checkpoints can be copied, moved, renamed and linked to", "[persist][latest]") {
   namespace stdfs = std::filesystem;
   FileSystem& fs = posix_file_system();

@@ -218,6 +218,7 @@ TEST_CASE("Whoever looks for a checkpoint whose overwriting was interrupted find
     Disk disk(interrupted);
     REQUIRE(leftovers(disk, "/run").size() > 3);
     look(disk);
+    CHECK(disk.contents() == interrupted);
     CHECK(BundleReader(disk, "/run/m").read("b").scalar<int64_t>() == 1);
     CHECK(generation_of_meta(disk, "/run/m") == 1);
   }
@@ -229,35 +230,49 @@ TEST_CASE("What was written over an interrupted overwriting by someone else stay
   Generation(7, Form::kV2).save(other, "/run/m");
   for (const auto& [path, bytes] : other.contents()) disk.set(path, bytes);
   check_generation(disk, 7, 7);
+  recover_directory(disk, "/run");
   CHECK_FALSE(disk.exists(journal_path("/run/m")));
+  check_generation(disk, 7, 7);
 }
 
-TEST_CASE("A damaged journal is not believed", "[persist][overwrite]") {
+TEST_CASE("A damaged journal is not believed, reported, and in nobody's way", "[persist][overwrite]") {
   const auto interrupted = half_overwritten();
   const std::string path = journal_path("/run/m");
   const std::string good = interrupted.at(path);
   for (size_t i = 0; i < good.size(); i += 3) {
-    Disk disk(interrupted);
-    std::string bytes = good;
-    bytes[i] = static_cast<char>(bytes[i] ^ 4);
-    disk.set(path, bytes);
-    CHECK_NOTHROW(checkpoint_prefix("/run/m", &disk));
-    CHECK_FALSE(disk.exists(path));
-    disk.set(path, good.substr(0, i));
-    CHECK_NOTHROW(checkpoint_prefix("/run/m", &disk));
+    std::string flipped = good;
+    flipped[i] = static_cast<char>(flipped[i] ^ 4);
+    for (const std::string& bytes : {flipped, good.substr(0, i)}) {
+      Disk disk(interrupted);
+      disk.set(path, bytes);
+      const auto before = disk.contents();
+      CHECK(checkpoint_prefix("/run/m", &disk) == "/run/m");
+      const auto warnings = recover_directory(disk, "/run");
+      REQUIRE(warnings.size() == 1);
+      CHECK_THAT(warnings[0], StartsWith(path) && Contains("is not followed"));
+      CHECK(interrupted_overwriting("/run/m", &disk) == warnings[0]);
+      CHECK(sweep_directory(disk, "/run").empty());
+      CHECK(read_file(disk, path) == bytes);
+      for (const auto& [name, content] : before) CHECK((is_temporary_name(base_name(name)) || disk.exists(name)));
+    }
   }
+  Disk disk(interrupted);
+  disk.set(path, "nonsense");
+  Generation(3, Form::kV2).save(disk, "/run/m");
+  Generation(4, Form::kV2).save(disk, "/run/m");
+  CHECK(leftovers(disk, "/run") == Strings{});
+  check_generation(disk, 4, 4);
 }
 
-TEST_CASE("A reader waits for a writer that is overwriting", "[persist][overwrite]") {
+TEST_CASE("A reader does not wait for a writer that is overwriting, and finds the checkpoint before",
+          "[persist][overwrite]") {
   Disk disk(half_overwritten());
-  auto lock = disk.lock_dir("/run");
-  int64_t read = 0;
-  std::thread reader([&] { read = generation_of_values(disk, "/run/m"); });
-  std::this_thread::sleep_for(std::chrono::milliseconds(20));
-  recover_directory(disk, "/run");
-  lock.reset();
-  reader.join();
-  CHECK(read == 1);
+  const auto before = disk.contents();
+  const auto lock = disk.lock_dir("/run");
+  check_generation(disk, 1, 1);
+  CHECK(latest_checkpoint("/run", {.verify = true, .file_system = &disk}) == "/run/m");
+  CHECK(interrupted_overwriting("/run/m", &disk) == std::nullopt);
+  CHECK(disk.contents() == before);
 }
 
 // ---- several writers ------------------------------------------------------------------------------------------------

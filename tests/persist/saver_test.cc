@@ -6,6 +6,7 @@
 #include "ops/math.h"
 #include "ops/variables.h"
 #include "persist/bundle.h"
+#include "persist/checkpoint_doctor.h"
 #include "tests/support/catch.h"
 #include "tests/support/faulty_fs.h"
 #include "tests/support/memory_fs.h"
@@ -309,6 +310,29 @@ TEST_CASE("A save path in a directory two levels away from any is refused", "[sa
   Model m(disk);
   CHECK_THROWS_WITH(m.saver.save(m.session, "/none/there/m"),
                     Contains("Parent directory of /none/there/m doesn't exist"));
+}
+
+TEST_CASE("A save that fails takes the directory away again that it made", "[saver]") {
+  Disk disk;
+  Model m(disk);
+  Session fresh(m.graph, {.file_system = &disk});
+  CHECK_THROWS(m.saver.save(fresh, "/run/new/m"));
+  CHECK(disk.names().empty());
+  CHECK_NOTHROW(m.saver.save(m.session, "/run/new/m"));
+}
+
+TEST_CASE("A file where a directory should be is said to be one", "[saver]") {
+  Disk disk;
+  Model m(disk);
+  disk.set("/run/file", "a user's");
+  const std::string preflight = message_of([&] { m.saver.preflight(m.session, "/run/file/m"); });
+  CHECK_THAT(preflight, Contains("/run/file: it is a file, not a directory"));
+  CHECK_THAT(message_of([&] { m.saver.save(m.session, "/run/file/m"); }), Contains("/run/file"));
+  CHECK_THAT(message_of([&] { examine_directory("/run/file", &disk); }),
+             Contains("/run/file: this is a file; give the directory it is in"));
+  CHECK_THAT(message_of([&] { examine_directory("/run/none", &disk); }),
+             Contains("/run/none: there is no such directory"));
+  CHECK(read_file(disk, "/run/file") == "a user's");
 }
 
 TEST_CASE("A save path that is the checkpoint file is refused", "[saver]") {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cerrno>
 
+#include "persist/internal/own_names.h"
+
 namespace cairn {
 
 using Lock = std::lock_guard<std::mutex>;
@@ -91,6 +93,7 @@ std::unique_ptr<WritableFile> MemoryFileSystem::create(const std::string& path) 
   const Lock lock(mutex_);
   check_parent(path, "opening for writing");
   if (is_dir(path)) fail_with_errno(path, "opening for writing", EISDIR);
+  if (is_own_name(base_name(path)) && files_.count(path)) fail_with_errno(path, "opening for writing", EEXIST);
   auto& node = files_[path];
   if (!node) node = std::make_shared<Node>();
   node->bytes.clear();
@@ -205,6 +208,9 @@ std::map<std::string, std::string> MemoryFileSystem::contents() const {
   return all;
 }
 
-void MemoryFileSystem::set(const std::string& path, std::string bytes) { create(path)->append(bytes); }
+void MemoryFileSystem::set(const std::string& path, std::string bytes) {
+  if (is_own_name(base_name(path)) && exists(path)) remove(path);
+  create(path)->append(bytes);
+}
 
 }  // namespace cairn
