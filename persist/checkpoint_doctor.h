@@ -15,20 +15,20 @@
 namespace CAIRN_API cairn {
 
 enum class FileRole {
-  kState,      // `checkpoint`: names the newest
-  kKept,       // `.cairn`: why older ones stay
-  kIndex,      // of a V2 checkpoint
-  kData,       // of a V2 checkpoint
-  kV1,         // a V1 checkpoint, or one file of it
-  kMetaGraph,  // a graph
+  kState,       // `checkpoint`: names the newest
+  kKept,        // `.cairn`: why older ones stay
+  kIndex,       // of a V2 checkpoint
+  kData,        // of a V2 checkpoint
+  kV1,          // a V1 checkpoint, or one file of it
+  kMetaGraph,   // a graph
   kSavedModel,  // the graph of a SavedModel, whose values are in variables/
-  kTemporary,  // a file that a writer had not finished
-  kParts,      // a directory with parts of a sharded save that was not finished
-  kJournal,    // says how to put back a checkpoint that was being overwritten
-  kRecovery,   // a file of that checkpoint
-  kEvents,     // of TensorBoard
-  kDirectory,  // not looked into
-  kOther       // of someone else
+  kTemporary,   // a file that a writer had not finished
+  kParts,       // a directory with parts of a sharded save that was not finished
+  kJournal,     // says how to put back a checkpoint that was being overwritten
+  kRecovery,    // a file of that checkpoint
+  kEvents,      // of TensorBoard
+  kDirectory,   // not looked into
+  kOther        // of someone else
 };
 // "index", "data", "V1 checkpoint", ...
 std::string role_name(FileRole role);
@@ -66,7 +66,8 @@ struct DirectoryReport {
   bool healthy() const { return problems.empty(); }
 };
 
-// Reads everything in `directory` but what is in directories below it; of a SavedModel, its variables/ too. Throws NotFound, FailedPrecondition for a file.
+// Reads everything in `directory` but what is in directories below it; of a SavedModel, its variables/ too. Throws
+// NotFound, FailedPrecondition for a file.
 DirectoryReport examine_directory(const std::string& directory, FileSystem* fs = nullptr);
 
 // Puts back what was being overwritten when its writer died, removes what dead writers left, and writes the checkpoint

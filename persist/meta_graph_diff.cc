@@ -85,8 +85,11 @@ void sort_sets(google::protobuf::Message& message) {
   reflection.ListFields(message, &fields);
   for (const auto* field : fields) {
     if (field->full_name() == "cairn.pb.ValuesDef.values") {
-      auto& values = *reflection.MutableRepeatedPtrField<std::string>(&message, field);
+      const int count = reflection.FieldSize(message, field);
+      std::vector<std::string> values;
+      for (int i = 0; i < count; ++i) values.push_back(reflection.GetRepeatedString(message, field, i));
       std::sort(values.begin(), values.end());
+      for (int i = 0; i < count; ++i) reflection.SetRepeatedString(&message, field, i, values[static_cast<size_t>(i)]);
     }
     if (field->cpp_type() != field->CPPTYPE_MESSAGE) continue;
     if (!field->is_repeated()) sort_sets(*reflection.MutableMessage(&message, field));

@@ -18,9 +18,9 @@
 // What a save promises. Data, index and meta graph are complete and synced under temporary names, then get their names
 // together, and only then the `checkpoint` file names them; older checkpoints are removed after that. A directory
 // always has a whole checkpoint that its checkpoint file names, also when a path is overwritten, and whatever dies
-// meanwhile. On an error nothing that was there is lost, and nothing is left that was not there, a directory made for it
-// included. One writer at a time saves into a directory: a second one is refused. What writers that died have left is
-// removed, and nothing else: no file outside the directory is ever changed, whatever its files and links say.
+// meanwhile. On an error nothing that was there is lost, and nothing is left that was not there, a directory made for
+// it included. One writer at a time saves into a directory: a second one is refused. What writers that died have left
+// is removed, and nothing else: no file outside the directory is ever changed, whatever its files and links say.
 #pragma once
 
 #include <cstdint>
