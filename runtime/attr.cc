@@ -22,7 +22,7 @@ std::string print(float v) { return str_cat(v); }
 std::string print(bool v) { return v ? "true" : "false"; }
 std::string print(DType v) { return dtype_enum_name(v); }
 std::string print(const Shape& v) { return v.str(); }
-std::string print(const Tensor& v) { return str_cat(v.dtype(), v.shape(), " ", v.summary(16)); }
+std::string print(const Tensor& v) { return str_cat(v.dtype(), v.shape(), " ", v.str(16)); }
 std::string print(const FuncAttr& v) { return "function " + v.name; }
 std::string print(EmptyList) { return "[]"; }
 template <class T>

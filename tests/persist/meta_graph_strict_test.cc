@@ -175,7 +175,7 @@ TEST_CASE("JSON that is no graph, or a damaged one, is refused with the reason",
   const std::pair<std::string, std::string> kFiles[] = {
       {R"({"a": 1})", "JSON"},
       {R"({})", "JSON"},
-      {R"({"graph_def": {"node": [{"nom": "a"}]}})", "not a MetaGraphDef in JSON: "},
+      {R"({"graph_def": {"node": [{"name": {}}]}})", "not a MetaGraphDef in JSON: "},
       {R"({"graph_def": {"node": [)", "not a MetaGraphDef in JSON: "},
       {R"({"node": 5})", "not a GraphDef in JSON: "}};
   for (const auto& [content, message] : kFiles) {

@@ -85,7 +85,7 @@ TEST_CASE("Items are joined as people write them", "[error]") {
 }
 
 TEST_CASE("A name that lacks its scope, or has one too many, is near", "[error]") {
-  const std::vector<std::string> names = {"inputs/states", "states/x", "outputs/deep/states", "statesmen"};
+  const std::vector<std::string> names = {"inputs/states", "states_of_others", "outputs/deep/states", "statesmen"};
   CHECK(nearest_names("states", names) == std::vector<std::string>{"inputs/states", "outputs/deep/states"});
   CHECK(nearest_names("model/inputs/states", names) == std::vector<std::string>{"inputs/states"});
   CHECK(nearest_names("", names).empty());

@@ -226,6 +226,6 @@ TEST_CASE("String variables are shared and replaced as others are", "[runtime][v
   session.run(v.initializer());
   const Tensor before = session.run(v);
   session.run(set.op());
-  CHECK(before.str() == "['a' 'b']");
-  CHECK(session.run(v).str() == "['c' 'd']");
+  CHECK(before.str() == "[b'a' b'b']");
+  CHECK(session.run(v).str() == "[b'c' b'd']");
 }
