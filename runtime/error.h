@@ -91,7 +91,8 @@ template <class... Args>
 }
 
 // The candidates closest to `name` by edit distance, nearest first, at most `most`, none further than about a third of
-// the name's length. For "did you mean" in messages.
+// the name's length; the same name in a scope ("inputs/x" for "x", or the other way round) is as near as one letter.
+// For "did you mean" in messages.
 std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& candidates,
                                        size_t most = 3);
 

@@ -384,7 +384,7 @@ TEST_CASE("A file that is no graph is told by what it looks like", "[persist][me
       {"{\"a\": 1}", "JSON"},
       {std::string(60, 'x') + "\x57\xfb\x80\x8b\x24\x75\x47\xdb", "the graph is in the .meta file"},
       {from_hex("0a00"), "it holds no graph"},
-      {"graph_def { node { name: 5 } }", "not a MetaGraphDef in protobuf text: line 1, column 28"},
+      {"graph_def { node { name: 5 } }", "not a MetaGraphDef in protobuf text: line 1, column 26"},
       {"node { name: 'a' op: }", "not a GraphDef in protobuf text"}};
   for (const auto& [content, message] : kFiles) {
     INFO(message);

@@ -29,7 +29,8 @@ Strings added(Graph& graph, const SaverOptions& options, const SaverEra& era = {
     const Node& node = graph.node_at(first + static_cast<int>(i)).node();
     if (!node.device.empty()) lines[i] += " on " + node.device;
     const Tensor value = node.op->name == "Const" ? graph.static_value(graph.node_at(node.id).output()) : Tensor();
-    if (value.valid()) lines[i] = node.name + " = " + value.summary(-1) + (node.device.empty() ? "" : " on " + node.device);
+    if (value.valid())
+      lines[i] = node.name + " = " + value.summary(-1) + (node.device.empty() ? "" : " on " + node.device);
     lines[i] = std::regex_replace(lines[i], std::regex("_temp_[0-9a-f]{32}"), "_temp_N");
   }
   return lines;
