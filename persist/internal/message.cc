@@ -195,6 +195,7 @@ bool parse_text(const std::string& text, proto::MessageLite& into, std::string* 
 }
 
 std::string to_bytes(const proto::MessageLite& message) {
+  [[maybe_unused]] const Quiet quiet;  // text that is not UTF-8 is told by who asks for it
   const size_t size = message.ByteSizeLong();
   if (size > INT_MAX) {
     fail(Code::kResourceExhausted, "a message of ", size, " bytes cannot be written: readers take less than 2 GiB");

@@ -339,8 +339,8 @@ TEST_CASE("A graph is reset while others run it: what runs is waited for, what b
         constant(graph, 1.0f);  // the graph is as new at once
         return;
       }
-      Call call = i == 1 ? session.prepare({sum}) : Call();
       const Error refused = error_of([&] {
+        Call call = i == 1 ? session.prepare({sum}) : Call();
         while (true) {
           if (i == 1) call();
           if (i == 2) session.run(model->step);
