@@ -1,6 +1,4 @@
 // What most tests include, precompiled.
-#pragma once
-
 #include <cairn/cairn.h>
 
 #include "cairn/precompiled/standard.h"

@@ -1,6 +1,4 @@
 // What the `cairn` command's files include, precompiled.
-#pragma once
-
 #include <cairn/cairn.h>
 #include <CLI/CLI.hpp>
 
