@@ -241,7 +241,9 @@ class Planner {
     for (const Endpoint& e : key_.fetches) asked.insert(e.node);
     for (const Node* read : replaced_) {
       Step& step = plan_.steps[static_cast<size_t>(step_of_.at(read))];
-      if (used.count(step.first_output) == 0 && asked.count(read) == 0) step.variables = {nullptr};
+      if (used.count(step.first_output) > 0 || asked.count(read) > 0) continue;
+      step.variables = {nullptr};
+      step.inputs = step.sources;
     }
   }
 
