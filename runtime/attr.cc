@@ -34,13 +34,13 @@ std::string print(const std::vector<T>& v) {
 
 }  // namespace
 
-bool operator==(const Attr& a, const Attr& b) {
-  if (a.value.index() != b.value.index()) return false;
+bool Attr::operator==(const Attr& other) const {
+  if (value.index() != other.value.index()) return false;
   // A kind this version does not know is equal only to the same bytes.
-  if (std::holds_alternative<std::monostate>(a.value)) {
-    return a.wire == b.wire || (a.wire && b.wire && *a.wire == *b.wire);
+  if (std::holds_alternative<std::monostate>(value)) {
+    return wire == other.wire || (wire && other.wire && *wire == *other.wire);
   }
-  return std::visit([&](const auto& v) { return same(v, std::get<std::decay_t<decltype(v)>>(b.value)); }, a.value);
+  return std::visit([&](const auto& v) { return same(v, std::get<std::decay_t<decltype(v)>>(other.value)); }, value);
 }
 
 std::string Attr::str() const {

@@ -65,7 +65,7 @@ struct Attr {
   }
 
   // Equal values; tensors compare bit by bit.
-  friend bool operator==(const Attr& a, const Attr& b);
+  bool operator==(const Attr& other) const;
 
   // "DT_FLOAT", "true", "[1,2]", "'SAME'": for messages.
   std::string str() const;

@@ -149,5 +149,6 @@ class OpSet {
   void add(const OpDef* def);
   std::unordered_map<std::string_view, const OpDef*> by_name_;
 };
+OpSet operator+(const OpSet& a, const OpSet& b);
 
 }  // namespace cairn
