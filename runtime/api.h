@@ -9,3 +9,10 @@
 #ifndef CAIRN_API
 #define CAIRN_API [[gnu::visibility("default")]]
 #endif
+
+// After a member function: what it returns must not outlive the object. clang warns where it does.
+#ifdef __clang__
+#define CAIRN_LIFETIMEBOUND [[clang::lifetimebound]]
+#else
+#define CAIRN_LIFETIMEBOUND
+#endif

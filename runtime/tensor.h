@@ -166,7 +166,9 @@ class Tensor {
   // num_elements × dtype_size; 0 for strings.
   size_t num_bytes() const { return static_cast<size_t>(num_elements()) * dtype_size(dtype_); }
 
-  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its storage type).
+  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its storage type). What
+  // they return lives as long as a tensor that holds the elements: not `for (float y : session.run(x).span<float>())`,
+  // whose tensor is gone before the loop (clang warns), but a named tensor's span.
   template <Element T>
   const T* data() const {
     check_type(dtype_of<T>);
@@ -178,33 +180,33 @@ class Tensor {
     return static_cast<T*>(data_);
   }
   template <Element T>
-  std::span<const T> span() const {
+  std::span<const T> span() const CAIRN_LIFETIMEBOUND {
     return {data<T>(), static_cast<size_t>(num_elements())};
   }
   template <Element T>
-  std::span<T> span() {
+  std::span<T> span() CAIRN_LIFETIMEBOUND {
     return {data<T>(), static_cast<size_t>(num_elements())};
   }
   // The one element of a scalar or one-element tensor. Throws InvalidArgument, as do all accessors, when dtype or shape
   // is another.
   template <Element T>
-  const T& scalar() const {
+  const T& scalar() const CAIRN_LIFETIMEBOUND {
     check_scalar();
     return *data<T>();
   }
   // The elements of a rank-1 tensor.
   template <Element T>
-  std::span<const T> vec() const {
+  std::span<const T> vec() const CAIRN_LIFETIMEBOUND {
     check_rank(1);
     return span<T>();
   }
   template <Element T>
-  MatrixView<const T> mat() const {
+  MatrixView<const T> mat() const CAIRN_LIFETIMEBOUND {
     check_rank(2);
     return {data<T>(), shape_[0], shape_[1]};
   }
   template <Element T>
-  MatrixView<T> mat() {
+  MatrixView<T> mat() CAIRN_LIFETIMEBOUND {
     check_rank(2);
     return {data<T>(), shape_[0], shape_[1]};
   }

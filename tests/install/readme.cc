@@ -29,6 +29,7 @@ int main() {
   auto first = tf::slice(tf::identity(both), {0, 0}, {1, 3});
   auto more = reduce_sum(fill(graph, {3}, 0.0f) * maximum(sqrt(abs(x)), exp(x)) + pow(x, 2.0f) + round(floor(x)));
   Session session(graph);
-  for (const int32_t each : session.run(first).span<int32_t>()) cout << each << " ";
+  const Tensor each = session.run(first);
+  for (const int32_t number : each.span<int32_t>()) cout << number << " ";
   cout << session.run(tf::rank(first)).scalar<int32_t>() << " " << session.run(more).scalar<float>() << "\n";
 }
