@@ -470,9 +470,9 @@ Output prevent_gradient(const Operand& x, const PreventGradientOptions& options)
   const Graph::Transaction whole(x.graph());
   return add_node(kPreventGradient, {x.output()}, {{"message", options.message}}, options.name, x.at());
 }
-std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options) {
-  if (xs.empty()) fail(Code::kInvalidArgument, "identity_n: no tensors given");
-  return outputs_of(add_operation(xs[0].graph(), kIdentityN, xs, {}, options.name));
+std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options, SourceLocation at) {
+  if (xs.empty()) fail(Code::kInvalidArgument, "identity_n (", at.str(), "): no tensors given");
+  return outputs_of(add_operation({xs[0].graph(), at}, kIdentityN, xs, {}, options.name));
 }
 
 Output zeros(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {
@@ -481,11 +481,11 @@ Output zeros(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& 
 Output ones(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {
   return filled(Building(graph, "ones", options.name), shape, dtype, 1);
 }
-Output zeros(const Output& shape, DType dtype, const NameOptions& options) {
-  return filled(Building(shape, "zeros", options.name), shape, dtype, 0);
+Output zeros(const Operand& shape, DType dtype, const NameOptions& options) {
+  return filled(Building(shape, "zeros", options.name), shape.output(), dtype, 0);
 }
-Output ones(const Output& shape, DType dtype, const NameOptions& options) {
-  return filled(Building(shape, "ones", options.name), shape, dtype, 1);
+Output ones(const Operand& shape, DType dtype, const NameOptions& options) {
+  return filled(Building(shape, "ones", options.name), shape.output(), dtype, 1);
 }
 
 Output zeros_like(const Operand& x, const LikeOptions& options) {

@@ -42,7 +42,8 @@ Output placeholder_with_default(const Operand& input, const Shape& shape, const 
 Output identity(const Operand& x, const NameOptions& options = {});
 // The values of several tensors, of any dtypes, once all are there (TensorFlow's IdentityN). Throws InvalidArgument for
 // none.
-std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options = {});
+std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options = {},
+                               SourceLocation at = SourceLocation::current());
 // The value of x, through which no gradient flows (TensorFlow's StopGradient).
 Output stop_gradient(const Operand& x, const NameOptions& options = {});
 // The value of x; asking for a gradient through it throws InvalidArgument with `message` (TensorFlow's
@@ -61,8 +62,8 @@ Output prevent_gradient(const Operand& x, const PreventGradientOptions& options 
 Output zeros(GraphAt graph, const Shape& shape, DType dtype = DType::kFloat, const NameOptions& options = {});
 Output ones(GraphAt graph, const Shape& shape, DType dtype = DType::kFloat, const NameOptions& options = {});
 // The same with a shape computed by the graph.
-Output zeros(const Output& shape, DType dtype = DType::kFloat, const NameOptions& options = {});
-Output ones(const Output& shape, DType dtype = DType::kFloat, const NameOptions& options = {});
+Output zeros(const Operand& shape, DType dtype = DType::kFloat, const NameOptions& options = {});
+Output ones(const Operand& shape, DType dtype = DType::kFloat, const NameOptions& options = {});
 
 struct LikeOptions {
   std::optional<DType> dtype = {};  // instead of x's

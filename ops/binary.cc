@@ -333,7 +333,7 @@ Output divide(const Operand& x, const Operand& y, const NameOptions& o) {
   const DType wide = quotient_dtype(known_dtype(x, y));
   if (wide == DType::kInvalid) return binary_op(kRealDiv, "truediv", x, y, o);
   Graph& graph = (x.is_output() ? x : y).graph();
-  const Graph::Transaction whole(graph);
+  const Graph::Transaction whole(graph, x.at());
   const DType narrow = known_dtype(x, y);
   Scope scope = graph.name_scope(o.name.empty() ? "truediv" : o.name);
   const Output a = x.in(graph, narrow, "x"), b = y.in(graph, narrow, "y");
@@ -348,7 +348,7 @@ Output add_n(const std::vector<Output>& inputs, const NameOptions& options, Sour
 }
 
 Output clip_by_value(const Operand& x, const Operand& low, const Operand& high, const NameOptions& options) {
-  const Graph::Transaction whole(x.graph());
+  const Graph::Transaction whole(x.graph(), x.at());
   Scope scope = x.graph().name_scope(options.name.empty() ? "clip_by_value" : options.name);
   const Output below = minimum(x, high);
   const Output clipped = maximum(Operand(below, x.at()), low, {.name = scope.name()});
@@ -357,7 +357,7 @@ Output clip_by_value(const Operand& x, const Operand& low, const Operand& high, 
 }
 
 Output scalar_mul(double scalar, const Operand& x) {
-  const Graph::Transaction whole(x.graph());
+  const Graph::Transaction whole(x.graph(), x.at());
   const Output factor = Operand(scalar).in(x.graph(), x.output().dtype(), "scalar");
   return Operand(factor, x.at()) * x;
 }

@@ -138,8 +138,12 @@ template <class Made>
 std::vector<Output> make_side(Graph& graph, const std::shared_ptr<Branch>& side, const std::function<Made()>& make) {
   const Scope no_waiting = graph.control_dependencies({});
   const Scope here = graph.control_flow(side);
+  const auto returned = [&] {
+    const Scope own_places = graph.made_at({});
+    return as_list(make());
+  }();
   std::vector<Output> results;
-  for (const auto& made : as_list(make())) {
+  for (const auto& made : returned) {
     graph.check_owns(made, "cond");
     results.push_back(side->result(made));
   }
@@ -163,8 +167,7 @@ template <class Made>
 std::vector<Output> make_cond(const Operand& given, const std::function<Made()>& true_fn,
                               const std::function<Made()>& false_fn, const NameOptions& options) {
   Graph& graph = given.graph();
-  const Graph::Transaction whole(graph);
-  const Scope place = graph.made_at(given.at());
+  const Graph::Transaction whole(graph, given.at());
   const Scope scope = graph.name_scope(options.name.empty() ? "cond" : options.name);
   const auto outer = std::dynamic_pointer_cast<Branch>(graph.control_flow());
   const auto [pivot_false, pivot_true] = switch_by(given.output(), given.output(), {.colocate = false});

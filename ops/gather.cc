@@ -506,13 +506,15 @@ Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids, con
                                      num_segments.in(b.graph(), DType::kInt32, "num_segments")});
 }
 
-Output dynamic_stitch(const std::vector<Output>& indices, const std::vector<Output>& data, const NameOptions& options) {
+Output dynamic_stitch(const std::vector<Output>& indices, const std::vector<Output>& data, const NameOptions& options,
+                      SourceLocation at) {
   if (indices.empty() || indices.size() != data.size()) {
-    fail(Code::kInvalidArgument, "dynamic_stitch: ", indices.size(), " indices and ", data.size(), " data given");
+    fail(Code::kInvalidArgument, "dynamic_stitch (", at.str(), "): ", indices.size(), " indices and ", data.size(),
+         " data given");
   }
   std::vector<Output> inputs = indices;
   inputs.insert(inputs.end(), data.begin(), data.end());
-  return add_node(kDynamicStitch, inputs, {{"N", static_cast<int64_t>(data.size())}}, options.name);
+  return add_node(kDynamicStitch, inputs, {{"N", static_cast<int64_t>(data.size())}}, options.name, at);
 }
 
 std::vector<Output> dynamic_partition(const Operand& data, const Operand& partitions, int64_t num,

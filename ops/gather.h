@@ -38,7 +38,7 @@ Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids, con
 // One tensor of the slices of several: place indices[m][i...] of the result is data[m][i...] (TensorFlow's
 // DynamicStitch). Where a place is named twice the later wins; a place never named is zeros. indices: int32.
 Output dynamic_stitch(const std::vector<Output>& indices, const std::vector<Output>& data,
-                      const NameOptions& options = {});
+                      const NameOptions& options = {}, SourceLocation at = SourceLocation::current());
 // The reverse: the slices of `data` sorted, in their order, into num tensors by partitions[i...], which is in [0, num)
 // (TensorFlow's DynamicPartition).
 std::vector<Output> dynamic_partition(const Operand& data, const Operand& partitions, int64_t num,

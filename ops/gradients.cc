@@ -289,7 +289,6 @@ std::vector<Output> Walk::run() {
   count_pending();
   find_stops();
   refuse_ops_without_gradient();
-  const Scope place = graph_.made_at(at_);
   const Scope scope = graph_.name_scope(options_.name);
   start();
   std::deque<const Node*> ready;
@@ -323,7 +322,7 @@ std::vector<Output> gradients(const std::vector<Output>& ys, const std::vector<G
                               const GradientsOptions& options, SourceLocation at) {
   if (ys.empty()) fail(Code::kInvalidArgument, "gradients (", at.str(), "): there is no y");
   if (!ys[0]) fail(Code::kFailedPrecondition, "gradients (", at.str(), "): an empty Output handle");
-  const Graph::Transaction whole(ys[0].graph());
+  const Graph::Transaction whole(ys[0].graph(), at);
   return Walk(ys[0].graph(), ys, xs, options, at).run();
 }
 

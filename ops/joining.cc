@@ -438,7 +438,7 @@ std::vector<Output> split(const Operand& x, int64_t num, const AxisOptions& opti
   return outputs_of(b.add_op(kSplit, {dim, x.output()}, {{"num_split", num}}));
 }
 std::vector<Output> split(const Operand& x, const std::vector<int64_t>& sizes, const AxisOptions& options) {
-  const Graph::Transaction whole(x.graph());
+  const Graph::Transaction whole(x.graph(), x.at());
   // Outside of the scope of the node itself, as Python does it.
   const Output lengths = IntList(sizes).in({x.graph(), x.at()}, "Const");
   return split_v(x, lengths, options.axis, static_cast<int64_t>(sizes.size()), {.name = options.name});
@@ -450,10 +450,11 @@ std::vector<Output> split_v(const Operand& x, const Output& sizes, const Operand
   return outputs_of(b.add_op(kSplitV, {x.output(), sizes, dim}, {{"num_split", num}}));
 }
 
-std::vector<Output> concat_offset(const Output& axis, const std::vector<Output>& shapes, const NameOptions& options) {
+std::vector<Output> concat_offset(const Output& axis, const std::vector<Output>& shapes, const NameOptions& options,
+                                  SourceLocation at) {
   std::vector<Output> inputs = {axis};
   inputs.insert(inputs.end(), shapes.begin(), shapes.end());
-  return outputs_of(add_operation(axis.graph(), kConcatOffset, inputs, {}, options.name));
+  return outputs_of(add_operation({axis.graph(), at}, kConcatOffset, inputs, {}, options.name));
 }
 
 std::span<const OpDef* const> joining_ops() {

@@ -41,7 +41,7 @@ std::vector<Output> split_v(const Operand& x, const Output& sizes, const Operand
 // For the gradient of concatenation: where in the result each part, given by its shape, begins (TensorFlow's
 // ConcatOffset).
 std::vector<Output> concat_offset(const Output& axis, const std::vector<Output>& shapes,
-                                  const NameOptions& options = {});
+                                  const NameOptions& options = {}, SourceLocation at = SourceLocation::current());
 
 std::span<const OpDef* const> joining_ops();
 

@@ -222,7 +222,7 @@ Output HashTable::size(const NameOptions& options, SourceLocation at) const {
 
 HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values, const Operand& default_value,
                      const HashTableOptions& options) {
-  const Graph::Transaction whole(*graph.graph);
+  const Graph::Transaction whole(*graph.graph, graph.at);
   for (const Operand* given : {&keys, &values}) {
     if (given->is_output()) internal::check_made_outside(graph, given->output(), "hash_table");
   }

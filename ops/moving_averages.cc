@@ -43,8 +43,7 @@ Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& va
 }
 
 Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> variables) {
-  const Graph::Transaction whole(*graph.graph);
-  const Scope place = graph->made_at(graph.at);
+  const Graph::Transaction whole(*graph.graph, graph.at);
   if (variables.empty()) variables = graph->trainable_variables();
   if (variables.empty()) fail(Code::kInvalidArgument, options_.name, ": there are no variables to average");
   for (const Variable& variable : variables) {

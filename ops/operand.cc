@@ -19,7 +19,7 @@ namespace {
 const Output& Operand::output() const {
   if (const Variable* variable = std::get_if<Variable>(&value_)) {
     require("");
-    value_ = variable->as_tensor();
+    value_ = variable->as_tensor(at_);
   }
   if (!is_output()) refuse_plain_value(at_);
   require("");

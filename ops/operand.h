@@ -80,9 +80,9 @@ class IntList {
   IntList(std::initializer_list<int64_t> values) : value_(std::vector<int64_t>(values)) {}  // NOLINT: implicit
   IntList(std::vector<int64_t> values) : value_(std::move(values)) {}                       // NOLINT
   // Unknown extents are -1. Throws InvalidArgument for a shape of unknown rank.
-  IntList(const Shape& shape);                           // NOLINT
-  IntList(const Output& output) : value_(output) {}      // NOLINT
-  IntList(const Variable& v) : value_(v.as_tensor()) {}  // NOLINT
+  IntList(const Shape& shape);                                                                            // NOLINT
+  IntList(const Output& output) : value_(output) {}                                                       // NOLINT
+  IntList(const Variable& v, SourceLocation at = SourceLocation::current()) : value_(v.as_tensor(at)) {}  // NOLINT
 
   // Null when it is a tensor of the graph.
   const std::vector<int64_t>* list() const { return std::get_if<std::vector<int64_t>>(&value_); }

@@ -135,9 +135,9 @@ const Variable& PartitionedVariable::part(size_t i) const {
   return parts_[i];
 }
 
-Output PartitionedVariable::as_tensor() const {
+Output PartitionedVariable::as_tensor(SourceLocation at) const {
   Graph& graph = part(0).graph();
-  const Graph::Transaction all(graph);
+  const Graph::Transaction all(graph, at);
   const Scope now = graph.control_dependencies(std::span<const Operation>());
   Output whole = parts_[0].value();
   if (parts_.size() > 1) {
@@ -208,7 +208,7 @@ PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view nam
                          .full_shape = {shape.begin(), shape.end()},
                          .var_offset = std::vector<int64_t>(static_cast<size_t>(shape.rank()), 0),
                          .var_shape = {shape.begin(), shape.end()}};
-  const Graph::Transaction whole(*graph.graph);
+  const Graph::Transaction whole(*graph.graph, graph.at);
   std::vector<Variable> parts;
   for (int64_t i = 0; i < count; ++i) {
     slice.var_shape[axis] = length / count + (i < length % count ? 1 : 0);

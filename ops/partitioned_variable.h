@@ -61,7 +61,7 @@ class PartitionedVariable {
 
   // The whole: a new Concat of the parts, W/ConcatPartitions/concat, and an Identity named W. Each call makes nodes.
   // Throws Unimplemented where more than one axis is cut.
-  Output as_tensor() const;
+  Output as_tensor(SourceLocation at = SourceLocation::current()) const;
 
  private:
   const Variable& part(size_t i) const;

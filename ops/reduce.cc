@@ -297,8 +297,7 @@ constexpr OpDef kAny = logical_reduction<Any>("Any");
 Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceOptions& options) {
   x.require(op.name);
   Graph& graph = x.graph();
-  const Graph::Transaction whole(graph);
-  Scope here = graph.made_at(x.at());
+  const Graph::Transaction whole(graph, x.at());
   Output indices = axes.before(x.output());
   const Attrs attrs = {{"keep_dims", options.keep_dims}};
   const std::string_view name = options.name.empty() ? op.name : std::string_view(options.name);

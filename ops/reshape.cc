@@ -302,9 +302,9 @@ Output rank(const Operand& x, const NameOptions& options) {
   return unary_op(kRank, x, options);
 }
 
-std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options) {
-  if (xs.empty()) fail(Code::kInvalidArgument, "shape_n: no tensors given");
-  return outputs_of(add_operation(xs[0].graph(), kShapeN, xs, {{"out_type", options.out_type}}, options.name));
+std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options, SourceLocation at) {
+  if (xs.empty()) fail(Code::kInvalidArgument, "shape_n (", at.str(), "): no tensors given");
+  return outputs_of(add_operation({xs[0].graph(), at}, kShapeN, xs, {{"out_type", options.out_type}}, options.name));
 }
 
 Output reshape(const Operand& x, const IntList& shape, const NameOptions& options) {
@@ -322,8 +322,9 @@ Output squeeze(const Operand& x, const SqueezeOptions& options) {
   return add_node(kSqueeze, {x.output()}, {{"squeeze_dims", options.axis}}, options.name, x.at());
 }
 
-std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options) {
-  const Operation op = add_operation(s0.graph(), kBroadcastGradientArgs, {s0, s1}, {}, options.name);
+std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options,
+                                                  SourceLocation at) {
+  const Operation op = add_operation({s0.graph(), at}, kBroadcastGradientArgs, {s0, s1}, {}, options.name);
   return {op.output(0), op.output(1)};
 }
 

@@ -22,7 +22,8 @@ Output shape(const Operand& x, const ShapeOptions& options = {});
 Output size(const Operand& x, const ShapeOptions& options = {});
 Output rank(const Operand& x, const NameOptions& options = {});
 // The shapes of several tensors of one dtype (TensorFlow's ShapeN). Throws InvalidArgument for none.
-std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options = {});
+std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options = {},
+                            SourceLocation at = SourceLocation::current());
 
 // The elements of x under another shape (TensorFlow's Reshape). One extent may be -1: what is left. Throws
 // InvalidArgument when the counts of elements differ.
@@ -41,7 +42,8 @@ Output squeeze(const Operand& x, const SqueezeOptions& options = {});
 
 // For gradients of ops that broadcast operands of shapes s0 and s1: over which extents of the result each operand's
 // gradient is to be summed (TensorFlow's BroadcastGradientArgs).
-std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options = {});
+std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options = {},
+                                                  SourceLocation at = SourceLocation::current());
 
 std::span<const OpDef* const> reshape_ops();
 

@@ -303,8 +303,8 @@ Output tail(const Operand& x, int64_t i, const NameOptions& options) {
 }
 
 Output strided_slice_grad(const Output& shape, const Output& begin, const Output& end, const Output& strides,
-                          const Output& dy, const StridedSliceOptions& options) {
-  return add_node(kStridedSliceGrad, {shape, begin, end, strides, dy}, mask_attrs(options), options.name);
+                          const Output& dy, const StridedSliceOptions& options, SourceLocation at) {
+  return add_node(kStridedSliceGrad, {shape, begin, end, strides, dy}, mask_attrs(options), options.name, at);
 }
 
 std::span<const OpDef* const> slicing_ops() {

@@ -36,7 +36,8 @@ Output tail(const Operand& x, int64_t i, const NameOptions& options = {});
 // For the gradient of strided_slice: zeros of shape `shape`, with dy where the slice was (TensorFlow's
 // StridedSliceGrad).
 Output strided_slice_grad(const Output& shape, const Output& begin, const Output& end, const Output& strides,
-                          const Output& dy, const StridedSliceOptions& options = {});
+                          const Output& dy, const StridedSliceOptions& options = {},
+                          SourceLocation at = SourceLocation::current());
 
 std::span<const OpDef* const> slicing_ops();
 

@@ -311,7 +311,7 @@ Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs 
 
 // Writes a resource variable, and reads it then.
 Output write_and_read(const OpDef& op, const Variable& variable, const Operand& value, std::string_view name) {
-  const Graph::Transaction whole(variable.graph());
+  const Graph::Transaction whole(variable.graph(), value.at());
   const Scope after = variable.graph().control_dependencies({write(op, variable.ref(), value, {}, name)});
   return read_variable(variable.ref());
 }
@@ -319,8 +319,7 @@ Output write_and_read(const OpDef& op, const Variable& variable, const Operand& 
 Output scatter(const OpDef& op, const Variable& variable, const Operand& indices, const Operand& updates,
                const ScatterOptions& options) {
   Graph& graph = variable.graph();
-  const Graph::Transaction whole(graph);
-  const Scope place = graph.made_at(indices.at());
+  const Graph::Transaction whole(graph, indices.at());
   const bool plain = !indices.is_output() || !updates.is_output();
   const Scope scope = plain ? graph.name_scope(options.name.empty() ? op.name : options.name) : Scope();
   return add_node(
@@ -359,14 +358,13 @@ Output assign_sub(const Variable& variable, const Operand& value, const UpdateOp
   return write_and_read(kAssignSubVariableOp, variable, value, options.name);
 }
 
-Output Variable::as_tensor() const {
+Output Variable::as_tensor(SourceLocation at) const {
   const bool may_have_changed = is_resource() && (graph().has_control_dependencies() || graph().control_flow());
-  return may_have_changed ? read_variable(ref()) : value();
+  return may_have_changed ? read_variable({ref(), at}) : value();
 }
 Output Variable::read_value(SourceLocation at) const {
   if (!is_resource()) return identity({ref(), at}, {.name = "read"});
-  const Graph::Transaction whole(graph());
-  const Scope place = graph().made_at(at);
+  const Graph::Transaction whole(graph(), at);
   Output value;
   {
     const Scope inside = graph().name_scope("Read");
@@ -388,14 +386,15 @@ Output scatter_sub(const Variable& variable, const Operand& indices, const Opera
   return scatter(kScatterSub, variable, indices, updates, options);
 }
 
-Output is_variable_initialized(const Variable& variable, const NameOptions& options) {
+Output is_variable_initialized(const Variable& variable, const NameOptions& options, SourceLocation at) {
   return add_node(variable.is_resource() ? kVarIsInitializedOp : kIsVariableInitialized, {variable.ref()}, {},
-                  options.name);
+                  options.name, at);
 }
-Output read_variable(const Output& handle, const NameOptions& options) {
-  const Node* holder = holder_of(handle.endpoint());
-  if (!holder) fail(Code::kInvalidArgument, "'", handle.name(), "' is not a resource variable");
-  return add_node(kReadVariableOp, {handle}, {{"dtype", AttrReader(*holder).dtype("dtype")}}, options.name);
+Output read_variable(const Operand& handle, const NameOptions& options) {
+  const Node* holder = holder_of(handle.output().endpoint());
+  if (!holder) fail(Code::kInvalidArgument, "'", handle.output().name(), "' is not a resource variable");
+  return add_node(kReadVariableOp, {handle.output()}, {{"dtype", AttrReader(*holder).dtype("dtype")}}, options.name,
+                  handle.at());
 }
 
 Output variable_v2(GraphAt graph, const Shape& shape, DType dtype, std::string_view name) {

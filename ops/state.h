@@ -63,9 +63,10 @@ Output scatter_sub(const Variable& variable, const Operand& indices, const Opera
                    const ScatterOptions& options = {});
 
 // A bool scalar: does the variable hold a value (TensorFlow's IsVariableInitialized, VarIsInitializedOp).
-Output is_variable_initialized(const Variable& variable, const NameOptions& options = {});
+Output is_variable_initialized(const Variable& variable, const NameOptions& options = {},
+                               SourceLocation at = SourceLocation::current());
 // The value of a resource variable at this place in the order of the run (TensorFlow's ReadVariableOp).
-Output read_variable(const Output& handle, const NameOptions& options = {});
+Output read_variable(const Operand& handle, const NameOptions& options = {});
 
 // assign_add, and the node that writes instead of the value written.
 Operation assign_add_op(const Variable& variable, const Operand& value, const UpdateOptions& options = {});

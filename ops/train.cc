@@ -60,7 +60,7 @@ Variable Optimizer::slot(const Variable& variable, std::string_view key) const {
 
 Operation Optimizer::minimize(const Output& loss, const MinimizeOptions& options, SourceLocation at) {
   if (!loss) fail(Code::kFailedPrecondition, rule_.name, " (", at.str(), "): an empty Output handle as the loss");
-  const Graph::Transaction whole(loss.graph());
+  const Graph::Transaction whole(loss.graph(), at);
   const auto gradients = compute_gradients(loss,
                                            {.var_list = options.var_list,
                                             .gate_gradients = options.gate_gradients,
@@ -89,7 +89,7 @@ GradientsAndVariables Optimizer::compute_gradients(const Output& loss, const Com
     fail(Code::kInvalidArgument, rule_.name, " (", at.str(), "): there are no variables to optimize: the collection '",
          GraphKeys::kTrainableVariables, "' is empty");
   }
-  const Graph::Transaction whole(loss.graph());
+  const Graph::Transaction whole(loss.graph(), at);
   auto found = gradients({loss}, {variables.begin(), variables.end()},
                          {.grad_ys = options.grad_loss ? std::vector{options.grad_loss} : std::vector<Output>(),
                           .gate_gradients = options.gate_gradients == Gate::kOp,
@@ -197,8 +197,7 @@ Operation Optimizer::apply_gradients(const GradientsAndVariables& gradients, con
   }
   if (options.global_step) owner.check_owns(options.global_step.ref(), "apply_gradients");
   const GraphAt graph(owner, at);
-  const Graph::Transaction whole(owner);
-  const Scope place = owner.made_at(at);
+  const Graph::Transaction whole(owner, at);
   make_powers(graph, variables);
   for (const Variable& variable : variables) make_slots(graph, variable);
 

@@ -85,9 +85,8 @@ void check_made_outside(GraphAt graph, const Output& tensor, std::string_view wh
 }
 
 Variable make_variable(GraphAt graph, const NewVariable& wanted) {
-  const Graph::Transaction whole(*graph.graph);
+  const Graph::Transaction whole(*graph.graph, graph.at);
   if (wanted.tensor) check_made_outside(graph, wanted.tensor, str_cat("variable '", wanted.name, "'"));
-  const Scope place = graph->made_at(graph.at);
   const Scope once = graph->init_scope();
   const Scope scope = graph->name_scope(wanted.name);
   VariableInfo info =
@@ -197,8 +196,7 @@ Variable internal::get_variable_part(GraphAt graph, std::string_view name, const
     fail(Code::kInvalidArgument, "get_variable: '", full, "' needs a fully known shape, got ", shape);
   }
   const DType dtype = base_dtype(options.dtype);
-  const Graph::Transaction whole(*graph.graph);
-  const Scope place = graph->made_at(graph.at);
+  const Graph::Transaction whole(*graph.graph, graph.at);
   const Scope once = graph->init_scope();
   const Scope root = graph->name_scope("");
   const Variable variable = internal::make_variable(

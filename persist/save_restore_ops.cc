@@ -317,8 +317,9 @@ Operation merge_v2_checkpoints(const Operand& prefixes, const Operand& destinati
                        {prefixes.output(), destination.output()}, {{"delete_old_dirs", delete_old_dirs}}, options.name);
 }
 
-Output string_join(const std::vector<Output>& parts, const std::string& separator, const NameOptions& options) {
-  return add_node(kStringJoin, parts, {{"separator", separator}}, options.name);
+Output string_join(const std::vector<Output>& parts, const std::string& separator, const NameOptions& options,
+                   SourceLocation at) {
+  return add_node(kStringJoin, parts, {{"separator", separator}}, options.name, at);
 }
 
 std::span<const OpDef* const> save_restore_ops() {

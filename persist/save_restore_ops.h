@@ -53,8 +53,8 @@ Output restore_v1(const Operand& file_pattern, const std::string& name, const st
                   const RestoreV1Options& options = {});
 
 // The strings one after the other (TensorFlow's StringJoin); scalars among them go with every element of the others.
-Output string_join(const std::vector<Output>& parts, const std::string& separator = "",
-                   const NameOptions& options = {});
+Output string_join(const std::vector<Output>& parts, const std::string& separator = "", const NameOptions& options = {},
+                   SourceLocation at = SourceLocation::current());
 
 std::span<const OpDef* const> save_restore_ops();
 

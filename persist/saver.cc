@@ -12,7 +12,7 @@ namespace cairn {
 
 // ---- making -------------------------------------------------------------------------------------------------------
 
-Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(graph.anchor()), options_(options) {
+Saver::Saver(GraphAt graph, const SaverOptions& options) : graph_(graph->anchor()), options_(options) {
   if (options.max_to_keep < 0)
     fail(Code::kInvalidArgument, "Saver: max_to_keep is ", options.max_to_keep, "; 0 (all) or more is needed");
   if (!(options.keep_checkpoint_every_n_hours >= 0))
@@ -20,7 +20,7 @@ Saver::Saver(Graph& graph, const SaverOptions& options) : graph_(graph.anchor())
          "; 0 (every checkpoint) or more is needed");
   if (options.write_version != CheckpointFormat::kV1 && options.write_version != CheckpointFormat::kV2)
     fail(Code::kInvalidArgument, "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
-  const Graph::Transaction whole(graph);
+  const Graph::Transaction whole(graph, graph.at);
   def_ = add_saver_nodes(graph, options);
   make_retention();
 }
@@ -80,11 +80,11 @@ void Saver::make_retention() {
 
 namespace {
 
-Saver saver_of(Graph& graph, const ImportedMetaGraph& imported, const SaverOptions& saver) {
+Saver saver_of(GraphAt graph, const ImportedMetaGraph& imported, const SaverOptions& saver) {
   if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def, saver);
   const std::string scope = imported.scope.empty() ? "" : imported.scope + "/";
   SaverOptions all = saver;
-  const std::vector<Variable> variables = graph.collection<Variable>(GraphKeys::kGlobalVariables, scope);
+  const std::vector<Variable> variables = graph->collection<Variable>(GraphKeys::kGlobalVariables, scope);
   if (variables.empty()) return {};
   all.var_list = variables;
   return Saver(graph, all);
@@ -92,22 +92,22 @@ Saver saver_of(Graph& graph, const ImportedMetaGraph& imported, const SaverOptio
 
 }  // namespace
 
-Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options,
+Saver import_meta_graph(GraphAt graph, const std::string& file, const ImportOptions& options,
                         const SaverOptions& saver) {
   const ReadOptions read = {.tags = options.tags, .file_system = options.file_system};
   return import_meta_graph(graph, MetaGraph::read(file, read), options, saver);
 }
 
-Saver import_meta_graph(Graph& graph, const MetaGraph& meta, const ImportOptions& options, const SaverOptions& saver,
+Saver import_meta_graph(GraphAt graph, const MetaGraph& meta, const ImportOptions& options, const SaverOptions& saver,
                         std::string* scope) {
   const Graph::Transaction whole(graph);
-  const auto before = std::tuple(graph.versions, graph.library, graph.from_file);
+  const auto before = std::tuple(graph->versions, graph->library, graph->from_file);
   try {
     const ImportedMetaGraph imported = import_meta_graph_def(graph, meta, options);
     if (scope) *scope = imported.scope;
     return saver_of(graph, imported, saver);
   } catch (...) {
-    std::tie(graph.versions, graph.library, graph.from_file) = before;
+    std::tie(graph->versions, graph->library, graph->from_file) = before;
     throw;
   }
 }

@@ -136,7 +136,7 @@ class Saver {
   Saver() = default;  // none, as import_meta_graph gives for a graph without variables
   // Adds the nodes. Variables made later are not saved. Throws InvalidArgument: no variables (unless allow_empty), two
   // of one name, slices that overlap, a handle of another graph, max_to_keep or hours below zero.
-  explicit Saver(Graph& graph, const SaverOptions& options = {});
+  explicit Saver(GraphAt graph, const SaverOptions& options = {});
   // A saver over nodes that are in the graph already. What `def` does not say (pad_step_number, save_relative_paths,
   // clock, on_warning) is taken from `options`. Throws InvalidArgument when `def` names no nodes, NotFound when the
   // graph has them not.
@@ -250,10 +250,10 @@ class Saver {
 // variables, and none (false) otherwise. `saver` says what the file does not: see Saver::from_proto. A directory stands
 // for the .meta file of its newest checkpoint, as it does for restore(). Throws as
 // import_meta_graph_def, which it is but for the Saver. (tf.train.import_meta_graph)
-Saver import_meta_graph(Graph& graph, const std::string& file, const ImportOptions& options = {},
+Saver import_meta_graph(GraphAt graph, const std::string& file, const ImportOptions& options = {},
                         const SaverOptions& saver = {});
 // The same for a graph that was read already. `scope`, if given, becomes the import scope in fact used.
-Saver import_meta_graph(Graph& graph, const MetaGraph& meta, const ImportOptions& options = {},
+Saver import_meta_graph(GraphAt graph, const MetaGraph& meta, const ImportOptions& options = {},
                         const SaverOptions& saver = {}, std::string* scope = nullptr);
 
 }  // namespace cairn

@@ -127,7 +127,7 @@ Output scalar_summary(const Operand& tags, const Operand& values, const SummaryO
 }
 
 Output scalar_summary(std::string_view tag, const Operand& value, const SummaryOptions& options) {
-  return scalar_summary(Tensor(std::string(tag)), value, options);
+  return scalar_summary({Tensor(std::string(tag)), value.at()}, value, options);
 }
 
 Output merge_summary(const std::vector<Output>& inputs, const NameOptions& options, SourceLocation at) {
@@ -137,7 +137,7 @@ Output merge_summary(const std::vector<Output>& inputs, const NameOptions& optio
 
 Output summary::scalar(std::string_view name, const Operand& value, const ScalarOptions& options) {
   const std::string family = clean_tag(options.family), own = clean_tag(name);
-  const Graph::Transaction whole(value.graph());
+  const Graph::Transaction whole(value.graph(), value.at());
   const Scope scope = value.graph().name_scope(family.empty() ? own : str_cat(family, "/", own));
   const std::string tag = without_slash(scope.name());
   return add_scalar_summary(scope, Tensor(family.empty() ? tag : str_cat(family, "/", tag)), value, options.collections,

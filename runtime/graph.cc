@@ -165,6 +165,7 @@ void Graph::set_colocation(Node& node) const {
 void Graph::amend(FlowContext& context, NodeSpec& spec, const std::string& node_name) {
   const Scope inside = name_scope(node_name + "/");
   const Scope alone = init_scope();
+  const Scope place = made_at(current_location(spec.at));
   context.amend(*this, spec);
 }
 

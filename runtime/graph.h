@@ -182,8 +182,8 @@ bool is_valid_node_name(std::string_view name);
 class FlowContext {
  public:
   virtual ~FlowContext() = default;
-  // May change what the node takes and waits for. Called in the name scope of the node, with no context in force and
-  // nothing to wait for.
+  // May change what the node takes and waits for. Called in the name scope of the node and its place, with no context
+  // in force and nothing to wait for.
   virtual void amend(Graph& graph, NodeSpec& spec) = 0;
   virtual void added(const Operation& op) = 0;
   // The node, added before, goes again: the builder that made it threw. Must not throw.
@@ -214,10 +214,11 @@ class Graph {
   // A builder's call, from here to the end of the block: if an exception ends the block, all that was added to the
   // graph meanwhile is taken back. Every builder that makes more than one node, or takes a name first, begins with one.
   // Those of builders that it calls are parts of it. For one thread: others that build wait.
-  //   const Graph::Transaction whole(graph);
+  // All nodes made inside remember the place `at` of the call, if it is known (made_at()).
+  //   const Graph::Transaction whole(graph, at);
   class [[nodiscard]] Transaction {
    public:
-    explicit Transaction(Graph& graph);
+    explicit Transaction(Graph& graph, SourceLocation at = {});
     ~Transaction();
     Transaction(const Transaction&) = delete;
     Transaction& operator=(const Transaction&) = delete;
@@ -228,6 +229,7 @@ class Graph {
     int exceptions_;
     size_t nodes_, names_, renumbered_, collection_changes_;
     uint64_t scopes_;
+    Scope place_;
   };
 
   // ---- nodes -------------------------------------------------------------------------------------------------------
@@ -278,7 +280,9 @@ class Graph {
   Scope colocate_with_future(std::string_view node_name);
   // Nodes made inside carry this device string.
   Scope device(std::string_view device);
-  // Nodes made inside remember `at` as the place that made them: for builders that make several. The outermost wins.
+  // Nodes made inside remember `at` as the place that made them: for builders that make several. The outermost wins. An
+  // unknown place, {}: nodes made inside remember the line that made each; for functions of the program's that a
+  // builder calls.
   Scope made_at(SourceLocation at);
   SourceLocation current_location(SourceLocation at) const;
 

@@ -29,7 +29,7 @@ void GraphScopes::close_after(uint64_t id) noexcept {
 SourceLocation GraphScopes::place() const {
   SourceLocation outermost;
   places.for_each([&](const SourceLocation& at) {
-    if (!outermost.known()) outermost = at;
+    if (!outermost.known() || !at.known()) outermost = at;
   });
   return outermost;
 }

@@ -7,7 +7,7 @@
 
 namespace cairn {
 
-Graph::Transaction::Transaction(Graph& graph)
+Graph::Transaction::Transaction(Graph& graph, SourceLocation at)
     : graph_(graph), building_(graph.building_), exceptions_(std::uncaught_exceptions()) {
   if (graph.builders_++ == 0) graph.builder_ = std::this_thread::get_id();
   nodes_ = graph.data_.nodes.size();
@@ -15,6 +15,7 @@ Graph::Transaction::Transaction(Graph& graph)
   renumbered_ = graph.data_.names->renumbered();
   collection_changes_ = graph.collection_changes_.size();
   scopes_ = graph.data_.scopes->last;
+  if (at.known()) place_ = graph.made_at(at);
 }
 
 Graph::Transaction::~Transaction() {

@@ -64,7 +64,7 @@ class Variable {
   Output value() const { return info().snapshot; }  // W/read:0
   // What a node made now takes for the variable: value() or, of a resource variable where nodes wait for something or
   // belong to a condition, a new ReadVariableOp. Defined in ops/state.cc, as is read_value().
-  Output as_tensor() const;
+  Output as_tensor(SourceLocation at = SourceLocation::current()) const;
   // A new node that reads the variable: after all that nodes made now wait for, of whatever kind the variable is.
   Output read_value(SourceLocation at = SourceLocation::current()) const;
   Operation initializer() const { return info().initializer; }

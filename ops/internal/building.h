@@ -19,8 +19,7 @@ class Building {
  public:
   Building(GraphAt graph, std::string_view default_name, const std::string& name)
       : graph_(graph),
-        whole_(*graph.graph),
-        at_(graph->made_at(graph.at)),
+        whole_(*graph.graph, graph.at),
         scope_(graph->name_scope(name.empty() ? default_name : std::string_view(name))) {}
   Building(const Operand& x, std::string_view default_name, const std::string& name)
       : Building((x.require(default_name), GraphAt(x.graph(), x.at())), default_name, name) {}
@@ -39,7 +38,7 @@ class Building {
  private:
   GraphAt graph_;
   Graph::Transaction whole_;
-  Scope at_, scope_;
+  Scope scope_;
 };
 
 // All outputs of an operation.
