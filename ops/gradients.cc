@@ -61,14 +61,15 @@ Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<Gradie
   for (const GradientTarget& x : xs) graph.check_owns(x.output(), "gradients");
   for (const Output& stop : options.stop_gradients) graph.check_owns(stop, "gradients");
   if (!options.grad_ys.empty() && options.grad_ys.size() != ys.size())
-    fail(Code::kInvalidArgument, "gradients: ", ys.size(), " ys, but ", options.grad_ys.size(), " grad_ys");
+    fail(Code::kInvalidArgument, "gradients (", at.str(), "): ", ys.size(), " ys, but ", options.grad_ys.size(),
+         " grad_ys");
   for (size_t i = 0; i < options.grad_ys.size(); ++i) {
     const Output &dy = options.grad_ys[i], &y = ys[i];
     if (!dy) continue;
     graph.check_owns(dy, "gradients");
     if (base_dtype(dy.dtype()) != base_dtype(y.dtype()) || !dy.shape().is_compatible_with(y.shape())) {
-      fail(Code::kInvalidArgument, "gradients: '", dy.name(), "' is ", base_dtype(dy.dtype()), " ", dy.shape(),
-           ", but the gradient of '", y.name(), "' is ", base_dtype(y.dtype()), " ", y.shape());
+      fail(Code::kInvalidArgument, "gradients (", at.str(), "): '", dy.name(), "' is ", base_dtype(dy.dtype()), " ",
+           dy.shape(), ", but the gradient of '", y.name(), "' is ", base_dtype(y.dtype()), " ", y.shape());
     }
   }
 }

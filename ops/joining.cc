@@ -379,11 +379,11 @@ constexpr OpDef kSplitV = {.name = "SplitV",
                            .gradient = split_v_gradient};
 
 // The first of the values that is a tensor of the graph: it tells graph and dtype.
-const Operand& known_of(const std::vector<Operand>& values, const char* what) {
+const Operand& known_of(const std::vector<Operand>& values, const char* what, SourceLocation at) {
   for (const Operand& value : values) {
     if (value.is_output()) return value;
   }
-  fail(Code::kInvalidArgument, what, ": expected at least one tensor of a graph among the values");
+  fail(Code::kInvalidArgument, what, " (", at.str(), "): expected at least one tensor of a graph among the values");
 }
 
 std::vector<Output> outputs_in(const Building& b, const std::vector<Operand>& values, DType dtype,
@@ -398,7 +398,7 @@ std::vector<Output> outputs_in(const Building& b, const std::vector<Operand>& va
 }  // namespace
 
 Output concat(const std::vector<Operand>& values, const Operand& axis, const NameOptions& options) {
-  const Operand& known = known_of(values, "concat");
+  const Operand& known = known_of(values, "concat", axis.at());
   const Building b(known, "concat", options.name);
   if (values.size() == 1) {
     axis.in(b.graph(), DType::kInt32, "concat_dim");
@@ -409,8 +409,8 @@ Output concat(const std::vector<Operand>& values, const Operand& axis, const Nam
   return b.add(kConcatV2, std::move(inputs));
 }
 
-Output stack(const std::vector<Operand>& values, const AxisOptions& options) {
-  const Operand& known = known_of(values, "stack");
+Output stack(const std::vector<Operand>& values, const AxisOptions& options, SourceLocation at) {
+  const Operand& known = known_of(values, "stack", at);
   const Building b(known, "stack", options.name);
   const char* prefix = options.axis == 0 ? "" : "values_";
   return b.add(kPack, outputs_in(b, values, base_dtype(known.output().dtype()), prefix), {{"axis", options.axis}});

@@ -22,7 +22,8 @@ Output concat(const std::vector<Operand>& values, const Operand& axis, const Nam
 
 // Tensors of one shape along a new extent (TensorFlow's Pack).
 //   stack({a, b})                     // [2,3], [2,3] -> [2,2,3];   stack({size(x), 1}) is a vector of two
-Output stack(const std::vector<Operand>& values, const AxisOptions& options = {});
+Output stack(const std::vector<Operand>& values, const AxisOptions& options = {},
+             SourceLocation at = SourceLocation::current());
 
 // x taken apart along `axis` into one tensor for each place, without that extent (TensorFlow's Unpack). Throws
 // InvalidArgument when the extent is not known.

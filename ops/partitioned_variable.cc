@@ -159,32 +159,34 @@ Output PartitionedVariable::as_tensor(SourceLocation at) const {
 namespace {
 
 // Which axis is cut, and in how many parts.
-std::pair<size_t, int64_t> cut_of(std::string_view name, const Shape& shape, const std::vector<int64_t>& partitions) {
+std::pair<size_t, int64_t> cut_of(GraphAt graph, std::string_view name, const Shape& shape,
+                                  const std::vector<int64_t>& partitions) {
   if (partitions.size() != static_cast<size_t>(shape.rank())) {
-    fail(Code::kInvalidArgument, "get_partitioned_variable: '", name, "': the partitioner gives ", partitions.size(),
-         " numbers for shape ", shape);
+    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", name,
+         "': the partitioner gives ", partitions.size(), " numbers for shape ", shape);
   }
   std::pair<size_t, int64_t> cut = {0, 1};
   for (size_t d = 0; d < partitions.size(); ++d) {
     const int64_t length = shape[static_cast<int>(d)];
     if (partitions[d] < 1 || (partitions[d] > 1 && length < partitions[d])) {
-      fail(Code::kInvalidArgument, "Cannot create ", partitions[d], " slices for size ", length, ": variable '", name,
-           "' of shape ", shape);
+      fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): Cannot create ", partitions[d],
+           " slices for size ", length, ": variable '", name, "' of shape ", shape);
     }
     if (partitions[d] == 1) continue;
     if (cut.second > 1) {
-      fail(Code::kInvalidArgument, "Can only slice a variable along one dimension: variable '", name, "' of shape ",
-           shape);
+      fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(),
+           "): Can only slice a variable along one dimension: variable '", name, "' of shape ", shape);
     }
     cut = {d, partitions[d]};
   }
   return cut;
 }
 
-PartitionedVariable reused(PartitionedVariable found, const Shape& shape, DType dtype, int64_t parts) {
+PartitionedVariable reused(GraphAt graph, PartitionedVariable found, const Shape& shape, DType dtype, int64_t parts) {
   if (found.shape() != shape || found.dtype() != dtype || found.parts().size() != static_cast<size_t>(parts)) {
-    fail(Code::kInvalidArgument, "get_partitioned_variable: '", found.name(), "' is ", found.dtype(), " of shape ",
-         found.shape(), " in ", found.parts().size(), " parts, not ", dtype, " of shape ", shape, " in ", parts);
+    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", found.name(), "' is ",
+         found.dtype(), " of shape ", found.shape(), " in ", found.parts().size(), " parts, not ", dtype, " of shape ",
+         shape, " in ", parts);
   }
   return found;
 }
@@ -196,12 +198,12 @@ PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view nam
   const std::string scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   if (!shape.is_fully_defined() || shape.rank() == 0) {
-    fail(Code::kInvalidArgument, "get_partitioned_variable: '", full, "' needs a fully known shape with an axis, got ",
-         shape);
+    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", full,
+         "' needs a fully known shape with an axis, got ", shape);
   }
-  const auto [axis, count] = cut_of(full, shape, partitioner(shape, options.dtype));
+  const auto [axis, count] = cut_of(graph, full, shape, partitioner(shape, options.dtype));
   if (graph->reusing_variables()) {
-    return reused(find_partitioned_variable(graph, full), shape, base_dtype(options.dtype), count);
+    return reused(graph, find_partitioned_variable(graph, full), shape, base_dtype(options.dtype), count);
   }
   const int64_t length = shape[static_cast<int>(axis)];
   SaveSliceInfo slice = {.full_name = full,

@@ -144,22 +144,23 @@ std::optional<Variable> known_variable(const Graph& graph, std::string_view name
   return std::nullopt;
 }
 
-Variable reused(const Variable& variable, const Shape& shape, const GetVariableOptions& options) {
+Variable reused(GraphAt graph, const Variable& variable, const Shape& shape, const GetVariableOptions& options) {
   if (!shape.is_compatible_with(variable.shape())) {
-    fail(Code::kInvalidArgument, "get_variable: '", variable.name(), "' is of shape ", variable.shape(), ", not ",
-         shape);
+    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", variable.name(), "' is of shape ",
+         variable.shape(), ", not ", shape);
   }
   if (variable.dtype() != base_dtype(options.dtype)) {
-    fail(Code::kInvalidArgument, "get_variable: '", variable.name(), "' is of dtype ", variable.dtype(), ", not ",
-         options.dtype);
+    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", variable.name(), "' is of dtype ",
+         variable.dtype(), ", not ", options.dtype);
   }
   return variable;
 }
 
-Initializer default_initializer(DType dtype, std::string_view name) {
+Initializer default_initializer(GraphAt graph, DType dtype, std::string_view name) {
   if (is_floating(dtype)) return glorot_uniform_initializer();
   if (is_integer(dtype) || dtype == DType::kBool) return zeros_initializer();
-  fail(Code::kInvalidArgument, "get_variable: '", name, "' of dtype ", dtype, " needs an initializer");
+  fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", name, "' of dtype ", dtype,
+       " needs an initializer");
 }
 
 }  // namespace
@@ -186,14 +187,15 @@ Variable internal::get_variable_part(GraphAt graph, std::string_view name, const
   const std::string scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   const auto known = known_variable(graph, full);
-  if (graph->reusing_variables()) return reused(known ? *known : find_variable(graph, full), shape, options);
+  if (graph->reusing_variables()) return reused(graph, known ? *known : find_variable(graph, full), shape, options);
   if (known || graph->contains(full)) {
     fail(Code::kAlreadyExists, "get_variable (", graph.at.str(), "): '", full, "' exists already, made at ",
          graph->find_op(full).node().made_at.known() ? graph->find_op(full).node().made_at.str() : "an unknown place",
          "; to share it, enter the variable scope with reuse");
   }
   if (!shape.is_fully_defined()) {
-    fail(Code::kInvalidArgument, "get_variable: '", full, "' needs a fully known shape, got ", shape);
+    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", full, "' needs a fully known shape, got ",
+         shape);
   }
   const DType dtype = base_dtype(options.dtype);
   const Graph::Transaction whole(*graph.graph, graph.at);
@@ -201,7 +203,7 @@ Variable internal::get_variable_part(GraphAt graph, std::string_view name, const
   const Scope root = graph->name_scope("");
   const Variable variable = internal::make_variable(
       graph, {.name = full + "/",
-              .initializer = options.initializer ? options.initializer : default_initializer(dtype, full),
+              .initializer = options.initializer ? options.initializer : default_initializer(graph, dtype, full),
               .shape = shape,
               .dtype = dtype,
               .trainable = options.trainable,
@@ -260,7 +262,7 @@ std::optional<Variable> global_step(const Graph& graph) {
 
 Variable create_global_step(GraphAt graph) {
   if (const auto known = global_step(graph))
-    fail(Code::kAlreadyExists, "create_global_step: there is one, '", known->name(), "'");
+    fail(Code::kAlreadyExists, "create_global_step (", graph.at.str(), "): there is one, '", known->name(), "'");
   return get_variable(graph, GraphKeys::kGlobalStep, {},
                       {.dtype = DType::kInt64,
                        .initializer = zeros_initializer(),
@@ -269,7 +271,7 @@ Variable create_global_step(GraphAt graph) {
 }
 Variable get_global_step(GraphAt graph) {
   if (const auto known = global_step(graph)) return *known;
-  fail(Code::kNotFound, "get_global_step: the graph has none; see create_global_step()");
+  fail(Code::kNotFound, "get_global_step (", graph.at.str(), "): the graph has none; see create_global_step()");
 }
 Variable get_or_create_global_step(GraphAt graph) {
   const auto known = global_step(graph);

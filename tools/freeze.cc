@@ -13,7 +13,7 @@ namespace {
 
 struct Options {
   std::string meta, checkpoint, destination;
-  std::vector<std::string> outputs, variables;
+  std::vector<std::string> outputs, variables, tags;
   FeedArguments constants;
   bool keep_devices = false, strip = false, text = false, json = false;
 };
@@ -22,7 +22,8 @@ int freeze(const Options& o) {
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);
   Graph graph;
-  const Saver saver = import_meta_graph(graph, find_meta_graph(o.meta), {.clear_devices = !o.keep_devices});
+  const Saver saver =
+      import_meta_graph(graph, find_meta_graph(o.meta), {.clear_devices = !o.keep_devices, .tags = o.tags});
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to freeze");
   Session session(graph);
   const auto lacking = restore_what_is_there(saver, session, o.checkpoint).lacking;
@@ -62,7 +63,8 @@ int freeze(const Options& o) {
 
 Work make_freeze(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("META", o->meta, "a .meta file, or a checkpoint that has one")->required();
+  app.add_option("META", o->meta, kMetaHelp)->required();
+  add_tag_argument(app, o->tags);
   app.add_option("CKPT", o->checkpoint, "the checkpoint that gives the variables their values")->required();
   app.add_option("DST", o->destination, "the .pb file to write")->required();
   app.add_option("--output", o->outputs, "NAME of a node that is to be computed; may be repeated")

@@ -22,6 +22,7 @@ struct TrainOptions {
   std::string meta, checkpoint, train_op, loss, dir;
   FeedArguments feeds;
   BatchOptions rows;
+  std::vector<std::string> tags;
   int64_t steps = 0, save_every = 0;
   std::optional<int64_t> start_row;
   std::optional<uint64_t> seed;
@@ -239,7 +240,7 @@ class Saves {
 
 int train(const TrainOptions& o) {
   Graph graph;
-  Saver saver = import_meta_graph(graph, find_meta_graph(o.meta));
+  Saver saver = import_meta_graph(graph, find_meta_graph(o.meta), {.tags = o.tags});
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to train");
   const Operation train_op = find_train_op(graph, o.train_op);
   if (!changes_a_variable(train_op)) {
@@ -282,7 +283,8 @@ int train(const TrainOptions& o) {
 
 Work make_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
-  app.add_option("META", o->meta, "a .meta file, or a checkpoint that has one")->required();
+  app.add_option("META", o->meta, kMetaHelp)->required();
+  add_tag_argument(app, o->tags);
   app.add_option("--checkpoint", o->checkpoint, "the checkpoint to go on from")->required();
   app.add_option("--train-op", o->train_op, "the op that is one step; without it the one in the collection train_op");
   app.add_option("--loss", o->loss, "the tensor to print, computed in the same run")->required();

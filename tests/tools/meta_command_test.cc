@@ -220,6 +220,25 @@ TEST_CASE("inspect, show, diff, freeze and doctor take a SavedModel's directory"
   CHECK(contains(doctor.out, "variables/variables: V2, "));
 }
 
+TEST_CASE("freeze and train take the graph of a SavedModel that has the tags of --tag", "[tools]") {
+  const TempDir dir, other;
+  write_saved_model(dir.path(), {.first_tag = "train"});
+  const std::string model = dir.path().string(), frozen = (other / "f.pb").string();
+  const auto freeze = [&](const char* tag) {
+    return cairn_run({"freeze", model, model, frozen, "--output", "y", "--tag", tag});
+  };
+  const auto train = [&](const char* tag) {
+    return cairn_run({"train", model, "--checkpoint", model, "--train-op", "y", "--loss", "y:0", "--steps", "1",
+                      "--dir", (other / "run").string(), "--tag", tag});
+  };
+  CHECK(contains(freeze("gpu").err, "gpu"));
+  CHECK(contains(freeze("train").err, "the graph has no variables"));
+  CHECK(freeze("serve").status == 0);
+  CHECK(contains(train("gpu").err, "gpu"));
+  CHECK(contains(train("train").err, "the graph has no variables"));
+  CHECK(contains(train("serve").err, "changes no variable"));
+}
+
 TEST_CASE("A wrong name is answered with the same name in a scope", "[tools][run]") {
   const TempDir dir;
   write_bytes(dir / "g.pbtxt", "node { name: 'inputs/states' op: 'NoOp' }");
