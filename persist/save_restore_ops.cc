@@ -53,7 +53,7 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
       missing += v1 ? str_cat("Tensor name \"", names[i], "\" not found in checkpoint files")
                     : str_cat("Key ", printable(names[i]), " not found in checkpoint");
     } else if (entry->dtype != dtypes[i]) {
-      mismatched += mismatched.empty() ? "" : "\n";
+      mismatched += mismatched.empty() ? "" : "\n  ";
       mismatched += v1 ? str_cat("Expected to restore a tensor of type ", dtypes[i], ", got a tensor of type ",
                                  entry->dtype, " instead: tensor_name = ", names[i])
                        : str_cat("tensor_name = ", names[i], "; expected dtype ", dtypes[i],
