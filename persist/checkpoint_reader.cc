@@ -88,6 +88,12 @@ std::function<void(std::span<char>)> CheckpointReader::stream(const std::string&
   };
 }
 
+size_t CheckpointReader::missing_files() const { return v1_ ? v1_->missing_files() : 0; }
+
+void CheckpointReader::check_no_file_is_missing() const {
+  if (v1_) v1_->check_no_file_is_missing();
+}
+
 void CheckpointReader::verify() const { v2_ ? v2_->verify() : v1_->verify(); }
 
 std::string CheckpointReader::debug_string() const {

@@ -63,6 +63,11 @@ class CheckpointReader {
   // tensor that a V2 checkpoint stores whole no more is held than that, and its checksum is verified with the last of
   // its bytes: nothing is to be believed before. Throws as get_tensor(). The reader must outlive it.
   std::function<void(std::span<char> into)> stream(const std::string& name) const;
+  // How many files the names of others speak of and that are not there. Nothing else tells of them in V1: what they
+  // hold is not among names(). In V2 a tensor says so when it is read.
+  size_t missing_files() const;
+  // Throws NotFound where there are any: for what is done with all tensors of a checkpoint.
+  void check_no_file_is_missing() const;
   // Reads everything once: checksums, sizes, no holes. Throws what is wrong first.
   void verify() const;
 
