@@ -14,10 +14,10 @@
 
 namespace cairn {
 
-CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system) {
+CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system, Files files) {
   FileSystem& fs = file_system ? *file_system : posix_file_system();
   for (Undisturbed look(fs, path);; look.again()) {
-    prefix_ = look.prefix();
+    prefix_ = files == Files::kNamed && look.prefix() == shard_pattern(path) ? path : look.prefix();
     try {
       const auto view = view_for(fs, prefix_);
       if ((view ? *view : fs).exists(bundle_index_path(prefix_))) {

@@ -37,7 +37,9 @@ class CheckpointReader {
   // the file, the pattern P-?????-of-00002 or P. The prefix's index decides: where there is one, the format is V2.
   // Reads what names and shapes are in, not the values of V2. `fs` must outlive the reader; null is the machine's.
   // Throws NotFound; DataLoss for damage, and for a file of another kind, which it names (a zip archive, HDF5, ...).
-  explicit CheckpointReader(const std::string& path, FileSystem* fs = nullptr);
+  // One of several files of V1 stands for all of them, unless it is to be read alone.
+  enum class Files { kAll, kNamed };
+  explicit CheckpointReader(const std::string& path, FileSystem* fs = nullptr, Files files = Files::kAll);
   ~CheckpointReader();
 
   // What was opened: the prefix, for V1 the file or pattern.

@@ -12,9 +12,9 @@ namespace cairn {
 
 // ---- what they have in common -------------------------------------------------------------------------------------
 
-const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs) {
+const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs, CheckpointReader::Files files) {
   if (const CheckpointReader* known = find(path)) return *known;
-  return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs));
+  return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs, files));
 }
 
 const CheckpointReader* OpenCheckpoints::find(const std::string& path) const {
