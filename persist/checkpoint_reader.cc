@@ -14,10 +14,10 @@
 
 namespace cairn {
 
-CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system) {
+CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system, Files files) {
   FileSystem& fs = file_system ? *file_system : posix_file_system();
   for (Undisturbed look(fs, path);; look.again()) {
-    prefix_ = look.prefix();
+    prefix_ = files == Files::kNamed && look.prefix() == shard_pattern(path) ? path : look.prefix();
     try {
       const auto view = view_for(fs, prefix_);
       if ((view ? *view : fs).exists(bundle_index_path(prefix_))) {
@@ -86,6 +86,12 @@ std::function<void(std::span<char>)> CheckpointReader::stream(const std::string&
     if (!into.empty()) std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
     at += into.size();
   };
+}
+
+size_t CheckpointReader::missing_files() const { return v1_ ? v1_->missing_files() : 0; }
+
+void CheckpointReader::check_no_file_is_missing() const {
+  if (v1_) v1_->check_no_file_is_missing();
 }
 
 void CheckpointReader::verify() const { v2_ ? v2_->verify() : v1_->verify(); }

@@ -15,6 +15,7 @@
 #include "persist/internal/settled_view.h"
 #include "persist/meta_graph.h"
 #include "persist/saved_model.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -267,8 +268,8 @@ std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory
                        : str_cat(": no file named checkpoint says which of several is meant; give one: ",
                                  join_for_people(found)));
   }
-  fail(Code::kNotFound, directory, ": its checkpoint file names ", state->model_checkpoint_path, ", which is not there",
-       here);
+  fail(Code::kNotFound, directory, ": its checkpoint file names ", printable(state->model_checkpoint_path),
+       ", which is not there", here);
 }
 
 }  // namespace
@@ -315,7 +316,8 @@ std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) 
   if (const std::string in = directory_of(path); path == saved_model_graph_path(in, &fs)) {
     return checkpoint_prefix(saved_model_variables_path(in), &fs);
   }
-  if (info || !checkpoint_v1_files(fs, path).empty()) return path;
+  if (info) return shard_pattern(path);
+  if (!checkpoint_v1_files(fs, path).empty()) return path;
   fail(Code::kNotFound, "The passed save_path is not a valid checkpoint: ", path, " (there is no ",
        bundle_index_path(path), ")");
 }

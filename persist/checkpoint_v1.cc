@@ -493,6 +493,12 @@ void CheckpointV1Reader::find_missing_files() {
   missing_ = count - files_.size();
 }
 
+void CheckpointV1Reader::check_no_file_is_missing() const {
+  if (missing_ == 0) return;
+  fail(Code::kNotFound, path_, ": ", missing_, missing_ == 1 ? " of its files is" : " of its files are",
+       " missing, with all that is in it; all files of a checkpoint are needed");
+}
+
 std::vector<std::string> CheckpointV1Reader::names() const {
   std::vector<std::string> names;
   for (const auto& [name, entry] : entries_) names.push_back(name);

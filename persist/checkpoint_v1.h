@@ -87,6 +87,8 @@ class CheckpointV1Reader {
   const std::vector<std::string>& files() const { return files_; }
   // How many more files the names of these speak of: 1 of P-?????-of-00003 where two are there.
   size_t missing_files() const { return missing_; }
+  // Throws NotFound where there are any.
+  void check_no_file_is_missing() const;
 
   // In byte order.
   std::vector<std::string> names() const;

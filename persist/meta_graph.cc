@@ -250,7 +250,7 @@ ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta, const Imp
   for (const auto& [input, tensor] : options.input_map) graph.check_owns(tensor, "input_map['" + input + "']");
   const auto mapped = rename_nodes(meta, names_in(graph, meta, imported.scope), imported.scope, options.input_map);
 
-  Allowance allowance;
+  Allowance allowance = options.look_only ? Allowance::to_look(meta.ByteSizeLong()) : Allowance();
   std::vector<ImportedNode> nodes;
   nodes.reserve(static_cast<size_t>(meta.graph_def().node_size()));
   for (const auto& node : meta.graph_def().node()) nodes.push_back(from_proto(node, allowance));

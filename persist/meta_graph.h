@@ -117,6 +117,9 @@ struct ImportOptions {
   // ops do not have (unless they say what the file gives as their default), in one error. Also what a text file has
   // that cannot be carried (MetaGraph::left_out).
   bool strict = false;
+  // The graph is to be shown, not run: values of constants that would take far more memory than bytes in the file (all
+  // together more than 8 MB and four times the file) are left as the file has them. Such nodes are carried.
+  bool look_only = false;
   // Inputs of the imported nodes, "x:0" or "$unbound_inputs_x:0" by the names in the file, and what they read instead.
   std::map<std::string, Output> input_map = {};
   std::vector<std::string> tags = {};  // see ReadOptions

@@ -101,7 +101,7 @@ void sort_sets(google::protobuf::Message& message) {
 
 class Gatherer {
  public:
-  explicit Gatherer(const pb::MetaGraphDef& def) {
+  explicit Gatherer(const pb::MetaGraphDef& def) : allowance_(Allowance::to_look(def.ByteSizeLong())) {
     meta_info(def.meta_info_def());
     versions(def.graph_def());
     if (def.has_saver_def()) fields("saver", def.saver_def());
@@ -256,7 +256,7 @@ class Gatherer {
   }
 
   Facts facts_;
-  Allowance allowance_;
+  Allowance allowance_;  // of one file
 };
 
 // What stands for all of a node, a collection, ... that one side lacks.

@@ -169,7 +169,7 @@ Renaming::Renaming(const NameRules& rules, const std::vector<std::string>& old_n
 std::string Renaming::clash_text() const {
   std::string text;
   for (const auto& [name, from] : clashes) {
-    text += str_cat(text.empty() ? "" : "\n", quoted_list(from, 5),
+    text += str_cat(text.empty() ? "" : "\n  ", quoted_list(from, 5),
                     from.size() == 2 ? " would both be " : " would all be ", quoted(name));
   }
   return text;

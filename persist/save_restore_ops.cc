@@ -12,9 +12,9 @@ namespace cairn {
 
 // ---- what they have in common -------------------------------------------------------------------------------------
 
-const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs) {
+const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs, CheckpointReader::Files files) {
   if (const CheckpointReader* known = find(path)) return *known;
-  return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs));
+  return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs, files));
 }
 
 const CheckpointReader* OpenCheckpoints::find(const std::string& path) const {
@@ -53,7 +53,7 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
       missing += v1 ? str_cat("Tensor name \"", names[i], "\" not found in checkpoint files")
                     : str_cat("Key ", printable(names[i]), " not found in checkpoint");
     } else if (entry->dtype != dtypes[i]) {
-      mismatched += mismatched.empty() ? "" : "\n";
+      mismatched += mismatched.empty() ? "" : "\n  ";
       mismatched += v1 ? str_cat("Expected to restore a tensor of type ", dtypes[i], ", got a tensor of type ",
                                  entry->dtype, " instead: tensor_name = ", names[i])
                        : str_cat("tensor_name = ", names[i], "; expected dtype ", dtypes[i],

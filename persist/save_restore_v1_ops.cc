@@ -42,7 +42,8 @@ const CheckpointReader& reader_for(OpenCheckpoints& opened, FileSystem& fs, cons
   const auto view = view_for(fs, pattern);
   const auto files = preferred_shard < 0 ? std::vector<std::string>() : checkpoint_v1_files(view ? *view : fs, pattern);
   if (files.size() > 1 && static_cast<size_t>(preferred_shard) < files.size()) {
-    const CheckpointReader& one = opened.open(files[static_cast<size_t>(preferred_shard)], fs);
+    const CheckpointReader& one =
+        opened.open(files[static_cast<size_t>(preferred_shard)], fs, CheckpointReader::Files::kNamed);
     const auto entry = one.find(name);
     const auto part = parse_shape_and_slice(spec);
     const auto is_part = [&](const TensorSlice& slice) {
@@ -51,7 +52,7 @@ const CheckpointReader& reader_for(OpenCheckpoints& opened, FileSystem& fs, cons
     const bool same = entry && (!part || part->full == entry->shape);
     if (same && (entry->slices.empty() || std::any_of(entry->slices.begin(), entry->slices.end(), is_part))) return one;
   }
-  return opened.open(pattern, fs);
+  return opened.open(pattern, fs, CheckpointReader::Files::kNamed);
 }
 
 Kernel restore_prepare(const KernelSetup& s) {

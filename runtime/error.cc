@@ -17,8 +17,22 @@ std::string_view code_name(Code code) {
   return i < std::size(kNames) ? kNames[i] : "Unknown";
 }
 
+namespace {
+
+// Messages are of several lines where the library breaks them, which it does before two spaces. Any other end of a line
+// came with a name, and would let that name speak on a line of its own.
+std::string in_lines(std::string_view message) {
+  std::string text;
+  for (size_t at; (at = message.find("\n  ")) != message.npos; message.remove_prefix(at + 1)) {
+    text += printable(message.substr(0, at), "\t") + "\n";
+  }
+  return text + printable(message, "\t");
+}
+
+}  // namespace
+
 Error::Error(Code code, const std::string& message, std::string node)
-    : std::runtime_error(printable(message, "\n\t")), code_(code), node_(std::move(node)) {}
+    : std::runtime_error(in_lines(message)), code_(code), node_(std::move(node)) {}
 
 std::string SourceLocation::str() const {
   if (!known()) return "";

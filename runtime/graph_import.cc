@@ -6,13 +6,17 @@
 #include "runtime/graph.h"
 #include "runtime/internal/name_table.h"
 #include "runtime/internal/signature.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
 class GraphImporter {
  public:
   GraphImporter(Graph& graph, std::vector<ImportedNode> given, const OpSet& ops, std::vector<Op> carried)
-      : graph_(graph), given_(std::move(given)), ops_(ops) {
+      : graph_(graph),
+        given_(std::move(given)),
+        ops_(ops),
+        outputs_left_((1 << 18) + 16 * static_cast<int64_t>(given_.size())) {
     for (Op& op : carried) {
       auto& described = described_[op.name];
       if (!described) described = std::make_unique<Op>(std::move(op));
@@ -51,6 +55,7 @@ class GraphImporter {
     for (const std::string& name : internal::foreign_attrs(node.attrs, *known, node.op)) {
       attrs.push_back("'" + name + "' = " + node.attrs.find(name)->str());
     }
+    if (lacks_value(node)) return "with a value that was not read, as the graph was only to be looked at";
     if (!attrs.empty()) {
       return str_cat("with ", attrs.size() == 1 ? "an attribute" : "attributes", " that this build's ", known->name,
                      " does not have: ", join_for_people(attrs));
@@ -70,13 +75,14 @@ class GraphImporter {
 
  private:
   void wrong(const ImportedNode& node, const std::string& message) {
-    errors_.push_back(str_cat(node.op, " '", node.name, "': ", message));
+    errors_.push_back(str_cat(printable(node.op), " '", printable(node.name), "': ", printable(message)));
   }
 
   void report() const {
     if (errors_.empty()) return;
     constexpr size_t kShown = 20;
-    std::string text = str_cat("cannot import ", given_.size(), " nodes; nothing was added to the graph:");
+    std::string text = str_cat("cannot import ", given_.size(), given_.size() == 1 ? " node" : " nodes",
+                               "; nothing was added to the graph:");
     for (size_t i = 0; i < errors_.size() && i < kShown; ++i) text += "\n  " + errors_[i];
     if (errors_.size() > kShown) text += str_cat("\n  and ", errors_.size() - kShown, " more");
     throw Error(Code::kInvalidArgument, text);
@@ -266,9 +272,34 @@ class GraphImporter {
     node.output_shapes.assign(outputs, Shape::unknown());
   }
 
+  // What the outputs of an import may take: a dtype and a shape each, where a file asks for 65536 outputs in a few
+  // bytes. Long shapes count for more: nodes of many outputs give each the shape of an input, or nearly.
+  void take_outputs(const Node& node) {
+    int longest = 0;
+    for (const Endpoint& e : node.inputs) {
+      if (e.index < e.node->num_outputs()) {
+        longest = std::max(longest, e.node->output_shapes[static_cast<size_t>(e.index)].rank());
+      }
+    }
+    outputs_left_ -= node.num_outputs() * (1 + longest / 8);
+    if (outputs_left_ >= 0) return;
+    throw Error(Code::kResourceExhausted,
+                str_cat("cannot import ", given_.size(), " nodes: together they have more outputs than a graph of so ",
+                        "many nodes may have; ", printable(node.op->name), " '", printable(node.name), "' has ",
+                        node.num_outputs(), "; nothing was added to the graph"));
+  }
+
+  // A value that was left in the file (ImportOptions::look_only): the node can be shown, and not run.
+  static bool lacks_value(const Node& node) {
+    return std::any_of(node.op->attrs.begin(), node.op->attrs.end(), [&](const AttrDef& def) {
+      const Attr* attr = def.type == "tensor" ? node.attrs.find(def.name) : nullptr;
+      return attr && std::holds_alternative<std::monostate>(attr->value);
+    });
+  }
+
   void bind(size_t i) {
     Node& node = *nodes_[i];
-    if (says_too_much(i)) node.op = carried_op(*node.op);
+    if (says_too_much(i) || (node.op->def && lacks_value(node))) node.op = carried_op(*node.op);
     const bool known = node.op->def != nullptr;
     const bool described = !node.op->wire.empty() || likenesses_.count(node.op->name) > 0;
     try {
@@ -278,20 +309,32 @@ class GraphImporter {
         internal::bind_outputs(node);
       } else if (inputs_are_bound(node)) {
         internal::bind_signature(node, /*strict=*/false);
-        infer_shapes(node);
       } else {
         internal::bind_outputs(node);
       }
     } catch (const Error& e) {
       const auto told = described_.find(node.op->name);
-      if (known && told != described_.end()) {
+      const std::string outside = outside_of(i);
+      if (known && told != described_.end() && outside.empty()) {
         node.op = told->second.get();
         return bind(i);
       }
-      errors_.push_back(e.what());
+      errors_.push_back(e.what() + outside);
       return;
     }
+    take_outputs(node);
+    if (node.op->def && inputs_are_bound(node)) infer_shapes(node);
     refine(i);
+  }
+
+  // Which of the node's inputs the program has put in place of the file's, for an error: the file was sound.
+  std::string outside_of(size_t i) const {
+    std::string text;
+    for (const auto& [k, from] : given_[i].outside) {
+      text += str_cat(text.empty() ? "; .input_map has it read " : ", ", from.name(), " for '",
+                      printable(given_[i].inputs[k]), "'");
+    }
+    return text;
   }
 
   static bool inputs_are_bound(const Node& node) {
@@ -370,6 +413,7 @@ class GraphImporter {
   std::vector<std::unique_ptr<Node>> nodes_;
   std::vector<std::vector<Shape>> file_shapes_;  // of each node what the file says of its outputs, if anything
   std::unordered_map<const Node*, int> used_outputs_;
+  int64_t outputs_left_;  // see take_outputs()
   std::vector<std::string> errors_;
 };
 

@@ -139,7 +139,10 @@ int average(const Options& o) {
   if (o.paths.size() < 3) throw UsageError("give two checkpoints or more, and after them the prefix to write");
   const std::string& destination = o.paths.back();
   Readers readers;
-  for (size_t i = 0; i + 1 < o.paths.size(); ++i) readers.push_back(std::make_unique<CheckpointReader>(o.paths[i]));
+  for (size_t i = 0; i + 1 < o.paths.size(); ++i) {
+    readers.push_back(std::make_unique<CheckpointReader>(o.paths[i]));
+    readers.back()->check_no_file_is_missing();
+  }
   check_alike(readers);
   const CheckpointReader& last = *readers.back();
   check_copy_paths(command_files(), last.prefix(), destination);

@@ -72,6 +72,7 @@ void write_all(const CheckpointReader& reader, const std::string& destination) {
 int convert(const Options& o) {
   check_copy_paths(command_files(), o.source, o.destination);
   const CheckpointReader reader(o.source);
+  reader.check_no_file_is_missing();
   write_checkpoint("", o.destination, [&] {
     o.format == "v1" ? write_all<CheckpointV1Writer>(reader, o.destination)
                      : write_all<BundleWriter>(reader, o.destination);

@@ -71,6 +71,7 @@ bool is_saved_model(const std::string& path) {
 
 int diff_checkpoints(const Options& o) {
   const CheckpointReader a(o.a), b(o.b);
+  for (const CheckpointReader* reader : {&a, &b}) reader->check_no_file_is_missing();
   const CheckpointDiff diff = diff_checkpoints(a, b, {.tolerance = o.tolerance});
   const std::string alike = str_cat(", ", diff.same, diff.same == 1 ? " tensor is" : " tensors are", " alike");
   return print(a.prefix(), b.prefix(), diff.differences, alike, o.json);

@@ -134,6 +134,7 @@ int export_tensors(const Options& o) {
     throw UsageError(str_cat("DST ends in .npz or .safetensors, which says what is written, not ", o.destination));
   }
   const CheckpointReader reader(o.checkpoint);
+  reader.check_no_file_is_missing();
   const auto names = chosen_names(reader, o.tensors);
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);

@@ -127,13 +127,16 @@ int inspect(const Options& o) {
   const char* format = reader.version() == CheckpointFormat::kV1 ? "V1" : "V2";
   const auto names = chosen_names(reader, o.tensor);
   if (o.verify) reader.verify();
+  const size_t missing = reader.missing_files();
   std::vector<uint64_t> bytes;
   for (const std::string& name : names) bytes.push_back(bytes_of(reader, name, *reader.find(name)));
   const uint64_t total = std::accumulate(bytes.begin(), bytes.end(), uint64_t{0});
   const Columns lines = lines_of(reader, names, bytes);
   Json j(std::cout);
   j.object().key("checkpoint").value(reader.prefix()).key("format").value(format);
-  j.key("shards").value(reader.num_shards()).key("tensors").array();
+  j.key("shards").value(reader.num_shards());
+  if (missing > 0) j.key("missing_files").value(static_cast<int64_t>(missing));
+  j.key("tensors").array();
   for (size_t i = 0; i < names.size(); ++i) {
     const Tensor values = o.values || o.stats ? reader.get_tensor(names[i]) : Tensor();
     o.json ? print_json(j, names[i], *reader.find(names[i]), bytes[i], values, o)
@@ -150,6 +153,10 @@ int inspect(const Options& o) {
             << (reader.num_shards() == 1 ? " shard, " : " shards, ") << names.size()
             << (names.size() == 1 ? " tensor, " : " tensors, ") << total << " bytes"
             << (o.verify ? ", every checksum right" : "") << "\n";
+  if (missing > 0) {
+    std::cout << missing << (missing == 1 ? " of its files is" : " of its files are")
+              << " missing, with all that is in it\n";
+  }
   return kFine;
 }
 

@@ -354,7 +354,7 @@ int show_meta(const Options& o) {
     std::cout << (o.json ? s.meta.json() : s.meta.text());
     return kFine;
   }
-  s.unknown_ops = import_meta_graph_def(s.graph, s.meta).carried_ops;
+  s.unknown_ops = import_meta_graph_def(s.graph, s.meta, {.look_only = true}).carried_ops;
   for (const Operation& op : s.graph.operations()) ++s.ops[op.type()];
   o.json ? print_json(s, file, o) : print_text(s, file, o);
   return kFine;

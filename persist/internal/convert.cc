@@ -9,6 +9,12 @@
 
 namespace cairn {
 
+Allowance Allowance::to_look(size_t file_bytes) {
+  Allowance allowance((int64_t{8} << 20) + 4 * static_cast<int64_t>(file_bytes));
+  allowance.leaves_the_rest_ = true;
+  return allowance;
+}
+
 void Allowance::take(int64_t bytes) {
   if (bytes > left_) {
     fail(Code::kResourceExhausted, "the tensors need ", bytes, " bytes that the file does not hold, more than the ",
@@ -202,6 +208,22 @@ void read_values(const pb::TensorProto& proto, std::span<T> into) {
   if (stored > 0) std::fill(into.begin() + static_cast<int64_t>(count), into.end(), value_at<T>(values, stored - 1));
 }
 
+// What `count` elements take in memory; INT64_MAX where that is no number.
+template <class T>
+int64_t bytes_in_memory(const pb::TensorProto& proto, int64_t count) {
+  int64_t bytes = 0;
+  if (__builtin_mul_overflow(count, int64_t{sizeof(T)}, &bytes)) return INT64_MAX;
+  if constexpr (std::is_same_v<T, std::string>) {
+    const auto& values = values_of<T>(proto);
+    const int64_t repeated = values.empty() ? 0 : std::max<int64_t>(count - values.size(), 0);
+    int64_t text = 0;
+    const bool fits = repeated == 0 ||
+                      !__builtin_mul_overflow(repeated, static_cast<int64_t>(values[values.size() - 1].size()), &text);
+    if (!fits || __builtin_add_overflow(bytes, text, &bytes)) return INT64_MAX;
+  }
+  return bytes;
+}
+
 bool all_elements_equal(const Tensor& tensor) {
   const size_t size = dtype_size(tensor.dtype());
   const auto* bytes = static_cast<const char*>(tensor.raw_data());
@@ -222,8 +244,7 @@ Tensor from_proto(const pb::TensorProto& proto, Allowance& allowance) {
   Tensor tensor;
   for_stored_dtype(dtype, [&]<class T> {
     const int64_t count = shape.num_elements();
-    if (count > INT64_MAX / static_cast<int64_t>(sizeof(T))) allowance.take(INT64_MAX);
-    allowance.take(count * static_cast<int64_t>(sizeof(T)) - static_cast<int64_t>(proto.ByteSizeLong()));
+    allowance.take(bytes_in_memory<T>(proto, count) - static_cast<int64_t>(proto.ByteSizeLong()));
     tensor = Tensor::zeros(dtype, shape);
     const std::span<T> into(static_cast<T*>(tensor.raw_data()), static_cast<size_t>(count));
     if (proto.tensor_content().empty())
@@ -307,6 +328,15 @@ Attr::Value read_value(const pb::AttrValue& proto, Allowance& allowance) {
   return std::monostate{};
 }
 
+Attr::Value read_or_leave(const pb::AttrValue& proto, Allowance& allowance) {
+  try {
+    return read_value(proto, allowance);
+  } catch (const Error& e) {
+    if (e.code() != Code::kResourceExhausted || !allowance.leaves_the_rest()) throw;
+    return std::monostate{};
+  }
+}
+
 // One overload per alternative of Attr::Value.
 struct AttrWriter {
   pb::AttrValue& to;
@@ -353,7 +383,7 @@ pb::AttrValue write_value(const Attr& attr) {
 }  // namespace
 
 Attr from_proto(const pb::AttrValue& proto, Allowance& allowance) {
-  Attr attr(read_value(proto, allowance));
+  Attr attr(read_or_leave(proto, allowance));
   // Most are of these kinds, which have but one form.
   const auto kind = proto.value_case();
   const bool simple = kind == pb::AttrValue::kType || kind == pb::AttrValue::kB || kind == pb::AttrValue::kI;

@@ -23,10 +23,16 @@ namespace cairn {
 class Allowance {
  public:
   explicit Allowance(int64_t bytes = int64_t{2} << 30) : left_(bytes) {}
+  // To look at a file of so many bytes: the value of an attribute that asks for more is left as the file has it, as
+  // `wire` alone.
+  static Allowance to_look(size_t file_bytes);
+  // Throws ResourceExhausted.
   void take(int64_t bytes);
+  bool leaves_the_rest() const { return leaves_the_rest_; }
 
  private:
   int64_t left_;
+  bool leaves_the_rest_ = false;
 };
 
 // Shapes. An extent below -1 and a product beyond 63 bits are refused.

@@ -51,8 +51,7 @@ void copy_v2(FileSystem& fs, const std::string& source, const std::string& desti
 
 void copy_v1(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
   const CheckpointV1Reader reader(fs, source);
-  if (reader.missing_files() > 0)
-    fail(Code::kNotFound, source, ": ", reader.missing_files(), " of its files are missing; all are needed");
+  reader.check_no_file_is_missing();
   for (size_t f = 0; f < reader.files().size(); ++f) {
     const std::string& from = reader.files()[f];
     const std::string ending = from.substr(without_shard_ending(from).size());

@@ -25,7 +25,8 @@ inline FileSystem& files_of(const Session& s) { return s.file_system() ? *s.file
 class OpenCheckpoints {
  public:
   // As CheckpointReader's constructor. Valid until clear().
-  const CheckpointReader& open(const std::string& path, FileSystem& fs);
+  const CheckpointReader& open(const std::string& path, FileSystem& fs,
+                               CheckpointReader::Files files = CheckpointReader::Files::kAll);
   const CheckpointReader* find(const std::string& path) const;
   void add(const std::string& path, std::shared_ptr<const CheckpointReader> reader) {
     readers_[path] = std::move(reader);

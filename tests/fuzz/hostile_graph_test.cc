@@ -3,10 +3,13 @@
 
 #include "ops/array.h"
 #include "persist/catalog.h"
+#include "persist/meta_graph.h"
+#include "persist/meta_graph_diff.h"
 #include "runtime/graph.h"
 #include "runtime/session.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
 
 namespace cairn {
 namespace {
@@ -106,6 +109,61 @@ TEST_CASE("Many nodes that each make much of little cost little to import", "[fu
   }
   ask_for_text(long_texts, "f0");
   check_cost("fills of text", long_texts);
+}
+
+TEST_CASE("Nodes of very many outputs cost little to import", "[fuzz][import]") {
+  constexpr int64_t kMany = 65536;
+  std::vector<ImportedNode> unknown,
+      splits = {constant_node("axis", Tensor(0)), constant_node("value", Tensor::zeros(DType::kFloat, {kMany}))};
+  for (int i = 0; i < 200; ++i) {
+    const std::string n = std::to_string(i);
+    unknown.push_back(node("a" + n, "UnknownOp", {"b" + n + ":60000"}, {}));
+    unknown.push_back(node("b" + n, "UnknownToo", {}, {}));
+    splits.push_back(node("s" + n, "Split", {"axis", "value"}, {{"T", DType::kFloat}, {"num_split", kMany}}));
+  }
+  check_cost("outputs that only their use tells of", unknown);
+  check_cost("outputs that an attribute tells of", splits);
+  std::vector<ImportedNode> shapes = {
+      node("x", "Placeholder", {}, {{"dtype", DType::kFloat}, {"shape", Shape(std::vector<int64_t>(254, 1))}}),
+      node("i", "Placeholder", {}, {{"dtype", DType::kInt32}, {"shape", Shape{1}}}),
+      node("p", "DynamicPartition", {"x", "i"}, {{"T", DType::kFloat}, {"num_partitions", kMany}})};
+  check_cost("outputs of long shapes", shapes);
+  Graph graph;
+  const Error error = error_of([&] { graph.import_nodes(splits, all_ops()); });
+  CHECK(error.code() == Code::kResourceExhausted);
+  CHECK(says(error, "Split 's4' has 65536"));
+  CHECK(graph.num_nodes() == 0);
+}
+
+TEST_CASE("Constants of one value for all their elements cost little to look at", "[fuzz][import]") {
+  const auto constant = [](const char* dtype, const char* extents, const std::string& value) {
+    return str_cat("node { name: 'c' op: 'Const' attr { key: 'dtype' value { type: ", dtype,
+                   " } } attr { key: 'value' value { tensor { dtype: ", dtype, " tensor_shape { ", extents, " } ",
+                   value, " } } } } node { name: 'y' op: 'Identity' input: 'c' attr { key: 'T' value { type: ", dtype,
+                   " } } }");
+  };
+  const std::string large = "dim { size: 268435456 }";
+  for (const std::string& text :
+       {constant("DT_FLOAT", large.c_str(), "float_val: 1"), constant("DT_FLOAT", large.c_str(), ""),
+        constant("DT_STRING", large.c_str(), "string_val: 'abc'"),
+        constant("DT_STRING", "dim { size: 100000 }", "string_val: '" + std::string(4000, 'a') + "'")}) {
+    INFO(text.substr(0, 200));
+    const auto begin = std::chrono::steady_clock::now();
+    const size_t heap = peak_heap_of([&] {
+      const MetaGraph meta = MetaGraph::parse(text, "g.pbtxt");
+      Graph graph;
+      const auto imported = import_meta_graph_def(graph, meta, {.look_only = true});
+      CHECK(imported.carried_ops == std::vector<std::string>{"Const"});
+      CHECK(graph.find_op("y").type() == "Identity");
+      CHECK(export_meta_graph(graph).text().find("dim {") != std::string::npos);
+      CHECK(says(error_of([&] { Session(graph).run("y:0"); }), "only to be looked at"));
+      CHECK(meta_graph_listing(meta).find("node c") != std::string::npos);
+      CHECK(diff_meta_graphs(meta, meta).empty());
+    });
+    const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
+    CHECK(heap < (size_t{64} << 20) + 50 * text.size());
+    CHECK(seconds.count() < 10);
+  }
 }
 
 TEST_CASE("A deep nest of nodes is imported without depth on the stack", "[fuzz][import]") {

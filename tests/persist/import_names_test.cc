@@ -139,6 +139,19 @@ TEST_CASE("input_map means the graph's node also where the file has one of its n
   CHECK(node_line(made[2]) == "z = Exp(x, ^x_1)");
 }
 
+TEST_CASE("input_map with a tensor that the node cannot take is refused, and named", "[persist][import]") {
+  Graph source, graph;
+  exp(placeholder(source, DType::kFloat, {2}, {.name = "x"}), {.name = "y"});
+  const MetaGraph meta = export_meta_graph(source);  // it describes its ops, so that others could be carried
+  const Output numbers = placeholder(graph, DType::kInt32, {2}, {.name = "numbers"});
+  const auto before = everything_of(graph, names_of(graph));
+  const Error error = error_of([&] { import_meta_graph_def(graph, meta, {.input_map = {{"x:0", numbers}}}); });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK(says(error, "Exp 'y'"));
+  CHECK(says(error, "; .input_map has it read numbers:0 for 'x"));
+  CHECK(difference(before, everything_of(graph, names_of(graph))) == "");
+}
+
 TEST_CASE("Names that are long, or many, cost an import no more than their bytes", "[persist][import][bounds]") {
   std::string slashes = "a";
   while (slashes.size() < 400000) slashes += "/a";

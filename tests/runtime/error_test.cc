@@ -20,6 +20,11 @@ TEST_CASE("fail joins its arguments into the message", "[error]") {
   CHECK(std::string(error.what()) == "expected 3, got 4");
 }
 
+TEST_CASE("A name in a message does not begin a line of it", "[error]") {
+  const Error error(Code::kNotFound, "there is no 'a\nFORGED: all is well\r\x1b[2J'; seen:\n  b\tc\n  d");
+  CHECK(std::string(error.what()) == "there is no 'a\\nFORGED: all is well\\r\\x1b[2J'; seen:\n  b\tc\n  d");
+}
+
 TEST_CASE("Every code has the name TensorFlow prints", "[error]") {
   CHECK(code_name(Code::kOk) == "Ok");
   CHECK(code_name(Code::kNotFound) == "NotFound");

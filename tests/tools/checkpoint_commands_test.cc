@@ -123,6 +123,42 @@ TEST_CASE("cairn convert goes from V2 to V1 and back with the values and slices"
   CHECK(CheckpointReader(back).find("P")->slices.size() == 2);
 }
 
+TEST_CASE("Of a V1 checkpoint of several files commands take all, whichever is named, or none", "[tools]") {
+  const TempDir dir;
+  const std::string prefix = (dir / "m").string(), first = prefix + "-00000-of-00002",
+                    second = prefix + "-00001-of-00002";
+  for (const auto& [file, name] : {std::pair(first, "a"), {second, "b"}}) {
+    CheckpointV1Writer writer(posix_file_system(), file);
+    writer.add(name, kWeights);
+    writer.finish();
+  }
+  const std::string other = (dir / "other").string();
+  CHECK(contains(cairn_run({"inspect", second}).out, ": V1, 2 shards, 2 tensors"));
+  REQUIRE(cairn_run({"copy", first, other}).status == 0);
+  check_same_values(prefix, other);
+  REQUIRE(cairn_run({"convert", second, (dir / "v2").string(), "--format", "v2"}).status == 0);
+  check_same_values(prefix, (dir / "v2").string());
+  std::filesystem::remove(second);
+  for (const std::string& named : {prefix, first}) {
+    const Finished inspect = cairn_run({"inspect", named});
+    CHECK(inspect.status == 0);
+    CHECK(contains(inspect.out, "\n1 of its files is missing"));
+    CHECK(contains(cairn_run({"inspect", named, "--json"}).out, "\"missing_files\": 1"));
+    for (const std::vector<std::string>& args : {std::vector<std::string>{"copy", named, (dir / "x").string()},
+                                                 {"convert", named, (dir / "x").string(), "--format", "v2"},
+                                                 {"rename", named, (dir / "x").string(), "--map", "a=c"},
+                                                 {"average", named, other, (dir / "x").string()},
+                                                 {"export", named, (dir / "x.npz").string()},
+                                                 {"diff", other, named}}) {
+      INFO(args[0] << " " << named);
+      const Finished run = cairn_run(args);
+      CHECK(run.status == 1);
+      CHECK(contains(run.err, "1 of its files is missing"));
+    }
+  }
+  CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1 + 2 + 2);
+}
+
 TEST_CASE("cairn copy gives the bytes of checkpoints that TensorFlow wrote, of one shard and of two, V1 and V2",
           "[tools][compat]") {
   const auto folder = fixtures();
