@@ -39,6 +39,7 @@ int freeze(const Options& o) {
     }
   }();
   if (o.strip) frozen = remove_training_nodes(frozen, outputs);
+  make_directory_for_files(fs, directory_of(o.destination));
   write_graph(frozen, o.destination, {.as_text = o.text, .file_system = &fs});
   fs.keep();
   const auto bytes = static_cast<int64_t>(fs.stat(o.destination)->size);

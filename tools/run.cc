@@ -129,7 +129,7 @@ int run(const RunOptions& given) {
   const std::vector<std::string> files = files_for(o, is_tensor);
   const std::vector<Tensor> results = compute(o, session, saver, targets, feeds, meta, saved_model);
   CommandFiles& fs = command_files();
-  if (!o.output.empty()) fs.create_dirs(o.output);
+  if (!o.output.empty()) make_directory_for_files(fs, o.output);
   for (size_t i = 0; i < files.size(); ++i) {
     if (!files[i].empty() && results[i].valid()) write_npy(fs, files[i], results[i]);
   }

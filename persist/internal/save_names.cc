@@ -43,6 +43,8 @@ void check_path(const std::string& path) {
   if (name.empty())
     fail(Code::kInvalidArgument, "save path '", path, "' names a directory; add the checkpoint's name, as in '",
          join_path(path, "model.ckpt"), "'");
+  if (name == "." || name == "..")
+    fail(Code::kInvalidArgument, "'", path, "' names a directory; give the name of a checkpoint in it");
   if (path.find('\0') != std::string::npos)
     fail(Code::kInvalidArgument, "save path '", path, "' has a zero byte in it, at which the system would cut it off");
 }
