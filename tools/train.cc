@@ -1,9 +1,13 @@
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
 #include <set>
 
 #include "persist/checkpoint_state.h"
+#include "persist/checkpoint_v1.h"
+#include "persist/internal/copying.h"
+#include "persist/internal/retention.h"
 #include "persist/saver.h"
 #include "persist/warm_start.h"
 #include "tools/batches.h"
@@ -85,8 +89,8 @@ class StepCounter {
   }
 
   const std::string& base() const { return base_; }
-  // What after() will say where each step counts one.
-  int64_t expected_after(int64_t steps) const { return (counts_ ? counted_from_ : start_) + steps; }
+  // What after() will say for no steps, and with each of them one more where each counts one.
+  int64_t begin() const { return counts_ ? counted_from_ : start_; }
   int64_t after(int64_t steps) {
     const auto counted = value();
     return counted && *counted > counted_from_ ? *counted : start_ + steps;
@@ -191,20 +195,25 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
   if (const std::string about = batches.about(); !about.empty()) std::cerr << "cairn train: " << about << "\n";
 }
 
-// Saves into the directory. What was saved there before is replaced, but never the checkpoint that is trained on.
+// Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes in its turn; what is
+// trained from stays, and so does what another program wrote.
 class Saves {
  public:
-  Saves(const TrainOptions& o, Saver& saver, Session& session)
-      : o_(o), saver_(saver), session_(session), source_(checkpoint_prefix(o.checkpoint)), counter_(session, source_) {
-    const int64_t first = o.save_every > 0 ? std::min(o.save_every, o.steps) : o.steps;
-    check_is_not_source(counter_.expected_after(first));
-    check_is_not_source(counter_.expected_after(o.steps));
+  Saves(const TrainOptions& o, const std::string& meta, Saver& saver, Session& session)
+      : o_(o), saver_(saver), session_(session), counter_(session, checkpoint_prefix(o.checkpoint)), sources_({meta}) {
+    const std::string source = checkpoint_prefix(o.checkpoint);
+    for (const std::string& name : files_of_prefix(posix_file_system(), source)) {
+      sources_.push_back(join_path(directory_of(source), name));
+    }
+    check_expected();
+    keep_sources();
+    command_files().let_replace();
     command_files().create_dirs(o.dir);
   }
 
   void save(int64_t steps, const Batches& batches) {
     const int64_t number = counter_.after(steps);
-    check_is_not_source(number);
+    check_may_write(prefix_of(number));
     Graph& graph = session_.graph();
     graph.clear_collection(kRowsKey);
     if (batches.rows() > 0) {
@@ -217,30 +226,92 @@ class Saves {
   }
 
  private:
-  // By its files, so that it is known under other names and through links.
-  void check_is_not_source(int64_t number) const {
-    const std::string prefix = str_cat(join_path(o_.dir, counter_.base()), "-", number), base = base_name(source_);
-    for (const std::string& name : posix_file_system().list_dir(directory_of(source_))) {
-      std::error_code none;
-      if (!name.starts_with(base) || !std::filesystem::equivalent(join_path(directory_of(source_), name),
-                                                                  prefix + name.substr(base.size()), none)) {
-        continue;
-      }
+  std::string prefix_of(int64_t number) const { return str_cat(join_path(o_.dir, counter_.base()), "-", number); }
+  std::vector<std::string> names_there() const {
+    FileSystem& fs = posix_file_system();
+    return fs.exists(o_.dir) ? fs.list_dir(o_.dir) : std::vector<std::string>();
+  }
+
+  // What will be written, as far as it can be told before hours are spent on training.
+  void check_expected() const {
+    const std::string stem = counter_.base() + "-";
+    std::set<int64_t> numbers;
+    for (const std::string& name : names_there()) {
+      int64_t number = -1;
+      if (name.starts_with(stem)) std::from_chars(name.data() + stem.size(), name.data() + name.size(), number);
+      if (number <= counter_.begin()) continue;
+      const uint64_t steps = static_cast<uint64_t>(number) - static_cast<uint64_t>(counter_.begin());
+      const auto last = static_cast<uint64_t>(o_.steps), every = static_cast<uint64_t>(o_.save_every);
+      if (steps == last || (every > 0 && steps < last && steps % every == 0)) numbers.insert(number);
+    }
+    for (const int64_t number : numbers) check_may_write(prefix_of(number));
+  }
+
+  void check_may_write(const std::string& prefix) const {
+    FileSystem& fs = posix_file_system();
+    const auto files = files_of_prefix(fs, prefix);
+    for (const std::string& name : files) {
+      if (!is_source(join_path(o_.dir, name))) continue;
       fail(Code::kAlreadyExists, prefix, " is the checkpoint that is trained on, which is never overwritten; give ",
            "another --dir");
     }
+    if (files.empty() || was_saved_here(prefix)) return;
+    fail(Code::kAlreadyExists, prefix, ": files of this prefix are there already (", join_for_people(files, 5),
+         "), which ", join_path(o_.dir, kKeptFileName), " does not list as saved here, and nothing of another program ",
+         "is written over; give another --dir, or remove them first");
+  }
+
+  // By the directory's own record, and not replaced by another program since.
+  bool was_saved_here(const std::string& prefix) const {
+    FileSystem& fs = posix_file_system();
+    try {
+      const auto book = read_retention_book(fs, o_.dir);
+      if (!book) return false;
+      return std::any_of(book->records.begin(), book->records.end(), [&](const KeptRecord& record) {
+        return without_shard_ending(record.name) == base_name(prefix) && !record.foreign &&
+               record.written == written_at(join_path(o_.dir, record.name), fs);
+      });
+    } catch (const Error&) {  // one that cannot be read says nothing
+      return false;
+    }
+  }
+
+  // By the file, so that it is known under other names and through links.
+  bool is_source(const std::string& path) const {
+    return std::any_of(sources_.begin(), sources_.end(), [&](const std::string& source) {
+      std::error_code none;
+      return std::filesystem::equivalent(path, source, none);
+    });
+  }
+
+  // Whatever of it is in the directory is no longer the saver's to remove when its turn has come.
+  void keep_sources() {
+    const std::string directory = directory_of(prefix_of(0));
+    std::vector<std::pair<std::string, double>> kept;
+    for (const std::string& name : names_there()) {
+      if (!is_source(join_path(directory, name))) continue;
+      kept.emplace_back(join_path(directory, shard_pattern(name)), 0);
+      const std::string shardless = without_shard_ending(name);
+      for (const std::string ending : {".index", ".meta", ".data"}) {
+        if (!shardless.ends_with(ending)) continue;
+        kept.emplace_back(join_path(directory, shardless.substr(0, shardless.size() - ending.size())), 0);
+      }
+    }
+    saver_.set_last_checkpoints_with_time(kept);
+    saver_.set_last_checkpoints_with_time({});
   }
 
   const TrainOptions& o_;
   Saver& saver_;
   Session& session_;
-  const std::string source_;
   StepCounter counter_;
+  std::vector<std::string> sources_;  // the files that are trained from
 };
 
 int train(const TrainOptions& o) {
   Graph graph;
-  Saver saver = import_meta_graph(graph, find_meta_graph(o.meta), {.tags = o.tags});
+  const std::string meta = find_meta_graph(o.meta);
+  Saver saver = import_meta_graph(graph, meta, {.tags = o.tags});
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to train");
   const Operation train_op = find_train_op(graph, o.train_op);
   if (!changes_a_variable(train_op)) {
@@ -256,7 +327,7 @@ int train(const TrainOptions& o) {
   restore(o, saver, session);
   initialize_tables(session);
   begin_rows(o, batches);
-  Saves saves(o, saver, session);
+  Saves saves(o, meta, saver, session);
 
   std::vector<Target> fed;
   std::vector<Tensor> now(batches.feeds().size());
