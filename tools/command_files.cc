@@ -24,9 +24,18 @@ class CommandLock final : public DirLock {
   std::unique_ptr<DirLock> inner_;
 };
 
+// A link that cannot be followed is there.
+bool CommandFiles::is_free(const std::string& path) const {
+  try {
+    return !inner_.exists(path);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 std::unique_ptr<WritableFile> CommandFiles::create(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  const bool is_new = !inner_.exists(path);
+  const bool is_new = is_free(path);
   auto file = inner_.create(path);
   if (is_new && records_) files_.push_back(path);
   return file;
@@ -34,7 +43,7 @@ std::unique_ptr<WritableFile> CommandFiles::create(const std::string& path) {
 
 void CommandFiles::rename(const std::string& from, const std::string& to) {
   const std::lock_guard lock(mutex_);
-  const bool is_new = !replaces_ || !inner_.exists(to);
+  const bool is_new = !replaces_ || is_free(to);
   replaces_ ? inner_.rename(from, to) : rename_to_new(inner_, from, to);
   const bool made_here = is_made_here(from);
   forget(from);
@@ -55,7 +64,7 @@ void CommandFiles::remove(const std::string& path) {
 
 void CommandFiles::create_dir(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  const bool is_new = !inner_.exists(path);
+  const bool is_new = is_free(path);
   inner_.create_dir(path);
   if (is_new) directories_.push_back(path);
 }

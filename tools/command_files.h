@@ -54,6 +54,7 @@ class CommandFiles final : public FileSystem {
 
  private:
   friend class CommandLock;
+  bool is_free(const std::string& path) const;
   bool is_made_here(const std::string& path) const;
   void forget(const std::string& path);
   void undo_locked();

@@ -88,4 +88,16 @@ void check_save_names(const SaveOptions& options, const SaverDef& saver, const s
   }
 }
 
+void check_state_place(FileSystem& fs, const std::string& directory, const std::string& latest_filename) {
+  const std::string path = join_path(directory, latest_filename);
+  try {
+    const auto there = fs.stat(path);
+    if (!there || !there->is_directory || there->is_link) return;
+  } catch (const Error&) {  // a link, which is replaced
+    return;
+  }
+  fail(Code::kFailedPrecondition, path, ": this is a directory, where a save writes the file that names the newest ",
+       "checkpoint; nothing was saved: give it another name, or save into another directory");
+}
+
 }  // namespace cairn
