@@ -142,6 +142,7 @@ int average(const Options& o) {
   for (size_t i = 0; i + 1 < o.paths.size(); ++i) readers.push_back(std::make_unique<CheckpointReader>(o.paths[i]));
   check_alike(readers);
   const CheckpointReader& last = *readers.back();
+  check_is_whole(destination);
   check_copy_paths(command_files(), last.prefix(), destination);
   write_checkpoint(last.prefix(), destination, [&] {
     last.version() == CheckpointFormat::kV2 ? write_means<BundleWriter>(readers, destination)

@@ -71,6 +71,7 @@ void write_all(const CheckpointReader& reader, const std::string& destination) {
 }
 
 int convert(const Options& o) {
+  check_is_whole(o.destination);
   check_copy_paths(command_files(), o.source, o.destination);
   const CheckpointReader reader(o.source);
   write_checkpoint("", o.destination, [&] {

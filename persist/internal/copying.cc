@@ -90,6 +90,11 @@ void copy_v1(FileSystem& fs, const std::string& source, const std::string& desti
   }
 }
 
+// "-?????-of-00002" of "m-00000-of-00002"; "" of other names.
+std::string shard_ending(const std::string& path) {
+  return shard_pattern(path).substr(without_shard_ending(path).size());
+}
+
 // "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where numbers stand.
 bool ends_as_shard(std::string_view rest) {
   const auto digits = [&] {
@@ -127,6 +132,12 @@ void copy_checkpoint(FileSystem& fs, const std::string& source, const std::strin
                                                         : copy_v1(fs, source, destination, name);
 }
 
+void check_is_whole(const std::string& destination) {
+  if (shard_ending(destination).empty() || destination.ends_with("-00000-of-00001")) return;
+  fail(Code::kInvalidArgument, destination, " is the name of one file of a V1 checkpoint of several; give the prefix, ",
+       "as in ", without_shard_ending(destination));
+}
+
 std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
                              bool make_folder) {
   const std::string prefix = checkpoint_prefix(source, &fs);
@@ -137,9 +148,8 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
   if (destination == prefix)
     fail(Code::kAlreadyExists, destination, " is the source itself, which is never overwritten; give another name");
   check_checkpoint_name(destination);
-  if (const std::string whole = without_shard_ending(destination); whole != destination)
-    fail(Code::kInvalidArgument, destination,
-         " is the name of one file of a V1 checkpoint of several; give the prefix, ", "as in ", whole);
+  // Where the source is of as many files, they are written.
+  if (const std::string ending = shard_ending(destination); ending != shard_ending(prefix)) check_is_whole(destination);
   // A file of the prefix may be of a checkpoint whose index is lost, a link to one elsewhere, or someone's own.
   if (const auto taken = files_of_prefix(fs, destination); !taken.empty()) {
     fail(Code::kAlreadyExists, destination, ": ",
