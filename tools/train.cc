@@ -2,12 +2,14 @@
 #include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <set>
 
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/copying.h"
 #include "persist/internal/retention.h"
+#include "persist/internal/save_names.h"
 #include "persist/saver.h"
 #include "persist/warm_start.h"
 #include "tools/batches.h"
@@ -205,6 +207,7 @@ class Saves {
     for (const std::string& name : files_of_prefix(posix_file_system(), source)) {
       sources_.push_back(join_path(directory_of(source), name));
     }
+    check_state_place(posix_file_system(), o.dir, kCheckpointFileName);
     check_expected();
     keep_sources();
     command_files().let_replace();
@@ -308,10 +311,18 @@ class Saves {
   std::vector<std::string> sources_;  // the files that are trained from
 };
 
+// What chooses rows needs some to choose from.
+void check_rows(const TrainOptions& o, const Batches& batches) {
+  const char* option = o.rows.batch > 0 ? "--batch" : o.rows.shuffle ? "--shuffle" : o.start_row ? "--start-row" : "";
+  if (*option == '\0' || batches.rows() > 0) return;
+  throw UsageError(str_cat(option, " chooses among the rows of what is fed, and no --feed has rows to be cut into ",
+                           "batches; give one, or leave ", option, " away"));
+}
+
 int train(const TrainOptions& o) {
   Graph graph;
   const std::string meta = find_meta_graph(o.meta);
-  Saver saver = import_meta_graph(graph, meta, {.tags = o.tags});
+  Saver saver = import_meta_graph(graph, read_meta_graph(meta, o.tags));
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to train");
   const Operation train_op = find_train_op(graph, o.train_op);
   if (!changes_a_variable(train_op)) {
@@ -322,6 +333,7 @@ int train(const TrainOptions& o) {
   }
   const Output loss = find_tensor(graph, o.loss);
   Batches batches(read_files(graph, o.feeds), o.rows);
+  check_rows(o, batches);
   const std::vector<Fed> values = read_values(graph, o.feeds);
   Session session(graph, {.seed = session_seed(o.seed), .file_system = &command_files()});
   restore(o, saver, session);
@@ -362,7 +374,7 @@ Work make_train(CLI::App& app) {
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
   app.add_option("--batch", o->rows.batch, "rows per step; wraps around at the end; without it all of them")
-      ->check(at_least(1));
+      ->check(whole_number(1, std::numeric_limits<int32_t>::max()));
   app.add_option(
          "--whole", o->rows.whole,
          "NAME of a --feed that is not cut into batches: each step is fed all of it; may be repeated. Without it "
@@ -371,15 +383,16 @@ Work make_train(CLI::App& app) {
   app.add_option("--start-row", o->start_row,
                  "the row to begin with, from 0; without it the one after those that `cairn train` made the checkpoint "
                  "from, else the first")
-      ->check(at_least(0));
-  app.add_option("--steps", o->steps, "how many steps")->required()->check(at_least(1));
+      ->check(whole_number(0, kMostSteps));
+  app.add_option("--steps", o->steps, "how many steps")->required()->check(whole_number(1, kMostSteps));
   app.add_option("--save-every", o->save_every, "save after so many steps; after the last one in any case")
-      ->check(at_least(1));
+      ->check(whole_number(1, kMostSteps));
   app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")->required();
   app.add_flag("--init-rest", o->init_rest,
                "give variables that the checkpoint lacks (slots of an optimizer) the graph's initial values");
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from");
-  app.add_option("--shuffle", o->rows.shuffle, "take the rows in another order in each epoch, from this SEED");
+  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")->check(any_seed());
+  app.add_option("--shuffle", o->rows.shuffle, "take the rows in another order in each epoch, from this SEED")
+      ->check(any_seed());
   app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");
   return [o] { return train(*o); };
 }

@@ -320,7 +320,7 @@ TEST_CASE("cairn train says in plain words which number of steps, rows or saves 
     if (option != std::string("--steps")) more.insert(more.end(), {"--steps", "1"});
     const Finished run = cairn_run(args + more);
     CHECK(is_wrong_usage(run));
-    CHECK(contains(run.err, str_cat(option, ": 0 is no number from 1 on")));
+    CHECK(contains(run.err, str_cat(option, ": 0 is no whole number from 1 to ")));
   }
   CHECK(is_wrong_usage(cairn_run(args)));
   CHECK(!std::filesystem::exists(t.dir / "to"));
