@@ -158,7 +158,7 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
     const std::vector<std::string> begun = initialize_rest(session);
     if (begun.empty()) return;
     std::cerr << "cairn train: begun with the graph's initial values, as the checkpoint has none: "
-              << join_for_people(begun) << "\n";
+              << printable(join_for_people(begun)) << "\n";
     std::set<std::string> unsaved;
     for (const Variable& v : session.graph().variables()) unsaved.insert(v.name());
     for (const auto* items : {&restored.report.restored, &restored.report.missing}) {
@@ -194,7 +194,8 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
     std::cerr << "cairn train: goes on with row " << taken % batches.rows() << ", after those that the checkpoint was "
               << "trained on; --start-row chooses another\n";
   }
-  if (const std::string about = batches.about(); !about.empty()) std::cerr << "cairn train: " << about << "\n";
+  if (const std::string about = batches.about(); !about.empty())
+    std::cerr << "cairn train: " << printable(about) << "\n";
 }
 
 // Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes in its turn; what is
