@@ -199,6 +199,41 @@ TEST_CASE("Of two commands at once with one destination, at most one ends well, 
   }
 }
 
+TEST_CASE("A copy of several data files leaves them and nothing else, and a copy that fails no parts", "[tools]") {
+  const TempDir from;
+  Args parts;
+  for (const std::string name : {"a", "b"}) {
+    parts.push_back((from / "parts" / name).string());
+    write_tensors(parts.back(), {{name, Tensor::zeros(DType::kFloat, {300000})}});
+  }
+  const std::string source = (from / "m").string();
+  merge_bundles(posix_file_system(), parts, source);
+  for (const Args& more : {Args{"copy"}, Args{"rename", "--re", "s/$/_/"}}) {
+    const TempDir to;
+    CHECK(cairn_run(more + Args{source, (to / "x").string()}).status == 0);
+    CHECK(tree(to.path()).size() == 3);
+  }
+  // The loser of two has moved its parts back before they go.
+  for (int round = 0; round < 3; ++round) {
+    const TempDir to;
+    const Args args = {"copy", source, (to / "x").string()};
+    Program one(built_program("tools/cairn"), args), two(built_program("tools/cairn"), args);
+    const Finished first = one.wait(), second = two.wait();
+    CAPTURE(first.err, second.err);
+    CHECK(first.status + second.status >= 1);
+    CHECK(tree(to.path()).size() == (first.status + second.status == 1 ? 3 : 0));
+  }
+  const std::string last = source + ".data-00001-of-00002";
+  std::string bytes = read_bytes(last);
+  bytes[5] ^= 1;
+  write_bytes(last, bytes);
+  for (const Args& more : {Args{"copy"}, Args{"rename", "--re", "s/$/_/"}}) {
+    const TempDir to;
+    CHECK(cairn_run(more + Args{source, (to / "x").string()}).status == 1);
+    CHECK(tree(to.path()).empty());
+  }
+}
+
 TEST_CASE("No command takes what can only be a directory, or one file of several, for the name of its file",
           "[tools]") {
   const Trained t;

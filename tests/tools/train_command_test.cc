@@ -397,3 +397,13 @@ TEST_CASE("cairn train keeps the checkpoint and the graph that it goes on from, 
   CHECK(checkpoint_exists(run + "/line-12"));
   CHECK(!checkpoint_exists(run + "/line-13"));
 }
+
+TEST_CASE("cairn train is refused before it trains where a directory is called as the checkpoint file", "[tools]") {
+  const Trained t;
+  const TempDir to;
+  std::filesystem::create_directory(to / "checkpoint");
+  const Finished run = cairn_run(t.train_args(to.path().string()) + std::vector<std::string>{"--steps", "1"});
+  CHECK(run.status == 1);
+  CHECK(run.out.empty());
+  CHECK(contains(run.err, "checkpoint: this is a directory, where a save writes the file that names the newest"));
+}
