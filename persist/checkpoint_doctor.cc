@@ -64,6 +64,8 @@ class Examination {
   Examination(const std::string& directory, FileSystem& fs, bool locked = false)
       : fs_(fs), view_(SettledView::of_directory(fs, directory)) {
     report_.directory = directory;
+    fs_.exists(path("."));  // throws where nothing in it may be looked at: then no link is to blame
+    view_->pass_over_links();
     if (locked) has_writer_ = false;
     for (const std::string& name : fs_.list_dir(directory)) report_.files.push_back(classify(name, fs_));
     examine_saved_model();
@@ -81,7 +83,11 @@ class Examination {
     examine_leftovers();
     for (const DirectoryCheckpoint& c : report_.checkpoints) {
       for (const std::string& what : c.problems) {
-        problem(str_cat(base_name(c.prefix), ": ", what), "use another copy of it, or remove its files", false);
+        const bool unread = unread_.count(c.prefix) > 0;
+        problem(str_cat(base_name(c.prefix), ": ", what),
+                unread ? "let it be read, or look again later: whether it is whole is not known"
+                       : "use another copy of it, or remove its files",
+                false);
       }
     }
     examine_kept();
@@ -112,9 +118,22 @@ class Examination {
     return *has_writer_;
   }
 
+  // What is there; nothing, too, for a link that cannot be followed, of which `is_lost_link` is told.
+  std::optional<FileInfo> look(const std::string& name, FileSystem& fs, bool* is_lost_link = nullptr) const {
+    try {
+      return fs.stat(path(name));
+    } catch (const Error& e) {
+      if (!is_about_link(e)) throw;
+      if (is_lost_link) *is_lost_link = true;
+      return std::nullopt;
+    }
+  }
+
   DirectoryFile classify(const std::string& name, FileSystem& fs) const {
-    const auto info = fs.stat(path(name));
-    DirectoryFile file{name, FileRole::kOther, info && !info->is_directory ? info->size : 0, ""};
+    bool is_lost_link = false;
+    const auto info = look(name, fs, &is_lost_link);
+    DirectoryFile file{name, is_lost_link ? FileRole::kLink : FileRole::kOther,
+                       info && !info->is_directory ? info->size : 0, ""};
     const auto is = [&](FileRole role, std::string checkpoint = "") {
       file.role = role;
       file.checkpoint = std::move(checkpoint);
@@ -138,7 +157,7 @@ class Examination {
     }
     if (name.find("tfevents") != std::string::npos) return is(FileRole::kEvents);
     // A damaged one is known by its graph.
-    if (is_table(name, fs) || is_file(meta_graph_path(path(name)), fs)) {
+    if (is_table(name, fs) || is_file(meta_graph_path(name), fs)) {
       return is(FileRole::kV1, v1_checkpoint(name));
     }
     return file;
@@ -161,8 +180,8 @@ class Examination {
     return pattern;
   }
 
-  static bool is_file(const std::string& path, FileSystem& fs) {
-    const auto info = fs.stat(path);
+  bool is_file(const std::string& name, FileSystem& fs) const {
+    const auto info = look(name, fs);
     return info && info->is_file();
   }
 
@@ -175,11 +194,15 @@ class Examination {
   template <class Check>
   void add(const std::string& name, CheckpointFormat format, Check check) {
     DirectoryCheckpoint c{path(name), format, 0, {}};
+    bool damaged = false, unread = false;
     const auto try_to = [&](auto action) {
       try {
         action();
       } catch (const Error& e) {
         c.problems.push_back(e.what());
+        const bool of_its_bytes = e.code() == Code::kDataLoss || e.code() == Code::kNotFound ||
+                                  e.code() == Code::kInvalidArgument || e.code() == Code::kFailedPrecondition;
+        (of_its_bytes ? damaged : unread) = true;
       }
     };
     const std::string graphs_of = without_shard_ending(name);
@@ -194,8 +217,18 @@ class Examination {
     try_to([&] { check(c); });
     // Half of it may be of the older and half of the newer one, which is no damage.
     if (is_disturbed(c.prefix)) c.problems.clear();
-    const bool just_removed = !c.whole() && !checkpoint_exists(c.prefix, &fs_);  // by a writer's retention
+    if (!c.whole() && unread && !damaged) unread_.insert(c.prefix);
+    const bool just_removed = !c.whole() && !is_still_there(c.prefix);  // by a writer's retention
     if (!just_removed) report_.checkpoints.push_back(std::move(c));
+  }
+
+  bool is_still_there(const std::string& prefix) const {
+    try {
+      return checkpoint_exists(prefix, &fs_);
+    } catch (const Error& e) {
+      if (!is_about_link(e)) throw;
+      return true;
+    }
   }
 
   // Its graph; what is in its variables/ is examined as if it were here.
@@ -280,17 +313,48 @@ class Examination {
     }
   }
 
+  // What is in a directory of parts and would keep it from being removed; nothing where all of it may go.
+  std::vector<std::string> strangers_in(const std::string& parts) {
+    std::vector<std::string> strangers;
+    try {
+      for (const std::string& name : fs_.list_dir(path(parts))) {
+        const std::string below = join_path(parts, name);
+        const auto info = look(below, fs_);
+        if (!is_part_name(name) || !info || !info->is_file() || info->is_link) {
+          strangers.push_back(name);
+        } else if (is_in_use(below)) {
+          has_writer_ = true;
+        }
+      }
+    } catch (const Error& e) {
+      if (e.code() != Code::kNotFound) strangers.push_back(str_cat("what may not be looked at (", e.what(), ")"));
+    }
+    return strangers;
+  }
+
   void examine_leftovers() {
     examine_strangers();
     std::vector<std::string> leftovers, recovery, journals;
+    std::map<std::string, std::vector<std::string>> kept_parts;
     for (const DirectoryFile& file : report_.files) {
       const bool temporary = file.role == FileRole::kTemporary;
       if (temporary && is_in_use(file.name)) has_writer_ = true;
-      if (temporary || file.role == FileRole::kParts) leftovers.push_back(file.name);
+      if (file.role == FileRole::kParts) {
+        auto strangers = strangers_in(file.name);
+        if (strangers.empty()) leftovers.push_back(file.name);
+        if (!strangers.empty()) kept_parts[file.name] = std::move(strangers);
+      }
+      if (temporary) leftovers.push_back(file.name);
       if (file.role == FileRole::kJournal && !view_->foreign().count(path(file.name))) journals.push_back(file.name);
       if (file.role == FileRole::kRecovery) recovery.push_back(file.name);
     }
-    if ((leftovers.empty() && recovery.empty() && journals.empty()) || has_writer()) return;
+    const bool none = leftovers.empty() && recovery.empty() && journals.empty() && kept_parts.empty();
+    if (none || has_writer()) return;
+    for (const auto& [parts, strangers] : kept_parts) {
+      problem(str_cat(parts, " is left by a writer that died, and stays for what is in it and no save makes: ",
+                      join_for_people(strangers)),
+              "put that elsewhere, and --fix will remove the rest", false);
+    }
     if (!view_->foreign().empty()) recovery.clear();  // they stay as long as someone else's journal is there
     if (!journals.empty()) {
       problem(str_cat("a writer died while it overwrote a checkpoint: ", join_for_people(journals)),
@@ -309,12 +373,17 @@ class Examination {
               "find out whose it is and remove it", false);
     }
     for (const DirectoryFile& file : report_.files) {
+      const bool is_link = file.role == FileRole::kLink;
       const bool has_role = is_own_name(file.name) || file.name == kCheckpointFileName || file.name == kKeptFileName ||
                             file.name.ends_with(kIndexEnding) || file.name.ends_with(kMetaEnding) ||
                             parse_data_name(file.name);
-      if (file.role != FileRole::kOther || !has_role || view_->foreign().count(path(file.name))) continue;
-      const auto info = fs_.stat(path(file.name));
-      const char* what = !info           ? "a symbolic link that leads nowhere"
+      if ((file.role != FileRole::kOther && !is_link) || !has_role) continue;
+      const auto info = look(file.name, fs_);
+      // One of such a name, or of a name's ending alone, is somebody's own.
+      const bool is_plain = info && !info->is_link && !info->is_special;
+      if (is_plain || view_->foreign().count(path(file.name))) continue;
+      const char* what = is_link         ? "a symbolic link that cannot be followed"
+                         : !info         ? "a symbolic link that leads nowhere"
                          : info->is_link ? "a symbolic link"
                                          : "neither a file nor a directory";
       problem(str_cat(file.name, " is ", what, ", and nothing reads or removes it"),
@@ -362,7 +431,18 @@ class Examination {
     return newest;
   }
 
+  // No save and no repair could put the file there.
+  bool is_state_a_directory() {
+    const auto info = look(kCheckpointFileName, fs_);
+    if (!info || !info->is_directory || info->is_link) return false;
+    problem(str_cat(kCheckpointFileName, " is a directory, where the file belongs that names the newest checkpoint; ",
+                    "saves fail for it"),
+            "give it another name", false);
+    return true;
+  }
+
   void examine_state() {
+    if (is_state_a_directory()) return;
     std::optional<CheckpointState> state;
     std::string wrong;
     try {
@@ -377,6 +457,8 @@ class Examination {
       report_.newest = state->model_checkpoint_path;  // of another directory, whose health is not the question
       return;
     }
+    // Then it is not known what is whole, and nothing to be decided.
+    if (state && unread_.count(state->model_checkpoint_path)) return;
     const DirectoryCheckpoint* newest = state ? newest_of_state(*state, wrong) : newest_whole();
     if (newest) report_.newest = newest->prefix;
     if (state && wrong.empty()) check_listed(*state, wrong);
@@ -450,6 +532,7 @@ class Examination {
   DirectoryReport report_;
   std::unordered_map<std::string, std::vector<const DirectoryFile*>> files_of_;  // by checkpoint
   std::set<std::string> v1_;
+  std::set<std::string> unread_;       // prefixes of which nothing is known but that reading failed
   std::map<std::string, int> shards_;  // of the indexes that could be read
   std::optional<bool> has_writer_;
   std::vector<std::string> new_state_;
@@ -481,6 +564,7 @@ std::string role_name(FileRole role) {
                                            "recovery file",
                                            "events",
                                            "directory",
+                                           "link that cannot be followed",
                                            "other"};
   return kNames[static_cast<size_t>(role)];
 }

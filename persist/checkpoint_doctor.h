@@ -28,6 +28,7 @@ enum class FileRole {
   kRecovery,    // a file of that checkpoint
   kEvents,      // of TensorBoard
   kDirectory,   // not looked into
+  kLink,        // a symbolic link that cannot be followed: a loop, or to where one may not look
   kOther        // of someone else
 };
 // "index", "data", "V1 checkpoint", ...

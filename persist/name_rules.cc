@@ -12,8 +12,8 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// `replacement`, in which & is all of what was found and a backslash makes any other character but a digit itself, as
-// RE2 has them: \0, and a backslash before backslashes and digits alone.
+// `replacement`, in which & is all of what was found and a backslash makes any other character but a digit itself
+// (letters are refused), as RE2 has them: \0, and a backslash before backslashes and digits alone.
 std::string re2_rewrite(std::string_view replacement) {
   std::string rewrite;
   for (size_t i = 0; i < replacement.size(); ++i) {
@@ -100,6 +100,10 @@ struct NameRules::Rule {
       const char next = replacement[++i];
       if (is_digit(next) && next - '0' > groups)
         refuse(str_cat("the replacement names group \\", next, ", the pattern has ", groups));
+      if (std::isalpha(static_cast<unsigned char>(next)))
+        refuse(str_cat("\\", next,
+                       " in the replacement stands for nothing here; a backslash goes before a digit, & or ",
+                       "what would mean something without it"));
     }
   }
 };

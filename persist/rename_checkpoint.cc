@@ -4,6 +4,7 @@
 
 #include "persist/checkpoint_reader.h"
 #include "persist/internal/copying.h"
+#include "persist/internal/publication.h"
 
 namespace cairn {
 namespace {
@@ -37,7 +38,11 @@ std::vector<std::pair<std::string, std::string>> rename_checkpoint(const std::st
   check_copy_paths(fs, reader.prefix(), destination, /*make_folder=*/!options.dry_run);
   if (!options.dry_run) {
     const std::unordered_map<std::string, std::string> new_names(renaming.names.begin(), renaming.names.end());
+    Publication publication(fs, destination);
+    publication.gather();
+    publication.only_new();
     copy_checkpoint(fs, reader.prefix(), destination, [&](const std::string& name) { return new_names.at(name); });
+    publication.commit();
   }
   return std::move(renaming.names);
 }

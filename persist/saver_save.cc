@@ -36,6 +36,7 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path, c
   if (!fs.exists(directory) && !(above && above->is_directory)) {
     fail(Code::kNotFound, "Parent directory of ", job.checkpoint, " doesn't exist, can't save.");
   }
+  if (options.write_state) check_state_place(fs, directory, options.latest_filename);
   if (options.write_meta_graph) job.meta = meta_graph_bytes(options.strip_default_attrs);
   return job;
 }

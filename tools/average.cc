@@ -145,6 +145,7 @@ int average(const Options& o) {
   }
   check_alike(readers);
   const CheckpointReader& last = *readers.back();
+  check_is_whole(destination);
   check_copy_paths(command_files(), last.prefix(), destination);
   write_checkpoint(last.prefix(), destination, [&] {
     last.version() == CheckpointFormat::kV2 ? write_means<BundleWriter>(readers, destination)

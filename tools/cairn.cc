@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <charconv>
 #include <iostream>
+#include <sstream>
 #include <vector>
 
 #include "persist/version.h"
@@ -113,6 +114,29 @@ int run(const std::string& name, const Work& work) {
 // What a shell says of a program that a signal has ended.
 void end_command(int signal) { command_files().undo_and_exit(128 + signal); }
 
+// A variable of the shell that is not set must not mean that an option was not given, or the directory one is in. Said
+// here for all options, also those of numbers.
+void refuse_empty_values(CLI::App& command) {
+  for (CLI::Option* option : command.get_options()) {
+    if (option->get_items_expected_max() == 0) continue;  // a flag
+    option->check(CLI::Validator(
+        [](std::string& text) {
+          return text.empty() ? std::string("nothing is given, as by an unset variable of the shell; give a value")
+                              : std::string();
+        },
+        ""));
+  }
+}
+
+// What CLI11 says, which repeats what it was given.
+int print_exit(const CLI::App& app, const CLI::ParseError& e) {
+  std::ostringstream out, err;
+  const int status = app.exit(e, out, err);
+  std::cout << printable(out.str(), "\n\t") << std::flush;
+  std::cerr << printable(err.str(), "\n\t");
+  return status == 0 ? kFine : kWrongUsage;
+}
+
 // What is wrong with arguments that name no command; "" where they name one, or ask for help.
 std::string missing_command(int argc, char** argv) {
   std::vector<std::string> names;
@@ -135,7 +159,17 @@ CLI::Validator at_least(int64_t least) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool fine = error == std::errc() && end == text.data() + text.size() && value >= static_cast<double>(least);
-    return fine ? std::string() : str_cat(text, " is no number from ", least, " on");
+    return fine || text.empty() ? std::string() : str_cat(text, " is no number from ", least, " on");
+  };
+  return CLI::Validator(check, str_cat(">= ", least));
+}
+
+CLI::Validator whole_number(uint64_t least, uint64_t most) {
+  const auto check = [least, most](std::string& text) {
+    uint64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    const bool fine = error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
+    return fine || text.empty() ? std::string() : str_cat(text, " is no whole number from ", least, " to ", most);
   };
   return CLI::Validator(check, str_cat(">= ", least));
 }
@@ -162,11 +196,12 @@ int main(int argc, char** argv) {
     CLI::App* command = app.add_subcommand(c.name, c.about);
     command->footer(str_cat("Example:\n  ", c.example));
     commands.emplace_back(command, c.make(*command));
+    refuse_empty_values(*command);
   }
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
-    return app.exit(e) == 0 ? kFine : kWrongUsage;
+    return print_exit(app, e);
   }
   for (const auto& [command, work] : commands) {
     if (command->parsed()) return run(command->get_name(), work);

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "persist/internal/publication.h"
+
 namespace cairn {
 
 class CommandLock final : public DirLock {
@@ -22,9 +24,18 @@ class CommandLock final : public DirLock {
   std::unique_ptr<DirLock> inner_;
 };
 
+// A link that cannot be followed is there.
+bool CommandFiles::is_free(const std::string& path) const {
+  try {
+    return !inner_.exists(path);
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 std::unique_ptr<WritableFile> CommandFiles::create(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  const bool is_new = !inner_.exists(path);
+  const bool is_new = is_free(path);
   auto file = inner_.create(path);
   if (is_new && records_) files_.push_back(path);
   return file;
@@ -32,11 +43,17 @@ std::unique_ptr<WritableFile> CommandFiles::create(const std::string& path) {
 
 void CommandFiles::rename(const std::string& from, const std::string& to) {
   const std::lock_guard lock(mutex_);
-  const bool is_new = !inner_.exists(to);
-  inner_.rename(from, to);
-  const bool made_here = std::find(files_.begin(), files_.end(), from) != files_.end();
+  const bool is_new = !replaces_ || is_free(to);
+  replaces_ ? inner_.rename(from, to) : rename_to_new(inner_, from, to);
+  const bool made_here = is_made_here(from);
   forget(from);
   if (made_here && is_new && records_) files_.push_back(to);
+}
+
+void CommandFiles::link(const std::string& from, const std::string& to) {
+  const std::lock_guard lock(mutex_);
+  inner_.link(from, to);
+  if (is_made_here(from) && records_) files_.push_back(to);
 }
 
 void CommandFiles::remove(const std::string& path) {
@@ -47,7 +64,7 @@ void CommandFiles::remove(const std::string& path) {
 
 void CommandFiles::create_dir(const std::string& path) {
   const std::lock_guard lock(mutex_);
-  const bool is_new = !inner_.exists(path);
+  const bool is_new = is_free(path);
   inner_.create_dir(path);
   if (is_new) directories_.push_back(path);
 }
@@ -70,7 +87,16 @@ std::unique_ptr<DirLock> CommandFiles::lock_dir(const std::string& path) {
   return std::make_unique<CommandLock>(*this, std::move(inner));
 }
 
+bool CommandFiles::is_made_here(const std::string& path) const {
+  return std::find(files_.begin(), files_.end(), path) != files_.end();
+}
+
 void CommandFiles::forget(const std::string& path) { std::erase(files_, path); }
+
+void CommandFiles::let_replace() {
+  const std::lock_guard lock(mutex_);
+  replaces_ = true;
+}
 
 void CommandFiles::keep() {
   const std::lock_guard lock(mutex_);
@@ -106,6 +132,8 @@ CommandFiles& command_files() {
 }
 
 void check_is_new_file(FileSystem& fs, const std::string& path) {
+  if (const std::string name = base_name(path); name.empty() || name == "." || name == "..")
+    fail(Code::kInvalidArgument, "'", path, "' names a directory; give the name of a file");
   const auto there = fs.stat(path);
   if (there && there->is_directory)
     fail(Code::kInvalidArgument, path, " is a directory; give the name of a file in it");
@@ -117,6 +145,11 @@ void check_is_new_file(FileSystem& fs, const std::string& path) {
   if (!taken) return;
   fail(Code::kAlreadyExists, path, ": there is a file already, which is never written over; give another name, or ",
        "remove it first");
+}
+
+void make_directory_for_files(FileSystem& fs, const std::string& directory) {
+  fs.create_dirs(directory);
+  sweep_dead(fs, directory);
 }
 
 }  // namespace cairn

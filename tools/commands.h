@@ -4,11 +4,14 @@
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <stdexcept>
 #include <string>
 #include <vector>
+
+#include "persist/meta_graph.h"
 
 namespace cairn {
 
@@ -47,6 +50,9 @@ void add_tag_argument(CLI::App& app, std::vector<std::string>& tags);
 // Where the meta graph is that `path` means: the file itself, or the one that belongs to a checkpoint (its prefix, one
 // of its files, its directory), or a SavedModel's. Throws as checkpoint_prefix(). In meta.cc.
 std::string find_meta_graph(const std::string& path);
+// The graph that is there. Throws UsageError for tags where the file is no SavedModel, and as MetaGraph::read(). In
+// meta.cc.
+MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string>& tags);
 // Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint. In show.cc.
 bool holds_graph(const std::string& path);
 
@@ -62,5 +68,11 @@ inline uint64_t session_seed(const std::optional<uint64_t>& given) {
 
 // Numbers from `least` on; says so in plain words where another is given. In cairn.cc.
 CLI::Validator at_least(int64_t least);
+// Whole numbers from `least` to `most`. What the option is kept in must take all of them: CLI11 makes others fit
+// without a word.
+CLI::Validator whole_number(uint64_t least, uint64_t most);
+// More steps or rows than anybody takes, and few enough to be added up.
+inline constexpr uint64_t kMostSteps = 1000000000000000;
+inline CLI::Validator any_seed() { return whole_number(0, std::numeric_limits<uint64_t>::max()); }
 
 }  // namespace cairn

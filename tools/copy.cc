@@ -17,6 +17,7 @@ void write_checkpoint(const std::string& source, const std::string& destination,
   CommandFiles& fs = command_files();
   Publication publication(fs, without_shard_ending(destination));
   publication.gather();
+  publication.only_new();
   write();
   const std::string meta = meta_graph_path(source);
   const auto view = view_for(fs, source);  // the graph that belongs to the values
@@ -70,6 +71,7 @@ void write_all(const CheckpointReader& reader, const std::string& destination) {
 }
 
 int convert(const Options& o) {
+  check_is_whole(o.destination);
   check_copy_paths(command_files(), o.source, o.destination);
   const CheckpointReader reader(o.source);
   reader.check_no_file_is_missing();

@@ -68,6 +68,7 @@ void print_text(const DirectoryReport& report, const std::vector<std::string>& d
 }
 
 int doctor(const Options& o) {
+  command_files().let_replace();
   const std::vector<std::string> done =
       o.fix ? repair_directory(o.directory, &command_files()) : std::vector<std::string>();
   const DirectoryReport report = examine_directory(o.directory);

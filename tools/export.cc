@@ -138,8 +138,7 @@ int export_tensors(const Options& o) {
   const auto names = chosen_names(reader, o.tensors);
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);
-  fs.create_dirs(directory_of(o.destination));
-  remove_dead_temporaries(fs, directory_of(o.destination));  // of an export that was killed
+  make_directory_for_files(fs, directory_of(o.destination));
   AtomicFile file(fs, o.destination);
   npz ? write_npz(reader, names, file) : write_safetensors(reader, names, file);
   file.publish();

@@ -158,6 +158,10 @@ Output find_tensor(const Graph& graph, const std::string& name) {
 Tensor converted(const Tensor& tensor, DType dtype, const std::string& name) {
   if (tensor.dtype() == dtype) return tensor;
   Tensor result = Tensor::uninitialized(dtype, tensor.shape());
+  const auto no_such_numbers = [&] {
+    fail(Code::kInvalidArgument, "'", name, "' takes ", dtype_name(dtype), ", into which ", dtype_name(tensor.dtype()),
+         " is not converted; give an array of ", dtype_name(dtype));
+  };
   std::array<double, 4096> block{};
   const auto convert_from = [&]<class From> {
     const auto convert_to = [&]<class To> {
@@ -170,9 +174,9 @@ Tensor converted(const Tensor& tensor, DType dtype, const std::string& name) {
                        [&](double v) { return from_double<To>(v, name); });
       }
     };
-    if (!for_number(dtype, convert_to)) does_not_fit(name, dtype_name(tensor.dtype()), dtype);
+    if (!for_number(dtype, convert_to)) no_such_numbers();
   };
-  if (!for_number(tensor.dtype(), convert_from)) does_not_fit(name, dtype_name(tensor.dtype()), dtype);
+  if (!for_number(tensor.dtype(), convert_from)) no_such_numbers();
   return result;
 }
 
@@ -213,7 +217,11 @@ std::vector<Fed> read_files(const Graph& graph, const FeedArguments& args) {
     const Output tensor = find_tensor(graph, name);
     const DType dtype = internal::dtype_to_feed(graph, tensor);
     const Tensor value = read_npy(posix_file_system(), file);
-    feeds.push_back({tensor, dtype == DType::kInvalid ? value : converted(value, dtype, name), name});
+    try {
+      feeds.push_back({tensor, dtype == DType::kInvalid ? value : converted(value, dtype, name), name});
+    } catch (const Error& e) {
+      throw Error(e.code(), str_cat(file, ": ", e.what()));
+    }
   }
   return feeds;
 }

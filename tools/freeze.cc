@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <iostream>
 
 #include "persist/freeze.h"
@@ -18,13 +19,30 @@ struct Options {
   bool keep_devices = false, strip = false, text = false, json = false;
 };
 
+// A name that no variable has would keep none, and nobody would be told.
+void check_variables(const Graph& graph, const std::vector<std::string>& names) {
+  std::vector<std::string> there, unknown;
+  for (const Operation& op : graph.operations()) {
+    const std::string& type = op.type();
+    if (type == "Variable" || type == "VariableV2" || type == "VarHandleOp") there.push_back(op.name());
+  }
+  for (const std::string& name : names) {
+    if (std::find(there.begin(), there.end(), name) != there.end()) continue;
+    const auto near = nearest_names(name, there);
+    unknown.push_back(
+        str_cat("'", name, "'", near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
+  }
+  if (!unknown.empty()) fail(Code::kNotFound, "--keep-variable: the graph has no variable ", join_for_people(unknown));
+}
+
 int freeze(const Options& o) {
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);
   Graph graph;
   const Saver saver =
-      import_meta_graph(graph, find_meta_graph(o.meta), {.clear_devices = !o.keep_devices, .tags = o.tags});
+      import_meta_graph(graph, read_meta_graph(find_meta_graph(o.meta), o.tags), {.clear_devices = !o.keep_devices});
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to freeze");
+  check_variables(graph, o.variables);
   Session session(graph);
   const auto lacking = restore_what_is_there(saver, session, o.checkpoint).lacking;
   const NodeNames outputs(o.outputs.begin(), o.outputs.end());
@@ -39,6 +57,7 @@ int freeze(const Options& o) {
     }
   }();
   if (o.strip) frozen = remove_training_nodes(frozen, outputs);
+  make_directory_for_files(fs, directory_of(o.destination));
   write_graph(frozen, o.destination, {.as_text = o.text, .file_system = &fs});
   fs.keep();
   const auto bytes = static_cast<int64_t>(fs.stat(o.destination)->size);

@@ -123,7 +123,7 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
 
 int inspect(const Options& o) {
   const CheckpointReader reader(o.checkpoint);
-  if (const auto note = interrupted_overwriting(reader.prefix())) std::cerr << "note: " << *note << "\n";
+  if (const auto note = interrupted_overwriting(reader.prefix())) std::cerr << "note: " << printable(*note) << "\n";
   const char* format = reader.version() == CheckpointFormat::kV1 ? "V1" : "V2";
   const auto names = chosen_names(reader, o.tensor);
   if (o.verify) reader.verify();

@@ -346,10 +346,7 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
 int show_meta(const Options& o) {
   if (o.text && (o.collections || o.ops)) throw UsageError("--text is the whole; give it without --collections, --ops");
   const std::string file = find_meta_graph(o.meta);
-  Summary s{.meta = MetaGraph::read(file, {.tags = o.tags, .file_system = nullptr}),
-            .graph = {},
-            .unknown_ops = {},
-            .ops = {}};
+  Summary s{.meta = read_meta_graph(file, o.tags), .graph = {}, .unknown_ops = {}, .ops = {}};
   if (o.text) {
     std::cout << (o.json ? s.meta.json() : s.meta.text());
     return kFine;
@@ -377,6 +374,13 @@ std::string find_meta_graph(const std::string& path) {
     return fs.exists(beside) ? beside : path;
   }
   return meta_graph_path(checkpoint_prefix(path));
+}
+
+MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string>& tags) {
+  MetaGraph meta = MetaGraph::read(path, {.tags = tags, .file_system = nullptr});
+  if (!tags.empty() && meta.all_tags().empty())
+    throw UsageError(str_cat("--tag chooses among the graphs of a SavedModel, and ", path, " is none"));
+  return meta;
 }
 
 void add_tag_argument(CLI::App& app, std::vector<std::string>& tags) {

@@ -102,15 +102,25 @@ std::string saved_model_of(const std::string& file) {
   return saved_model_graph_path(directory) == file ? directory : "";
 }
 
+// A value has one place in what is printed, however often it is asked for.
+std::vector<std::string> without_repeats(const std::vector<std::string>& names) {
+  std::vector<std::string> once;
+  for (const std::string& name : names) {
+    if (std::find(once.begin(), once.end(), name) == once.end()) once.push_back(name);
+  }
+  return once;
+}
+
 int run(const RunOptions& given) {
   if (given.fetches.empty() && given.signature.empty()) throw UsageError("give --fetch NAME, or --signature NAME");
+  RunOptions o = given;
+  o.fetches = without_repeats(given.fetches);
   const std::string file = find_meta_graph(given.meta), saved_model = saved_model_of(file);
-  const MetaGraph meta = MetaGraph::read(file, {.tags = given.tags, .file_system = nullptr});
+  const MetaGraph meta = read_meta_graph(file, given.tags);
   Graph graph;
   const Saver saver = import_meta_graph(graph, meta);
   Session session(graph, {.seed = session_seed(given.seed)});
-  const RunNames names = names_of_run(meta, graph, given.signature, given.feeds, given.fetches);
-  RunOptions o = given;
+  const RunNames names = names_of_run(meta, graph, given.signature, given.feeds, o.fetches);
   o.feeds = names.feeds;
   o.fetches = names.labels;
   const std::string variables = saved_model_variables_path(saved_model);
@@ -129,7 +139,7 @@ int run(const RunOptions& given) {
   const std::vector<std::string> files = files_for(o, is_tensor);
   const std::vector<Tensor> results = compute(o, session, saver, targets, feeds, meta, saved_model);
   CommandFiles& fs = command_files();
-  if (!o.output.empty()) fs.create_dirs(o.output);
+  if (!o.output.empty()) make_directory_for_files(fs, o.output);
   for (size_t i = 0; i < files.size(); ++i) {
     if (!files[i].empty() && results[i].valid()) write_npy(fs, files[i], results[i]);
   }
@@ -153,7 +163,7 @@ Work make_run(CLI::App& app) {
   add_value_arguments(app, o->feeds);
   app.add_option("--fetch", o->fetches, "NAME of a tensor to compute, or of an op to run; may be repeated")
       ->allow_extra_args(false);
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from");
+  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")->check(any_seed());
   app.add_option("--output", o->output,
                  "the directory to write the tensors to as .npy files, in place of printing, which shows of more than "
                  "1000 elements only the first and last");

@@ -34,6 +34,8 @@ void end_on_signals(void (*end)(int signal)) {
   struct sigaction action = {};
   action.sa_handler = take_note;
   action.sa_flags = SA_RESTART;
+  // A write beyond the limit on file sizes (ulimit -f) fails then, as one to a full disk does.
+  ::signal(SIGXFSZ, SIG_IGN);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
     struct sigaction before = {};
     ::sigaction(signal, nullptr, &before);

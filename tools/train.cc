@@ -1,9 +1,15 @@
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 #include <iostream>
+#include <limits>
 #include <set>
 
 #include "persist/checkpoint_state.h"
+#include "persist/checkpoint_v1.h"
+#include "persist/internal/copying.h"
+#include "persist/internal/retention.h"
+#include "persist/internal/save_names.h"
 #include "persist/saver.h"
 #include "persist/warm_start.h"
 #include "tools/batches.h"
@@ -85,8 +91,8 @@ class StepCounter {
   }
 
   const std::string& base() const { return base_; }
-  // What after() will say where each step counts one.
-  int64_t expected_after(int64_t steps) const { return (counts_ ? counted_from_ : start_) + steps; }
+  // What after() will say for no steps, and with each of them one more where each counts one.
+  int64_t begin() const { return counts_ ? counted_from_ : start_; }
   int64_t after(int64_t steps) {
     const auto counted = value();
     return counted && *counted > counted_from_ ? *counted : start_ + steps;
@@ -152,7 +158,7 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
     const std::vector<std::string> begun = initialize_rest(session);
     if (begun.empty()) return;
     std::cerr << "cairn train: begun with the graph's initial values, as the checkpoint has none: "
-              << join_for_people(begun) << "\n";
+              << printable(join_for_people(begun)) << "\n";
     std::set<std::string> unsaved;
     for (const Variable& v : session.graph().variables()) unsaved.insert(v.name());
     for (const auto* items : {&restored.report.restored, &restored.report.missing}) {
@@ -188,23 +194,30 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
     std::cerr << "cairn train: goes on with row " << taken % batches.rows() << ", after those that the checkpoint was "
               << "trained on; --start-row chooses another\n";
   }
-  if (const std::string about = batches.about(); !about.empty()) std::cerr << "cairn train: " << about << "\n";
+  if (const std::string about = batches.about(); !about.empty())
+    std::cerr << "cairn train: " << printable(about) << "\n";
 }
 
-// Saves into the directory. What was saved there before is replaced, but never the checkpoint that is trained on.
+// Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes in its turn; what is
+// trained from stays, and so does what another program wrote.
 class Saves {
  public:
-  Saves(const TrainOptions& o, Saver& saver, Session& session)
-      : o_(o), saver_(saver), session_(session), source_(checkpoint_prefix(o.checkpoint)), counter_(session, source_) {
-    const int64_t first = o.save_every > 0 ? std::min(o.save_every, o.steps) : o.steps;
-    check_is_not_source(counter_.expected_after(first));
-    check_is_not_source(counter_.expected_after(o.steps));
+  Saves(const TrainOptions& o, const std::string& meta, Saver& saver, Session& session)
+      : o_(o), saver_(saver), session_(session), counter_(session, checkpoint_prefix(o.checkpoint)), sources_({meta}) {
+    const std::string source = checkpoint_prefix(o.checkpoint);
+    for (const std::string& name : files_of_prefix(posix_file_system(), source)) {
+      sources_.push_back(join_path(directory_of(source), name));
+    }
+    check_state_place(posix_file_system(), o.dir, kCheckpointFileName);
+    check_expected();
+    keep_sources();
+    command_files().let_replace();
     command_files().create_dirs(o.dir);
   }
 
   void save(int64_t steps, const Batches& batches) {
     const int64_t number = counter_.after(steps);
-    check_is_not_source(number);
+    check_may_write(prefix_of(number));
     Graph& graph = session_.graph();
     graph.clear_collection(kRowsKey);
     if (batches.rows() > 0) {
@@ -217,30 +230,100 @@ class Saves {
   }
 
  private:
-  // By its files, so that it is known under other names and through links.
-  void check_is_not_source(int64_t number) const {
-    const std::string prefix = str_cat(join_path(o_.dir, counter_.base()), "-", number), base = base_name(source_);
-    for (const std::string& name : posix_file_system().list_dir(directory_of(source_))) {
-      std::error_code none;
-      if (!name.starts_with(base) || !std::filesystem::equivalent(join_path(directory_of(source_), name),
-                                                                  prefix + name.substr(base.size()), none)) {
-        continue;
-      }
+  std::string prefix_of(int64_t number) const { return str_cat(join_path(o_.dir, counter_.base()), "-", number); }
+  std::vector<std::string> names_there() const {
+    FileSystem& fs = posix_file_system();
+    return fs.exists(o_.dir) ? fs.list_dir(o_.dir) : std::vector<std::string>();
+  }
+
+  // What will be written, as far as it can be told before hours are spent on training.
+  void check_expected() const {
+    const std::string stem = counter_.base() + "-";
+    std::set<int64_t> numbers;
+    for (const std::string& name : names_there()) {
+      int64_t number = -1;
+      if (name.starts_with(stem)) std::from_chars(name.data() + stem.size(), name.data() + name.size(), number);
+      if (number <= counter_.begin()) continue;
+      const uint64_t steps = static_cast<uint64_t>(number) - static_cast<uint64_t>(counter_.begin());
+      const auto last = static_cast<uint64_t>(o_.steps), every = static_cast<uint64_t>(o_.save_every);
+      if (steps == last || (every > 0 && steps < last && steps % every == 0)) numbers.insert(number);
+    }
+    for (const int64_t number : numbers) check_may_write(prefix_of(number));
+  }
+
+  void check_may_write(const std::string& prefix) const {
+    FileSystem& fs = posix_file_system();
+    const auto files = files_of_prefix(fs, prefix);
+    for (const std::string& name : files) {
+      if (!is_source(join_path(o_.dir, name))) continue;
       fail(Code::kAlreadyExists, prefix, " is the checkpoint that is trained on, which is never overwritten; give ",
            "another --dir");
     }
+    if (files.empty() || was_saved_here(prefix)) return;
+    fail(Code::kAlreadyExists, prefix, ": files of this prefix are there already (", join_for_people(files, 5),
+         "), which ", join_path(o_.dir, kKeptFileName), " does not list as saved here, and nothing of another program ",
+         "is written over; give another --dir, or remove them first");
+  }
+
+  // By the directory's own record, and not replaced by another program since.
+  bool was_saved_here(const std::string& prefix) const {
+    FileSystem& fs = posix_file_system();
+    try {
+      const auto book = read_retention_book(fs, o_.dir);
+      if (!book) return false;
+      return std::any_of(book->records.begin(), book->records.end(), [&](const KeptRecord& record) {
+        return without_shard_ending(record.name) == base_name(prefix) && !record.foreign &&
+               record.written == written_at(join_path(o_.dir, record.name), fs);
+      });
+    } catch (const Error&) {  // one that cannot be read says nothing
+      return false;
+    }
+  }
+
+  // By the file, so that it is known under other names and through links.
+  bool is_source(const std::string& path) const {
+    return std::any_of(sources_.begin(), sources_.end(), [&](const std::string& source) {
+      std::error_code none;
+      return std::filesystem::equivalent(path, source, none);
+    });
+  }
+
+  // Whatever of it is in the directory is no longer the saver's to remove when its turn has come.
+  void keep_sources() {
+    const std::string directory = directory_of(prefix_of(0));
+    std::vector<std::pair<std::string, double>> kept;
+    for (const std::string& name : names_there()) {
+      if (!is_source(join_path(directory, name))) continue;
+      kept.emplace_back(join_path(directory, shard_pattern(name)), 0);
+      const std::string shardless = without_shard_ending(name);
+      for (const std::string ending : {".index", ".meta", ".data"}) {
+        if (!shardless.ends_with(ending)) continue;
+        kept.emplace_back(join_path(directory, shardless.substr(0, shardless.size() - ending.size())), 0);
+      }
+    }
+    saver_.set_last_checkpoints_with_time(kept);
+    saver_.set_last_checkpoints_with_time({});
   }
 
   const TrainOptions& o_;
   Saver& saver_;
   Session& session_;
-  const std::string source_;
   StepCounter counter_;
+  std::vector<std::string> sources_;  // the files that are trained from
 };
+
+// What chooses rows needs some to choose from.
+void check_rows(const TrainOptions& o, const Batches& batches) {
+  const char* option = o.rows.batch > 0 ? "--batch" : o.rows.shuffle ? "--shuffle" : o.start_row ? "--start-row" : "";
+  if (*option == '\0' || batches.rows() > 0) return;
+  throw UsageError(str_cat(option, " chooses among the rows of what is fed, and no --feed has rows to be cut into ",
+                           "batches; give one, or leave ", option, " away"));
+}
 
 int train(const TrainOptions& o) {
   Graph graph;
-  Saver saver = import_meta_graph(graph, find_meta_graph(o.meta), {.tags = o.tags});
+  const std::string meta = find_meta_graph(o.meta);
+  Saver saver = import_meta_graph(graph, read_meta_graph(meta, o.tags));
   if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to train");
   const Operation train_op = find_train_op(graph, o.train_op);
   if (!changes_a_variable(train_op)) {
@@ -251,12 +334,13 @@ int train(const TrainOptions& o) {
   }
   const Output loss = find_tensor(graph, o.loss);
   Batches batches(read_files(graph, o.feeds), o.rows);
+  check_rows(o, batches);
   const std::vector<Fed> values = read_values(graph, o.feeds);
   Session session(graph, {.seed = session_seed(o.seed), .file_system = &command_files()});
   restore(o, saver, session);
   initialize_tables(session);
   begin_rows(o, batches);
-  Saves saves(o, saver, session);
+  Saves saves(o, meta, saver, session);
 
   std::vector<Target> fed;
   std::vector<Tensor> now(batches.feeds().size());
@@ -291,7 +375,7 @@ Work make_train(CLI::App& app) {
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
   app.add_option("--batch", o->rows.batch, "rows per step; wraps around at the end; without it all of them")
-      ->check(at_least(1));
+      ->check(whole_number(1, std::numeric_limits<int32_t>::max()));
   app.add_option(
          "--whole", o->rows.whole,
          "NAME of a --feed that is not cut into batches: each step is fed all of it; may be repeated. Without it "
@@ -300,15 +384,16 @@ Work make_train(CLI::App& app) {
   app.add_option("--start-row", o->start_row,
                  "the row to begin with, from 0; without it the one after those that `cairn train` made the checkpoint "
                  "from, else the first")
-      ->check(at_least(0));
-  app.add_option("--steps", o->steps, "how many steps")->required()->check(at_least(1));
+      ->check(whole_number(0, kMostSteps));
+  app.add_option("--steps", o->steps, "how many steps")->required()->check(whole_number(1, kMostSteps));
   app.add_option("--save-every", o->save_every, "save after so many steps; after the last one in any case")
-      ->check(at_least(1));
+      ->check(whole_number(1, kMostSteps));
   app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")->required();
   app.add_flag("--init-rest", o->init_rest,
                "give variables that the checkpoint lacks (slots of an optimizer) the graph's initial values");
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from");
-  app.add_option("--shuffle", o->rows.shuffle, "take the rows in another order in each epoch, from this SEED");
+  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")->check(any_seed());
+  app.add_option("--shuffle", o->rows.shuffle, "take the rows in another order in each epoch, from this SEED")
+      ->check(any_seed());
   app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");
   return [o] { return train(*o); };
 }

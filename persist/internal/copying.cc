@@ -20,6 +20,30 @@ void add_piece(BundleWriter& writer, const BundleReader& reader, const BundlePie
                    reader.read_slice(piece.name, *piece.slice));
 }
 
+// A directory of parts that is gone at the end. A file in it stays open, by which whoever sweeps knows that it is in
+// use also while no part is being written.
+class PartsDirectory {
+ public:
+  PartsDirectory(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)), made_(fs, path_) {
+    constexpr size_t kDigits = 8;  // of a temporary file
+    in_use_ = fs_.create(join_path(path_, ".t-" + random_digits(kDigits)));
+  }
+  ~PartsDirectory() {
+    in_use_.reset();
+    remove_parts(fs_, path_);
+  }
+  PartsDirectory(const PartsDirectory&) = delete;
+  PartsDirectory& operator=(const PartsDirectory&) = delete;
+
+  const std::string& path() const { return path_; }
+
+ private:
+  FileSystem& fs_;
+  const std::string path_;
+  NewDirectories made_;  // goes where the file could not be made
+  std::unique_ptr<WritableFile> in_use_;
+};
+
 // One data file for each of the source's, merged when all are complete.
 void copy_v2(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
   const BundleReader reader(fs, source);
@@ -29,24 +53,21 @@ void copy_v2(FileSystem& fs, const std::string& source, const std::string& desti
     for (const BundlePiece& piece : pieces) add_piece(writer, reader, piece, name);
     return writer.finish();
   }
-  const std::string directory = str_cat(destination, "_temp_", random_digits(32));
+  const auto directory = std::make_shared<PartsDirectory>(fs, str_cat(destination, "_temp_", random_digits(32)));
+  // A publication that gathers moves the parts only later.
+  publish(fs, destination, [&](Publication& publication) { publication.afterwards([directory] {}); });
   std::vector<std::string> parts;
-  try {
-    // A data file with nothing in it is of no use to anyone, however many the index counts.
-    for (auto piece = pieces.begin(); piece != pieces.end();) {
-      const int shard = piece->shard;
-      char part[64];
-      std::snprintf(part, sizeof part, "part-%05zu-of-00000", parts.size());
-      parts.push_back(join_path(directory, part));
-      BundleWriter writer(fs, parts.back());
-      for (; piece != pieces.end() && piece->shard == shard; ++piece) add_piece(writer, reader, *piece, name);
-      writer.finish();
-    }
-    merge_bundles(fs, parts, destination);
-  } catch (const Error&) {
-    remove_parts(fs, directory);
-    throw;
+  // A data file with nothing in it is of no use to anyone, however many the index counts.
+  for (auto piece = pieces.begin(); piece != pieces.end();) {
+    const int shard = piece->shard;
+    char part[64];
+    std::snprintf(part, sizeof part, "part-%05zu-of-00000", parts.size());
+    parts.push_back(join_path(directory->path(), part));
+    BundleWriter writer(fs, parts.back());
+    for (; piece != pieces.end() && piece->shard == shard; ++piece) add_piece(writer, reader, *piece, name);
+    writer.finish();
   }
+  merge_bundles(fs, parts, destination);
 }
 
 void copy_v1(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
@@ -68,6 +89,11 @@ void copy_v1(FileSystem& fs, const std::string& source, const std::string& desti
   }
 }
 
+// "-?????-of-00002" of "m-00000-of-00002"; "" of other names.
+std::string shard_ending(const std::string& path) {
+  return shard_pattern(path).substr(without_shard_ending(path).size());
+}
+
 // "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where numbers stand.
 bool ends_as_shard(std::string_view rest) {
   const auto digits = [&] {
@@ -82,8 +108,8 @@ bool ends_as_shard(std::string_view rest) {
   return digits() && rest.empty();
 }
 
-// The names in the prefix's directory that a checkpoint of this prefix would have; links count, whatever is behind
-// them.
+}  // namespace
+
 std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix) {
   std::vector<std::string> taken;
   const std::string directory = directory_of(prefix), base = base_name(without_shard_ending(prefix));
@@ -99,12 +125,16 @@ std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& pref
   return taken;
 }
 
-}  // namespace
-
 void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
   const auto view = view_for(fs, source);
   (view ? *view : fs).exists(bundle_index_path(source)) ? copy_v2(fs, source, destination, name)
                                                         : copy_v1(fs, source, destination, name);
+}
+
+void check_is_whole(const std::string& destination) {
+  if (shard_ending(destination).empty() || destination.ends_with("-00000-of-00001")) return;
+  fail(Code::kInvalidArgument, destination, " is the name of one file of a V1 checkpoint of several; give the prefix, ",
+       "as in ", without_shard_ending(destination));
 }
 
 std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
@@ -117,6 +147,8 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
   if (destination == prefix)
     fail(Code::kAlreadyExists, destination, " is the source itself, which is never overwritten; give another name");
   check_checkpoint_name(destination);
+  // Where the source is of as many files, they are written.
+  if (const std::string ending = shard_ending(destination); ending != shard_ending(prefix)) check_is_whole(destination);
   // A file of the prefix may be of a checkpoint whose index is lost, a link to one elsewhere, or someone's own.
   if (const auto taken = files_of_prefix(fs, destination); !taken.empty()) {
     fail(Code::kAlreadyExists, destination, ": ",
@@ -127,7 +159,7 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
   }
   if (!make_folder) return prefix;
   fs.create_dirs(directory_of(destination));
-  remove_dead_temporaries(fs, directory_of(destination));  // of a copy that was killed
+  sweep_dead(fs, directory_of(destination));  // of a copy that was killed
   return prefix;
 }
 

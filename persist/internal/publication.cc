@@ -6,6 +6,7 @@
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/bundle_format.h"
+#include "persist/internal/copying.h"
 #include "persist/internal/overwrite_journal.h"
 
 namespace cairn {
@@ -108,9 +109,17 @@ std::vector<std::string> Publication::files_to_replace() const {
 void Publication::rename_until(size_t end) {
   for (; renamed_ < end; ++renamed_) {
     Move& move = moves_[renamed_];
-    fs_.rename(move.from, move.path);
+    only_new_ ? rename_to_new(fs_, move.from, move.path) : fs_.rename(move.from, move.path);
     move.open.reset();
   }
+}
+
+void Publication::check_alone() const {
+  std::vector<std::string> others = files_of_prefix(fs_, prefix_);
+  for (const Move& move : moves_) std::erase(others, base_name(move.path));
+  if (others.empty()) return;
+  fail(Code::kAlreadyExists, prefix_, ": another program has written files of this prefix meanwhile (",
+       join_for_people(others, 5), "), and nothing is written over or mixed with others; give another name");
 }
 
 void Publication::place_new() {
@@ -119,6 +128,7 @@ void Publication::place_new() {
     rename_until(first_last_);
     if (gathers_ && renamed_ > 0) fs_.sync_dir(directory_);
     rename_until(moves_.size());
+    if (only_new_) check_alone();
     fs_.sync_dir(directory_);
   } catch (const Error&) {
     // Backwards, so that the index goes first.
@@ -166,10 +176,29 @@ void Publication::commit() {
   std::move(last_moves_.begin(), last_moves_.end(), std::back_inserter(moves_));
   last_moves_.clear();
   if (moves_.empty()) return;
-  const auto lock = gathers_ ? nullptr : lock_alone();
-  const auto old = files_to_replace();
+  const auto lock = gathers_ || only_new_ ? nullptr : lock_alone();
+  const auto old = only_new_ ? std::vector<std::string>() : files_to_replace();
   old.empty() ? place_new() : overwrite(old);
   for (const auto& action : afterwards_) quietly(action);
+}
+
+void rename_to_new(FileSystem& fs, const std::string& from, const std::string& to) {
+  const auto refuse = [&] {
+    fail(Code::kAlreadyExists, to, ": another program has made this file meanwhile, and nothing is written over; ",
+         "give another name, or remove it first");
+  };
+  try {
+    fs.link(from, to);
+  } catch (const Error& e) {
+    if (e.code() == Code::kAlreadyExists || fs.exists(to)) refuse();
+    return fs.rename(from, to);
+  }
+  try {
+    fs.remove(from);
+  } catch (const Error&) {
+    quietly([&] { fs.remove(to); });
+    throw;
+  }
 }
 
 void publish(FileSystem& fs, const std::string& prefix, const std::function<void(Publication&)>& fill) {
@@ -218,6 +247,23 @@ void remove_dead_temporaries(FileSystem& fs, const std::string& directory) {
   for (const std::string& name : fs.list_dir(directory)) {
     if (is_temporary_name(name)) quietly([&] { remove_unwritten(fs, join_path(directory, name)); });
   }
+}
+
+void sweep_dead(FileSystem& fs, const std::string& directory) {
+  remove_dead_temporaries(fs, directory);
+  auto names = fs.list_dir(directory);
+  std::erase_if(names, [](const std::string& name) { return !is_parts_directory_name(name); });
+  // A lock that is held for nothing could turn away a saver.
+  if (names.empty()) return;
+  quietly([&] {
+    const auto lock = fs.lock_dir(directory);
+    if (!lock) return;
+    for (const std::string& name : names) {
+      const std::string path = join_path(directory, name);
+      const auto info = fs.stat(path);
+      if (info && info->is_directory && !info->is_link) remove_parts(fs, path);
+    }
+  });
 }
 
 std::vector<std::string> recover_directory(FileSystem& fs, const std::string& directory) {

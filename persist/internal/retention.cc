@@ -20,16 +20,6 @@ bool all_digits(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-// When a checkpoint's table of contents was changed last; 0 when there is none.
-double written_at(const std::string& prefix, FileSystem& fs) {
-  auto info = fs.stat(bundle_index_path(prefix));
-  if (!info) {
-    const auto files = checkpoint_v1_files(fs, prefix);
-    if (!files.empty()) info = fs.stat(files[0]);
-  }
-  return info ? info->modified : 0;
-}
-
 // What a directory has, listed once however many checkpoints are asked for.
 class Present {
  public:
@@ -68,6 +58,15 @@ std::string plain_directory(const std::string& directory) {
 bool has_flag(const KeptRecord& r) { return r.newest || r.hours || r.pinned || r.foreign; }
 
 }  // namespace
+
+double written_at(const std::string& prefix, FileSystem& fs) {
+  auto info = fs.stat(bundle_index_path(prefix));
+  if (!info) {
+    const auto files = checkpoint_v1_files(fs, prefix);
+    if (!files.empty()) info = fs.stat(files[0]);
+  }
+  return info ? info->modified : 0;
+}
 
 Retention::Retention(int max_to_keep, double keep_every_n_hours, double now, Warn warn)
     : max_to_keep_(max_to_keep),
@@ -189,6 +188,12 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
     // Another Saver's turn ended it.
     if (record.newest && !newest.count(record.name))
       std::erase_if(newest_, [&](const auto& n) { return n.first == join_path(directory, record.name); });
+  }
+  // Whatever reason it had to stay: it must not go for having none any more.
+  for (KeptRecord& record : book.records) {
+    if (!let_go_.count(join_path(directory, record.name))) continue;
+    record.newest = false;
+    record.foreign = true;
   }
   shelf.book = std::move(book);
   take_over_leftovers(shelf, directory, fs);

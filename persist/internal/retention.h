@@ -17,6 +17,9 @@
 
 namespace cairn {
 
+// When a checkpoint's table of contents was changed last; 0 when there is none.
+double written_at(const std::string& prefix, FileSystem& fs);
+
 class Retention {
  public:
   using Warn = std::function<void(const std::string&)>;

@@ -43,6 +43,8 @@ void check_path(const std::string& path) {
   if (name.empty())
     fail(Code::kInvalidArgument, "save path '", path, "' names a directory; add the checkpoint's name, as in '",
          join_path(path, "model.ckpt"), "'");
+  if (name == "." || name == "..")
+    fail(Code::kInvalidArgument, "'", path, "' names a directory; give the name of a checkpoint in it");
   if (path.find('\0') != std::string::npos)
     fail(Code::kInvalidArgument, "save path '", path, "' has a zero byte in it, at which the system would cut it off");
 }
@@ -84,6 +86,18 @@ void check_save_names(const SaveOptions& options, const SaverDef& saver, const s
   if (latest.ends_with(ending) && may_become(stem, without_shard_ending(name), has_step)) {
     refuse("meta_graph_suffix", meta, str_cat("and so does 'latest_filename', '", latest, "'"));
   }
+}
+
+void check_state_place(FileSystem& fs, const std::string& directory, const std::string& latest_filename) {
+  const std::string path = join_path(directory, latest_filename);
+  try {
+    const auto there = fs.stat(path);
+    if (!there || !there->is_directory || there->is_link) return;
+  } catch (const Error&) {  // a link, which is replaced
+    return;
+  }
+  fail(Code::kFailedPrecondition, path, ": this is a directory, where a save writes the file that names the newest ",
+       "checkpoint; nothing was saved: give it another name, or save into another directory");
 }
 
 }  // namespace cairn

@@ -16,4 +16,8 @@ void check_save_names(const SaveOptions& options, const SaverDef& saver, const s
 // for another file ("m.index", "checkpoint") or that is not the directory's user's (".cairn").
 void check_checkpoint_name(const std::string& prefix);
 
+// Throws FailedPrecondition where a directory has the name of the checkpoint file, which is written when the values are
+// in place already.
+void check_state_place(FileSystem& fs, const std::string& directory, const std::string& latest_filename);
+
 }  // namespace cairn

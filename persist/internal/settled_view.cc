@@ -14,6 +14,8 @@ namespace {
 
 }  // namespace
 
+bool is_about_link(const Error& e) { return e.code() == Code::kPermissionDenied || e.code() == Code::kInvalidArgument; }
+
 SettledView::SettledView(FileSystem& inner, std::string directory, const std::vector<std::string>& journals)
     : inner_(inner), directory_(std::move(directory)) {
   for (const std::string& journal : journals) follow(journal);
@@ -70,7 +72,12 @@ std::unique_ptr<RandomAccessFile> SettledView::open(const std::string& path) {
 
 std::optional<FileInfo> SettledView::stat(const std::string& path) {
   const auto place = place_of(path);
-  return place ? inner_.stat(*place) : std::nullopt;
+  try {
+    return place ? inner_.stat(*place) : std::nullopt;
+  } catch (const Error& e) {
+    if (!passes_over_links_ || !is_about_link(e)) throw;
+    return std::nullopt;
+  }
 }
 
 std::vector<std::string> SettledView::shown(std::vector<std::string> names) const {

@@ -24,6 +24,9 @@ class SettledView final : public FileSystem {
   // All journals of a directory. Lists the directory once, for all who ask.
   static std::unique_ptr<SettledView> of_directory(FileSystem& inner, const std::string& directory);
 
+  // From now on a link that cannot be followed is as one that leads nowhere: to stat() nothing is there.
+  void pass_over_links() { passes_over_links_ = true; }
+
   // The paths of the journals that were there.
   const std::set<std::string>& journals() const { return journals_; }
   // Of those that are in force.
@@ -62,7 +65,11 @@ class SettledView final : public FileSystem {
   std::map<std::string, std::string> places_;  // names of the older files, and of where they are
   std::set<std::string> hidden_;               // names of new files and of recovery files
   std::optional<std::vector<std::string>> listed_;
+  bool passes_over_links_ = false;
 };
+
+// Whether stat() of a name in a directory that may be looked into failed for what a link of this name leads to.
+bool is_about_link(const Error& e);
 
 // How the files of a checkpoint are to be read: `path` is its prefix or any file of it. Null where no journal has to do
 // with it.

@@ -2,12 +2,15 @@
 // the rest.
 #include "persist/checkpoint_doctor.h"
 
+#include <cerrno>
+
 #include "persist/bundle.h"
 #include "persist/checkpoint_state.h"
 #include "persist/internal/overwrite_journal.h"
 #include "persist/internal/publication.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/hooked_fs.h"
 #include "tests/support/memory_fs.h"
 
 namespace cairn {
@@ -85,6 +88,33 @@ TEST_CASE("The doctor follows a checkpoint file that names a checkpoint elsewher
   const DirectoryReport report = examine_directory("run/", &d.fs);
   CHECK(report.healthy());
   CHECK(report.newest == "/far/n");
+}
+
+TEST_CASE("The doctor does not take what may not be read for damaged, and names no other checkpoint for it",
+          "[doctor]") {
+  struct Forbidding final : HookedFileSystem {
+    using HookedFileSystem::HookedFileSystem;
+    void hook(const FileOp& op, const Proceed& proceed) override {
+      if (op.kind == FileOp::kOpen && op.path == "run/m-2.index") fail_with_errno(op.path, "opening", EACCES);
+      if (op.kind == FileOp::kStat && op.path == "run/away") fail_with_errno(op.path, "looking at", EACCES);
+      proceed(op.bytes);
+    }
+  };
+  Directory d;
+  write_value(d.fs, "run/m-1", 1);
+  write_value(d.fs, "run/m-2", 2);
+  d.fs.set("run/away", "");
+  update_checkpoint_state("run", "run/m-2", {}, kCheckpointFileName, &d.fs);
+  Forbidding fs(d.fs);
+  const DirectoryReport report = examine_directory("run", &fs);
+  REQUIRE(report.problems.size() == 1);
+  CHECK(report.problems[0].what.starts_with("m-2: run/m-2.index: opening: Permission denied"));
+  CHECK(report.problems[0].remedy == "let it be read, or look again later: whether it is whole is not known");
+  CHECK(report.files[0].name == "away");
+  CHECK(report.files[0].role == FileRole::kLink);
+  const auto before = d.fs.contents();
+  CHECK(repair_directory("run", &fs).empty());
+  CHECK(d.fs.contents() == before);
 }
 
 }  // namespace cairn

@@ -52,6 +52,8 @@ TEST_CASE("A rule that does not read as one is refused with the reason", "[renam
   CHECK_THAT(why("s/a/b/c/"), Contains("only g and i may stand, not 'c' (in a name / is written \\/)"));
   CHECK_THAT(why("s/(a/b/"), Contains("the pattern '(a' is no regular expression"));
   CHECK_THAT(why("s/a/\\1/"), Contains("the replacement names group \\1, the pattern has 0"));
+  CHECK_THAT(why("s/a/\\n/"), Contains("\\n in the replacement stands for nothing here"));
+  CHECK_THAT(why("s/a/b\\U&/"), Contains("\\U in the replacement stands for nothing here"));
   CHECK(error_of([] { NameRules rules("s/a"); }).code() == Code::kInvalidArgument);
 }
 
@@ -80,11 +82,11 @@ TEST_CASE("A pattern that would take too much memory is refused", "[rename]") {
   CHECK_THROWS_WITH(NamePattern(std::string(100000, '(')), Contains("that RE2 takes: "));
 }
 
-TEST_CASE("A replacement has what RE2 has: groups, & and \\0 for all; any other character behind \\ is itself",
+TEST_CASE("A replacement has what RE2 has: groups, & and \\0 for all; any other but a letter behind \\ is itself",
           "[rename]") {
   CHECK(NameRules(R"(s/a(b)/<\0\1>/)")("ab") == "<abb>");
   CHECK(NameRules(R"(s/a/\\1/)")("a") == R"(\1)");
-  CHECK(NameRules(R"(s/a/\n\:/)")("a") == "n:");
+  CHECK(NameRules(R"(s/a/\-\:/)")("a") == "-:");
   CHECK(NameRules(R"(s|a|\||)")("a") == "|");
   CHECK(NameRules(R"(s_a\_b_\__)")("a_b") == "_");
   CHECK(NameRules(R"(s/x*/-/g)")("abxc") == "-a-b-c-");

@@ -3,9 +3,12 @@
 
 #include <map>
 
+#include "persist/internal/publication.h"
 #include "tests/support/catch.h"
+#include "tests/support/memory_fs.h"
 #include "tests/tools/commands.h"
 #include "tests/tools/line_model.h"
+#include "tools/command_files.h"
 
 using namespace cairn;
 namespace fs = std::filesystem;
@@ -118,6 +121,172 @@ TEST_CASE("cairn train never saves over the checkpoint it goes on from, under wh
   }
   CHECK(tree(t.dir.path()) == before);
   CHECK(tree(to.path()) == there);
+}
+
+TEST_CASE("Of two commands that write one new file, the second one fails and what the first wrote stays", "[tools]") {
+  MemoryFileSystem memory;
+  CommandFiles one(memory), two(memory);
+  AtomicFile first(one, "x"), second(two, "x");
+  first.append("first");
+  second.append("second");
+  first.publish();
+  try {
+    second.publish();
+    FAIL("the second took the place of the first");
+  } catch (const Error& e) {
+    CHECK(e.code() == Code::kAlreadyExists);
+    CHECK(contains(e.what(), "x: another program has made this file meanwhile"));
+  }
+  two.undo();
+  CHECK(read_file(memory, "x") == "first");
+}
+
+TEST_CASE("A command that is told to replace files does", "[tools]") {
+  MemoryFileSystem memory;
+  write_file(memory, "x", "old");
+  CommandFiles files(memory);
+  files.let_replace();
+  write_file_atomically(files, "x", "new");
+  files.undo();
+  CHECK(read_file(memory, "x") == "new");
+}
+
+TEST_CASE("A checkpoint that another program's files would be mixed with is taken back", "[tools]") {
+  for (const std::string other : {"x", "x-00001-of-00002", "x.data-00000-of-00002", "x.meta", "x.index"}) {
+    CAPTURE(other);
+    MemoryFileSystem memory;
+    memory.create_dir("run");
+    CommandFiles files(memory);
+    {
+      Publication publication(files, "run/x");
+      publication.gather();
+      publication.only_new();
+      BundleWriter writer(files, "run/x");
+      writer.add("w", Tensor(1.0f));
+      writer.finish();
+      write_file(memory, "run/" + other, "another program's");
+      CHECK_THROWS_AS(publication.commit(), Error);
+    }
+    CHECK(memory.list_dir("run") == std::vector<std::string>{other});
+    CHECK(read_file(memory, "run/" + other) == "another program's");
+  }
+}
+
+TEST_CASE("Of two commands at once with one destination, at most one ends well, and nothing is mixed", "[tools]") {
+  const TempDir from;
+  const Tensor many = Tensor::zeros(DType::kFloat, {500000});
+  const std::string source = write_tensors(from / "m", {{"v", many}, {"w", many}});
+  const std::string to_v1 = "convert", to_other_names = "rename";
+  for (const std::string& other : {to_other_names, to_v1, to_other_names, to_v1}) {
+    const TempDir to;
+    const std::string out = (to / "new/x").string();
+    const Args more = other == to_v1 ? Args{"--format", "v1"} : Args{"--map", "w=u"};
+    Program copy(built_program("tools/cairn"), {"copy", source, out});
+    Program second(built_program("tools/cairn"), Args{other, source, out} + more);
+    const Finished copied = copy.wait(), done = second.wait();
+    CAPTURE(other, copied.err, done.err);
+    CHECK(copied.status + done.status >= 1);
+    if (copied.status == 0) {
+      CHECK(read_bytes(out + ".data-00000-of-00001") == read_bytes(source + ".data-00000-of-00001"));
+      CHECK(read_bytes(out + ".index") == read_bytes(source + ".index"));
+      CHECK(tree(to.path()).size() == 3);
+    } else if (done.status == 0) {
+      CHECK(CheckpointReader(out).has_tensor(other == to_v1 ? "w" : "u"));
+      CHECK(tree(to.path()).size() == (other == to_v1 ? 2 : 3));
+    } else {
+      CHECK(tree(to.path()).empty());
+    }
+  }
+}
+
+TEST_CASE("A copy of several data files leaves them and nothing else, and a copy that fails no parts", "[tools]") {
+  const TempDir from;
+  Args parts;
+  for (const std::string name : {"a", "b"}) {
+    parts.push_back((from / "parts" / name).string());
+    write_tensors(parts.back(), {{name, Tensor::zeros(DType::kFloat, {300000})}});
+  }
+  const std::string source = (from / "m").string();
+  merge_bundles(posix_file_system(), parts, source);
+  for (const Args& more : {Args{"copy"}, Args{"rename", "--re", "s/$/_/"}}) {
+    const TempDir to;
+    CHECK(cairn_run(more + Args{source, (to / "x").string()}).status == 0);
+    CHECK(tree(to.path()).size() == 3);
+  }
+  // The loser of two has moved its parts back before they go.
+  for (int round = 0; round < 3; ++round) {
+    const TempDir to;
+    const Args args = {"copy", source, (to / "x").string()};
+    Program one(built_program("tools/cairn"), args), two(built_program("tools/cairn"), args);
+    const Finished first = one.wait(), second = two.wait();
+    CAPTURE(first.err, second.err);
+    CHECK(first.status + second.status >= 1);
+    CHECK(tree(to.path()).size() == (first.status + second.status == 1 ? 3 : 0));
+  }
+  const std::string last = source + ".data-00001-of-00002";
+  std::string bytes = read_bytes(last);
+  bytes[5] ^= 1;
+  write_bytes(last, bytes);
+  for (const Args& more : {Args{"copy"}, Args{"rename", "--re", "s/$/_/"}}) {
+    const TempDir to;
+    CHECK(cairn_run(more + Args{source, (to / "x").string()}).status == 1);
+    CHECK(tree(to.path()).empty());
+  }
+}
+
+TEST_CASE("No command takes what can only be a directory, or one file of several, for the name of its file",
+          "[tools]") {
+  const Trained t;
+  const TempDir to;
+  for (const Writer& writer : writers(t)) {
+    const bool checkpoint = !writer.after.empty() || writer.args[0] == "copy" || writer.args[0] == "average";
+    for (const std::string name : {"new/.", "new/..", "new/", "x-00000-of-00002"}) {
+      if (!writer.destination.empty()) continue;  // its ending makes a name of it
+      if (name.starts_with("x") && (!checkpoint || writer.args[0] == "freeze")) continue;
+      CAPTURE(writer.args[0], name);
+      const Finished run = write(writer, (to / name).string());
+      CAPTURE(run.err);
+      CHECK(run.status == 1);
+      CHECK((contains(run.err, "names a directory; ") || contains(run.err, "one file of a V1 checkpoint of several")));
+      CHECK(tree(to.path()).empty());
+    }
+  }
+}
+
+TEST_CASE("Commands remove what dead writers left where they write, but nothing of writers that live", "[tools]") {
+  const Trained t;
+  std::vector<Writer> all = writers(t);
+  all.push_back({{"run", t.prefix, "--feed", "x=" + t.x_file(), "--fetch", "x", "--output"}, {}, {}});
+  const std::string parts = "x_temp_0123456789abcdef0123456789abcdef", living = "y" + parts.substr(1);
+  for (const Writer& writer : all) {
+    CAPTURE(writer.args[0]);
+    const TempDir to;
+    for (const std::string& name : {parts, living}) {
+      fs::create_directory(to / name);
+      write_bytes(to / name / "part-00000-of-00002.index", "half");
+    }
+    const auto in_use = posix_file_system().create((to / living / ".t-89abcdef").string());
+    write_bytes(to / ".t-01234567", "half");
+    write_bytes(to / ".t-mine", "mine");
+    const Finished run = write(writer, writer.args[0] == "run" ? to.path().string() : (to / "out").string());
+    CAPTURE(run.err);
+    CHECK(run.status == 0);
+    CHECK(!fs::exists(to / ".t-01234567"));
+    CHECK(!fs::exists(to / parts));
+    CHECK(fs::exists(to / ".t-mine"));
+    CHECK(fs::exists(to / living / "part-00000-of-00002.index"));
+  }
+}
+
+TEST_CASE("Where a saver has the directory, commands leave parts of a save alone", "[tools]") {
+  const Trained t;
+  const TempDir to;
+  const fs::path parts = to / "x_temp_0123456789abcdef0123456789abcdef";
+  fs::create_directory(parts);
+  write_bytes(parts / "part-00000-of-00002.index", "complete");
+  const auto lock = posix_file_system().lock_dir(to.path().string());
+  CHECK(cairn_run({"copy", t.prefix, (to / "out").string()}).status == 0);
+  CHECK(fs::exists(parts / "part-00000-of-00002.index"));
 }
 
 TEST_CASE("A command that fails leaves no file and no directory", "[tools]") {

@@ -172,7 +172,9 @@ TEST_CASE("cairn doctor knows V1 checkpoints, of one file and of several", "[too
   const std::string v2 = write_tensors(dir / "v2", {{"w", Tensor(1.0f)}});
   std::filesystem::create_directory(dir / "run");
   REQUIRE(cairn_run({"convert", v2, (dir / "run/old-1").string(), "--format", "v1"}).status == 0);
-  REQUIRE(cairn_run({"convert", v2, (dir / "run/s-2-00000-of-00002").string(), "--format", "v1"}).status == 0);
+  CheckpointV1Writer shard(posix_file_system(), (dir / "run/s-2-00000-of-00002").string());
+  shard.add("w", Tensor(1.0f));
+  shard.finish();
   update_checkpoint_state((dir / "run").string(), (dir / "run/old-1").string());
   const Finished run = cairn_run({"doctor", (dir / "run").string()});
   CHECK(run.status == 1);
@@ -191,4 +193,77 @@ TEST_CASE("cairn doctor takes a directory and nothing else", "[tools][doctor]") 
   CHECK(contains(cairn_run({"doctor", (dir / "file").string()}).err, "this is a file"));
   const Finished empty = cairn_run({"doctor", dir.path().string() + "/"});
   CHECK(empty.status == 0);
+}
+
+TEST_CASE("cairn doctor lists a link that cannot be followed, and goes on", "[tools][doctor]") {
+  const Run run;
+  std::filesystem::create_symlink("loop", run.folder() / "loop");
+  const Finished text = run.doctor();
+  CAPTURE(text.err);
+  CHECK(text.status == 0);
+  CHECK(contains(text.out, "  link that cannot be followed  0 bytes\n"));
+  CHECK(contains(text.out, "nothing is wrong"));
+  CHECK(
+      contains(run.doctor({"--json"}).out, R"({"name": "loop", "role": "link that cannot be followed", "bytes": 0})"));
+  // In place of files that are read.
+  for (const std::string name : {"m-9.index", "m-8.meta", "m-10.data-00000-of-00001", "checkpoint", ".cairn",
+                                 "saved_model.pb", "variables", "old.meta"}) {
+    std::filesystem::remove(run.folder() / name);
+    std::filesystem::create_symlink(name, run.folder() / name);
+    CAPTURE(name);
+    const Finished found = run.doctor({"--fix"});
+    CAPTURE(found.err);
+    CHECK(found.err.empty());
+    CHECK(contains(found.out, name));
+  }
+}
+
+TEST_CASE("cairn doctor promises no repair of parts in which there is somebody's own file", "[tools][doctor]") {
+  const Run run;
+  const auto parts = run.folder() / "m_temp_0123456789abcdef0123456789abcdef";
+  std::filesystem::create_directory(parts);
+  write_bytes(parts / "part-00000-of-00001.index", "");
+  write_bytes(parts / "notes.txt", "mine");
+  for (const std::vector<std::string>& how : {std::vector<std::string>(), {"--fix"}}) {
+    const Finished found = run.doctor(how);
+    CHECK(found.status == 1);
+    CHECK(contains(found.out, "stays for what is in it and no save makes: notes.txt"));
+    CHECK(contains(found.out, "put that elsewhere, and --fix will remove the rest"));
+    CHECK(!contains(found.out, "  --fix will"));
+  }
+  CHECK(std::filesystem::exists(parts / "notes.txt"));
+  std::filesystem::remove(parts / "notes.txt");
+  run.check_fixed("left by a writer that died: m_temp_");
+}
+
+TEST_CASE("A directory where the checkpoint file belongs is told by doctor, and refused by saves before they begin",
+          "[tools][doctor]") {
+  Run run;
+  std::filesystem::remove(run.folder() / "checkpoint");
+  std::filesystem::create_directory(run.folder() / "checkpoint");
+  for (const std::vector<std::string>& how : {std::vector<std::string>(), {"--fix"}}) {
+    const Finished found = run.doctor(how);
+    CAPTURE(found.err);
+    CHECK(found.err.empty());
+    CHECK(contains(found.out, "checkpoint is a directory, where the file belongs that names the newest checkpoint"));
+    CHECK(!contains(found.out, "--fix will"));
+  }
+  const auto before = run.contents();
+  Session session(run.graph);
+  session.run(global_variables_initializer(run.graph));
+  Saver saver(run.graph);
+  try {
+    saver.save(session, (run.folder() / "m").string(), {.global_step = 11});
+    FAIL("saved");
+  } catch (const Error& e) {
+    CHECK(e.code() == Code::kFailedPrecondition);
+    CHECK(contains(e.what(), "nothing was saved: give it another name"));
+  }
+  CHECK(run.contents() == before);
+}
+
+TEST_CASE("cairn doctor has nothing to say of a file whose name is an ending alone", "[tools][doctor]") {
+  const Run run;
+  for (const std::string name : {".meta", ".index"}) write_bytes(run.folder() / name, "mine");
+  CHECK(run.doctor().status == 0);
 }

@@ -320,7 +320,7 @@ TEST_CASE("cairn train says in plain words which number of steps, rows or saves 
     if (option != std::string("--steps")) more.insert(more.end(), {"--steps", "1"});
     const Finished run = cairn_run(args + more);
     CHECK(is_wrong_usage(run));
-    CHECK(contains(run.err, str_cat(option, ": 0 is no number from 1 on")));
+    CHECK(contains(run.err, str_cat(option, ": 0 is no whole number from 1 to ")));
   }
   CHECK(is_wrong_usage(cairn_run(args)));
   CHECK(!std::filesystem::exists(t.dir / "to"));
@@ -336,4 +336,74 @@ TEST_CASE("cairn train prints each save beside the steps, and nothing but steps 
   const Finished json = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
   CHECK(json.lines().size() == 2);
   CHECK(json.err.empty());
+}
+
+TEST_CASE("cairn train writes over no checkpoint that the directory's record does not list", "[tools]") {
+  const Trained t;
+  const TempDir to;
+  const std::vector<std::string> steps = {"--steps", "3", "--save-every", "1"};
+  // Another program's of that number, as a whole and as a file alone.
+  for (const std::string taken : {"line-9", "line-10.meta"}) {
+    std::filesystem::remove_all(to / "d");
+    std::filesystem::create_directory(to / "d");
+    taken == "line-9" ? write_tensors(to / "d/line-9", {{"w", Tensor(5.0f)}}) : "";
+    if (taken != "line-9") write_bytes(to / "d" / taken, "somebody's own");
+    const Finished run = cairn_run(t.train_args((to / "d").string()) + steps);
+    CAPTURE(taken, run.err);
+    CHECK(run.status == 1);
+    CHECK(run.out.empty());  // before it trains
+    CHECK(contains(run.err, "files of this prefix are there already (" + taken));
+    CHECK(contains(run.err, "d/.cairn does not list as saved here"));
+    CHECK(!std::filesystem::exists(to / "d/checkpoint"));
+  }
+  // Its own are, until another program replaces one.
+  const std::string own = (to / "own").string();
+  CHECK(cairn_run(t.train_args(own) + steps).status == 0);
+  CHECK(cairn_run(t.train_args(own) + steps).status == 0);
+  remove_checkpoint(own + "/line-9");
+  write_tensors(own + "/line-9", {{"w", Tensor(5.0f)}});
+  const Finished replaced = cairn_run(t.train_args(own) + steps);
+  CHECK(replaced.status == 1);
+  CHECK(contains(replaced.err, "line-9: files of this prefix are there already"));
+}
+
+TEST_CASE("cairn train keeps the checkpoint and the graph that it goes on from, whose turn to go has come", "[tools]") {
+  const Trained t;
+  const std::string run = t.dir.path().string();
+  const std::string link = run + "/../" + t.dir.path().filename().string();  // the same directory, otherwise spelled
+  // Seven saves, of which five stay.
+  const std::vector<std::string> steps = {"--steps", "7", "--save-every", "1"};
+  CHECK(cairn_run(t.train_args(link + "/") + steps).status == 0);
+  for (const std::string ending : {".index", ".meta", ".data-00000-of-00001"}) {
+    CHECK(std::filesystem::exists(t.prefix + ending));
+  }
+  CHECK(!checkpoint_exists(run + "/line-9"));
+  CHECK(checkpoint_exists(run + "/line-10"));
+  // A graph of one and the values of another: both stay.
+  std::vector<std::string> args = t.train_args(run) + std::vector<std::string>{"--steps", "9", "--save-every", "1"};
+  args[1] = run + "/line-11.meta";
+  args[3] = run + "/line-10";
+  REQUIRE(args[2] == "--checkpoint");
+  const Finished over = cairn_run(args);
+  CAPTURE(over.err);
+  CHECK(over.status == 1);
+  CHECK(contains(over.err, "line-11 is the checkpoint that is trained on"));
+  args = t.train_args(run) + std::vector<std::string>{"--steps", "8", "--save-every", "1"};
+  args[1] = run + "/line-11.meta";
+  args[3] = run + "/line-12";
+  CHECK(cairn_run(args).status == 0);
+  CHECK(checkpoint_exists(run + "/line-11"));
+  CHECK(std::filesystem::exists(run + "/line-11.meta"));
+  CHECK(checkpoint_exists(run + "/line-12"));
+  CHECK(!checkpoint_exists(run + "/line-13"));
+}
+
+TEST_CASE("cairn train is refused before it trains where a directory is called as the checkpoint file", "[tools]") {
+  const Trained t;
+  const TempDir to;
+  std::filesystem::create_directory(to / "checkpoint");
+  const Finished run = cairn_run(t.train_args(to.path().string()) + std::vector<std::string>{"--steps", "1"});
+  CHECK(run.status == 1);
+  CHECK(run.out.empty());
+  CHECK(contains(run.err, "checkpoint: this is a directory, where a save writes the file that names the newest"));
 }
