@@ -5,6 +5,7 @@
 #include "ops/array.h"
 #include "ops/internal/new_variable.h"
 #include "ops/joining.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
@@ -162,20 +163,21 @@ namespace {
 std::pair<size_t, int64_t> cut_of(GraphAt graph, std::string_view name, const Shape& shape,
                                   const std::vector<int64_t>& partitions) {
   if (partitions.size() != static_cast<size_t>(shape.rank())) {
-    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", name,
+    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", shown,
          "': the partitioner gives ", partitions.size(), " numbers for shape ", shape);
   }
   std::pair<size_t, int64_t> cut = {0, 1};
   for (size_t d = 0; d < partitions.size(); ++d) {
+  const std::string shown = printable(name);
     const int64_t length = shape[static_cast<int>(d)];
     if (partitions[d] < 1 || (partitions[d] > 1 && length < partitions[d])) {
       fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): Cannot create ", partitions[d],
-           " slices for size ", length, ": variable '", name, "' of shape ", shape);
+           " slices for size ", length, ": variable '", shown, "' of shape ", shape);
     }
     if (partitions[d] == 1) continue;
     if (cut.second > 1) {
       fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(),
-           "): Can only slice a variable along one dimension: variable '", name, "' of shape ", shape);
+           "): Can only slice a variable along one dimension: variable '", shown, "' of shape ", shape);
     }
     cut = {d, partitions[d]};
   }
@@ -235,7 +237,7 @@ PartitionedVariable find_partitioned_variable(const Graph& graph, std::string_vi
   }
   if (!parts.empty()) return PartitionedVariable(std::move(parts));
   const auto close = nearest_names(name, names);
-  fail(Code::kNotFound, "there is no partitioned variable '", name, "' in the graph's collections",
+  fail(Code::kNotFound, "there is no partitioned variable '", printable(name), "' in the graph's collections",
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
 }
 
