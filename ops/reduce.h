@@ -73,7 +73,8 @@ struct CumulateOptions {
   bool reverse = false;    // from the end
   std::string name = "";
 };
-// Running sums and products along `axis`.
+// Running sums and products along `axis`. Gradients of cumprod take zeros as they are: the first and second derivatives
+// are right wherever zeros stand, higher ones where at most two stand in a line along the axis.
 Output cumsum(const Operand& x, const Operand& axis = 0, const CumulateOptions& options = {});
 Output cumprod(const Operand& x, const Operand& axis = 0, const CumulateOptions& options = {});
 

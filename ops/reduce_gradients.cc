@@ -137,13 +137,17 @@ Grads cumprod_gradient(const Operation& op, const Grads& dy) {
     const Output products = cumprod(of, axis, {.exclusive = exclusive, .reverse = reverse});
     return cumsum(products * dy[0], axis, {.exclusive = exclusive, .reverse = !reverse});
   };
-  // What came to all products that an element is in, divided by it. The first zero on the way is left out of the
-  // products instead; all after it are 0 whatever follows, so that nothing comes to what follows.
+  // What came to all products that an element is in, divided by it. A zero on the way is left out of the products
+  // instead. That matters of the first one: all products from there on are 0, so that nothing comes to later elements.
+  // But what came to the second is the first times something, and has a derivative: it is left out, too.
   const Output is_zero = equal(x, 0), one = ones_like(x);
   const Output zeros_so_far = cumsum(cast(is_zero, DType::kInt32), axis, {.reverse = reverse});
-  const Output is_first = logical_and(is_zero, equal(zeros_so_far, 1));
-  const Output divided = sum_of(x) / where(is_zero, one, x);
-  return {where(is_first, sum_of(where(is_first, one, x)), divided), {}};
+  Output dx = sum_of(x) / where(is_zero, one, x);
+  for (const int nth : {2, 1}) {
+    const Output is_nth = logical_and(is_zero, equal(zeros_so_far, nth));
+    dx = where(is_nth, sum_of(where(is_nth, one, x)), dx);
+  }
+  return {dx, {}};
 }
 
 }  // namespace internal
