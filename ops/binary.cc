@@ -177,9 +177,6 @@ Kernel add_n_prepare(const KernelSetup& s) {
 
 // ---- Mul of two tensors that must be alike --------------------------------------------------------------------------
 
-// Names the two where they are not to be broadcast (multiply_alike). TensorFlow takes attributes with an underscore.
-constexpr const char* kSameShape = "_same_shape";
-
 Kernel mul_prepare(const KernelSetup& s) {
   return by_types(Reals(), s, s.input_dtype(0), [&]<class T>() {
     BinaryLoop loop = binary_loop<Mul, T>();
