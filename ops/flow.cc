@@ -322,7 +322,8 @@ Output with_dependencies(const std::vector<Operation>& ops, const Operand& x, co
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "control_dependency" : options.name);
-  const Scope beside = graph.colocate_with(x.output().op());
+  // Read only below, behind `ops`; a variable stands beside what holds it.
+  const Scope beside = graph.colocate_with(x.variable() ? x.variable()->ref().op() : x.output().op());
   const Scope after = ops.empty() ? Scope() : graph.control_dependencies(ops);
   return identity({x.output(), x.at()}, {.name = scope.name()});
 }

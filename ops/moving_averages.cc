@@ -53,8 +53,8 @@ Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> v
   const Scope scope = graph->name_scope(options_.name);
   Output decay = decay_.in(graph, "decay");
   if (options_.num_updates) {
-    const Output n =
-        cast(options_.num_updates->in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});
+    const Operand count = *options_.num_updates;  // a copy, as an operand is read once, and apply() may be called again
+    const Output n = cast(count.in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});
     const Output grown = add(1.0, n, {.name = "add"}), more = add(10.0, n, {.name = "add"});
     decay = minimum(decay, divide(grown, more));
   }

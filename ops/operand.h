@@ -47,6 +47,8 @@ class Operand {
   }
   // An output, or a variable.
   bool is_output() const { return std::holds_alternative<Output>(value_) || std::holds_alternative<Variable>(value_); }
+  // The variable, if it is one that was not read yet.
+  const Variable* variable() const { return std::get_if<Variable>(&value_); }
   // What it is of where nothing else decides: an output's or a tensor's own dtype; of numbers int32 or, for fractions,
   // float, as in Python.
   DType natural_dtype() const;

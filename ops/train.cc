@@ -28,6 +28,8 @@ Variable Hyperparameter::variable_from(GraphAt graph, const VariableOptions& opt
   if (const Variable* other = std::get_if<Variable>(&value_)) return variable({other->value(), graph.at}, options);
   return variable(graph, static_cast<float>(std::get<double>(value_)), options);
 }
+// What the variable begins with stands outside of what is in force now, as all initial values: so value(), which any
+// initializer may read, and not what a node made now takes.
 
 // ---- Optimizer ----------------------------------------------------------------------------------------------------
 
