@@ -62,6 +62,12 @@ class PartitionedVariable {
   // The whole: a new Concat of the parts, W/ConcatPartitions/concat, and an Identity named W. Each call makes nodes.
   // Throws Unimplemented where more than one axis is cut.
   Output as_tensor(SourceLocation at = SourceLocation::current()) const;
+  // They stand outside of control_dependencies(), as TensorFlow 1.x has it, so that they do not see what the nodes
+  // waited for write. Put together what is read then instead:
+  //   const auto scope = graph.control_dependencies({train_op});
+  //   std::vector<Operand> parts;
+  //   for (const Variable& part : w.parts()) parts.push_back(part.read_value());
+  //   Output now = concat(parts, w.axis());
 
  private:
   const Variable& part(size_t i) const;
