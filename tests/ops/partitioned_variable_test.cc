@@ -165,6 +165,23 @@ TEST_CASE("min_max_variable_partitioner keeps each part above so many bytes", "[
   CHECK(min_max_variable_partitioner({.max_partitions = 3})({10, 4}, DType::kFloat) == Cuts{1, 1});
 }
 
+TEST_CASE("A partitioner that cuts two axes is refused", "[partitioned variable]") {
+  Graph graph;
+  const Partitioner both = [](const Shape&, DType) { return Cuts{2, 2}; };
+  CHECK_THROWS_WITH(get_partitioned_variable(graph, "W", {4, 4}, both),
+                    Contains("get_partitioned_variable (partitioned_variable_test.cc:") &&
+                        Contains("Can only slice a variable along one dimension: variable 'W' of shape [4,4]"));
+  CHECK(graph.num_nodes() == 0);
+}
+
+TEST_CASE("A partitioner that wants more parts than there are rows is refused", "[partitioned variable]") {
+  Graph graph;
+  const Partitioner many = [](const Shape&, DType) { return Cuts{5, 1}; };
+  CHECK_THROWS_WITH(get_partitioned_variable(graph, "W", {4, 4}, many),
+                    Contains("get_partitioned_variable (partitioned_variable_test.cc:") &&
+                        Contains("Cannot create 5 slices for size 4: variable 'W' of shape [4,4]"));
+}
+
 TEST_CASE("A scalar has no axis to cut", "[partitioned variable]") {
   Graph graph;
   CHECK_THROWS_WITH(get_partitioned_variable(graph, "W", {}, fixed_size_partitioner(1)),
@@ -216,4 +233,23 @@ TEST_CASE("The whole stands outside of control dependencies; its parts, read the
     session.run(global_variables_initializer(graph));
     CHECK(session.run({before, after})[0].str() == "[[0.]\n [0.]\n [0.]\n [0.]]");
   }
+}
+
+TEST_CASE("What a partitioner refuses names it and the line that made it", "[partitioned variable]") {
+  Graph graph;
+  const auto refused = [&](const Error& error, const char* begin) {
+    INFO(error.what());
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(std::string_view(error.what()).starts_with(begin));
+    CHECK(says(error, " (partitioned_variable_test.cc:"));
+  };
+  const auto got = [&](const Partitioner& partitioner) {
+    return error_of([&] { get_partitioned_variable(graph, "W", {4, 2}, partitioner); });
+  };
+  refused(got(fixed_size_partitioner(2, 2)), "fixed_size_partitioner");
+  refused(got(variable_axis_size_partitioner(8, {.axis = 2})), "variable_axis_size_partitioner");
+  refused(got(min_max_variable_partitioner({.max_partitions = 2, .axis = 2})), "min_max_variable_partitioner");
+  refused(error_of([] { fixed_size_partitioner(0); }), "fixed_size_partitioner");
+  refused(error_of([] { variable_axis_size_partitioner(0); }), "variable_axis_size_partitioner");
+  refused(error_of([] { min_max_variable_partitioner({.min_slice_size = 0}); }), "min_max_variable_partitioner");
 }
