@@ -232,6 +232,7 @@ Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::st
   if (axis.is_output()) return add_node(op, {x.output(), axis.output()}, attrs, own, x.at());
   Scope scope = graph.name_scope(own);
   return add_node(op, {x.output(), axis.in(graph, DType::kInt32, axis_name)}, attrs, scope.name(), x.at());
+  axis.require(op.name);
 }
 
 }  // namespace

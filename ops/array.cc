@@ -472,7 +472,7 @@ Output prevent_gradient(const Operand& x, const PreventGradientOptions& options)
 }
 std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options, SourceLocation at) {
   if (xs.empty()) fail(Code::kInvalidArgument, "identity_n (", at.str(), "): no tensors given");
-  return outputs_of(add_operation({xs[0].graph(), at}, kIdentityN, xs, {}, options.name));
+  return outputs_of(add_operation({graph_of(xs, "IdentityN", at), at}, kIdentityN, xs, {}, options.name));
 }
 
 Output zeros(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {

@@ -380,6 +380,7 @@ constexpr OpDef kSplitV = {.name = "SplitV",
 
 // The first of the values that is a tensor of the graph: it tells graph and dtype.
 const Operand& known_of(const std::vector<Operand>& values, const char* what, SourceLocation at) {
+  for (const Operand& value : values) value.require(what);
   for (const Operand& value : values) {
     if (value.is_output()) return value;
   }
@@ -417,6 +418,7 @@ Output stack(const std::vector<Operand>& values, const AxisOptions& options, Sou
 }
 
 std::vector<Output> unstack(const Operand& x, const AxisOptions& options) {
+  x.require("unstack");
   const Graph::Transaction whole(x.graph());
   const Shape& shape = x.output().shape();
   const int axis = static_cast<int>(options.axis);

@@ -304,7 +304,8 @@ Output rank(const Operand& x, const NameOptions& options) {
 
 std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options, SourceLocation at) {
   if (xs.empty()) fail(Code::kInvalidArgument, "shape_n (", at.str(), "): no tensors given");
-  return outputs_of(add_operation({xs[0].graph(), at}, kShapeN, xs, {{"out_type", options.out_type}}, options.name));
+  return outputs_of(
+      add_operation({graph_of(xs, "ShapeN", at), at}, kShapeN, xs, {{"out_type", options.out_type}}, options.name));
 }
 
 Output reshape(const Operand& x, const IntList& shape, const NameOptions& options) {
@@ -324,7 +325,9 @@ Output squeeze(const Operand& x, const SqueezeOptions& options) {
 
 std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options,
                                                   SourceLocation at) {
-  const Operation op = add_operation({s0.graph(), at}, kBroadcastGradientArgs, {s0, s1}, {}, options.name);
+  x.require("Rank");
+  const GraphAt graph(graph_of({s0, s1}, "BroadcastGradientArgs", at), at);
+  const Operation op = add_operation(graph, kBroadcastGradientArgs, {s0, s1}, {}, options.name);
   return {op.output(0), op.output(1)};
 }
 
@@ -335,3 +338,4 @@ std::span<const OpDef* const> reshape_ops() {
 }
 
 }  // namespace cairn
+  x.require("Squeeze");

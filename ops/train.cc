@@ -18,6 +18,11 @@ Output Hyperparameter::in(GraphAt graph, std::string_view name) const {
   return constant(graph, static_cast<float>(std::get<double>(value_)), {.name = std::string(name)});
 }
 
+void Hyperparameter::require(std::string_view what, SourceLocation at) const {
+  if (const Output* output = std::get_if<Output>(&value_)) Operand(*output, at).require(what);
+  if (const Variable* variable = std::get_if<Variable>(&value_)) Operand(*variable, at).require(what);
+}
+
 std::optional<double> Hyperparameter::number() const {
   const double* number = std::get_if<double>(&value_);
   return number ? std::optional<double>(*number) : std::nullopt;
@@ -37,6 +42,7 @@ void Optimizer::check_settings(SourceLocation at) const {
   if (!rule_.refusal.empty()) {
     fail(Code::kInvalidArgument, rule_.name, " (", at.str(), "): ", rule_.refusal);
   }
+  for (const auto& setting : rule_.settings) setting.value.require(str_cat(rule_.name, ": ", setting.name), at);
 }
 
 Optimizer::SlotKey Optimizer::key_of(const Graph& graph, const std::string& name) const {

@@ -28,6 +28,8 @@ class Hyperparameter {
   Hyperparameter(double number) : value_(number) {}               // NOLINT: implicit on purpose
   Hyperparameter(const Output& output) : value_(output) {}        // NOLINT
   Hyperparameter(const Variable& variable) : value_(variable) {}  // NOLINT
+  // Throws FailedPrecondition, naming `what` and the line, for an empty handle.
+  void require(std::string_view what, SourceLocation at) const;
   // The number as a float constant called `name`, or the tensor.
   Output in(GraphAt graph, std::string_view name) const;
   // The number, where it is one.

@@ -2,18 +2,30 @@
 // an operand is missing.
 #include "ops/operand.h"
 
+#include <cmath>
 #include <sstream>
 
 #include "ops/array.h"
+#include "ops/flow.h"
+#include "ops/gradients.h"
+#include "ops/initializers.h"
+#include "ops/joining.h"
+#include "ops/lookup.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
+#include "ops/moving_averages.h"
+#include "ops/nn.h"
+#include "ops/random.h"
+#include "ops/rearranging.h"
 #include "ops/reduce.h"
+#include "ops/reshape.h"
 #include "ops/slicing.h"
 #include "ops/softmax.h"
 #include "ops/state.h"
 #include "ops/variables.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
+#include "tests/support/fixtures.h"
 
 namespace cairn {
 namespace {
@@ -124,6 +136,65 @@ TEST_CASE("An empty handle is refused with the op, where it has one name, and th
   says([&] { softmax_cross_entropy_with_logits({.logits = x}); }, "softmax_cross_entropy_with_logits: labels (");
   says([&] { sparse_softmax_cross_entropy_with_logits({.labels = x}); },
        "sparse_softmax_cross_entropy_with_logits: logits (");
+  says([&] { reduce_sum(x, none); }, "Sum (");
+  says([&] { reduce_all(x, none); }, "All (");
+  says([&] { group({none}); }, "group (");
+  says([&] { group({x.op(), Operation()}); }, "group (");
+  says([&] { group(std::vector<Output>{x, none}); }, "group (");
+  says([&] { with_dependencies({Operation()}, x); }, "with_dependencies (");
+  says([&] { with_dependencies({x.op()}, none); }, "with_dependencies (");
+  says([&] { assert_op(none, {x}); }, "Assert (");
+  says([&] { print(none, {x}); }, "Print (");
+  says([&] { check_numerics(none, "x"); }, "CheckNumerics (");
+  says([&] { switch_by(none, x); }, "Switch (");
+  says([&] { identity_n({none}); }, "IdentityN (");
+  says([&] { identity_n({x, none}); }, "IdentityN (");
+  says([&] { shape_n({none}); }, "ShapeN (");
+  says([&] { shape(none); }, "Shape (");
+  says([&] { size(none); }, "Size (");
+  says([&] { rank(none); }, "Rank (");
+  says([&] { squeeze(none); }, "Squeeze (");
+  says([&] { reshape(none, {2}); }, "Reshape (");
+  says([&] { unstack(none); }, "unstack (");
+  says([&] { gradients(none, {x}); }, "gradients (");
+  says([&] { gradients(x, {none}); }, "gradients (");
+  says([&] { gradients(x, {x}, {.stop_gradients = {none}}); }, "gradients (");
+  says([&] { gradients(std::vector<Output>{x, none}, {x}); }, "gradients (");
+  says([&] { HashTable().lookup(x); }, "hash_table_Lookup (");
+  says([&] { HashTable().size(); }, "hash_table_Size (");
+  says([&] { broadcast_gradient_args(none, none); }, "BroadcastGradientArgs (");
+  says([&] { concat({none, x}, 0); }, "concat (");
+  says([&] { concat({x, none}, 0); }, "concat (");
+  says([&] { stack({none, x}); }, "stack (");
+  says([&] { add_n({none}); }, "AddN (");
+  says([&] { add_n({x, none}); }, "AddN (");
+}
+
+TEST_CASE("Integers told by an empty handle are refused with the op and the line", "[ops][operand]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}), none;
+  const auto says = [&](auto build, const std::string& begin) {
+    const int nodes = graph.num_nodes();
+    const Error error = error_of(build);
+    CAPTURE(error.what());
+    CHECK(error.code() == Code::kFailedPrecondition);
+    CHECK(std::string_view(error.what()).starts_with(begin));
+    CHECK(std::string_view(error.what()).find("operand_test.cc:") != std::string_view::npos);
+    CHECK(graph.num_nodes() == nodes);
+  };
+  says([&] { reshape(x, none); }, "Reshape");
+  says([&] { slice(x, none, {1, 1}); }, "Slice");
+  says([&] { slice(x, {0, 0}, none); }, "Slice");
+  says([&] { strided_slice(x, {0}, none, {1}); }, "StridedSlice");
+  says([&] { transpose(x, none); }, "transpose/perm (");
+  says([&] { tile(x, none); }, "Tile");
+  says([&] { reverse(x, none); }, "Reverse");
+  says([&] { fill(none, 1.0f); }, "Fill");
+  says([&] { random_uniform(graph, IntList(none)); }, "random_uniform/shape (");
+  says([&] { dropout(x, 0.5f, {.noise_shape = IntList(none)}); }, "dropout/random_uniform/shape (");
+  says([&] { pad(x, none); }, "Pad");
+  says([&] { argmax(x, none); }, "ArgMax");
+  says([&] { cumsum(x, none); }, "Cumsum");
 }
 
 TEST_CASE("What a shape function refuses names node and line, however it says so", "[ops][operand]") {
