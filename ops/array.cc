@@ -249,7 +249,8 @@ constexpr OpDef kOneHot = {.name = "OneHot",
 template <class T, class Context>
 int64_t range_count(const Context& c, T start, T limit, T delta) {
   const auto told = [&] { return str_cat(" (start ", start, ", limit ", limit, ", delta ", delta, ")"); };
-  if (!(delta > 0) && !(delta < 0)) c.fail("delta must not be zero" + told());
+  if (delta != delta) c.fail("delta must be a number" + told());
+  if (delta == 0) c.fail("delta must not be zero" + told());
   if ((delta > 0 && start > limit) || (delta < 0 && start < limit)) c.fail("delta leads away from limit" + told());
   if constexpr (std::is_integral_v<T>) {
     // Unsigned: the distance of two integers need not fit their type.

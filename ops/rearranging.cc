@@ -363,6 +363,11 @@ Output pad(const Operand& x, std::initializer_list<std::initializer_list<int64_t
   const Tensor table = IntList(wide.to_int64s()).tensor().reshaped(wide.shape());
   return b.add(kPad, {x.output(), constant(b, table, {.name = "paddings"})});
 }
+  for (const auto& row : paddings) {
+    if (row.size() != 2)
+      fail(Code::kInvalidArgument, "Pad (", x.at().str(), "): paddings[", &row - paddings.begin(), "] is of ",
+           row.size(), " numbers, expected {before, after}");
+  }
 
 std::span<const OpDef* const> rearranging_ops() {
   static constexpr const OpDef* kOps[] = {&kInvertPermutation, &kPad,  &kPadV2,    &kReverse,
