@@ -494,12 +494,12 @@ Output zeros_like(const Operand& x, const LikeOptions& options) {
   const DType own = base_dtype(x.output().dtype()), dtype = options.dtype.value_or(own);
   if (options.optimize && x.output().shape().is_fully_defined()) return filled(b, x.output().shape(), dtype, 0);
   if (dtype == own) return b.add(kZerosLike, {x.output()});
-  return filled(b, shape(x, {.optimize = options.optimize}), dtype, 0);
+  return filled(b, shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize}), dtype, 0);
 }
 
 Output ones_like(const Operand& x, const LikeOptions& options) {
   const Building b(x, "ones_like", options.name);
-  const Output dims = shape(x, {.optimize = options.optimize});
+  const Output dims = shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize});
   return filled(b, dims, options.dtype.value_or(base_dtype(x.output().dtype())), 1);
 }
 

@@ -7,6 +7,7 @@
 
 #include "ops/array.h"
 #include "ops/flow.h"
+#include "ops/internal/building.h"
 #include "ops/math.h"
 #include "runtime/context.h"
 
@@ -217,7 +218,7 @@ void Walk::start() {
     if (i < options_.grad_ys.size() && options_.grad_ys[i]) {
       add(y.endpoint(), identity({options_.grad_ys[i], at_}, {.name = name}));
     } else {
-      const Output extents = shape({y, at_});
+      const Output extents = extents_of({y, at_});
       add(y.endpoint(), fill(extents, Operand(1, at_).in(graph_, y.dtype(), name)));
     }
   }
