@@ -1,4 +1,5 @@
 // Positions of extremes, and running sums and products: what goes along one axis.
+#include <limits>
 #include <unordered_set>
 
 #include "ops/internal/elementwise.h"
@@ -67,6 +68,8 @@ void arg_kernel(KernelContext& c) {
   I* out = static_cast<I*>(c.allocate(0, left).raw_data());
   if (a.outer * a.inner == 0) return;
   if (a.n == 0) c.fail(str_cat("axis ", a.axis, " of shape ", shape, " is empty: it has no extreme"));
+  if (a.n - 1 > std::numeric_limits<I>::max())
+    c.fail(str_cat("places along axis ", a.axis, " of shape ", shape, " do not fit output_type int32; ask for int64"));
   const T* x = c.in<T>(0);
   c.parallel_for(a.outer * a.inner, static_cast<double>(a.n), [=](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
@@ -191,6 +194,8 @@ Kernel list_diff_prepare(const KernelSetup& s) {
       if (c.input(0).rank() != 1 || c.input(1).rank() != 1)
         c.fail(str_cat("x and y must be vectors, got shapes ", c.input(0).shape(), " and ", c.input(1).shape()));
       const auto x = c.input(0).template span<T>(), y = c.input(1).template span<T>();
+      if (!wide && c.input(0).num_elements() - 1 > INT32_MAX)
+        c.fail(str_cat("places in x, of shape ", c.input(0).shape(), ", do not fit out_idx int32; ask for int64"));
       const std::unordered_set<T> listed(y.begin(), y.end());
       const auto is_left = [&](const T& v) { return listed.count(v) == 0; };
       const int64_t count = std::count_if(x.begin(), x.end(), is_left);
@@ -227,6 +232,7 @@ Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::st
                  std::string_view name) {
   const std::string_view own = name.empty() ? op.name : name;
   x.require(op.name);
+  axis.require(op.name);
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph);
   if (axis.is_output()) return add_node(op, {x.output(), axis.output()}, attrs, own, x.at());

@@ -249,7 +249,8 @@ constexpr OpDef kOneHot = {.name = "OneHot",
 template <class T, class Context>
 int64_t range_count(const Context& c, T start, T limit, T delta) {
   const auto told = [&] { return str_cat(" (start ", start, ", limit ", limit, ", delta ", delta, ")"); };
-  if (!(delta > 0) && !(delta < 0)) c.fail("delta must not be zero" + told());
+  if (delta != delta) c.fail("delta must be a number" + told());
+  if (delta == 0) c.fail("delta must not be zero" + told());
   if ((delta > 0 && start > limit) || (delta < 0 && start < limit)) c.fail("delta leads away from limit" + told());
   if constexpr (std::is_integral_v<T>) {
     // Unsigned: the distance of two integers need not fit their type.
@@ -472,7 +473,7 @@ Output prevent_gradient(const Operand& x, const PreventGradientOptions& options)
 }
 std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options, SourceLocation at) {
   if (xs.empty()) fail(Code::kInvalidArgument, "identity_n (", at.str(), "): no tensors given");
-  return outputs_of(add_operation({xs[0].graph(), at}, kIdentityN, xs, {}, options.name));
+  return outputs_of(add_operation({graph_of(xs, "IdentityN", at), at}, kIdentityN, xs, {}, options.name));
 }
 
 Output zeros(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {
@@ -493,12 +494,12 @@ Output zeros_like(const Operand& x, const LikeOptions& options) {
   const DType own = base_dtype(x.output().dtype()), dtype = options.dtype.value_or(own);
   if (options.optimize && x.output().shape().is_fully_defined()) return filled(b, x.output().shape(), dtype, 0);
   if (dtype == own) return b.add(kZerosLike, {x.output()});
-  return filled(b, shape(x, {.optimize = options.optimize}), dtype, 0);
+  return filled(b, shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize}), dtype, 0);
 }
 
 Output ones_like(const Operand& x, const LikeOptions& options) {
   const Building b(x, "ones_like", options.name);
-  const Output dims = shape(x, {.optimize = options.optimize});
+  const Output dims = shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize});
   return filled(b, dims, options.dtype.value_or(base_dtype(x.output().dtype())), 1);
 }
 

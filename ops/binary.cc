@@ -177,9 +177,6 @@ Kernel add_n_prepare(const KernelSetup& s) {
 
 // ---- Mul of two tensors that must be alike --------------------------------------------------------------------------
 
-// Names the two where they are not to be broadcast (multiply_alike). TensorFlow takes attributes with an underscore.
-constexpr const char* kSameShape = "_same_shape";
-
 Kernel mul_prepare(const KernelSetup& s) {
   return by_types(Reals(), s, s.input_dtype(0), [&]<class T>() {
     BinaryLoop loop = binary_loop<Mul, T>();
@@ -343,6 +340,7 @@ Output divide(const Operand& x, const Operand& y, const NameOptions& o) {
 
 Output add_n(const std::vector<Output>& inputs, const NameOptions& options, SourceLocation at) {
   if (inputs.empty()) fail(Code::kInvalidArgument, at.str(), ": add_n needs at least one tensor");
+  graph_of(inputs, "AddN", at);
   if (inputs.size() == 1 && options.name.empty()) return inputs[0];
   return add_node(kAddN, inputs, {}, options.name, at);
 }

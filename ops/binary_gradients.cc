@@ -1,6 +1,7 @@
 // Gradients of two-operand ops, and of Select, AddN and Cast. Where an operand was stretched to the other's shape, what
 // came to its copies is summed.
 #include "ops/array.h"
+#include "ops/internal/building.h"
 #include "ops/internal/math_gradients.h"
 #include "ops/math.h"
 #include "ops/reduce.h"
@@ -11,7 +12,8 @@ namespace {
 
 // The shapes of x and y, and the axes over which the gradient of each is summed.
 struct Stretched {
-  Stretched(const Output& x, const Output& y) : sx(shape(x)), sy(shape(y)) {
+  Stretched(const Output& x, const Output& y)
+      : sx(shape(x, {.out_type = extents_dtype({x, y})})), sy(shape(y, {.out_type = extents_dtype({x, y})})) {
     const auto [for_x, for_y] = broadcast_gradient_args(sx, sy);
     rx = for_x;
     ry = for_y;
@@ -106,7 +108,9 @@ Grads pow_gradient(const Operation& op, const Grads& dy) {
 namespace {
 Grads choice_gradient(const Operation& op, const Output& g,
                       Output (*chooses_x)(const Operand&, const Operand&, const NameOptions&)) {
-  const Output x = op.input(0), y = op.input(1), sx = shape(x), sy = shape(y), sg = shape(g);
+  const Output x = op.input(0), y = op.input(1);
+  const ShapeOptions wide_enough = {.out_type = extents_dtype({x, y, g})};
+  const Output sx = shape(x, wide_enough), sy = shape(y, wide_enough), sg = shape(g, wide_enough);
   const Output none = zeros(sg, base_dtype(g.dtype()));
   const Output mask = chooses_x(x, y, {});
   const auto [rx, ry] = broadcast_gradient_args(sx, sy);

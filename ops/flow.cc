@@ -285,12 +285,20 @@ Operation wait_for(Graph& graph, const std::vector<Operation>& ops, std::string_
   return no_op({graph, at}, {.name = std::string(name)});
 }
 
+void require_all(const std::vector<Operation>& ops, std::string_view builder, SourceLocation at) {
+  for (const Operation& op : ops) {
+    if (!op)
+      fail(Code::kFailedPrecondition, builder, " (", at.str(), "): an empty handle, which stands for no operation");
+  }
+}
+
 }  // namespace
 
 Operation no_op(GraphAt graph, const NameOptions& options) { return add_operation(graph, kNoOp, {}, {}, options.name); }
 
 Operation group(const std::vector<Operation>& ops, const NameOptions& options, SourceLocation at) {
   if (ops.empty()) fail(Code::kInvalidArgument, "group (", at.str(), "): there is nothing to group; use no_op(graph)");
+  require_all(ops, "group", at);
   Graph& graph = ops[0].graph();
   for (const Operation& op : ops) graph.check_owns(op, "group");
   const Graph::Transaction whole(graph);
@@ -311,7 +319,7 @@ Operation group(const std::vector<Operation>& ops, const NameOptions& options, S
 
 Operation group(const std::vector<Output>& tensors, const NameOptions& options, SourceLocation at) {
   std::vector<Operation> ops;
-  for (const Output& tensor : tensors) ops.push_back(tensor.op());
+  for (const Output& tensor : tensors) ops.push_back(tensor ? tensor.op() : Operation());
   return group(ops, options, at);
 }
 Operation group(std::initializer_list<Dependency> all, const NameOptions& options, SourceLocation at) {
@@ -319,10 +327,13 @@ Operation group(std::initializer_list<Dependency> all, const NameOptions& option
 }
 
 Output with_dependencies(const std::vector<Operation>& ops, const Operand& x, const NameOptions& options) {
+  require_all(ops, "with_dependencies", x.at());
+  x.require("with_dependencies");
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "control_dependency" : options.name);
-  const Scope beside = graph.colocate_with(x.output().op());
+  // Read only below, behind `ops`; a variable stands beside what holds it.
+  const Scope beside = graph.colocate_with(x.variable() ? x.variable()->ref().op() : x.output().op());
   const Scope after = ops.empty() ? Scope() : graph.control_dependencies(ops);
   return identity({x.output(), x.at()}, {.name = scope.name()});
 }
@@ -342,6 +353,7 @@ std::vector<Output> tuple(const std::vector<Output>& tensors, const NameOptions&
 }
 
 Operation assert_op(const Operand& condition, const std::vector<Output>& data, const AssertOptions& options) {
+  condition.require("Assert");
   Graph& graph = condition.graph();
   const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name);
@@ -351,6 +363,7 @@ Operation assert_op(const Operand& condition, const std::vector<Output>& data, c
 }
 
 Output print(const Operand& x, const std::vector<Output>& data, const PrintOptions& options) {
+  x.require("Print");
   const Graph::Transaction whole(x.graph());
   std::vector<Output> inputs = {x.output()};
   inputs.insert(inputs.end(), data.begin(), data.end());
@@ -360,11 +373,14 @@ Output print(const Operand& x, const std::vector<Output>& data, const PrintOptio
 }
 
 Output check_numerics(const Operand& x, std::string_view message, const NameOptions& options) {
+  x.require("CheckNumerics");
   const Graph::Transaction whole(x.graph());
   return add_node(kCheckNumerics, {x.output()}, {{"message", message}}, options.name, x.at());
 }
 
 std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const SwitchOptions& options) {
+  x.require("Switch");
+  pred.require("Switch");
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph);
   const Scope none = graph.colocate_with({});

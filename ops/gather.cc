@@ -86,7 +86,7 @@ Kernel gather_prepare(const KernelSetup& s) {
 // The gradient with respect to params, for indices along axis 0: TensorFlow makes IndexedSlices of the nodes up to
 // Reshape_1, and the sum that follows where a tensor is wanted. Here it always is.
 Output gather_rows_gradient(const Output& params_shape, const Output& indices, const Output& dy) {
-  const Output count = expand_dims(size(indices), 0);
+  const Output count = expand_dims(size(indices, {.out_type = params_shape.dtype()}), 0);
   const Output rows = reshape(dy, concat({count, tail(params_shape, 1)}, 0));
   const Output places = reshape(indices, count);
   return unsorted_segment_sum(rows, places, element(params_shape, 0));
@@ -94,7 +94,7 @@ Output gather_rows_gradient(const Output& params_shape, const Output& indices, c
 
 // Along another axis: that one is brought to the front, summed, and taken back.
 Output gather_along_gradient(const Output& params_shape, const Output& indices, const Output& axis, const Output& dy) {
-  const Output count = expand_dims(size(indices), 0);
+  const Output count = expand_dims(size(indices, {.out_type = params_shape.dtype()}), 0);
   const auto vector_of = [](const Output& scalar) { return expand_dims(scalar, 0); };
   const Output at = vector_of(axis);
   const Output outer = strided_slice(params_shape, {0}, at, {1}, {.begin_mask = 1});
@@ -117,7 +117,7 @@ Grads gather_gradient(const Operation& op, const Grads& dy) {
   Output params_shape;
   {
     const Scope colocated = params.graph().colocate_with(params.op());
-    params_shape = cast(shape(params, {.out_type = DType::kInt64}), DType::kInt32);
+    params_shape = cast(shape(params, {.out_type = DType::kInt64}), extents_dtype({params}));
   }
   Grads grads(static_cast<size_t>(op.num_inputs()));
   const Tensor axis = op.num_inputs() > 2 ? params.graph().static_value(op.input(2)) : Tensor(int32_t{0});

@@ -7,6 +7,7 @@
 
 #include "ops/array.h"
 #include "ops/flow.h"
+#include "ops/internal/building.h"
 #include "ops/math.h"
 #include "runtime/context.h"
 
@@ -57,9 +58,13 @@ class Walk {
 Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
            const GradientsOptions& options, SourceLocation at)
     : graph_(graph), ys_(ys), xs_(xs), options_(options), at_(at) {
-  for (const Output& y : ys) graph.check_owns(y, "gradients");
-  for (const GradientTarget& x : xs) graph.check_owns(x.output(), "gradients");
-  for (const Output& stop : options.stop_gradients) graph.check_owns(stop, "gradients");
+  const auto check = [&](const Output& given) {
+    Operand(given, at).require("gradients");
+    graph.check_owns(given, "gradients");
+  };
+  for (const Output& y : ys) check(y);
+  for (const GradientTarget& x : xs) check(x.output());
+  for (const Output& stop : options.stop_gradients) check(stop);
   if (!options.grad_ys.empty() && options.grad_ys.size() != ys.size())
     fail(Code::kInvalidArgument, "gradients (", at.str(), "): ", ys.size(), " ys, but ", options.grad_ys.size(),
          " grad_ys");
@@ -213,7 +218,7 @@ void Walk::start() {
     if (i < options_.grad_ys.size() && options_.grad_ys[i]) {
       add(y.endpoint(), identity({options_.grad_ys[i], at_}, {.name = name}));
     } else {
-      const Output extents = shape({y, at_});
+      const Output extents = extents_of({y, at_});
       add(y.endpoint(), fill(extents, Operand(1, at_).in(graph_, y.dtype(), name)));
     }
   }
@@ -322,7 +327,7 @@ std::vector<Output> Walk::run() {
 std::vector<Output> gradients(const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
                               const GradientsOptions& options, SourceLocation at) {
   if (ys.empty()) fail(Code::kInvalidArgument, "gradients (", at.str(), "): there is no y");
-  if (!ys[0]) fail(Code::kFailedPrecondition, "gradients (", at.str(), "): an empty Output handle");
+  Operand(ys[0], at).require("gradients");
   const Graph::Transaction whole(ys[0].graph(), at);
   return Walk(ys[0].graph(), ys, xs, options, at).run();
 }

@@ -11,8 +11,9 @@ namespace CAIRN_API cairn {
 // What a gradient is taken with respect to: a tensor, or a variable (wherever it is read).
 class GradientTarget {
  public:
-  GradientTarget(const Output& tensor) : output_(tensor) {}              // NOLINT: implicit on purpose
-  GradientTarget(const Variable& variable) : output_(variable.ref()) {}  // NOLINT
+  GradientTarget(const Output& tensor) : output_(tensor) {}  // NOLINT: implicit on purpose
+  // Of an empty handle an empty one, which gradients() refuses.
+  GradientTarget(const Variable& variable) : output_(variable ? variable.ref() : Output()) {}  // NOLINT
   const Output& output() const { return output_; }
 
  private:

@@ -11,7 +11,12 @@
 namespace cairn {
 namespace {
 
-Tensor filled(double value, DType dtype, const Shape& shape) {
+// The start of what an initializer refuses: its name, and the line of the program that makes the variable.
+std::string refused_by(const char* initializer, const GraphAt& graph) {
+  return str_cat(initializer, " (", graph->current_location(graph.at).str(), "): the initial value ");
+}
+
+Tensor filled(const GraphAt& graph, double value, DType dtype, const Shape& shape) {
   Tensor tensor = Tensor::zeros(dtype, shape);
   const bool made = for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t,
                               uint32_t, uint64_t, std::complex<float>, std::complex<double>, bool>(dtype, [&]<class T> {
@@ -20,7 +25,8 @@ Tensor filled(double value, DType dtype, const Shape& shape) {
       using Limits = std::numeric_limits<T>;
       if (std::is_integral_v<T> && (value != std::trunc(value) || value < static_cast<double>(Limits::lowest()) ||
                                     value >= static_cast<double>(Limits::max()) + 1)) {
-        fail(Code::kInvalidArgument, "the initial value ", value, " is not a value of dtype ", dtype);
+        fail(Code::kInvalidArgument, refused_by("constant_initializer", graph), value, " is not a value of dtype ",
+             dtype);
       }
       one = static_cast<T>(value);
     } else {
@@ -28,7 +34,8 @@ Tensor filled(double value, DType dtype, const Shape& shape) {
     }
     std::fill_n(tensor.data<T>(), tensor.num_elements(), one);
   });
-  if (!made) fail(Code::kInvalidArgument, "the initial value ", value, " is not a value of dtype ", dtype);
+  if (!made)
+    fail(Code::kInvalidArgument, refused_by("constant_initializer", graph), value, " is not a value of dtype ", dtype);
   return tensor;
 }
 
@@ -54,13 +61,19 @@ Initializer ones_initializer() {
 }
 
 Initializer constant_initializer(double value) {
-  return
-      [value](GraphAt graph, const Shape& shape, DType dtype) { return constant(graph, filled(value, dtype, shape)); };
+  return [value](GraphAt graph, const Shape& shape, DType dtype) {
+    return constant(graph, filled(graph, value, dtype, shape));
+  };
 }
 Initializer constant_initializer(const Tensor& value) {
   return [value](GraphAt graph, const Shape& shape, DType dtype, const SaveSliceInfo* part) {
     if (value.dtype() != dtype)
-      fail(Code::kInvalidArgument, "the initial value is of dtype ", value.dtype(), ", the variable of dtype ", dtype);
+      fail(Code::kInvalidArgument, refused_by("constant_initializer", graph), "is of dtype ", value.dtype(),
+           ", the variable of dtype ", dtype);
+    const Shape whole = part ? Shape(part->full_shape) : shape;
+    if (value.num_elements() != 1 && value.num_elements() != whole.num_elements())
+      fail(Code::kInvalidArgument, refused_by("constant_initializer", graph), "is of shape ", value.shape(),
+           ", the variable of shape ", whole);
     if (part && value.num_elements() != 1) {
       return slice(constant(graph, value.reshaped(Shape(part->full_shape))), part->var_offset, part->var_shape);
     }
@@ -89,8 +102,10 @@ Initializer random_uniform_initializer(const UniformInitializer& o) {
   };
 }
 
-Initializer variance_scaling_initializer(const VarianceScaling& o) {
-  if (!(o.scale > 0)) fail(Code::kInvalidArgument, "variance_scaling_initializer: scale must be above 0, is ", o.scale);
+Initializer variance_scaling_initializer(const VarianceScaling& o, SourceLocation at) {
+  if (!(o.scale > 0)) {
+    fail(Code::kInvalidArgument, "variance_scaling_initializer (", at.str(), "): scale must be above 0, is ", o.scale);
+  }
   return [o](GraphAt graph, const Shape& shape, DType dtype, const SaveSliceInfo* part) {
     const Fans fans = fans_of(part ? Shape(part->full_shape) : shape);
     const double n = o.mode == Fan::kIn ? fans.in : o.mode == Fan::kOut ? fans.out : (fans.in + fans.out) / 2;

@@ -76,7 +76,8 @@ struct VarianceScaling {
 // Values of variance scale / n, where n is the number of inputs of a unit, of its outputs, or their mean: of a matrix
 // its rows and columns, of filters [height, width, in, out] in and out times height times width. A part of a
 // partitioned variable counts as the whole does.
-Initializer variance_scaling_initializer(const VarianceScaling& options = {});
+Initializer variance_scaling_initializer(const VarianceScaling& options = {},
+                                         SourceLocation at = SourceLocation::current());
 // Glorot and Bengio, 2010: variance scaling of 1 by the mean. The uniform one is what get_variable() uses unless told.
 Initializer glorot_uniform_initializer(std::optional<int64_t> seed = {});
 Initializer glorot_normal_initializer(std::optional<int64_t> seed = {});

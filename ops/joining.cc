@@ -380,6 +380,7 @@ constexpr OpDef kSplitV = {.name = "SplitV",
 
 // The first of the values that is a tensor of the graph: it tells graph and dtype.
 const Operand& known_of(const std::vector<Operand>& values, const char* what, SourceLocation at) {
+  for (const Operand& value : values) value.require(what);
   for (const Operand& value : values) {
     if (value.is_output()) return value;
   }
@@ -417,15 +418,19 @@ Output stack(const std::vector<Operand>& values, const AxisOptions& options, Sou
 }
 
 std::vector<Output> unstack(const Operand& x, const AxisOptions& options) {
+  x.require("unstack");
   const Graph::Transaction whole(x.graph());
   const Shape& shape = x.output().shape();
-  const int axis = static_cast<int>(options.axis);
-  const bool known = shape.has_rank() && axis >= -shape.rank() && axis < shape.rank() && shape.dim(axis) >= 0;
-  if (!known) {
-    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): extent ", axis, " of ", x.output().name(), " ", shape,
-         " is not known; say how many");
+  if (shape.has_rank() && (options.axis < -shape.rank() || options.axis >= shape.rank())) {
+    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): there is no axis ", options.axis, " in shape ", shape,
+         " of ", x.output().name());
   }
-  return unstack(x, shape.dim(axis), options);
+  const int64_t num = shape.has_rank() ? shape.dim(static_cast<int>(options.axis)) : kUnknownDim;
+  if (num < 0) {
+    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): extent ", options.axis, " of ", x.output().name(), " ",
+         shape, " is not known; say how many");
+  }
+  return unstack(x, num, options);
 }
 std::vector<Output> unstack(const Operand& x, int64_t num, const AxisOptions& options) {
   const Building b(x, "unstack", options.name);

@@ -212,11 +212,13 @@ constexpr OpDef kLookupTableSizeV2 = size_op("LookupTableSizeV2", "table_handle:
 }  // namespace
 
 Output HashTable::lookup(const Operand& keys, const NameOptions& options) const {
+  Operand(handle, keys.at()).require("hash_table_Lookup");
   const Building b(handle.graph(), "hash_table_Lookup", options.name);
   const DType key = AttrReader(handle.node()).dtype("key_dtype");
   return b.add(kLookupTableFindV2, {handle, keys.in(b.graph(), key, "keys"), default_value});
 }
 Output HashTable::size(const NameOptions& options, SourceLocation at) const {
+  Operand(handle, at).require("hash_table_Size");
   return add_node(kLookupTableSizeV2, {handle}, {}, options.name.empty() ? "hash_table_Size" : options.name, at);
 }
 

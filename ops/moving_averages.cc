@@ -13,6 +13,13 @@ std::pair<uint64_t, std::string> key_of(const Variable& variable) {
   return {variable.graph().epoch(), variable.name()};
 }
 
+void check_decay(const Hyperparameter& decay, const std::string& name, SourceLocation at) {
+  decay.require(name + ": decay", at);
+  const std::optional<double> number = decay.number();
+  if (number && !(*number >= 0 && *number <= 1))
+    fail(Code::kInvalidArgument, name, " (", at.str(), "): decay must be in [0, 1], is ", *number);
+}
+
 // The nodes that move one shadow, named as tf.assign_moving_average names them.
 Operation move(const Variable& shadow, const Variable& variable, const Output& decay) {
   Graph& graph = variable.graph();
@@ -27,8 +34,8 @@ Operation move(const Variable& shadow, const Variable& variable, const Output& d
 
 Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& variable) const {
   if (!is_floating(variable.dtype())) {
-    fail(Code::kInvalidArgument, options_.name, ": variable '", variable.name(), "' is of dtype ", variable.dtype(),
-         ", expected a floating one");
+    fail(Code::kInvalidArgument, options_.name, " (", graph.at.str(), "): variable '", variable.name(),
+         "' is of dtype ", variable.dtype(), ", expected a floating one");
   }
   const Scope beside = graph->colocate_with(variable.ref().op());
   const Scope root = graph->name_scope("");
@@ -43,9 +50,11 @@ Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& va
 }
 
 Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> variables) {
+  check_decay(decay_, options_.name, graph.at);
   const Graph::Transaction whole(*graph.graph, graph.at);
   if (variables.empty()) variables = graph->trainable_variables();
-  if (variables.empty()) fail(Code::kInvalidArgument, options_.name, ": there are no variables to average");
+  if (variables.empty())
+    fail(Code::kInvalidArgument, options_.name, " (", graph.at.str(), "): there are no variables to average");
   for (const Variable& variable : variables) {
     graph->check_owns(variable.ref(), options_.name);
     if (!shadow_of(variable)) shadows_[key_of(variable)] = make_shadow(graph, variable);
@@ -53,8 +62,8 @@ Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> v
   const Scope scope = graph->name_scope(options_.name);
   Output decay = decay_.in(graph, "decay");
   if (options_.num_updates) {
-    const Output n =
-        cast(options_.num_updates->in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});
+    const Operand count = *options_.num_updates;  // a copy, as an operand is read once, and apply() may be called again
+    const Output n = cast(count.in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});
     const Output grown = add(1.0, n, {.name = "add"}), more = add(10.0, n, {.name = "add"});
     decay = minimum(decay, divide(grown, more));
   }

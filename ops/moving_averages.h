@@ -29,8 +29,9 @@ class ExponentialMovingAverage {
       : decay_(decay), options_(options) {}
 
   // The operation that moves the averages of `variables`, by default all trainable ones, which makes their shadows and
-  // puts the variables into the collection "moving_average_variables". Throws InvalidArgument when there are none, or
-  // one is not of a floating dtype; then the graph is as before. Shadows stand outside of conditions, as slots do.
+  // puts the variables into the collection "moving_average_variables". Throws InvalidArgument when there are none, one
+  // is not of a floating dtype, or the decay is given as a number outside [0, 1]; then the graph is as before. Shadows
+  // stand outside of conditions, as slots do.
   Operation apply(GraphAt graph, std::vector<Variable> variables = {});
   // The shadow. Throws NotFound unless apply() was called for the variable.
   Variable average(const Variable& variable) const;

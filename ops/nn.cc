@@ -447,6 +447,7 @@ Kernel top_k_prepare(const KernelSetup& s) {
       if (k < 0 || k > row) c.fail(str_cat("k is ", k, ", but a row has ", row, " values"));
       shape.set_dim(shape.rank() - 1, k);
       T* values = static_cast<T*>(c.allocate(0, shape).raw_data());
+      if (row - 1 > INT32_MAX) c.fail(str_cat("indices of rows of ", row, " values do not fit int32"));
       auto* indices = c.allocate(1, shape).data<int32_t>();
       const int64_t rows = k == 0 ? 0 : shape.num_elements() / k;
       if (rows == 0) return;
@@ -533,7 +534,7 @@ Output dropout(const Operand& operand, const Operand& keep_prob, const DropoutOp
   }
   const Building b(operand, "dropout", options.name);
   const Output keep = keep_prob.in(b.graph(), dtype, "keep_prob");
-  const IntList extents = options.noise_shape ? *options.noise_shape : IntList(shape(x));
+  const IntList extents = options.noise_shape ? *options.noise_shape : IntList(extents_of(x));
   const Output noise = options.stateless_seed
                            ? stateless_random_uniform(b, extents, options.stateless_seed, {.dtype = dtype})
                            : random_uniform(b, extents, {.dtype = dtype, .seed = options.seed});

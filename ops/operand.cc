@@ -14,6 +14,14 @@ namespace {
        "expected a tensor of a graph, got a plain number or value; use constant()");
 }
 
+// What a builder at work would call a node now: "Reshape/shape".
+std::string place_of(const Graph& graph, std::string_view name) {
+  const std::string scope = graph.current_scope();
+  return scope.empty() ? std::string(name) : str_cat(scope, "/", name);
+}
+
+bool fits_int32(int64_t v) { return v == static_cast<int32_t>(v); }
+
 }  // namespace
 
 const Output& Operand::output() const {
@@ -51,7 +59,13 @@ DType Operand::natural_dtype() const {
 }
 
 Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
-  if (is_output()) return output();
+  if (is_output()) {
+    const Output* given = std::get_if<Output>(&value_);
+    // Of an operand in a std::optional, at_ is a line of <optional>.
+    if (given ? !*given : variable() && !*variable())
+      Operand(Output(), graph.current_location(at_)).require(place_of(graph, name));
+    return output();
+  }
   if (const Tensor* tensor = std::get_if<Tensor>(&value_))
     return constant({graph, at_}, *tensor, {.name = std::string(name)});
   const Number& number = std::get<Number>(value_);
@@ -63,7 +77,8 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
             [&](auto n) {
               if constexpr (std::is_integral_v<T> && std::is_floating_point_v<decltype(n)>) {
                 if (n != std::trunc(n))
-                  fail(Code::kInvalidArgument, at_.str(), ": ", n, " is not a value of dtype ", dtype);
+                  fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": ", n, " is not a value of dtype ",
+                       base_dtype(dtype));
               }
               if constexpr (std::is_arithmetic_v<T>) {
                 *value.data<T>() = static_cast<T>(n);
@@ -73,7 +88,10 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
             },
             number);
       });
-  if (!made) fail(Code::kInvalidArgument, at_.str(), ": a number cannot stand for a tensor of dtype ", dtype);
+  if (!made) {
+    fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": a number cannot stand for a tensor of dtype ",
+         base_dtype(dtype));
+  }
   return constant({graph, at_}, value, {.name = std::string(name)});
 }
 
@@ -83,22 +101,31 @@ IntList::IntList(const Shape& shape) : value_(std::vector<int64_t>(shape.begin()
 
 Tensor IntList::tensor(std::optional<DType> dtype) const {
   if (!list()) return {};
-  const auto fits = [](int64_t v) { return v == static_cast<int32_t>(v); };
-  if (!dtype) dtype = std::all_of(list()->begin(), list()->end(), fits) ? DType::kInt32 : DType::kInt64;
+  const auto wide = std::find_if_not(list()->begin(), list()->end(), fits_int32);
+  if (!dtype) dtype = wide == list()->end() ? DType::kInt32 : DType::kInt64;
   if (*dtype == DType::kInt64) return Tensor::vector<int64_t>(*list());
+  if (wide != list()->end()) fail(Code::kInvalidArgument, *wide, " does not fit int32; ask for int64");
   return Tensor::vector<int32_t>(std::vector<int32_t>(list()->begin(), list()->end()));
 }
 
 Output IntList::in(GraphAt graph, std::string_view name, std::optional<DType> dtype) const {
-  if (!list()) return std::get<Output>(value_);
-  return constant(graph, tensor(dtype), {.name = std::string(name)});
+  if (list()) {
+    const bool fits = dtype != DType::kInt32 || std::all_of(list()->begin(), list()->end(), fits_int32);
+    if (fits) return constant(graph, tensor(dtype), {.name = std::string(name)});
+    fail(Code::kInvalidArgument, place_of(graph, name), " (", graph.at.str(), "): ", Shape(*list()),
+         " does not fit int32, which the other tensors are of; cast them to int64");
+  }
+  const Output& given = std::get<Output>(value_);
+  if (!given) Operand(given, graph.at).require(place_of(graph, name));
+  return given;
 }
 
 DType IntList::common_dtype(std::initializer_list<const IntList*> lists) {
   DType dtype = DType::kInt32;
   for (const IntList* l : lists) {
-    if (!l->list()) return base_dtype(std::get<Output>(l->value_).dtype());
-    if (l->tensor().dtype() == DType::kInt64) dtype = DType::kInt64;
+    const Output* given = std::get_if<Output>(&l->value_);
+    if (given && *given) return base_dtype(given->dtype());
+    if (!given && l->tensor().dtype() == DType::kInt64) dtype = DType::kInt64;
   }
   return dtype;
 }

@@ -47,6 +47,8 @@ class Operand {
   }
   // An output, or a variable.
   bool is_output() const { return std::holds_alternative<Output>(value_) || std::holds_alternative<Variable>(value_); }
+  // The variable, if it is one that was not read yet.
+  const Variable* variable() const { return std::get_if<Variable>(&value_); }
   // What it is of where nothing else decides: an output's or a tensor's own dtype; of numbers int32 or, for fractions,
   // float, as in Python.
   DType natural_dtype() const;
@@ -86,7 +88,8 @@ class IntList {
 
   // Null when it is a tensor of the graph.
   const std::vector<int64_t>* list() const { return std::get_if<std::vector<int64_t>>(&value_); }
-  // The list as a tensor, or an invalid one. `dtype`: instead of the rule above.
+  // The list as a tensor, or an invalid one. `dtype`: instead of the rule above; throws InvalidArgument where that is
+  // int32 and a value does not fit.
   Tensor tensor(std::optional<DType> dtype = {}) const;
   // The integers in `graph`: the output itself, or a new constant named `name`, of `dtype` if given.
   Output in(GraphAt graph, std::string_view name, std::optional<DType> dtype = {}) const;

@@ -5,11 +5,15 @@
 #include "ops/array.h"
 #include "ops/internal/new_variable.h"
 #include "ops/joining.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace {
 
-void check_axis(const char* who, const Shape& shape, int axis) {
+// The function that makes a partitioner, and the line that calls it.
+std::string called(const char* who, SourceLocation at) { return str_cat(who, " (", at.str(), ")"); }
+
+void check_axis(const std::string& who, const Shape& shape, int axis) {
   if (axis < 0 || axis >= shape.rank()) {
     fail(Code::kInvalidArgument, who, ": there is no axis ", axis, " in shape ", shape);
   }
@@ -25,24 +29,26 @@ std::vector<int64_t> cut_along(const Shape& shape, int axis, int64_t parts) {
   return partitions;
 }
 
-void check_positive(const char* who, const char* what, int64_t number) {
+void check_positive(const std::string& who, const char* what, int64_t number) {
   if (number < 1) fail(Code::kInvalidArgument, who, ": ", what, " must be at least 1, is ", number);
 }
 
 }  // namespace
 
-Partitioner fixed_size_partitioner(int64_t num_shards, int axis) {
-  check_positive("fixed_size_partitioner", "num_shards", num_shards);
+Partitioner fixed_size_partitioner(int64_t num_shards, int axis, SourceLocation at) {
+  const std::string who = called("fixed_size_partitioner", at);
+  check_positive(who, "num_shards", num_shards);
   return [=](const Shape& shape, DType) {
-    check_axis("fixed_size_partitioner", shape, axis);
+    check_axis(who, shape, axis);
     return cut_along(shape, axis, std::min(num_shards, std::max<int64_t>(shape[axis], 1)));
   };
 }
 
-Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPartitioner& o) {
-  check_positive("variable_axis_size_partitioner", "max_shard_bytes", max_shard_bytes);
+Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPartitioner& o, SourceLocation at) {
+  const std::string who = called("variable_axis_size_partitioner", at);
+  check_positive(who, "max_shard_bytes", max_shard_bytes);
   return [=](const Shape& shape, DType dtype) {
-    check_axis("variable_axis_size_partitioner", shape, o.axis);
+    check_axis(who, shape, o.axis);
     const int64_t length = std::max<int64_t>(shape[o.axis], 1);
     const int64_t row_bytes = shape.num_elements() / length * element_bytes(dtype, o.bytes_per_string_element);
     const int64_t rows = std::max<int64_t>(1, row_bytes > 0 ? max_shard_bytes / row_bytes : length);
@@ -51,11 +57,12 @@ Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPa
   };
 }
 
-Partitioner min_max_variable_partitioner(const MinMaxPartitioner& o) {
-  check_positive("min_max_variable_partitioner", "max_partitions", o.max_partitions);
-  check_positive("min_max_variable_partitioner", "min_slice_size", o.min_slice_size);
+Partitioner min_max_variable_partitioner(const MinMaxPartitioner& o, SourceLocation at) {
+  const std::string who = called("min_max_variable_partitioner", at);
+  check_positive(who, "max_partitions", o.max_partitions);
+  check_positive(who, "min_slice_size", o.min_slice_size);
   return [=](const Shape& shape, DType dtype) {
-    check_axis("min_max_variable_partitioner", shape, o.axis);
+    check_axis(who, shape, o.axis);
     const int64_t bytes = shape.num_elements() * element_bytes(dtype, o.bytes_per_string_element);
     const int64_t wanted = (bytes + o.min_slice_size - 1) / o.min_slice_size;
     return cut_along(shape, o.axis, std::max<int64_t>(1, std::min({shape[o.axis], o.max_partitions, wanted})));
@@ -161,8 +168,9 @@ namespace {
 // Which axis is cut, and in how many parts.
 std::pair<size_t, int64_t> cut_of(GraphAt graph, std::string_view name, const Shape& shape,
                                   const std::vector<int64_t>& partitions) {
+  const std::string shown = printable(name);
   if (partitions.size() != static_cast<size_t>(shape.rank())) {
-    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", name,
+    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", shown,
          "': the partitioner gives ", partitions.size(), " numbers for shape ", shape);
   }
   std::pair<size_t, int64_t> cut = {0, 1};
@@ -170,12 +178,12 @@ std::pair<size_t, int64_t> cut_of(GraphAt graph, std::string_view name, const Sh
     const int64_t length = shape[static_cast<int>(d)];
     if (partitions[d] < 1 || (partitions[d] > 1 && length < partitions[d])) {
       fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): Cannot create ", partitions[d],
-           " slices for size ", length, ": variable '", name, "' of shape ", shape);
+           " slices for size ", length, ": variable '", shown, "' of shape ", shape);
     }
     if (partitions[d] == 1) continue;
     if (cut.second > 1) {
       fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(),
-           "): Can only slice a variable along one dimension: variable '", name, "' of shape ", shape);
+           "): Can only slice a variable along one dimension: variable '", shown, "' of shape ", shape);
     }
     cut = {d, partitions[d]};
   }
@@ -235,7 +243,7 @@ PartitionedVariable find_partitioned_variable(const Graph& graph, std::string_vi
   }
   if (!parts.empty()) return PartitionedVariable(std::move(parts));
   const auto close = nearest_names(name, names);
-  fail(Code::kNotFound, "there is no partitioned variable '", name, "' in the graph's collections",
+  fail(Code::kNotFound, "there is no partitioned variable '", printable(name), "' in the graph's collections",
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
 }
 

@@ -23,8 +23,8 @@ namespace CAIRN_API cairn {
 // be above 1.
 using Partitioner = std::function<std::vector<int64_t>(const Shape& shape, DType dtype)>;
 
-// `num_shards` parts along `axis`, or as many as it is long.
-Partitioner fixed_size_partitioner(int64_t num_shards, int axis = 0);
+// `num_shards` parts along `axis`, or as many as it is long. What partitioners refuse names the line that made them.
+Partitioner fixed_size_partitioner(int64_t num_shards, int axis = 0, SourceLocation at = SourceLocation::current());
 
 struct AxisPartitioner {
   int axis = 0;
@@ -32,7 +32,8 @@ struct AxisPartitioner {
   int64_t max_shards = 0;                 // 0: no limit
 };
 // As few parts along an axis as keep each within `max_shard_bytes`.
-Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPartitioner& options = {});
+Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPartitioner& options = {},
+                                           SourceLocation at = SourceLocation::current());
 
 struct MinMaxPartitioner {
   int64_t max_partitions = 1;
@@ -41,7 +42,8 @@ struct MinMaxPartitioner {
   int64_t bytes_per_string_element = 16;
 };
 // As many parts, up to max_partitions, as have min_slice_size each.
-Partitioner min_max_variable_partitioner(const MinMaxPartitioner& options = {});
+Partitioner min_max_variable_partitioner(const MinMaxPartitioner& options = {},
+                                         SourceLocation at = SourceLocation::current());
 
 // The parts of one tensor, in order of their place. Cheap to copy.
 class PartitionedVariable {
@@ -60,6 +62,12 @@ class PartitionedVariable {
   int axis() const { return axis_; }
 
   // The whole: a new Concat of the parts, W/ConcatPartitions/concat, and an Identity named W. Each call makes nodes.
+  // They stand outside of control_dependencies(), as TensorFlow 1.x has it, so that they do not see what the nodes
+  // waited for write. Put together what is read then instead:
+  //   const auto scope = graph.control_dependencies({train_op});
+  //   std::vector<Operand> parts;
+  //   for (const Variable& part : w.parts()) parts.push_back(part.read_value());
+  //   Output now = concat(parts, w.axis());
   // Throws Unimplemented where more than one axis is cut.
   Output as_tensor(SourceLocation at = SourceLocation::current()) const;
 

@@ -228,8 +228,10 @@ Kernel tile_prepare(const KernelSetup& s) {
 
 // dy, seen as [multiples[0], extent 0, multiples[1], extent 1, …], summed over the multiples.
 Grads tile_gradient(const Operation& op, const Grads& dy) {
-  const Output x_shape = shape(op.input(0));
-  const Output both = reshape(transpose(stack({op.input(1), x_shape})), {-1});
+  const bool wide = base_dtype(op.input(1).dtype()) == DType::kInt64;
+  const Output x_shape = shape(op.input(0), {.out_type = wide ? DType::kInt64 : extents_dtype({op.input(0)})});
+  const Output multiples = cast(op.input(1), x_shape.dtype());
+  const Output both = reshape(transpose(stack({multiples, x_shape})), {-1});
   const Output axes = range(0, size(both), 2);
   return {reduce_sum(reshape(dy[0], both), axes), Output()};
 }
@@ -293,11 +295,14 @@ Kernel pad_prepare(const KernelSetup& s) {
 
 // The part of dy inside the border.
 Grads pad_gradient(const Operation& op, const Grads& dy) {
-  const Output x = op.input(0), paddings = op.input(1);
+  const Output x = op.input(0);
+  const bool wide = base_dtype(op.input(1).dtype()) == DType::kInt64;
+  const DType index = wide ? DType::kInt64 : extents_dtype({x});
+  const Output paddings = cast(op.input(1), index);
   const Output column = stack({rank(x), 1});
   const Output begin = reshape(slice(paddings, {0, 0}, column), {-1});
   Grads grads(static_cast<size_t>(op.num_inputs()));
-  grads[0] = slice(dy[0], begin, shape(x));
+  grads[0] = slice(dy[0], begin, shape(x, {.out_type = index}));
   return grads;
 }
 
@@ -358,6 +363,11 @@ Output pad(const Operand& x, const Output& paddings, const Operand& value, const
 }
 Output pad(const Operand& x, std::initializer_list<std::initializer_list<int64_t>> paddings,
            const NameOptions& options) {
+  for (const auto& row : paddings) {
+    if (row.size() != 2)
+      fail(Code::kInvalidArgument, "Pad (", x.at().str(), "): paddings[", &row - paddings.begin(), "] is of ",
+           row.size(), " numbers, expected {before, after}");
+  }
   const Building b(x, "Pad", options.name);
   const Tensor wide = Tensor::matrix<int64_t>(paddings);
   const Tensor table = IntList(wide.to_int64s()).tensor().reshaped(wide.shape());

@@ -296,6 +296,7 @@ constexpr OpDef kAny = logical_reduction<Any>("Any");
 
 Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceOptions& options) {
   x.require(op.name);
+  axes.require(op.name);
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph, x.at());
   Output indices = axes.before(x.output());
@@ -310,7 +311,7 @@ Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceO
 }  // namespace
 
 Output Axes::before(const Output& x) const {
-  if (tensor_) return tensor_;
+  if (tensor_) return tensor_->output();
   if (!all_) return {};
   if (!x.shape().has_rank()) {
     const Output count = rank(x);

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <initializer_list>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -21,8 +22,13 @@ class Axes {
   Axes(int axis) : list_{axis}, scalar_(true) {}          // NOLINT: implicit on purpose, as are all here
   Axes(std::initializer_list<int> axes) : list_(axes) {}  // NOLINT
   Axes(const std::vector<int>& axes) : list_(axes.begin(), axes.end()) {}  // NOLINT
-  Axes(const Output& axes) : tensor_(axes) {}                              // NOLINT
+  Axes(const Output& axes, SourceLocation at = SourceLocation::current())  // NOLINT
+      : tensor_(Operand(axes, at)) {}
 
+  // Throws FailedPrecondition, naming `op` and the line, for an empty handle: "all axes" is said by none.
+  void require(std::string_view op) const {
+    if (tensor_) tensor_->require(op);
+  }
   // The axes as TensorFlow's Python makes them in front of a reduction of `x`: a constant 0 … rank-1, or for a tensor
   // of unknown rank a range, where all are meant; invalid where they are given and `given` makes the constant.
   Output before(const Output& x) const;
@@ -31,7 +37,7 @@ class Axes {
 
  private:
   std::vector<int32_t> list_;
-  Output tensor_;
+  std::optional<Operand> tensor_;
   bool all_ = false, scalar_ = false;
 };
 
@@ -44,7 +50,8 @@ struct ReduceOptions {
 // of integers is summed in 64 bits and cut off as C++ divides: of [-3, 2] it is 0. A maximum or minimum is NaN where
 // any of its elements is. Of no elements: sum 0, product 1, mean NaN (of integers: an error), maximum and minimum the
 // infinities or the dtype's ends.
-// Throw InvalidArgument for an axis that x does not have or that is named twice.
+// Throw InvalidArgument for an axis that x does not have or that is named twice, FailedPrecondition for an empty
+// handle.
 Output reduce_sum(const Operand& x, const Axes& axes = {}, const ReduceOptions& options = {});
 Output reduce_mean(const Operand& x, const Axes& axes = {}, const ReduceOptions& options = {});
 Output reduce_prod(const Operand& x, const Axes& axes = {}, const ReduceOptions& options = {});
@@ -73,7 +80,8 @@ struct CumulateOptions {
   bool reverse = false;    // from the end
   std::string name = "";
 };
-// Running sums and products along `axis`.
+// Running sums and products along `axis`. Gradients of cumprod take zeros as they are: the first and second derivatives
+// are right wherever zeros stand, higher ones where at most two stand in a line along the axis.
 Output cumsum(const Operand& x, const Operand& axis = 0, const CumulateOptions& options = {});
 Output cumprod(const Operand& x, const Operand& axis = 0, const CumulateOptions& options = {});
 

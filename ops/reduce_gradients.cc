@@ -4,6 +4,7 @@
 
 #include "ops/array.h"
 #include "ops/gather.h"
+#include "ops/internal/building.h"
 #include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/rearranging.h"
@@ -12,14 +13,23 @@
 
 namespace cairn {
 
-Output reduced_shape(const Operand& input_shape, const Operand& axes) {
-  const Output extents = cast(input_shape, DType::kInt32), named = cast(axes, DType::kInt32);
+namespace {
+
+// reduced_shape() in the dtype of `extents`.
+Output kept_shape(const Output& extents, const Operand& axes) {
+  const Output named = cast(axes, DType::kInt32);
   const Output rank = size(extents);
   const Output shifted = named + rank, wrapped = shifted % rank;
   const Output count = shape(wrapped);
   const Output every = range(0, rank);
-  const Output ones = fill(count, Tensor(int32_t{1}));
+  const Output ones = fill(count, extents.dtype() == DType::kInt64 ? Tensor(int64_t{1}) : Tensor(int32_t{1}));
   return dynamic_stitch({every, wrapped}, {extents, ones});
+}
+
+}  // namespace
+
+Output reduced_shape(const Operand& input_shape, const Operand& axes) {
+  return kept_shape(cast(input_shape, DType::kInt32), axes);
 }
 
 namespace internal {
@@ -43,25 +53,21 @@ bool are_all_axes(const Tensor& axes, int rank) {
   return axes.rank() == 1;
 }
 
-Tensor shape_tensor(const Shape& shape) {
-  return Tensor::vector<int32_t>(std::vector<int32_t>(shape.begin(), shape.end()));
-}
-
 }  // namespace
 
 Grads sum_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), axes = op.input(1);
   if (x.shape().has_rank() && are_all_axes(x.graph().static_value(axes), x.shape().rank())) {
     const Output spread = reshape(dy[0], std::vector<int64_t>(static_cast<size_t>(x.shape().rank()), 1));
-    if (!x.shape().is_fully_defined()) return {tile(spread, shape(x)), {}};
-    const Output multiples = constant(x.graph(), shape_tensor(x.shape()));
+    if (!x.shape().is_fully_defined()) return {tile(spread, extents_of(x)), {}};
+    const Output multiples = constant(x.graph(), IntList(x.shape()).tensor());
     return {tile(spread, multiples), {}};
   }
-  const Output extents = shape(x);
+  const Output extents = extents_of(x);
   Output kept, times;
   {
     Scope scope = x.graph().colocate_with(extents.op());
-    kept = reduced_shape(extents, axes);
+    kept = kept_shape(extents, axes);
     times = safe_quotient(extents, kept);
   }
   return {tile(reshape(dy[0], kept), times), {}};
@@ -75,7 +81,7 @@ Grads mean_gradient(const Operation& op, const Grads& dy) {
     const int64_t count = x.shape().num_elements() / std::max<int64_t>(y.shape().num_elements(), 1);
     factor = Operand(count).in(x.graph(), dtype, "Const");
   } else {
-    const Output in = shape(x), out = shape(y);
+    const Output in = extents_of(x), out = shape(y, {.out_type = in.dtype()});
     const Output in_count = reduce_prod(in), out_count = reduce_prod(out);
     factor = safe_quotient(in_count, out_count);
   }
@@ -86,7 +92,7 @@ Grads mean_gradient(const Operation& op, const Grads& dy) {
 // Where several elements are the extreme, they share.
 Grads extremum_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), axes = op.input(1);
-  const Output kept = reduced_shape(shape(x), axes);
+  const Output kept = kept_shape(extents_of(x), axes);
   const Output y = reshape(op.output(), kept), g = reshape(dy[0], kept);
   const DType dtype = base_dtype(g.dtype()), counting = counting_dtype(dtype);
   const Output chosen = cast(equal(y, x), counting);
@@ -137,13 +143,17 @@ Grads cumprod_gradient(const Operation& op, const Grads& dy) {
     const Output products = cumprod(of, axis, {.exclusive = exclusive, .reverse = reverse});
     return cumsum(products * dy[0], axis, {.exclusive = exclusive, .reverse = !reverse});
   };
-  // What came to all products that an element is in, divided by it. The first zero on the way is left out of the
-  // products instead; all after it are 0 whatever follows, so that nothing comes to what follows.
+  // What came to all products that an element is in, divided by it. A zero on the way is left out of the products
+  // instead. That matters of the first one: all products from there on are 0, so that nothing comes to later elements.
+  // But what came to the second is the first times something, and has a derivative: it is left out, too.
   const Output is_zero = equal(x, 0), one = ones_like(x);
   const Output zeros_so_far = cumsum(cast(is_zero, DType::kInt32), axis, {.reverse = reverse});
-  const Output is_first = logical_and(is_zero, equal(zeros_so_far, 1));
-  const Output divided = sum_of(x) / where(is_zero, one, x);
-  return {where(is_first, sum_of(where(is_first, one, x)), divided), {}};
+  Output dx = sum_of(x) / where(is_zero, one, x);
+  for (const int nth : {2, 1}) {
+    const Output is_nth = logical_and(is_zero, equal(zeros_so_far, nth));
+    dx = where(is_nth, sum_of(where(is_nth, one, x)), dx);
+  }
+  return {dx, {}};
 }
 
 }  // namespace internal

@@ -35,9 +35,15 @@ Kernel shape_n_prepare(const KernelSetup& s) {
     }
   };
 }
+bool fits(int64_t value, DType dtype) { return dtype == DType::kInt64 || value <= INT32_MAX; }
+bool fit(const Shape& extents, DType dtype) {
+  return std::all_of(extents.begin(), extents.end(), [&](int64_t extent) { return fits(extent, dtype); });
+}
+// What does not fit is left to the run, which says so.
 Tensor shape_value(const Operation& op) {
   const Shape& shape = op.input(0).shape();
-  return shape.is_fully_defined() ? IntList(shape).tensor(op.dtype("out_type")) : Tensor();
+  const DType dtype = op.dtype("out_type");
+  return shape.is_fully_defined() && fit(shape, dtype) ? IntList(shape).tensor(dtype) : Tensor();
 }
 
 constexpr OpDef kShape = {.name = "Shape",
@@ -67,7 +73,8 @@ Kernel size_prepare(const KernelSetup&) {
 Tensor number(int64_t value, DType dtype) { return IntList({value}).tensor(dtype).reshaped({}); }
 Tensor size_value(const Operation& op) {
   const Shape& shape = op.input(0).shape();
-  return shape.is_fully_defined() ? number(shape.num_elements(), op.dtype("out_type")) : Tensor();
+  const DType dtype = op.dtype("out_type");
+  return shape.is_fully_defined() && fits(shape.num_elements(), dtype) ? number(shape.num_elements(), dtype) : Tensor();
 }
 constexpr OpDef kSize = {.name = "Size",
                          .inputs = "input: T",
@@ -149,7 +156,7 @@ Kernel reshape_prepare(const KernelSetup&) {
 // Reshape, ExpandDims and Squeeze: dy under the input's shape.
 Grads reshape_gradient(const Operation& op, const Grads& dy) {
   Grads grads(static_cast<size_t>(op.num_inputs()));
-  grads[0] = reshape(dy[0], shape(op.input(0)));
+  grads[0] = reshape(dy[0], extents_of(op.input(0)));
   return grads;
 }
 
@@ -272,10 +279,32 @@ constexpr OpDef kBroadcastGradientArgs = {.name = "BroadcastGradientArgs",
 
 }  // namespace
 
+DType extents_dtype(std::initializer_list<Output> tensors) {
+  for (const Output& tensor : tensors) {
+    for (const int64_t extent : tensor.shape()) {
+      if (extent > INT32_MAX) return DType::kInt64;
+    }
+  }
+  return DType::kInt32;
+}
+Output extents_of(const Operand& x) { return shape(x, {.out_type = extents_dtype({x.output()})}); }
+
+namespace {
+
+void check_fits(const Operand& x, const char* op, int64_t value, DType dtype) {
+  if (!fits(value, dtype))
+    fail(Code::kInvalidArgument, op, " (", x.at().str(), "): ", value, ", of '", x.output().name(), "' ",
+         x.output().shape(), ", does not fit out_type int32; ask for int64");
+}
+
+}  // namespace
+
 Output shape(const Operand& x, const ShapeOptions& options) {
+  x.require("Shape");
   const Graph::Transaction whole(x.graph());
   const Shape& known = x.output().shape();
   if (options.optimize && known.is_fully_defined()) {
+    for (const int64_t extent : known) check_fits(x, "Shape", extent, options.out_type);
     const std::string name = options.name.empty() ? "Shape" : options.name;
     return constant({x.graph(), x.at()}, IntList(known).tensor(options.out_type), {.name = name});
   }
@@ -283,9 +312,11 @@ Output shape(const Operand& x, const ShapeOptions& options) {
 }
 
 Output size(const Operand& x, const ShapeOptions& options) {
+  x.require("Size");
   const Graph::Transaction whole(x.graph());
   const Shape& known = x.output().shape();
   if (options.optimize && known.is_fully_defined()) {
+    check_fits(x, "Size", known.num_elements(), options.out_type);
     const std::string name = options.name.empty() ? "Size" : options.name;
     return constant({x.graph(), x.at()}, number(known.num_elements(), options.out_type), {.name = name});
   }
@@ -293,6 +324,7 @@ Output size(const Operand& x, const ShapeOptions& options) {
 }
 
 Output rank(const Operand& x, const NameOptions& options) {
+  x.require("Rank");
   const Graph::Transaction whole(x.graph());
   const Shape& known = x.output().shape();
   if (known.has_rank()) {
@@ -304,7 +336,8 @@ Output rank(const Operand& x, const NameOptions& options) {
 
 std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options, SourceLocation at) {
   if (xs.empty()) fail(Code::kInvalidArgument, "shape_n (", at.str(), "): no tensors given");
-  return outputs_of(add_operation({xs[0].graph(), at}, kShapeN, xs, {{"out_type", options.out_type}}, options.name));
+  return outputs_of(
+      add_operation({graph_of(xs, "ShapeN", at), at}, kShapeN, xs, {{"out_type", options.out_type}}, options.name));
 }
 
 Output reshape(const Operand& x, const IntList& shape, const NameOptions& options) {
@@ -318,13 +351,15 @@ Output expand_dims(const Operand& x, const Operand& axis, const NameOptions& opt
 }
 
 Output squeeze(const Operand& x, const SqueezeOptions& options) {
+  x.require("Squeeze");
   const Graph::Transaction whole(x.graph());
   return add_node(kSqueeze, {x.output()}, {{"squeeze_dims", options.axis}}, options.name, x.at());
 }
 
 std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options,
                                                   SourceLocation at) {
-  const Operation op = add_operation({s0.graph(), at}, kBroadcastGradientArgs, {s0, s1}, {}, options.name);
+  const GraphAt graph(graph_of({s0, s1}, "BroadcastGradientArgs", at), at);
+  const Operation op = add_operation(graph, kBroadcastGradientArgs, {s0, s1}, {}, options.name);
   return {op.output(0), op.output(1)};
 }
 

@@ -62,13 +62,21 @@ Kernel slice_prepare(const KernelSetup& s) {
   });
 }
 
+// What a gradient counts places of the input in: the dtype of `begin`, or int64 where the input's extents need it.
+DType index_dtype(const Operation& op) {
+  const DType given = base_dtype(op.input(1).dtype());
+  return given == DType::kInt64 ? given : extents_dtype({op.input(0)});
+}
+
 // dy, padded with zeros to the input's shape.
 Grads slice_gradient(const Operation& op, const Grads& dy) {
-  const Output x = op.input(0), begin = op.input(1);
-  const Output ranks = rank(x), size = shape(op.output());
+  const Output x = op.input(0);
+  const ShapeOptions as_index = {.out_type = index_dtype(op)};
+  const Output begin = cast(op.input(1), as_index.out_type);
+  const Output ranks = rank(x), size = shape(op.output(), as_index);
   const Output column = stack({ranks, 1});
   const Output before = reshape(begin, column);
-  const Output after = reshape(shape(x) - size - begin, column);
+  const Output after = reshape(shape(x, as_index) - size - begin, column);
   return {pad(dy[0], concat({before, after}, 1)), Output(), Output()};
 }
 
@@ -212,10 +220,10 @@ StridedSliceOptions masks_of(const Operation& op) {
   return {m.begin, m.end, m.ellipsis, m.new_axis, m.shrink_axis, ""};
 }
 Grads strided_slice_gradient(const Operation& op, const Grads& dy) {
-  const Output begin = op.input(1);
-  const Output x_shape = shape(op.input(0), {.out_type = begin.dtype()});
-  return {strided_slice_grad(x_shape, begin, op.input(2), op.input(3), dy[0], masks_of(op)), Output(), Output(),
-          Output()};
+  const DType index = index_dtype(op);
+  const Output x_shape = shape(op.input(0), {.out_type = index});
+  const Output begin = cast(op.input(1), index), end = cast(op.input(2), index), strides = cast(op.input(3), index);
+  return {strided_slice_grad(x_shape, begin, end, strides, dy[0], masks_of(op)), Output(), Output(), Output()};
 }
 
 constexpr OpDef kStridedSlice = {.name = "StridedSlice",

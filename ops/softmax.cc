@@ -209,9 +209,18 @@ constexpr OpDef kLogSoftmax = {.name = "LogSoftmax",
 // ---- SoftmaxCrossEntropyWithLogits ----------------------------------------------------------------------------------
 
 std::string different_shapes(const Shape& labels, const Shape& logits) {
-  return str_cat("labels are of shape ", labels, ", logits of shape ", logits,
-                 "; expected one shape, [batch, classes]: a probability for each logit");
+  return str_cat("labels are of shape ", labels, ", logits of shape ", logits, "; expected one shape, ",
+                 logits.rank() == 2 ? "[batch, classes]" : "[..., classes]", ": a probability for each logit");
 }
+
+// Rows do not tell what they were made of: [2,3,4] and [3,2,4] both are six rows of four. Where the builder could not
+// see that labels and logits are alike, the kernel is shown them as they were given too.
+bool is_marked(const Node& node) { return node.attrs.find(kSameShape) != nullptr; }
+struct Given {
+  explicit Given(const KernelContext& c)
+      : logits(c.input(c.num_inputs() > 2 ? 2 : 0).shape()), labels(c.input(c.num_inputs() > 2 ? 3 : 1).shape()) {}
+  const Shape &logits, &labels;
+};
 
 void cross_entropy_shape(ShapeContext& c) {
   const Shape logits = c.with_rank(0, 2, "logits"), labels = c.with_rank(1, 2, "labels");
@@ -226,6 +235,8 @@ Kernel cross_entropy_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       using W = Wide<T>;
       const Shape shape = c.input(0).shape();
+      const Given given(c);
+      if (given.labels != given.logits) c.fail(different_shapes(given.labels, given.logits));
       if (shape.rank() != 2 || c.input(1).shape() != shape) c.fail(different_shapes(c.input(1).shape(), shape));
       const Rows rows(c, shape);
       const T *x = c.in<T>(0), *y = c.in<T>(1);
@@ -274,6 +285,7 @@ constexpr OpDef kCrossEntropy = {.name = "SoftmaxCrossEntropyWithLogits",
                                  .by_rows = ByRows::kTakesFirst,
                                  .shape = cross_entropy_shape,
                                  .prepare = cross_entropy_prepare,
+                                 .sees_before_reshape = is_marked,
                                  .gradient = cross_entropy_gradient};
 
 // ---- SparseSoftmaxCrossEntropyWithLogits ----------------------------------------------------------------------------
@@ -285,14 +297,20 @@ void sparse_cross_entropy_shape(ShapeContext& c) {
   c.set_output(1, {batch, features[1]});
 }
 
+std::string no_class_for_each_row(const Shape& labels, const Shape& logits) {
+  return str_cat("labels are of shape ", labels, ", logits of shape ", logits, "; expected labels ",
+                 logits.rank() == 2 ? "[batch], a class for each row of logits [batch, classes]"
+                                    : "[...], a class for each row of logits [..., classes]");
+}
+
 Kernel sparse_cross_entropy_prepare(const KernelSetup& s) {
   const bool narrow = s.dtype("Tlabels") == DType::kInt32;
   return by_types(Floats(), s, s.dtype("T"), [narrow]<class T>() -> Kernel {
     return [narrow](KernelContext& c) {
       const Tensor &logits = c.input(0), &labels = c.input(1);
-      if (logits.rank() != 2 || labels.rank() != 1 || logits.dim(0) != labels.dim(0))
-        c.fail(str_cat("labels are of shape ", labels.shape(), ", logits of shape ", logits.shape(),
-                       "; expected labels [batch], a class for each row of logits [batch, classes]"));
+      if (logits.rank() != 2 || labels.rank() != 1) c.fail(no_class_for_each_row(labels.shape(), logits.shape()));
+      const Given given(c);
+      if (given.labels != given.logits.slice(0, -1)) c.fail(no_class_for_each_row(given.labels, given.logits));
       const Shape shape = logits.shape();
       const Rows rows(c, shape);
       const auto label = [narrow, data = labels.raw_data()](int64_t row) -> int64_t {
@@ -333,6 +351,7 @@ constexpr OpDef kSparseCrossEntropy = {
     .by_rows = ByRows::kTakesFirst,
     .shape = sparse_cross_entropy_shape,
     .prepare = sparse_cross_entropy_prepare,
+    .sees_before_reshape = is_marked,
     .gradient = sparse_cross_entropy_gradient};
 
 // ---- builders -------------------------------------------------------------------------------------------------------
@@ -362,13 +381,24 @@ void check_shapes(const Operand& at, const Shape& labels, const Shape& logits) {
     fail(Code::kInvalidArgument, at.at().str(), ": labels are of shape ", labels, ", expected ", logits);
 }
 
+// The mark of a cross entropy whose labels and logits, of such extents but for the classes, may be as many rows and yet
+// not alike. Matrices are their own rows, which the kernel compares.
+Attrs mark_for(const Shape& labels, const Shape& logits) {
+  const bool known = labels.is_fully_defined() && logits.is_fully_defined();
+  const bool flat = labels.has_rank() && logits.has_rank() && labels.rank() <= 1;
+  Attrs attrs;
+  if (!known && !flat) attrs.set(kSameShape, std::string("labels and logits"));
+  return attrs;
+}
+
 // `labels` and `logits` in the scope of `b`, whose name the op itself bears.
 Output dense_cross_entropy(const Building& b, const Output& labels_as_given, const Output& logits_as_given) {
   const Output logits = precise(logits_as_given), labels = cast(labels_as_given, base_dtype(logits.dtype()));
   const Output extents = rank(logits);
   const Output all = shape(logits);
   const Output logit_rows = as_rows(logits, 0), label_rows = as_rows(labels, 1);
-  const Output loss = b.add(kCrossEntropy, {logit_rows, label_rows});
+  const Output loss = b.add(kCrossEntropy, {logit_rows, label_rows},
+                            mark_for(labels.shape().slice(0, -1), logits.shape().slice(0, -1)));
   const Output outer = subtract(extents, 1);
   const Output begin = constant(b, Tensor::vector<int32_t>({0}), {.name = "Slice_2/begin"});
   const Output size = stack({outer}, {.name = "Slice_2/size"});
@@ -384,6 +414,15 @@ void require_both(const CrossEntropyOptions& options, const std::string& builder
   options.logits.require(builder + ": logits");
 }
 
+// A scalar has no extent that could be the classes.
+void refuse_scalars(const CrossEntropyOptions& options, const char* builder) {
+  for (const auto& [name, given] : {std::pair{"labels", &options.labels}, {"logits", &options.logits}}) {
+    if (given->output().shape().is_scalar())
+      fail(Code::kInvalidArgument, builder, " (", given->at().str(), "): ", name,
+           " must not be a scalar; expected [..., classes]");
+  }
+}
+
 }  // namespace
 
 Output softmax(const Operand& logits, const NameOptions& options) { return unary_op(kSoftmax, logits, options); }
@@ -391,6 +430,7 @@ Output log_softmax(const Operand& logits, const NameOptions& options) { return u
 
 Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   require_both(options, "softmax_cross_entropy_with_logits");
+  refuse_scalars(options, "softmax_cross_entropy_with_logits");
   check_shapes(options.labels, options.labels.output().shape(), options.logits.output().shape());
   const Building b(options.labels, "softmax_cross_entropy_with_logits_sg", options.name);
   const Output labels = stop_gradient(options.labels, {.name = "labels_stop_gradient"});
@@ -399,6 +439,7 @@ Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
 
 Output softmax_cross_entropy_with_logits_v2(const CrossEntropyOptions& options) {
   require_both(options, "softmax_cross_entropy_with_logits_v2");
+  refuse_scalars(options, "softmax_cross_entropy_with_logits_v2");
   check_shapes(options.labels, options.labels.output().shape(), options.logits.output().shape());
   const Building b(options.labels, "softmax_cross_entropy_with_logits", options.name);
   return dense_cross_entropy(b, options.labels, options.logits);
@@ -417,7 +458,8 @@ Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& optio
     loss = add_node(kSparseCrossEntropy, {logits, labels}, {}, options.name);
   } else {
     const Output rows = as_rows(logits, 0);
-    loss = add_node(kSparseCrossEntropy, {rows, reshape(labels, {-1})}, {}, options.name);
+    const Attrs mark = mark_for(labels.shape(), given.shape().slice(0, -1));
+    loss = add_node(kSparseCrossEntropy, {rows, reshape(labels, {-1})}, mark, options.name);
     loss = reshape(loss, extents);
   }
   return cast(loss, base_dtype(given.dtype()));

@@ -26,14 +26,16 @@ struct CrossEntropyOptions {
 
 // The cross entropy of each row of logits [..., classes] with a row of probabilities, labels of the same shape: [...].
 // Nothing flows back into the labels. (TensorFlow's function of this name, since 1.5; its nodes stand in a scope
-// softmax_cross_entropy_with_logits_sg.) Throws InvalidArgument where shapes differ.
+// softmax_cross_entropy_with_logits_sg.) Throws InvalidArgument where shapes differ, also, when it is run, where they
+// were not known before, and for scalars.
 Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options);
 
 // The same where gradients flow into the labels too (softmax_cross_entropy_with_logits_v2).
 Output softmax_cross_entropy_with_logits_v2(const CrossEntropyOptions& options);
 
 // The cross entropy of each row of logits [..., classes] with the one class that labels [...], int32 or int64, name.
-// A label outside [0, classes) fails when it is run. (SparseSoftmaxCrossEntropyWithLogits.)
+// Shapes that do not fit each other are refused as above. A label outside [0, classes) fails when it is run.
+// (SparseSoftmaxCrossEntropyWithLogits.)
 Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& options);
 
 // The cross entropy, element by element, of independent yes-or-no questions: logits and labels of one shape, labels

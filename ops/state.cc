@@ -112,7 +112,11 @@ Kernel variable_shape_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Shape& shape = c.variable(0).value.shape();
       T* out = c.allocate(0, {shape.rank()}).template data<T>();
-      for (int i = 0; i < shape.rank(); ++i) out[i] = static_cast<T>(shape[i]);
+      for (int i = 0; i < shape.rank(); ++i) {
+        if (shape[i] > std::numeric_limits<T>::max())
+          c.fail(str_cat(shape[i], " does not fit out_type int32; ask for int64"));
+        out[i] = static_cast<T>(shape[i]);
+      }
     };
   });
 }

@@ -18,11 +18,18 @@ Output Hyperparameter::in(GraphAt graph, std::string_view name) const {
   return constant(graph, static_cast<float>(std::get<double>(value_)), {.name = std::string(name)});
 }
 
+void Hyperparameter::require(std::string_view what, SourceLocation at) const {
+  if (const Output* output = std::get_if<Output>(&value_)) Operand(*output, at).require(what);
+  if (const Variable* variable = std::get_if<Variable>(&value_)) Operand(*variable, at).require(what);
+}
+
 std::optional<double> Hyperparameter::number() const {
   const double* number = std::get_if<double>(&value_);
   return number ? std::optional<double>(*number) : std::nullopt;
 }
 
+// What the variable begins with stands outside of what is in force now, as all initial values: so value(), which any
+// initializer may read, and not what a node made now takes.
 Variable Hyperparameter::variable_from(GraphAt graph, const VariableOptions& options) const {
   if (const Output* output = std::get_if<Output>(&value_)) return variable({*output, graph.at}, options);
   if (const Variable* other = std::get_if<Variable>(&value_)) return variable({other->value(), graph.at}, options);
@@ -35,6 +42,7 @@ void Optimizer::check_settings(SourceLocation at) const {
   if (!rule_.refusal.empty()) {
     fail(Code::kInvalidArgument, rule_.name, " (", at.str(), "): ", rule_.refusal);
   }
+  for (const auto& setting : rule_.settings) setting.value.require(str_cat(rule_.name, ": ", setting.name), at);
 }
 
 Optimizer::SlotKey Optimizer::key_of(const Graph& graph, const std::string& name) const {
@@ -118,6 +126,23 @@ void Optimizer::make_powers(GraphAt graph, const std::vector<Variable>& variable
 
 namespace {
 
+double as_held_in(DType dtype, double value) {
+  double held = value;
+  for_dtype<float, Half, BFloat16>(
+      dtype, [&]<class T> { held = static_cast<double>(static_cast<float>(T(static_cast<float>(value)))); });
+  return held;
+}
+
+// Numbers that are some in double may be none, or infinite, in the variable's dtype.
+void check_slot(const std::string& optimizer, const UpdateRule::Slot& slot, const Variable& variable,
+                SourceLocation at) {
+  const double held = as_held_in(variable.dtype(), slot.initial_value);
+  if (std::isfinite(held) && (held > 0 || !slot.divides)) return;
+  fail(Code::kInvalidArgument, optimizer, " (", at.str(), "): what the slot '", slot.key, "' of variable '",
+       variable.name(), "' begins with must be ", slot.divides && held <= 0 ? "above 0" : "finite", ", is ",
+       slot.initial_value, ", which as ", variable.dtype(), " is ", held);
+}
+
 Initializer slot_initializer(double value) {
   return value == 0 ? zeros_initializer() : value == 1 ? ones_initializer() : constant_initializer(value);
 }
@@ -128,9 +153,10 @@ void Optimizer::make_slots(GraphAt graph, const Variable& variable) {
   for (const auto& slot : rule_.slots) {
     const std::string known_as = variable.name() + "/" + slot.key;
     if (made(*graph.graph, known_as)) continue;
+    check_slot(rule_.name, slot, variable, graph.at);
     if (!variable.shape().is_fully_defined()) {
-      fail(Code::kInvalidArgument, rule_.name, ": variable '", variable.name(), "' is of shape ", variable.shape(),
-           "; its slots need a fully known one");
+      fail(Code::kInvalidArgument, rule_.name, " (", graph.at.str(), "): variable '", variable.name(), "' is of shape ",
+           variable.shape(), "; its slots need a fully known one");
     }
     const Scope beside = graph->colocate_with(variable.ref().op());
     const Scope root = graph->name_scope("");
@@ -232,9 +258,12 @@ struct Bound {
   const char* name;
   Hyperparameter value;
   Range range = kFinite;
+  // Not of what a slot begins with, which is of the variable's dtype: see check_slot().
+  bool as_float = true;
 
-  bool holds(double x) const {
-    if (!std::isfinite(x)) return false;
+  double held(double x) const { return as_float ? double{static_cast<float>(x)} : x; }
+  bool holds(double given) const {
+    const double x = held(given);
     switch (range) {
       case kPositive:
         return x > 0;
@@ -253,13 +282,22 @@ struct Bound {
   }
 };
 
+// "1e-60, which as float is 0".
+std::string told(double given, double held) {
+  return given == held || std::isnan(given) ? str_cat(given) : str_cat(given, ", which as float is ", held);
+}
+
 // What is wrong with them, or "".
 std::string refusal_of(std::initializer_list<Bound> bounds) {
   static constexpr const char* kWanted[] = {"finite", "above 0", "0 or above", "0 or below", "in [0, 1]", "in [0, 1)"};
   for (const Bound& bound : bounds) {
     const std::optional<double> number = bound.value.number();
-    if (number && !bound.holds(*number))
-      return str_cat(bound.name, " must be ", kWanted[bound.range], ", is ", *number);
+    if (!number) continue;
+    const double held = bound.held(*number);
+    const bool in_range = bound.holds(*number);
+    if (in_range && std::isfinite(held)) continue;
+    return str_cat(bound.name, " must be ", kWanted[in_range ? Bound::kFinite : bound.range], ", is ",
+                   told(*number, held));
   }
   return "";
 }
@@ -287,15 +325,15 @@ MomentumOptimizer::MomentumOptimizer(const Hyperparameter& learning_rate, const 
            .refusal = refusal_of({{"learning_rate", learning_rate}, {"momentum", momentum, Bound::kNotNegative}})}) {}
 
 AdagradOptimizer::AdagradOptimizer(const Hyperparameter& learning_rate, const AdagradOptions& o)
-    : Optimizer(
-          {.name = o.name,
-           .op = apply_adagrad(),
-           .settings = {{"learning_rate", learning_rate}},
-           .slots = {{"accumulator", o.initial_accumulator_value}},
-           .inputs = {"accumulator", "learning_rate", "grad"},
-           .use_locking = o.use_locking,
-           .refusal = refusal_of({{"learning_rate", learning_rate},
-                                  {"initial_accumulator_value", o.initial_accumulator_value, Bound::kPositive}})}) {}
+    : Optimizer({.name = o.name,
+                 .op = apply_adagrad(),
+                 .settings = {{"learning_rate", learning_rate}},
+                 .slots = {{"accumulator", o.initial_accumulator_value, /*divides=*/true}},
+                 .inputs = {"accumulator", "learning_rate", "grad"},
+                 .use_locking = o.use_locking,
+                 .refusal = refusal_of(
+                     {{"learning_rate", learning_rate},
+                      {"initial_accumulator_value", o.initial_accumulator_value, Bound::kPositive, false}})}) {}
 
 AdadeltaOptimizer::AdadeltaOptimizer(const Hyperparameter& learning_rate, const AdadeltaOptions& o)
     : Optimizer({.name = o.name,
@@ -355,23 +393,23 @@ RMSPropOptimizer::RMSPropOptimizer(const Hyperparameter& learning_rate, const RM
                                         {"epsilon", o.epsilon, Bound::kNotNegative}})}) {}
 
 FtrlOptimizer::FtrlOptimizer(const Hyperparameter& learning_rate, const FtrlOptions& o)
-    : Optimizer(
-          {.name = o.name,
-           .op = o.l2_shrinkage_regularization_strength > 0 ? apply_ftrl_v2() : apply_ftrl(),
-           .settings = {{"learning_rate", learning_rate},
-                        {"l1_regularization_strength", o.l1_regularization_strength},
-                        {"l2_regularization_strength", o.l2_regularization_strength},
-                        {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength},
-                        {"learning_rate_power", o.learning_rate_power}},
-           .slots = {{"accum", o.initial_accumulator_value}, {"linear"}},
-           .inputs = ftrl_inputs(o.l2_shrinkage_regularization_strength > 0),
-           .use_locking = o.use_locking,
-           .refusal = refusal_of({{"learning_rate", learning_rate, Bound::kPositive},
-                                  {"learning_rate_power", o.learning_rate_power, Bound::kNotPositive},
-                                  {"initial_accumulator_value", o.initial_accumulator_value, Bound::kNotNegative},
-                                  {"l1_regularization_strength", o.l1_regularization_strength, Bound::kNotNegative},
-                                  {"l2_regularization_strength", o.l2_regularization_strength, Bound::kNotNegative},
-                                  {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength,
-                                   Bound::kNotNegative}})}) {}
+    : Optimizer({.name = o.name,
+                 .op = o.l2_shrinkage_regularization_strength > 0 ? apply_ftrl_v2() : apply_ftrl(),
+                 .settings = {{"learning_rate", learning_rate},
+                              {"l1_regularization_strength", o.l1_regularization_strength},
+                              {"l2_regularization_strength", o.l2_regularization_strength},
+                              {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength},
+                              {"learning_rate_power", o.learning_rate_power}},
+                 .slots = {{"accum", o.initial_accumulator_value}, {"linear"}},
+                 .inputs = ftrl_inputs(o.l2_shrinkage_regularization_strength > 0),
+                 .use_locking = o.use_locking,
+                 .refusal =
+                     refusal_of({{"learning_rate", learning_rate, Bound::kPositive},
+                                 {"learning_rate_power", o.learning_rate_power, Bound::kNotPositive},
+                                 {"initial_accumulator_value", o.initial_accumulator_value, Bound::kNotNegative, false},
+                                 {"l1_regularization_strength", o.l1_regularization_strength, Bound::kNotNegative},
+                                 {"l2_regularization_strength", o.l2_regularization_strength, Bound::kNotNegative},
+                                 {"l2_shrinkage_regularization_strength", o.l2_shrinkage_regularization_strength,
+                                  Bound::kNotNegative}})}) {}
 
 }  // namespace cairn

@@ -28,6 +28,8 @@ class Hyperparameter {
   Hyperparameter(double number) : value_(number) {}               // NOLINT: implicit on purpose
   Hyperparameter(const Output& output) : value_(output) {}        // NOLINT
   Hyperparameter(const Variable& variable) : value_(variable) {}  // NOLINT
+  // Throws FailedPrecondition, naming `what` and the line, for an empty handle.
+  void require(std::string_view what, SourceLocation at) const;
   // The number as a float constant called `name`, or the tensor.
   Output in(GraphAt graph, std::string_view name) const;
   // The number, where it is one.
@@ -74,9 +76,11 @@ struct UpdateRule {
     std::string name;
     Hyperparameter value;
   };
+  // Where the slot is divided by, its initial value must be above 0 in the variable's dtype too.
   struct Slot {
     std::string key;  // what slot() asks for; in the graph it is named W/Adam, W/Adam_1 ...
     double initial_value = 0;
+    bool divides = false;
   };
   // A variable shared by all that begins with a setting and is multiplied by it after each step.
   struct Power {
@@ -101,8 +105,9 @@ class Optimizer {
 
   // Adds the gradients of `loss` and the nodes that apply them; running what is returned is one step of training.
   // Throws InvalidArgument when there is no variable to change, none that the loss depends on, an op on the way has no
-  // gradient, or a setting given as a number is none that the rule can work with: no finite number, or outside of the
-  // range that the optimizer's options tell; then the graph and the optimizer are as before. Slots stand outside of
+  // gradient, or a setting given as a number is none that the rule can work with: as the float that it becomes, or as
+  // a slot's initial value in the variable's dtype, not finite or outside of the range that the optimizer's options
+  // tell; then the graph and the optimizer are as before. Slots stand outside of
   // conditions, so that initializers reach them, also where minimize() is called within one (ops/cond.h).
   Operation minimize(const Output& loss, const MinimizeOptions& options = {},
                      SourceLocation at = SourceLocation::current());

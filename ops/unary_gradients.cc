@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ops/array.h"
+#include "ops/internal/building.h"
 #include "ops/internal/math_gradients.h"
 #include "ops/math.h"
 #include "ops/reshape.h"
@@ -55,7 +56,7 @@ Grads reciprocal_gradient(const Operation& op, const Grads& dy) { return {recipr
 
 Grads sign_gradient(const Operation& op, const Grads&) {
   const Output x = op.input(0);
-  return {zeros(shape(x), base_dtype(x.dtype()))};
+  return {zeros(extents_of(x), base_dtype(x.dtype()))};
 }
 
 Grads sin_gradient(const Operation& op, const Grads& dy) {

@@ -5,6 +5,7 @@
 #include "ops/array.h"
 #include "ops/flow.h"
 #include "ops/internal/new_variable.h"
+#include "runtime/text.h"
 
 namespace cairn {
 namespace internal {
@@ -159,7 +160,7 @@ Variable reused(GraphAt graph, const Variable& variable, const Shape& shape, con
 Initializer default_initializer(GraphAt graph, DType dtype, std::string_view name) {
   if (is_floating(dtype)) return glorot_uniform_initializer();
   if (is_integer(dtype) || dtype == DType::kBool) return zeros_initializer();
-  fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", name, "' of dtype ", dtype,
+  fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", printable(name), "' of dtype ", dtype,
        " needs an initializer");
 }
 
@@ -194,8 +195,8 @@ Variable internal::get_variable_part(GraphAt graph, std::string_view name, const
          "; to share it, enter the variable scope with reuse");
   }
   if (!shape.is_fully_defined()) {
-    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", full, "' needs a fully known shape, got ",
-         shape);
+    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", printable(full),
+         "' needs a fully known shape, got ", shape);
   }
   const DType dtype = base_dtype(options.dtype);
   const Graph::Transaction whole(*graph.graph, graph.at);
@@ -232,7 +233,7 @@ Variable find_variable(const Graph& graph, std::string_view name) {
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   const auto close = nearest_names(name, names);
-  fail(Code::kNotFound, "there is no variable '", name, "' in the graph's collections",
+  fail(Code::kNotFound, "there is no variable '", printable(name), "' in the graph's collections",
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
 }
 

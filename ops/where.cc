@@ -59,7 +59,8 @@ Kernel broadcast_to_prepare(const KernelSetup& s) {
   });
 }
 Grads broadcast_to_gradient(const Operation& op, const Grads& dy) {
-  return {sum_of_copies(dy[0], shape(op.input(0)), op.input(1)), Output()};
+  const Output from = shape(op.input(0), {.out_type = base_dtype(op.input(1).dtype())});
+  return {sum_of_copies(dy[0], from, op.input(1)), Output()};
 }
 constexpr OpDef kBroadcastTo = {.name = "BroadcastTo",
                                 .inputs = "input: T, shape: Tidx",
@@ -95,11 +96,12 @@ Kernel select_v2_prepare(const KernelSetup& s) {
 }
 Grads select_v2_gradient(const Operation& op, const Grads& dy) {
   const Output none = constant(dy[0].graph(), Tensor::zeros(base_dtype(dy[0].dtype()), {}));
-  const Output stretched = shape(op.output());
+  const ShapeOptions wide_enough = {.out_type = extents_dtype({op.output()})};
+  const Output stretched = shape(op.output(), wide_enough);
   const Output to_x = where_v2(op.input(0), dy[0], none);
-  const Output dx = sum_of_copies(to_x, shape(op.input(1)), stretched);
+  const Output dx = sum_of_copies(to_x, shape(op.input(1), wide_enough), stretched);
   const Output to_y = where_v2(op.input(0), none, dy[0]);
-  return {Output(), dx, sum_of_copies(to_y, shape(op.input(2)), stretched)};
+  return {Output(), dx, sum_of_copies(to_y, shape(op.input(2), wide_enough), stretched)};
 }
 constexpr OpDef kSelectV2 = {.name = "SelectV2",
                              .inputs = "condition: bool, t: T, e: T",

@@ -8,6 +8,7 @@
 #include "runtime/internal/graph_scopes.h"
 #include "runtime/internal/name_table.h"
 #include "runtime/internal/signature.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
@@ -287,7 +288,7 @@ std::vector<std::string> Graph::names_like(std::string_view name) const {
 Operation Graph::find_op(std::string_view name) const {
   if (const Node* node = find_node(name)) return handle(*node);
   const auto close = names_like(name);
-  fail(Code::kNotFound, "there is no node '", name, "' in the graph",
+  fail(Code::kNotFound, "there is no node '", printable(name), "' in the graph",
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
 }
 
@@ -295,7 +296,7 @@ Output Graph::find(std::string_view tensor_name) const {
   const size_t colon = tensor_name.rfind(':');
   const std::string_view digits = colon == std::string_view::npos ? "" : tensor_name.substr(colon + 1);
   if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != std::string_view::npos) {
-    fail(Code::kInvalidArgument, "'", tensor_name,
+    fail(Code::kInvalidArgument, "'", printable(tensor_name),
          "' is not the name of a tensor, which is node:output, as in 'loss:0'");
   }
   const Operation op = find_op(tensor_name.substr(0, colon));

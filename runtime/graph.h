@@ -140,9 +140,10 @@ struct ImportedNode {
 // it.
 class Dependency {
  public:
-  Dependency(const Operation& op) : op_(op) {}            // NOLINT: implicit on purpose, as are all here
-  Dependency(const Output& tensor) : op_(tensor.op()) {}  // NOLINT
-  operator const Operation&() const { return op_; }       // NOLINT
+  Dependency(const Operation& op) : op_(op) {}  // NOLINT: implicit on purpose, as are all here
+  // Of an empty handle an empty one: who takes it knows the line to name.
+  Dependency(const Output& tensor) : op_(tensor ? tensor.op() : Operation()) {}  // NOLINT
+  operator const Operation&() const { return op_; }                              // NOLINT
 
  private:
   Operation op_;

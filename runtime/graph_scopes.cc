@@ -1,6 +1,8 @@
 // The scopes of a graph: opened by Graph, closed by their handles.
 #include "runtime/internal/graph_scopes.h"
+
 #include "runtime/graph.h"
+#include "runtime/text.h"
 
 namespace cairn {
 
@@ -95,7 +97,7 @@ std::string Graph::entered_by(std::string_view name) {
     entered.pop_back();
   } else if (!entered.empty()) {
     if (!is_valid_node_name(data_.scopes->name().empty() ? entered : "x" + entered)) {
-      fail(Code::kInvalidArgument, "'", name, "' is not a valid name for a scope");
+      fail(Code::kInvalidArgument, "'", printable(name), "' is not a valid name for a scope");
     }
     entered = unique_name(entered);
   }

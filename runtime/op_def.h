@@ -87,6 +87,9 @@ struct OpDef {
   // nobody else wants the value, prepare() is told (KernelSetup::absorbed), the kernel's inputs are followed by those
   // of `producer`, and input `i` holds anything. Null: never.
   bool (*absorbs)(const Node& node, int i, const Node& producer) = nullptr;
+  // Is the kernel to see what the node's inputs were before they were reshaped? Where it is and a Reshape of the run
+  // makes each of them, the kernel's inputs are followed by what those Reshapes take, in order. Null: never.
+  bool (*sees_before_reshape)(const Node& node) = nullptr;
   // Adds the nodes that compute the gradient with respect to each input. `not_differentiable` where there is none to
   // flow (the gradient stops, as TensorFlow's NotDifferentiable); null: gradients() refuses the op by name.
   Grads (*gradient)(const Operation&, const Grads& dy) = nullptr;

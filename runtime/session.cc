@@ -328,13 +328,14 @@ std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
   if (feeds.size() != feeds_.size()) {
     fail(Code::kInvalidArgument, "this call takes ", feeds_.size(), " values to feed, got ", feeds.size());
   }
-  frame_->recycle(results_);
+  // First, as they may be among the results.
   try {
     for (size_t i = 0; i < feeds.size(); ++i) frame_->feed(i, feeds_[i], feeds[i]);
   } catch (...) {
     frame_->drop_feeds();
     throw;
   }
+  frame_->recycle(results_);
   session_->execute(*frame_);
   frame_->collect(results_);
   return results_;

@@ -90,8 +90,8 @@ class Variable {
   Output assign_sub(const Value& delta, SourceLocation at = SourceLocation::current()) const {
     return assign_sub_variable(*this, delta, at);
   }
-  // Row i of the value: w[0].
-  Output operator[](const Index& i) const { return value()[i]; }
+  // Row i of what as_tensor() gives: w[0].
+  Output operator[](const Index& i) const { return as_tensor(i.at)[i]; }
 
   friend bool operator==(const Variable& a, const Variable& b) {
     return a.info_ == b.info_ || (a.info_ && b.info_ && a.ref() == b.ref());

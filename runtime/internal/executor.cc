@@ -108,7 +108,7 @@ void Frame::feed(size_t i, const Endpoint& where, const Tensor& value) {
 void Frame::check_readers(int slot, const Endpoint& where, const Tensor& value) const {
   for (const Step& step : plan_->plan.steps) {
     for (size_t k = 0; k < step.sources.size(); ++k) {
-      if (step.sources[k] != slot) continue;
+      if (step.sources[k] != slot || k >= step.node->inputs.size()) continue;
       const DType expected = base_dtype(expected_dtype(*step.node, k));
       if (value.valid() && value.dtype() == expected) continue;
       throw Error(Code::kInvalidArgument,

@@ -386,6 +386,7 @@ class Planner {
 
   // An Identity of a resource handle does not read what the handle names.
   static bool is_handle_passed(const Step& step, size_t k) {
+    if (k >= step.node->inputs.size()) return false;
     const Endpoint& e = step.node->inputs[k];
     return step.node->num_outputs() > 0 && step.node->output_dtypes[0] == DType::kResource &&
            e.node->output_dtypes[static_cast<size_t>(e.index)] == DType::kResource;

@@ -20,6 +20,26 @@ class Shortcuts {
     }
   }
 
+  // Gives kernels that are to see what their inputs were before they were reshaped (OpDef::sees_before_reshape) those
+  // tensors behind their inputs.
+  void look_behind_reshapes() {
+    for (Step& step : plan_.steps) {
+      const auto sees = step.node->op->def->sees_before_reshape;
+      if (!sees || step.idle || !sees(*step.node)) continue;
+      std::vector<const Step*> reshapes;
+      for (int slot : step.inputs) {
+        const Step* maker = slot >= 0 ? makers_[at(slot)] : nullptr;
+        if (maker && maker->node->op->name == "Reshape") reshapes.push_back(maker);
+      }
+      if (reshapes.size() != step.inputs.size()) continue;  // one is fed
+      for (const Step* reshape : reshapes) {
+        step.inputs.push_back(reshape->inputs[0]);
+        step.sources.push_back(reshape->sources[0]);
+        step.variables.push_back(reshape->variables[0]);
+      }
+    }
+  }
+
   void pass_on() {
     std::vector<int> source(makers_.size());
     for (size_t slot = 0; slot < source.size(); ++slot) source[slot] = static_cast<int>(slot);
@@ -167,8 +187,9 @@ class Shortcuts {
 }  // namespace
 
 void take_shortcuts(Plan& plan) {
-  if (plan.has_switch) return;
   Shortcuts shortcuts(plan);
+  shortcuts.look_behind_reshapes();
+  if (plan.has_switch) return;
   shortcuts.pass_on();
   shortcuts.absorb();
   shortcuts.find_derived();

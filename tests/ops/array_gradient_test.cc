@@ -3,6 +3,7 @@
 #include "ops/joining.h"
 #include "ops/rearranging.h"
 #include "ops/slicing.h"
+#include "ops/where.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/lab.h"
@@ -153,4 +154,17 @@ TEST_CASE("Gradients of joins and slices have TensorFlow's nodes", "[array][grad
              made.end());
   made.resize(std::min(made.size(), expected.size()));
   CHECK(made == expected);
+}
+
+TEST_CASE("Gradients of what is told places and extents as int64 agree with differences", "[array][gradient]") {
+  const Tensor x = doubles({3, 2});
+  const auto told = [](const Output& v, const std::vector<int64_t>& values) {
+    return constant(v.graph(), Tensor::vector<int64_t>(values));
+  };
+  check_gradient([&](Output v) { return slice(v, told(v, {1, 0}), told(v, {2, 1})); }, {x});
+  check_gradient([&](Output v) { return strided_slice(v, told(v, {2, 0}), told(v, {0, 2}), told(v, {-1, 1})); }, {x});
+  check_gradient([&](Output v) { return tile(v, told(v, {2, 3})); }, {x});
+  check_gradient([&](Output v) { return broadcast_to(v, told(v, {2, 3, 2})); }, {x});
+  check_gradient([&](Output v) { return pad(v, constant(v.graph(), Tensor::matrix<int64_t>({{1, 0}, {2, 1}}))); }, {x});
+  check_gradient([&](Output v) { return reshape(v, told(v, {2, 3})); }, {x});
 }

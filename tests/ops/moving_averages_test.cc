@@ -1,5 +1,7 @@
 #include "ops/moving_averages.h"
 
+#include <cmath>
+
 #include "ops/array.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
@@ -70,4 +72,26 @@ TEST_CASE("a moving average wants variables of a floating dtype", "[moving avera
 }
 
 }  // namespace
+
+TEST_CASE("a decay outside [0, 1] is refused with the line, and leaves the graph as it was", "[moving average]") {
+  for (const double decay : {std::nan(""), -1.0, -1e-60, 1 + 1e-12, 2.0, 1e300, double(INFINITY)}) {
+    Graph graph;
+    const Variable w = variable(graph, 1.0f, {.name = "W"});
+    const int nodes = graph.num_nodes();
+    ExponentialMovingAverage average(decay);
+    const Error error = error_of([&] { average.apply(graph, {w}); });
+    INFO(error.what());
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(says(error, "ExponentialMovingAverage (moving_averages_test.cc:"));
+    CHECK(says(error, "decay must be in [0, 1], is "));
+    CHECK(graph.num_nodes() == nodes);
+    CHECK(graph.items(GraphKeys::kMovingAverageVariables).empty());
+  }
+  for (const double decay : {0.0, 1.0, 0.5}) {
+    Graph graph;
+    variable(graph, 1.0f, {.name = "W"});
+    CHECK_NOTHROW(ExponentialMovingAverage(decay).apply(graph));
+  }
+}
+
 }  // namespace cairn

@@ -4,14 +4,17 @@
 #include <limits>
 
 #include "ops/array.h"
+#include "ops/cond.h"
 #include "ops/gradients.h"
 #include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/reduce.h"
 #include "ops/slicing.h"
+#include "persist/meta_graph.h"
 #include "runtime/session.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
+#include "tests/support/graph_text.h"
 #include "tests/support/numeric_gradient.h"
 
 using namespace cairn;
@@ -538,7 +541,7 @@ TEST_CASE("Labels of another shape than the logits are refused, also where it sh
   for (const Loss loss : {softmax_cross_entropy_with_logits, softmax_cross_entropy_with_logits_v2}) {
     CHECK(names(attempt(loss, {-1, 10}, {1, 10}, {50, 10}, DType::kFloat), "[1,10]", "[50,10]"));
     CHECK(names(attempt(loss, {-1, 10}, {50, 10}, {1, 10}, DType::kFloat), "[50,10]", "[1,10]"));
-    CHECK(names(attempt(loss, Shape::unknown(), {50}, {50, 50}, DType::kFloat), "[1,50]", "[50,50]"));
+    CHECK(names(attempt(loss, Shape::unknown(), {50}, {50, 50}, DType::kFloat), "[50]", "[50,50]"));
     CHECK(names(attempt(loss, Shape::unknown(), {50, 1}, {50, 10}, DType::kFloat), "[50,1]", "[50,10]"));
     CHECK(attempt(loss, {-1, 10}, {3, 10}, {3, 10}, DType::kFloat) == "nothing was thrown");
   }
@@ -567,4 +570,129 @@ TEST_CASE("Labels of another shape than the logits are refused, also where it sh
   CHECK(names(fed({1}), "[1]", "[50,10]"));
   CHECK(names(fed({51}), "[51]", "[50,10]"));
   CHECK(fed({50}) == "nothing was thrown");
+}
+
+TEST_CASE("Labels whose rows are as many as those of the logits, but stand in another shape, are refused in a step",
+          "[nn][softmax]") {
+  using Loss = Output (*)(const CrossEntropyOptions&);
+  const auto attempt = [](Loss loss, const Shape& declared_labels, const Shape& declared_logits, const Shape& labels,
+                          const Shape& logits, DType dtype) {
+    Graph graph;
+    const Output l = placeholder(graph, dtype, declared_labels), z = placeholder(graph, DType::kFloat, declared_logits);
+    const Output y = loss({.labels = l, .logits = z});
+    Session session(graph);
+    std::string told;
+    for (int step = 0; step < 3; ++step) {  // steps after the first know where everything stands
+      session.run(
+          y, {{l, Tensor::zeros(dtype, logits.slice(0, labels.rank()))}, {z, Tensor::zeros(DType::kFloat, logits)}});
+      const Error error = error_of([&] {
+        session.run(y, {{l, Tensor::zeros(dtype, labels)}, {z, Tensor::zeros(DType::kFloat, logits)}});
+      });
+      CHECK(error.code() == Code::kInvalidArgument);
+      told = error.what();
+    }
+    return told;
+  };
+  const auto names = [](const std::string& told, const char* op, const char* labels, const char* logits) {
+    INFO(told);
+    for (const char* part : {op, "labels are of shape ", labels, "logits of shape ", logits, "nn_test.cc:"})
+      CHECK(told.find(part) != std::string::npos);
+  };
+  const Shape any = Shape::unknown(), rank3 = Shape::unknown(3);
+  for (const Loss loss : {softmax_cross_entropy_with_logits, softmax_cross_entropy_with_logits_v2}) {
+    for (const Shape& labels : {any, rank3, Shape{-1, -1, 3}}) {
+      for (const Shape& logits : {any, rank3, Shape{-1, 3, 3}, Shape{2, 3, 3}}) {
+        INFO(labels << " and " << logits);
+        names(attempt(loss, labels, logits, {3, 2, 3}, {2, 3, 3}, DType::kFloat), "SoftmaxCrossEntropyWithLogits '",
+              "[3,2,3]", "[2,3,3]");
+      }
+    }
+  }
+  const auto sparse = sparse_softmax_cross_entropy_with_logits;
+  for (const Shape& labels : {any, Shape::unknown(2)}) {
+    for (const Shape& logits : {any, rank3, Shape{-1, 3, 3}}) {
+      INFO(labels << " and " << logits);
+      names(attempt(sparse, labels, logits, {3, 2}, {2, 3, 3}, DType::kInt32), "SparseSoftmaxCrossEntropyWithLogits '",
+            "[3,2]", "[2,3,3]");
+    }
+  }
+}
+
+TEST_CASE("Labels of a rank that nobody told are compared with matrices too", "[nn][softmax]") {
+  Graph graph;
+  const Output labels = placeholder(graph, DType::kFloat), logits = placeholder(graph, DType::kFloat, {-1, 3});
+  const Output loss = softmax_cross_entropy_with_logits({.labels = labels, .logits = logits});
+  Session session(graph);
+  const Error error = error_of([&] {
+    session.run(loss,
+                {{labels, Tensor::zeros(DType::kFloat, {2, 1, 3})}, {logits, Tensor::zeros(DType::kFloat, {2, 3})}});
+  });
+  CHECK(says(error, "labels are of shape [2,1,3], logits of shape [2,3]"));
+}
+
+TEST_CASE("Where the rows of labels are fed, they are compared with the rows of logits", "[nn][softmax]") {
+  Graph graph;
+  const Output labels = placeholder(graph, DType::kFloat), logits = placeholder(graph, DType::kFloat);
+  const Output loss = softmax_cross_entropy_with_logits({.labels = labels, .logits = logits, .name = "loss"});
+  Session session(graph);
+  const Tensor z = Tensor::zeros(DType::kFloat, {2, 3, 3});
+  const Feeds feeds = {{"loss/Reshape_1:0", Tensor::zeros(DType::kFloat, {6, 3})}, {logits, z}};
+  CHECK(session.run(loss, feeds).shape() == Shape{2, 3});
+  const Error error = error_of([&] {
+    session.run(loss, {{"loss/Reshape_1:0", Tensor::zeros(DType::kFloat, {5, 3})}, {logits, z}});
+  });
+  CHECK(says(error, "labels are of shape [5,3], logits of shape [6,3]"));
+}
+
+TEST_CASE("Cross entropies whose shapes are known carry no mark, and those of unknown shapes TensorFlow's nodes",
+          "[nn][softmax]") {
+  const auto lines = [](const Shape& shape) {
+    Graph graph;
+    const Output x = placeholder(graph, DType::kFloat, shape), y = placeholder(graph, DType::kFloat, shape);
+    softmax_cross_entropy_with_logits({.labels = y, .logits = x, .name = "ce"});
+    return std::pair{node_lines(graph), graph.find_op("ce").attrs().find("_same_shape") != nullptr};
+  };
+  CHECK_FALSE(lines({2, 3, 4}).second);
+  CHECK_FALSE(lines({2, 3, -1}).second);
+  CHECK_FALSE(lines({-1, 4}).second);
+  CHECK_FALSE(lines({-1}).second);
+  CHECK(lines({-1, 3, 4}).second);
+  CHECK(lines(Shape::unknown()).second);
+  CHECK(lines({-1, 3, 4}).first.size() == lines({2, 3, -1}).first.size());
+}
+
+TEST_CASE("The cross entropy of scalars is refused by that name", "[nn][softmax]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {}), any = placeholder(graph, DType::kFloat);
+  for (const auto loss : {softmax_cross_entropy_with_logits, softmax_cross_entropy_with_logits_v2}) {
+    for (const auto& given : {std::pair{x, x}, {any, x}, {x, any}}) {
+      const Error error = error_of([&] { loss({.labels = given.first, .logits = given.second}); });
+      INFO(error.what());
+      CHECK(error.code() == Code::kInvalidArgument);
+      CHECK(says(error, "softmax_cross_entropy_with_logits"));
+      CHECK(says(error, "must not be a scalar"));
+      CHECK(says(error, "nn_test.cc:"));
+    }
+  }
+}
+
+TEST_CASE("Labels and logits are compared behind a condition and in an imported graph too", "[nn][softmax]") {
+  Graph built, copied;
+  const Output l = placeholder(built, DType::kFloat, Shape::unknown(), {.name = "l"});
+  const Output z = placeholder(built, DType::kFloat, Shape::unknown(), {.name = "z"});
+  const Output p = placeholder(built, DType::kBool, {}, {.name = "p"});
+  const auto loss = [&] { return softmax_cross_entropy_with_logits({.labels = l, .logits = z}); };
+  identity(cond(p, loss, [&] { return reduce_sum(z, -1); }), {.name = "y"});
+  import_meta_graph_def(copied, MetaGraph::parse(export_meta_graph(built).bytes(), ""));
+  for (Graph* graph : {&built, &copied}) {
+    Session session(*graph);
+    const auto run = [&](bool side, const Shape& labels) {
+      return session.run("y:0", {{"p:0", Tensor(side)},
+                                 {"l:0", Tensor::zeros(DType::kFloat, labels)},
+                                 {"z:0", Tensor::zeros(DType::kFloat, {2, 3, 3})}});
+    };
+    CHECK(run(true, {2, 3, 3}).shape() == Shape{2, 3});
+    CHECK(run(false, {3, 2, 3}).shape() == Shape{2, 3});
+    CHECK(says(error_of([&] { run(true, {3, 2, 3}); }), "labels are of shape [3,2,3], logits of shape [2,3,3]"));
+  }
 }

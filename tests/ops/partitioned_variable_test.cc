@@ -1,5 +1,6 @@
 #include "ops/partitioned_variable.h"
 
+#include "ops/joining.h"
 #include "ops/math.h"
 #include "ops/matmul.h"
 #include "ops/reduce.h"
@@ -168,7 +169,8 @@ TEST_CASE("A partitioner that cuts two axes is refused", "[partitioned variable]
   Graph graph;
   const Partitioner both = [](const Shape&, DType) { return Cuts{2, 2}; };
   CHECK_THROWS_WITH(get_partitioned_variable(graph, "W", {4, 4}, both),
-                    "Can only slice a variable along one dimension: variable 'W' of shape [4,4]");
+                    Contains("get_partitioned_variable (partitioned_variable_test.cc:") &&
+                        Contains("Can only slice a variable along one dimension: variable 'W' of shape [4,4]"));
   CHECK(graph.num_nodes() == 0);
 }
 
@@ -176,7 +178,8 @@ TEST_CASE("A partitioner that wants more parts than there are rows is refused", 
   Graph graph;
   const Partitioner many = [](const Shape&, DType) { return Cuts{5, 1}; };
   CHECK_THROWS_WITH(get_partitioned_variable(graph, "W", {4, 4}, many),
-                    "Cannot create 5 slices for size 4: variable 'W' of shape [4,4]");
+                    Contains("get_partitioned_variable (partitioned_variable_test.cc:") &&
+                        Contains("Cannot create 5 slices for size 4: variable 'W' of shape [4,4]"));
 }
 
 TEST_CASE("A scalar has no axis to cut", "[partitioned variable]") {
@@ -204,4 +207,49 @@ TEST_CASE("Parts that leave a hole are refused", "[partitioned variable]") {
 TEST_CASE("A variable that is no slice is no part", "[partitioned variable]") {
   Graph graph;
   CHECK_THROWS_WITH(PartitionedVariable({variable(zeros(graph, {3}), {.name = "a"})}), "Slices must all be slices: a");
+}
+
+TEST_CASE("The whole stands outside of control dependencies; its parts, read there, are behind them",
+          "[partitioned variable]") {
+  for (const bool resource : {false, true}) {
+    INFO("resource " << resource);
+    Graph graph;
+    const PartitionedVariable w = get_partitioned_variable(
+        graph, "W", {4, 1}, fixed_size_partitioner(2), {.initializer = zeros_initializer(), .use_resource = resource});
+    std::vector<Operation> writes;
+    for (const Variable& part : w.parts()) writes.push_back(assign_add_op(part, Tensor::of<float>({2, 1}, {1, 2})));
+    Output before, after;
+    {
+      const Scope waiting = graph.control_dependencies(writes);
+      before = w.as_tensor();
+      std::vector<Operand> parts;
+      for (const Variable& part : w.parts()) parts.push_back(part.read_value());
+      after = concat(parts, w.axis());
+    }
+    CHECK(before.op().control_inputs().empty());
+    Session session(graph);
+    session.run(global_variables_initializer(graph));
+    CHECK(session.run(after).str() == "[[1.]\n [2.]\n [1.]\n [2.]]");
+    session.run(global_variables_initializer(graph));
+    CHECK(session.run({before, after})[0].str() == "[[0.]\n [0.]\n [0.]\n [0.]]");
+  }
+}
+
+TEST_CASE("What a partitioner refuses names it and the line that made it", "[partitioned variable]") {
+  Graph graph;
+  const auto refused = [&](const Error& error, const char* begin) {
+    INFO(error.what());
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(std::string_view(error.what()).starts_with(begin));
+    CHECK(says(error, " (partitioned_variable_test.cc:"));
+  };
+  const auto got = [&](const Partitioner& partitioner) {
+    return error_of([&] { get_partitioned_variable(graph, "W", {4, 2}, partitioner); });
+  };
+  refused(got(fixed_size_partitioner(2, 2)), "fixed_size_partitioner");
+  refused(got(variable_axis_size_partitioner(8, {.axis = 2})), "variable_axis_size_partitioner");
+  refused(got(min_max_variable_partitioner({.max_partitions = 2, .axis = 2})), "min_max_variable_partitioner");
+  refused(error_of([] { fixed_size_partitioner(0); }), "fixed_size_partitioner");
+  refused(error_of([] { variable_axis_size_partitioner(0); }), "variable_axis_size_partitioner");
+  refused(error_of([] { min_max_variable_partitioner({.min_slice_size = 0}); }), "min_max_variable_partitioner");
 }

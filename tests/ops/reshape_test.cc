@@ -1,7 +1,13 @@
 #include "ops/reshape.h"
 
+#include "ops/gather.h"
+#include "ops/gradients.h"
 #include "ops/joining.h"
+#include "ops/math.h"
+#include "ops/rearranging.h"
+#include "ops/reduce.h"
 #include "ops/slicing.h"
+#include "ops/where.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/lab.h"
@@ -101,4 +107,78 @@ TEST_CASE("BroadcastGradientArgs names the extents each operand was stretched al
   CHECK(told({2, 1, 4}, {5, 1, 3, 4}) == "[0 2][1]");
   CHECK(told({}, {2, 2}) == "[0 1][]");
   CHECK(error_of([&] { told({2}, {3}); }).code() == Code::kInvalidArgument);
+}
+
+TEST_CASE("Shapes that do not fit int32 are refused where int32 is asked for, and never told wrong", "[reshape]") {
+  constexpr int64_t kBig = (int64_t{1} << 32) + 3;
+  Graph graph;
+  const Output wide = placeholder(graph, DType::kUInt8, {kBig, 0}),
+               square = placeholder(graph, DType::kFloat, {65536, 65536});
+  const auto refused = [&](const Error& error, const char* op, const char* number) {
+    INFO(error.what());
+    CHECK(error.code() == Code::kInvalidArgument);
+    for (const char* part : {op, number, "int64", "reshape_test.cc:"}) CHECK(says(error, part));
+  };
+  refused(error_of([&] { shape(wide); }), "Shape", "4294967299");
+  refused(error_of([&] { size(square); }), "Size", "4294967296");
+  CHECK(graph.num_nodes() == 2);
+  Session session(graph);
+  CHECK(session.run(shape(wide, {.out_type = DType::kInt64})).to_int64s() == std::vector<int64_t>{kBig, 0});
+  CHECK(session.run(size(square, {.out_type = DType::kInt64})).scalar<int64_t>() == int64_t{1} << 32);
+  CHECK(session.run(shape(square)).to_int64s() == std::vector<int64_t>{65536, 65536});
+
+  const Output as_shape = shape(wide, {.optimize = false}), as_size = size(square, {.optimize = false});
+  CHECK_FALSE(graph.static_value(as_shape).valid());
+  CHECK_FALSE(graph.static_value(as_size).valid());
+  CHECK(graph.static_value(shape(wide, {.out_type = DType::kInt64, .optimize = false})).to_int64s() ==
+        std::vector<int64_t>{kBig, 0});
+  refused(error_of([&] {
+            session.run(as_shape, {{wide, Tensor::zeros(DType::kUInt8, {kBig, 0})}});
+          }),
+          "Shape", "4294967299");
+}
+
+TEST_CASE("Lists of integers that do not fit the dtype asked for are refused, not cut", "[reshape]") {
+  const IntList list = {1, (int64_t{1} << 32) + 3};
+  CHECK(list.tensor().dtype() == DType::kInt64);
+  const Error error = error_of([&] { (void)list.tensor(DType::kInt32); });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK(says(error, "4294967299 does not fit int32; ask for int64"));
+}
+
+TEST_CASE("Gradients of tensors whose extents do not fit int32 take their shapes as int64", "[reshape][gradient]") {
+  constexpr int64_t kBig = (int64_t{1} << 32) + 3;
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {kBig, 0}), y = placeholder(graph, DType::kFloat, {1, 0});
+  const Output one = placeholder(graph, DType::kFloat, {});
+  Session session(graph);
+  const Feeds feeds = {
+      {x, Tensor::zeros(DType::kFloat, {kBig, 0})}, {y, Tensor::zeros(DType::kFloat, {1, 0})}, {one, Tensor(1.0f)}};
+  const auto check = [&](const char* what, const Output& loss) {
+    INFO(what);
+    const Output dx = gradients(loss, {x})[0];
+    CHECK(dx.shape().is_compatible_with({kBig, 0}));
+    CHECK(session.run(dx, feeds).shape() == Shape{kBig, 0});
+  };
+  check("itself", identity(x));
+  check("sum", reduce_sum(x));
+  check("sum of rows", reduce_sum(x, 0));
+  check("mean", reduce_mean(x));
+  check("mean of rows", reduce_mean(x, 0));
+  check("maximum", reduce_max(x, 0));
+  check("sum of two", x + y);
+  check("difference", x - y);
+  check("product", x * y);
+  check("quotient", x / y);
+  check("power", pow(x, one));
+  check("reshape", reshape(x, {0, kBig}));
+  check("expand_dims", expand_dims(x, 0));
+  check("tile", tile(x, {1, 2}));
+  check("zeros", sign(x));
+  check("maximum", maximum(x, y));
+  check("choice", where_v2(less(x, y), x, y));
+  check("slice", slice(x, {0, 0}, {kBig, 0}));
+  check("strided slice", strided_slice(x, {0, 0}, {1, 0}, {1, 1}));
+  check("pad", pad(x, {{0, 0}, {0, 0}}));
+  check("rows", gather(x, {2, 1}));
 }

@@ -162,4 +162,37 @@ TEST_CASE("The derivative of a loss by logits and labels, one after the other", 
   check_gradient(mixed, {doubles({2, 3}), labels});
 }
 
+TEST_CASE("Second derivatives of running products agree with differences however many elements are zero",
+          "[special][gradient]") {
+  std::vector<Tensor> points = kZeros;
+  points.push_back(Tensor::vector<double>({0, 0, 3}));
+  points.push_back(Tensor::vector<double>({0, 2, 0, 3, 0, 5}));
+  points.push_back(Tensor::vector<double>({4, 0, 0, 0}));
+  for (const bool exclusive : {false, true}) {
+    for (const bool reverse : {false, true}) {
+      for (const Tensor& x : points) {
+        INFO(x.str() << ", exclusive " << exclusive << ", reverse " << reverse);
+        const auto product = [&](Output v) { return cumprod(v, 0, {.exclusive = exclusive, .reverse = reverse}); };
+        check_gradient([&](Output v) { return gradients(product(v), {v})[0]; }, {x});
+        check_gradient(gradient_of(product), {x}, {.tolerance = 1e-5});
+      }
+      const auto rows = [&](Output v) { return cumprod(v, 1, {.exclusive = exclusive, .reverse = reverse}); };
+      check_gradient(gradient_of(rows), {Tensor::matrix<double>({{0, 0, 3}, {0, 0, 0}, {1, 0, 4}})},
+                     {.tolerance = 1e-5});
+    }
+  }
+}
+
+TEST_CASE("Third derivatives of running products are right where at most two elements are zero",
+          "[special][gradient]") {
+  for (const Tensor& x : {Tensor::vector<double>({0, 2, 0, 3}), Tensor::vector<double>({2, 0, 3, 4})}) {
+    check_gradient(
+        [](Output v) {
+          const Output first = gradients(cumprod(v), {v})[0];
+          return gradients(reduce_sum(first * first), {v})[0];
+        },
+        {x}, {.tolerance = 1e-5});
+  }
+}
+
 }  // namespace cairn

@@ -1,5 +1,7 @@
 #include "ops/state.h"
 
+#include <algorithm>
+
 #include "ops/partitioned_variable.h"
 
 #include "ops/array.h"
@@ -424,6 +426,24 @@ TEST_CASE("get_variable refuses what an initializer gives of another shape or dt
                              {.initializer = [](GraphAt at, const Shape&, DType) { return constant(at, 1.0f); }});
   });
   CHECK(says(part, "variable 'p/part_0'"));
+}
+
+TEST_CASE("the extents of a resource variable that do not fit the dtype asked for are refused, not cut",
+          "[variables]") {
+  constexpr int64_t kBig = (int64_t{1} << 32) + 3;
+  Graph graph;
+  const Variable w = variable(graph, Tensor::zeros(DType::kFloat, {kBig, 0}), {.name = "w", .use_resource = true});
+  const auto ops = state_ops();
+  const OpDef& def =
+      **std::find_if(ops.begin(), ops.end(), [](const OpDef* op) { return op->name == "VariableShape"; });
+  const Output narrow = add_node(def, {w.ref()}), wide = add_node(def, {w.ref()}, {{"out_type", DType::kInt64}});
+  Session session(graph);
+  session.run(w.initializer());
+  CHECK(session.run(wide).to_int64s() == std::vector<int64_t>{kBig, 0});
+  const Error error = error_of([&] { session.run(narrow); });
+  CHECK(error.code() == Code::kInvalidArgument);
+  CHECK_THAT(error.what(), Contains("VariableShape 'VariableShape' (state_test.cc:") && Contains("4294967299") &&
+                               Contains("ask for int64"));
 }
 
 }  // namespace cairn

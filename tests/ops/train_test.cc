@@ -357,6 +357,8 @@ TEST_CASE("settings that an optimizer cannot work with are refused by name", "[t
       {FtrlOptimizer(0.1, {.l2_shrinkage_regularization_strength = -1}), "l2_shrinkage_regularization_strength must"}};
   for (const auto& [optimizer, what] : refused)
     CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what));
+  CHECK_THAT(refusal_of(FtrlOptimizer(0.1, {.l1_regularization_strength = INFINITY})),
+             Contains("l1_regularization_strength must be finite, is inf"));
   CHECK(refusal_of(GradientDescentOptimizer(-0.1)) == "");  // uphill
   CHECK(refusal_of(AdamOptimizer(0.0, {.beta1 = 0.0, .epsilon = 0.0})) == "");
   CHECK(refusal_of(FtrlOptimizer(0.1, {.learning_rate_power = 0, .initial_accumulator_value = 0})) == "");
@@ -448,4 +450,43 @@ TEST_CASE("two halves of a training run end where one run ends", "[train]") {
 }
 
 }  // namespace
+
+TEST_CASE("settings are held against what they are as the floats that kernels take", "[train]") {
+  const std::pair<Optimizer, const char*> refused[] = {
+      {GradientDescentOptimizer(1e39), "learning_rate must be finite, is 1e+39, which as float is inf"},
+      {MomentumOptimizer(0.1, 1e39), "momentum must be finite, is 1e+39, which as float is inf"},
+      {AdadeltaOptimizer(0.1, {.epsilon = 1e-60}), "epsilon must be above 0, is 1e-60, which as float is 0"},
+      {AdamOptimizer(0.1, {.beta1 = 1 - 1e-12}), "beta1 must be in [0, 1), is 1, which as float is 1"},
+      {AdamOptimizer(0.1, {.beta2 = 1 - 1e-12}), "beta2 must be in [0, 1)"},
+      {AdagradOptimizer(0.1, {.initial_accumulator_value = 1e-60}),
+       "'accumulator' of variable 'w' begins with must be above 0, is 1e-60, which as float is 0"},
+      {AdagradOptimizer(0.1, {.initial_accumulator_value = 1e39}), "begins with must be finite"},
+      {RMSPropOptimizer(0.1, {.momentum = 1e39}), "momentum must be finite"},
+      {FtrlOptimizer(1e-60), "learning_rate must be above 0"},
+      {FtrlOptimizer(0.1, {.initial_accumulator_value = 1e39}), "begins with must be finite"}};
+  for (const auto& [optimizer, what] : refused)
+    CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what) && Contains("train_test.cc:"));
+  CHECK(refusal_of(AdamOptimizer(1e-60, {.epsilon = 1e-60})) == "");  // 0 is allowed
+  CHECK(refusal_of(FtrlOptimizer(0.1, {.initial_accumulator_value = 1e-60})) == "");
+}
+
+TEST_CASE("what a slot begins with is held against what it is in the variable's dtype", "[train]") {
+  const auto refused = [](DType dtype, double value) {
+    Graph graph;
+    const Variable w = get_variable(graph, "w", {2}, {.dtype = dtype, .initializer = ones_initializer()});
+    const int nodes = graph.num_nodes();
+    const Error error = error_of([&] {
+      AdagradOptimizer(0.1, {.initial_accumulator_value = value}).apply_gradients({{identity(w), w}});
+    });
+    if (error.code() == Code::kInvalidArgument) CHECK(graph.num_nodes() == nodes + 1);
+    return error.code() == Code::kOk ? std::string() : error.what();
+  };
+  CHECK(refused(DType::kDouble, 1e-60) == "");
+  CHECK(refused(DType::kDouble, 1e39) == "");
+  CHECK(refused(DType::kFloat, 1e-30) == "");
+  CHECK_THAT(refused(DType::kFloat, 1e-60), Contains("variable 'w'") && Contains("which as float is 0"));
+  CHECK_THAT(refused(DType::kHalf, 1e-10), Contains("variable 'w'") && Contains("which as half is 0"));
+  CHECK_THAT(refused(DType::kHalf, 1e6), Contains("variable 'w'") && Contains("which as half is inf"));
+}
+
 }  // namespace cairn

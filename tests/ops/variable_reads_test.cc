@@ -254,4 +254,62 @@ TEST_CASE("Random orders of reads and writes give each node the writes ordered b
   }
 }
 
+TEST_CASE("A row of a variable is a row of what a node made there takes for it", "[reads]") {
+  for (const bool resource : {false, true}) {
+    INFO("resource " << resource);
+    Graph graph;
+    const Variable w = variable(graph, Tensor::vector<float>({1, 2}), {.name = "w", .use_resource = resource});
+    const Output p = placeholder(graph, DType::kBool, {}), written = placeholder(graph, DType::kFloat, {2});
+    Output behind;
+    {
+      const Scope after = graph.control_dependencies({assign(w, written).op()});
+      behind = w[1];
+      CHECK(behind.node().made_at.line == __LINE__ - 1);
+    }
+    const Output inside = cond(
+        p,
+        [&] {
+          const Scope after = graph.control_dependencies({assign(w, written).op()});
+          return identity(w[1]);
+        },
+        [&] { return identity(w[0]); });
+    Session session(graph);
+    const Tensor value = Tensor::vector<float>({10, 20});
+    const auto run = [&](const Output& what, bool side) {
+      session.run(w.initializer());
+      return session.run(what, {{p, Tensor(side)}, {written, value}}).scalar<float>();
+    };
+    CHECK(run(behind, true) == 20);
+    CHECK(run(inside, true) == 20);
+    CHECK(run(inside, false) == 1);
+  }
+}
+
+TEST_CASE("with_dependencies gives a variable's value behind what it waits for", "[reads][flow]") {
+  for (const bool resource : {false, true}) {
+    INFO("resource " << resource);
+    Graph graph;
+    const Variable w = scalar(graph, 1, "w", resource);
+    const Operation write = assign_add_op(w, 10.0f);
+    const Output value = with_dependencies({write}, w);
+    CHECK(value.op().node().attrs.find("_class")->str() == w.value().op().node().attrs.find("_class")->str());
+    Session session(graph);
+    session.run(w.initializer());
+    CHECK(session.run(value).scalar<float>() == 11);
+  }
+}
+
+TEST_CASE("A count of steps that is a variable is read anew at each apply() of an average", "[reads][moving average]") {
+  Graph graph;
+  const Variable w = scalar(graph, 1, "w", false), step = scalar(graph, 0, "step", true);
+  ExponentialMovingAverage average(0.9, {.num_updates = step});
+  average.apply(graph, {w});
+  const Operation write = assign_add_op(step, 5.0f);
+  const Scope after = graph.control_dependencies({write});
+  average.apply(graph, {w});
+  const Output count = graph.find_op("ExponentialMovingAverage_1/add").input(1);
+  CHECK(count.op().type() == "ReadVariableOp");
+  CHECK(count.op().control_inputs() == std::vector<Operation>{write});
+}
+
 }  // namespace cairn

@@ -285,4 +285,22 @@ TEST_CASE("Tensors stand for their nodes among what is waited for and grouped", 
   CHECK(error_of([&] { (void)graph.control_dependencies({Output()}); }).code() == Code::kFailedPrecondition);
 }
 
+TEST_CASE("A name that is none for a scope is shown on one line", "[runtime][graph][scopes]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {});
+  for (const Error& error :
+       {error_of([&] { (void)graph.name_scope("a\nb"); }), error_of([&] { (void)graph.variable_scope("a\nb"); })}) {
+    CHECK(says(error, "'a\\nb' is not a valid name for a scope"));
+    CHECK(std::string_view(error.what()).find('\n') == std::string_view::npos);
+  }
+  for (const Error& error :
+       {error_of([&] { (void)graph.find_op("a\nb"); }), error_of([&] { Session(graph).run("a\nb:0"); }), error_of([&] {
+          Session(graph).run(x, {{"a\nb:0", Tensor(1.0f)}});
+        })}) {
+    INFO(error.what());
+    CHECK(error.code() != Code::kOk);
+    CHECK(std::string_view(error.what()).find("a\nb") == std::string_view::npos);
+  }
+}
+
 }  // namespace cairn

@@ -219,6 +219,43 @@ TEST_CASE("A prepared call sees each time's values and keeps results until the n
   CHECK(kept.str() == "[[-1. -2.]]");  // who holds on to a result has it
 }
 
+TEST_CASE("A prepared call takes the results of the call before", "[runtime][session][call]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat), y = placeholder(graph, DType::kFloat);
+  Session session(graph);
+  Call step = session.prepare({test::add(x, x)}, {x});
+  std::span<const Tensor> z = step({Tensor(1.0f)});
+  for (float expected = 4; expected < 100; expected *= 2) {
+    z = step(z);
+    CHECK(z[0].scalar<float>() == expected);
+  }
+  // In another order, and as a feed that is a result too.
+  Call swap = session.prepare({y, x, test::add(x, y)}, {x, y});
+  std::span<const Tensor> both = swap({Tensor(1.0f), Tensor(2.0f)});
+  for (int i = 0; i < 5; ++i) {
+    both = swap(both.subspan(0, 2));
+    CHECK(both[0].scalar<float>() == (i % 2 == 0 ? 1 : 2));
+    CHECK(both[1].scalar<float>() == (i % 2 == 0 ? 2 : 1));
+    CHECK(both[2].scalar<float>() == 3);
+  }
+  // Refused, they are as they were.
+  CHECK(error_of([&] { step(z.subspan(0, 0)); }).code() == Code::kInvalidArgument);
+  CHECK(z[0].scalar<float>() == 64);
+}
+
+TEST_CASE("A prepared call fed with its own results takes no memory from the system in the long run",
+          "[runtime][session][call]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {64});
+  Session session(graph);
+  Call step = session.prepare({test::negate(test::add(x, x))}, {x});
+  std::span<const Tensor> z = step({Tensor::zeros(DType::kFloat, {64})});
+  for (int i = 0; i < 8; ++i) z = step(z);
+  const int64_t allocations = step.allocations();
+  for (int i = 0; i < 20; ++i) z = step(z);
+  CHECK(step.allocations() == allocations);
+}
+
 TEST_CASE("A prepared call checks the number, dtype and shape of what it is given", "[runtime][session][call]") {
   Model m;
   Call call = m.session.prepare({m.y}, {m.x});
