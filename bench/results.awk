@@ -1,11 +1,5 @@
 # Medians of several programs with the same workloads, one JSON object per line, as a table: Cairn's, that of the best
 # program a user would pick (a shelf peer), and that of the best code written by hand (a limit), with Cairn's ratios.
-function field(name,   text) {
-  if (!match($0, "\"" name "\": (\"[^\"]*\"|[-0-9.e+]+)")) return ""
-  text = substr($0, RSTART + length(name) + 4, RLENGTH - length(name) - 4)
-  gsub(/"/, "", text)
-  return text
-}
 function better(a, b) { return up ? a > b : a < b }
 function ratio(other) { return value["cairn"] / other }
 BEGIN { shelf_pattern = "^(libtorch|torch|numpy|onnxruntime|tfjs|node|python3)" }
