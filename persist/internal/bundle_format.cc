@@ -29,7 +29,7 @@ bool take_field(std::string_view& bytes, char tag, uint64_t most, uint64_t& valu
 }
 
 std::optional<std::string_view> take_bytes(std::string_view& bytes) {
-  const auto length = take_varint(bytes);
+  const auto length = take_varint<uint32_t>(bytes);  // protobuf takes no longer ones, also where the rest is zeros
   if (!length || *length > bytes.size()) return std::nullopt;
   const std::string_view taken = bytes.substr(0, *length);
   bytes.remove_prefix(*length);
