@@ -7,7 +7,6 @@
 
 #include "persist/checkpoint_state.h"
 #include "persist/checkpoint_v1.h"
-#include "persist/internal/copying.h"
 #include "persist/internal/retention.h"
 #include "persist/internal/save_names.h"
 #include "persist/saver.h"

@@ -25,10 +25,6 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source, const st
 // Throws InvalidArgument for a name that would make what is written under it one file of several V1 ones.
 void check_is_whole(const std::string& destination);
 
-// The names in the prefix's directory that a checkpoint of this prefix would have, of either format; links count,
-// whatever is behind them.
-std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix);
-
 // Adds a tensor or slice that `read` gives: at once, or in finish() where the writer takes it then.
 inline void add_when_needed(BundleWriter& writer, const std::string& name, const Shape& full, const TensorSlice& slice,
                             DType, const std::function<Tensor()>& read) {

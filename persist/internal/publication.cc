@@ -6,8 +6,8 @@
 #include "persist/bundle.h"
 #include "persist/checkpoint_v1.h"
 #include "persist/internal/bundle_format.h"
-#include "persist/internal/copying.h"
 #include "persist/internal/overwrite_journal.h"
+#include "persist/internal/save_names.h"
 
 namespace cairn {
 namespace {

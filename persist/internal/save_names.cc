@@ -100,4 +100,37 @@ void check_state_place(FileSystem& fs, const std::string& directory, const std::
        "checkpoint; nothing was saved: give it another name, or save into another directory");
 }
 
+namespace {
+
+// "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where numbers stand.
+bool ends_as_shard(std::string_view rest) {
+  const auto digits = [&] {
+    const size_t end = std::min(rest.find_first_not_of("0123456789"), rest.size());
+    rest.remove_prefix(end);
+    return end >= 5;
+  };
+  if (!rest.starts_with('-')) return false;
+  rest.remove_prefix(1);
+  if (!digits() || !rest.starts_with("-of-")) return false;
+  rest.remove_prefix(4);
+  return digits() && rest.empty();
+}
+
+}  // namespace
+
+std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix) {
+  std::vector<std::string> taken;
+  const std::string directory = directory_of(prefix), base = base_name(without_shard_ending(prefix));
+  if (!fs.exists(directory)) return taken;
+  for (const std::string& name : fs.list_dir(directory)) {
+    if (!name.starts_with(base)) continue;
+    const std::string_view rest = std::string_view(name).substr(base.size());
+    if (rest.empty() || rest == ".index" || rest == ".meta" || ends_as_shard(rest) ||
+        (rest.starts_with(".data") && ends_as_shard(rest.substr(5)))) {
+      taken.push_back(name);
+    }
+  }
+  return taken;
+}
+
 }  // namespace cairn

@@ -20,4 +20,8 @@ void check_checkpoint_name(const std::string& prefix);
 // in place already.
 void check_state_place(FileSystem& fs, const std::string& directory, const std::string& latest_filename);
 
+// The names in the prefix's directory that a checkpoint of this prefix would have, of either format; links count,
+// whatever is behind them.
+std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix);
+
 }  // namespace cairn
