@@ -37,7 +37,7 @@ class CheckpointReader {
   // the file, the pattern P-?????-of-00002 or P. The prefix's index decides: where there is one, the format is V2.
   // Reads what names and shapes are in, not the values of V2. `fs` must outlive the reader; null is the machine's.
   // Throws NotFound; DataLoss for damage, and for a file of another kind, which it names (a zip archive, HDF5, ...).
-  // One of several files of V1 stands for all of them, unless it is to be read alone.
+  // Files::kNamed: of several files of V1 only the named one is read.
   enum class Files { kAll, kNamed };
   explicit CheckpointReader(const std::string& path, FileSystem* fs = nullptr, Files files = Files::kAll);
   ~CheckpointReader();
@@ -65,10 +65,10 @@ class CheckpointReader {
   // tensor that a V2 checkpoint stores whole no more is held than that, and its checksum is verified with the last of
   // its bytes: nothing is to be believed before. Throws as get_tensor(). The reader must outlive it.
   std::function<void(std::span<char> into)> stream(const std::string& name) const;
-  // How many files the names of others speak of and that are not there. Nothing else tells of them in V1: what they
-  // hold is not among names(). In V2 a tensor says so when it is read.
+  // How many files are missing, by the names of the others ("-00000-of-00002"). In V1 nothing else reports them: their
+  // tensors are not among names(). 0 for V2, where reading such a tensor throws.
   size_t missing_files() const;
-  // Throws NotFound where there are any: for what is done with all tensors of a checkpoint.
+  // Throws NotFound if files are missing. To be called before all tensors of a checkpoint are copied or compared.
   void check_no_file_is_missing() const;
   // Reads everything once: checksums, sizes, no holes. Throws what is wrong first.
   void verify() const;

@@ -281,9 +281,8 @@ class Graph {
   Scope colocate_with_future(std::string_view node_name);
   // Nodes made inside carry this device string.
   Scope device(std::string_view device);
-  // Nodes made inside remember `at` as the place that made them: for builders that make several. The outermost wins. An
-  // unknown place, {}: nodes made inside remember the line that made each; for functions of the program's that a
-  // builder calls.
+  // Nodes made inside remember `at` as the place that made them: for builders that make several. The outermost wins.
+  // made_at({}): nodes made inside remember their own lines again, for callbacks of the program that a builder runs.
   Scope made_at(SourceLocation at);
   SourceLocation current_location(SourceLocation at) const;
 

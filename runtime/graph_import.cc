@@ -272,8 +272,8 @@ class GraphImporter {
     node.output_shapes.assign(outputs, Shape::unknown());
   }
 
-  // What the outputs of an import may take: a dtype and a shape each, where a file asks for 65536 outputs in a few
-  // bytes. Long shapes count for more: nodes of many outputs give each the shape of an input, or nearly.
+  // Bounds the memory for outputs, each of which has a dtype and a shape: a file can ask for 65536 outputs in a few
+  // bytes. Shapes of many extents count for more, as such nodes give each output about the shape of an input.
   void take_outputs(const Node& node) {
     int longest = 0;
     for (const Endpoint& e : node.inputs) {

@@ -166,9 +166,9 @@ class Tensor {
   // num_elements × dtype_size; 0 for strings.
   size_t num_bytes() const { return static_cast<size_t>(num_elements()) * dtype_size(dtype_); }
 
-  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its storage type). What
-  // they return lives as long as a tensor that holds the elements: not `for (float y : session.run(x).span<float>())`,
-  // whose tensor is gone before the loop (clang warns), but a named tensor's span.
+  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its storage type). The
+  // result is valid while some tensor holds the elements: `for (float y : session.run(x).span<float>())` reads freed
+  // memory, and clang warns of it; name the tensor first.
   template <Element T>
   const T* data() const {
     check_type(dtype_of<T>);
