@@ -6,7 +6,8 @@
 ROOM is runtime, ops, persist or tools; without it places are drawn from all four. Everything happens in
 build-mutants/: a copy of the tree, and a build of it. A mutant is one line changed in one .cc file; that file is
 compiled, and the test programs of its room and of the rooms above are linked and run, one after the other, until one
-fails, crashes or takes five times as long as it does without a mutant. Changes that do not compile do not count, others
+fails, crashes or takes five times as long as it does without a mutant; the tests whose file shares a word with the
+mutant's go first. Changes that do not compile do not count, others
 are drawn for them. The same seed draws the same places from the same tree.
 
 The last line is `R of N noticed, S survived, seed X`; what survived stands above it, file and line, before and after.
@@ -197,12 +198,21 @@ def targets_of(program):
     return ["tests/" + program] + (["tools/cairn"] if program == "tools_tests" else [])
 
 
-def run(program, seconds):
+def likeliest_tests(program, path):
+    """The tests of the program whose file shares a word with that file's name, as Catch2 selects them; "" for none."""
+    words = set(re.findall("[a-z0-9]+", os.path.basename(path)[:-3])) - {"ops", "internal", "command"}
+    folder = os.path.join(TREE, "tests", program.removesuffix("_tests"))
+    names = [name[:-3] for name in sorted(os.listdir(folder)) if name.endswith("_test.cc")]
+    return ",".join(f"[#{name}]" for name in names if words & set(name.split("_")))
+
+
+def run(program, seconds, tests=""):
     """Whether the program ended well within that time, and how long it took. It is ended with all that it started."""
     begin = time.monotonic()
     where = os.path.join(SCRATCH, "work")
     os.makedirs(where, exist_ok=True)
-    running = subprocess.Popen([os.path.join(BUILD, "tests", program), "--abort"], stdin=subprocess.DEVNULL,
+    running = subprocess.Popen([os.path.join(BUILD, "tests", program), "--abort",
+                                *(["--filenames-as-tags", tests] if tests else [])], stdin=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=where,
                                start_new_session=True)
     try:
@@ -231,9 +241,10 @@ def noticed_by(mutant, limits):
         for program in PROGRAMS[mutant.file.split("/")[0]]:
             if build(*targets_of(program)).returncode != 0:
                 return ""
-            well, how, _ = run(program, limits[program])
-            if not well:
-                return how
+            for tests in filter(None, [likeliest_tests(program, mutant.file), "*"]):
+                well, how, _ = run(program, limits[program], tests)
+                if not well:
+                    return how
         return None
     finally:
         with open(path, "w", encoding="utf-8") as file:
