@@ -12,8 +12,8 @@
 #include <optional>
 
 #include "bench/bench.h"
-#include "persist/internal/crc.h"
-#include "persist/internal/table.h"
+#include "persist/checkpoint/table.h"
+#include "persist/files/crc.h"
 
 namespace cairn::bench {
 namespace {

@@ -1,7 +1,7 @@
 // All ops of this room: the only list of families.
 #pragma once
 
-#include "runtime/op_def.h"
+#include "runtime/graph/op_def.h"
 
 namespace CAIRN_API cairn {
 

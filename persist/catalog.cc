@@ -1,7 +1,7 @@
 #include "persist/catalog.h"
 
-#include "persist/save_restore_ops.h"
-#include "persist/summary_ops.h"
+#include "persist/saver/save_restore_ops.h"
+#include "persist/summary/summary_ops.h"
 
 namespace cairn {
 

@@ -14,7 +14,7 @@
 #include <string>
 #include <vector>
 
-#include "runtime/tensor.h"
+#include "runtime/base/tensor.h"
 
 namespace cairn {
 

@@ -3,7 +3,7 @@
 
     ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--programs A,B] [--seconds T]
 
-ROOM is runtime, ops, persist or tools; without it places are drawn from all four. Everything happens in
+ROOM is runtime, ops, train, persist or tools; without it places are drawn from all of them. Everything happens in
 build-mutants/: a copy of the tree, and a build of it. A mutant is one line changed in one .cc file; that file is
 compiled, and the test programs of its room and of the rooms above are linked and run, one after the other, until one
 fails, crashes or takes five times as long as it does without a mutant; the tests whose file shares a word with the
@@ -31,8 +31,9 @@ BUILD = os.path.join(TREE, "build-mutants")  # a name that Git passes over
 
 # The programs that are run for a room's mutants, those that are likeliest to notice first.
 PROGRAMS = {
-    "runtime": ["runtime_tests", "ops_tests", "concurrency_tests", "persist_tests", "tools_tests"],
-    "ops": ["ops_tests", "persist_tests", "fuzz_tests", "samples_tests", "tools_tests"],
+    "runtime": ["runtime_tests", "ops_tests", "train_tests", "concurrency_tests", "persist_tests", "tools_tests"],
+    "train": ["train_tests", "ops_tests", "samples_tests"],
+    "ops": ["ops_tests", "train_tests", "persist_tests", "fuzz_tests", "samples_tests", "tools_tests"],
     "persist": ["persist_tests", "concurrency_tests", "fuzz_tests", "tools_tests", "samples_tests"],
     "tools": ["tools_tests"],
 }
@@ -200,9 +201,9 @@ def targets_of(program):
 
 def likeliest_tests(program, path):
     """The tests of the program whose file shares a word with that file's name, as Catch2 selects them; "" for none."""
-    words = set(re.findall("[a-z0-9]+", os.path.basename(path)[:-3])) - {"ops", "internal", "command"}
-    folder = os.path.join(TREE, "tests", program.removesuffix("_tests"))
-    names = [name[:-3] for name in sorted(os.listdir(folder)) if name.endswith("_test.cc")]
+    words = set(re.findall("[a-z0-9]+", os.path.basename(path)[:-3])) - {"ops", "command"}
+    folder = f"tests/{program.removesuffix('_tests')}/"
+    names = [os.path.basename(test)[:-3] for test in tracked() if test.startswith(folder) and test.endswith("_test.cc")]
     return ",".join(f"[#{name}]" for name in names if words & set(name.split("_")))
 
 
@@ -239,7 +240,10 @@ def noticed_by(mutant, limits):
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
         for program in PROGRAMS[mutant.file.split("/")[0]]:
-            if build(*targets_of(program)).returncode != 0:
+            built = build(*targets_of(program))
+            if built.returncode != 0:
+                if f"{mutant.file}:" not in built.stdout:
+                    sys.exit(f"the build fails elsewhere than in {mutant.file}:\n{built.stdout[-4000:]}")
                 return ""
             for tests in filter(None, [likeliest_tests(program, mutant.file), "*"]):
                 well, how, _ = run(program, limits[program], tests)
@@ -257,7 +261,7 @@ def main():
     parser.add_argument("count", type=int)
     parser.add_argument("room", nargs="?", choices=sorted(PROGRAMS))
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10000))
-    parser.add_argument("--only", default="*", help="files, as a pattern: runtime/internal/*")
+    parser.add_argument("--only", default="*", help="files, as a pattern: runtime/exec/*")
     parser.add_argument("--programs", help="run these test programs alone, in this order: runtime_tests,ops_tests")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after so long")
     parser.add_argument("--list", action="store_true", help="show the places and change nothing")

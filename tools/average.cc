@@ -2,10 +2,10 @@
 #include <iostream>
 #include <set>
 
-#include "persist/bundle.h"
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_v1.h"
-#include "persist/internal/copying.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/checkpoint/copying.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"

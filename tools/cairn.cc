@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "persist/version.h"
-#include "runtime/error.h"
-#include "runtime/text.h"
+#include "runtime/base/error.h"
+#include "runtime/base/text.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/help.h"

@@ -4,7 +4,7 @@
 
 #include <algorithm>
 
-#include "persist/internal/publication.h"
+#include "persist/files/publication.h"
 
 namespace cairn {
 

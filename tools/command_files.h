@@ -17,7 +17,7 @@
 #include <string>
 #include <vector>
 
-#include "persist/file.h"
+#include "persist/files/file.h"
 
 namespace cairn {
 

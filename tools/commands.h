@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "persist/meta_graph.h"
+#include "persist/graph/meta_graph.h"
 
 namespace cairn {
 

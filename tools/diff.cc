@@ -1,10 +1,10 @@
 #include <algorithm>
 #include <iostream>
 
-#include "persist/checkpoint_diff.h"
-#include "persist/checkpoint_state.h"
-#include "persist/meta_graph_diff.h"
-#include "persist/saved_model.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/extras/checkpoint_diff.h"
+#include "persist/extras/meta_graph_diff.h"
+#include "persist/graph/saved_model.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 

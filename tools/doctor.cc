@@ -1,7 +1,7 @@
 #include <algorithm>
 #include <iostream>
 
-#include "persist/checkpoint_doctor.h"
+#include "persist/extras/checkpoint_doctor.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iostream>
 
-#include "persist/checkpoint_reader.h"
-#include "persist/name_rules.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/saver/name_rules.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"

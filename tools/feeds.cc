@@ -7,7 +7,7 @@
 #include <cstring>
 #include <limits>
 
-#include "runtime/internal/signature.h"
+#include "runtime/graph/signature.h"
 #include "tools/commands.h"
 #include "tools/npy.h"
 

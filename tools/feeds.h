@@ -6,8 +6,8 @@
 #include <string>
 #include <vector>
 
-#include "runtime/graph.h"
-#include "runtime/session.h"
+#include "runtime/exec/session.h"
+#include "runtime/graph/graph.h"
 
 namespace cairn {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iostream>
 
-#include "persist/freeze.h"
-#include "persist/saver.h"
+#include "persist/extras/freeze.h"
+#include "persist/saver/saver.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/feeds.h"

@@ -4,8 +4,8 @@
 #include <numeric>
 #include <optional>
 
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_state.h"
 #include "tools/columns.h"
 #include "tools/commands.h"
 #include "tools/json.h"

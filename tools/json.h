@@ -9,8 +9,8 @@
 #include <type_traits>
 #include <vector>
 
-#include "runtime/tensor.h"
-#include "runtime/text.h"
+#include "runtime/base/tensor.h"
+#include "runtime/base/text.h"
 
 namespace cairn {
 

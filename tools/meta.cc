@@ -3,9 +3,9 @@
 #include <map>
 
 #include "persist/catalog.h"
-#include "persist/checkpoint_state.h"
-#include "persist/meta_graph.h"
-#include "persist/saved_model.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/graph/meta_graph.h"
+#include "persist/graph/saved_model.h"
 #include "tools/columns.h"
 #include "tools/commands.h"
 #include "tools/json.h"

@@ -12,8 +12,8 @@
 #include <string>
 #include <string_view>
 
-#include "persist/file.h"
-#include "runtime/tensor.h"
+#include "persist/files/file.h"
+#include "runtime/base/tensor.h"
 
 namespace cairn {
 

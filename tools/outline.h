@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "persist/meta_graph.h"
-#include "runtime/graph.h"
+#include "persist/graph/meta_graph.h"
+#include "runtime/graph/graph.h"
 
 namespace cairn {
 

@@ -1,8 +1,8 @@
 #include <algorithm>
 #include <iostream>
 
-#include "persist/checkpoint_state.h"
-#include "persist/rename_checkpoint.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/extras/rename_checkpoint.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"
 #include "tools/json.h"

@@ -4,9 +4,9 @@
 #include <iostream>
 #include <set>
 
-#include "persist/checkpoint_state.h"
-#include "persist/saved_model.h"
-#include "persist/saver.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/graph/saved_model.h"
+#include "persist/saver/saver.h"
 #include "tools/command_files.h"
 #include "tools/feeds.h"
 #include "tools/json.h"

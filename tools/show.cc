@@ -2,12 +2,12 @@
 #include <cstdio>
 #include <iostream>
 
-#include "persist/bundle.h"
-#include "persist/checkpoint_state.h"
-#include "persist/checkpoint_v1.h"
-#include "persist/internal/crc.h"
-#include "persist/meta_graph_diff.h"
-#include "persist/saved_model.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/extras/meta_graph_diff.h"
+#include "persist/files/crc.h"
+#include "persist/graph/saved_model.h"
 #include "tools/commands.h"
 #include "tools/json.h"
 

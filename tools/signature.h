@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "persist/meta_graph.h"
+#include "persist/graph/meta_graph.h"
 #include "tools/feeds.h"
 
 namespace cairn {

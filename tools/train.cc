@@ -5,12 +5,12 @@
 #include <limits>
 #include <set>
 
-#include "persist/checkpoint_state.h"
-#include "persist/checkpoint_v1.h"
-#include "persist/internal/retention.h"
-#include "persist/internal/save_names.h"
-#include "persist/saver.h"
-#include "persist/warm_start.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/checkpoint/retention.h"
+#include "persist/checkpoint/save_names.h"
+#include "persist/extras/warm_start.h"
+#include "persist/saver/saver.h"
 #include "tools/batches.h"
 #include "tools/command_files.h"
 #include "tools/commands.h"

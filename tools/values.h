@@ -4,8 +4,8 @@
 #include <optional>
 #include <string>
 
-#include "persist/saver.h"
-#include "runtime/session.h"
+#include "persist/saver/saver.h"
+#include "runtime/exec/session.h"
 
 namespace cairn {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "persist/internal/crc.h"
-#include "runtime/text.h"
+#include "persist/files/crc.h"
+#include "runtime/base/text.h"
 
 namespace cairn {
 namespace {

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-#include "persist/file.h"
+#include "persist/files/file.h"
 
 namespace cairn {
 

@@ -1,8 +1,8 @@
 // Every V2 checkpoint that TensorFlow wrote: read with all checksums, and written again byte for byte.
 #include <set>
 
-#include "persist/bundle.h"
-#include "persist/internal/table.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/table.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"

@@ -1,7 +1,7 @@
 // Every V1 checkpoint that TensorFlow wrote, 2015 to 2018: read whole, and written again byte for byte.
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_v1.h"
-#include "persist/internal/crc.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/files/crc.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/memory_fs.h"

@@ -2,9 +2,9 @@
 #include <algorithm>
 #include <set>
 
-#include "persist/internal/convert.h"
-#include "persist/internal/message.h"
-#include "persist/internal/meta_graph_rep.h"
+#include "persist/graph/convert.h"
+#include "persist/graph/meta_graph_rep.h"
+#include "persist/messages/message.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"

@@ -1,17 +1,17 @@
 // Graphs built here, beside the graphs that TensorFlow built from the same program.
 #include "cairn/control_flow.pb.h"
-#include "ops/array.h"
-#include "ops/cond.h"
-#include "ops/matmul.h"
-#include "ops/nn.h"
-#include "ops/reduce.h"
-#include "ops/softmax.h"
-#include "ops/train.h"
-#include "persist/internal/message.h"
-#include "persist/meta_graph.h"
+#include "ops/array/array.h"
+#include "ops/flow/cond.h"
+#include "ops/math/matmul.h"
+#include "ops/math/reduce.h"
+#include "ops/nn/nn.h"
+#include "ops/nn/softmax.h"
+#include "persist/graph/meta_graph.h"
+#include "persist/messages/message.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/graph_text.h"
+#include "train/optimizers.h"
 
 using namespace cairn;
 

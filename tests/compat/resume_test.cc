@@ -6,9 +6,9 @@
 #include <cmath>
 #include <filesystem>
 
-#include "ops/variables.h"
-#include "persist/bundle.h"
-#include "persist/saver.h"
+#include "ops/state/variables.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/saver/saver.h"
 #include "samples/mnist_data.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"

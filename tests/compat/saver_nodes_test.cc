@@ -2,11 +2,11 @@
 #include <algorithm>
 #include <regex>
 
-#include "ops/variables.h"
-#include "persist/internal/convert.h"
-#include "persist/internal/message.h"
-#include "persist/internal/meta_graph_rep.h"
-#include "persist/internal/saver_graph.h"
+#include "ops/state/variables.h"
+#include "persist/graph/convert.h"
+#include "persist/graph/meta_graph_rep.h"
+#include "persist/messages/message.h"
+#include "persist/saver/saver_graph.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 

@@ -3,8 +3,8 @@
 
 #include "cairn/checkpoint.pb.h"
 #include "cairn/meta_graph.pb.h"
-#include "persist/internal/message.h"
-#include "persist/internal/schema.h"
+#include "persist/messages/message.h"
+#include "persist/messages/schema.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 

@@ -5,20 +5,20 @@
 #include <functional>
 #include <thread>
 
-#include "ops/array.h"
-#include "ops/cond.h"
-#include "ops/flow.h"
-#include "ops/math.h"
-#include "ops/matmul.h"
-#include "ops/reduce.h"
-#include "ops/state.h"
-#include "ops/train.h"
-#include "ops/variables.h"
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
-#include "persist/saver.h"
+#include "ops/array/array.h"
+#include "ops/flow/cond.h"
+#include "ops/flow/flow.h"
+#include "ops/math/math.h"
+#include "ops/math/matmul.h"
+#include "ops/math/reduce.h"
+#include "ops/state/state.h"
+#include "ops/state/variables.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/saver/saver.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
+#include "train/optimizers.h"
 
 namespace cairn {
 namespace {

@@ -1,8 +1,8 @@
 // A whole bundle: its index, a part of the input, and the data file, the rest. An even first byte: the index as it
 // stands, checksums and all. An odd one: keys and values, from which a table is made.
-#include "persist/bundle.h"
+#include "persist/checkpoint/bundle.h"
 
-#include "persist/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_reader.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/table_bytes.h"
 

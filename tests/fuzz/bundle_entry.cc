@@ -1,11 +1,11 @@
 // One entry of a bundle's index, in a table whose checksums are right, over a data file of 64 bytes. An odd first byte:
 // the entry's own checksum is made to fit, so that what its bytes mean is reached.
 #include "cairn/checkpoint.pb.h"
-#include "persist/bundle.h"
-#include "persist/internal/bundle_format.h"
-#include "persist/internal/convert.h"
-#include "persist/internal/crc.h"
-#include "persist/internal/message.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/bundle_format.h"
+#include "persist/files/crc.h"
+#include "persist/graph/convert.h"
+#include "persist/messages/message.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/table_bytes.h"
 

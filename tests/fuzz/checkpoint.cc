@@ -1,7 +1,7 @@
 // The `checkpoint` file of a directory that has one checkpoint, run/m.
 #include <set>
 
-#include "persist/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_state.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/memory_fs.h"
 

@@ -1,7 +1,7 @@
 // A V1 checkpoint. An even first byte: the file as it stands. An odd one: keys and values, from which a table is made.
-#include "persist/checkpoint_v1.h"
+#include "persist/checkpoint/checkpoint_v1.h"
 
-#include "persist/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_reader.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/table_bytes.h"
 

@@ -1,12 +1,12 @@
 // Graphs of a stranger that are small as files and would be large, or never end, as what follows from them.
 #include <chrono>
 
-#include "ops/array.h"
+#include "ops/array/array.h"
 #include "persist/catalog.h"
-#include "persist/meta_graph.h"
-#include "persist/meta_graph_diff.h"
-#include "runtime/graph.h"
-#include "runtime/session.h"
+#include "persist/extras/meta_graph_diff.h"
+#include "persist/graph/meta_graph.h"
+#include "runtime/exec/session.h"
+#include "runtime/graph/graph.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"

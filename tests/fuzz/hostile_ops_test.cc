@@ -5,10 +5,10 @@
 #include <limits>
 #include <random>
 
-#include "ops/gradients.h"
-#include "persist/bundle.h"
+#include "ops/core/gradients.h"
 #include "persist/catalog.h"
-#include "runtime/session.h"
+#include "persist/checkpoint/bundle.h"
+#include "runtime/exec/session.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"

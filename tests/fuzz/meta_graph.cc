@@ -1,15 +1,15 @@
 // A .meta file: parsed, imported, exported, and all that once more.
-#include "persist/meta_graph.h"
+#include "persist/graph/meta_graph.h"
 
-#include "ops/array.h"
-#include "ops/math.h"
-#include "ops/matmul.h"
-#include "ops/reduce.h"
-#include "ops/state.h"
-#include "ops/train.h"
-#include "persist/saver.h"
+#include "ops/array/array.h"
+#include "ops/math/math.h"
+#include "ops/math/matmul.h"
+#include "ops/math/reduce.h"
+#include "ops/state/state.h"
+#include "persist/saver/saver.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/memory_fs.h"
+#include "train/optimizers.h"
 
 namespace cairn::fuzz {
 namespace {

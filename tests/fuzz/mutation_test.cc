@@ -3,13 +3,13 @@
 // stays of the order of the file.
 #include <functional>
 
-#include "ops/array.h"
-#include "ops/variables.h"
-#include "persist/bundle.h"
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
-#include "persist/meta_graph.h"
-#include "persist/saver.h"
+#include "ops/array/array.h"
+#include "ops/state/variables.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/graph/meta_graph.h"
+#include "persist/saver/saver.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"

@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <cstdlib>
 
-#include "persist/bundle.h"
-#include "persist/meta_graph.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/graph/meta_graph.h"
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 

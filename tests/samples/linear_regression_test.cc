@@ -1,6 +1,6 @@
 #include <regex>
 
-#include "persist/bundle.h"
+#include "persist/checkpoint/bundle.h"
 #include "tests/support/catch.h"
 #include "tests/support/program.h"
 

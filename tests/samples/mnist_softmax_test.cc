@@ -3,7 +3,7 @@
 #include <regex>
 #include <thread>
 
-#include "persist/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_state.h"
 #include "samples/random.h"
 #include "tests/samples/idx_files.h"
 #include "tests/support/catch.h"

@@ -1,4 +1,4 @@
-#include "persist/bundle.h"
+#include "persist/checkpoint/bundle.h"
 #include "tests/samples/idx_files.h"
 #include "tests/support/catch.h"
 #include "tests/support/program.h"

@@ -3,8 +3,8 @@
 
 #include <vector>
 
-#include "ops/array.h"
-#include "runtime/session.h"
+#include "ops/array/array.h"
+#include "runtime/exec/session.h"
 
 namespace cairn {
 

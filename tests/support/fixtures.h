@@ -12,7 +12,7 @@
 #include <string>
 #include <utility>
 
-#include "runtime/error.h"
+#include "runtime/base/error.h"
 
 namespace cairn {
 

@@ -1,9 +1,9 @@
 #include "tests/support/generations.h"
 
-#include "ops/array.h"
-#include "ops/variables.h"
-#include "persist/checkpoint_reader.h"
-#include "persist/internal/publication.h"
+#include "ops/array/array.h"
+#include "ops/state/variables.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/files/publication.h"
 
 namespace cairn {
 namespace {

@@ -4,7 +4,7 @@
 #include <optional>
 #include <string>
 
-#include "persist/saver.h"
+#include "persist/saver/saver.h"
 
 namespace cairn {
 

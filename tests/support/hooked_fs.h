@@ -3,7 +3,7 @@
 
 #include <functional>
 
-#include "persist/file.h"
+#include "persist/files/file.h"
 
 namespace cairn {
 

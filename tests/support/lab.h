@@ -1,8 +1,8 @@
 // A graph to try ops in: operands whose values the graph knows and operands it knows nothing of, and one session.
 #pragma once
 
-#include "ops/array.h"
-#include "runtime/session.h"
+#include "ops/array/array.h"
+#include "runtime/exec/session.h"
 
 namespace cairn {
 

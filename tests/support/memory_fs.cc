@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 
-#include "persist/internal/own_names.h"
+#include "persist/files/own_names.h"
 
 namespace cairn {
 

@@ -5,7 +5,7 @@
 #include <mutex>
 #include <set>
 
-#include "persist/file.h"
+#include "persist/files/file.h"
 
 namespace cairn {
 

@@ -6,9 +6,9 @@
 #include <map>
 #include <random>
 
-#include "ops/array.h"
-#include "runtime/internal/executor.h"
-#include "runtime/session.h"
+#include "ops/array/array.h"
+#include "runtime/exec/executor.h"
+#include "runtime/exec/session.h"
 
 namespace cairn {
 

@@ -10,9 +10,9 @@
 #include <type_traits>
 #include <vector>
 
-#include "ops/array.h"
-#include "ops/gradients.h"
-#include "runtime/session.h"
+#include "ops/array/array.h"
+#include "ops/core/gradients.h"
+#include "runtime/exec/session.h"
 #include "tests/support/catch.h"
 
 namespace cairn {

@@ -1,10 +1,10 @@
 // A small model to save, on a disk in memory: what tests of savers begin with.
 #pragma once
 
-#include "ops/array.h"
-#include "ops/math.h"
-#include "ops/variables.h"
-#include "persist/saver.h"
+#include "ops/array/array.h"
+#include "ops/math/math.h"
+#include "ops/state/variables.h"
+#include "persist/saver/saver.h"
 #include "tests/support/memory_fs.h"
 
 namespace cairn {

@@ -4,9 +4,9 @@
 #include <map>
 #include <string>
 
-#include "persist/internal/crc.h"
-#include "persist/internal/table.h"
-#include "persist/internal/wire.h"
+#include "persist/checkpoint/table.h"
+#include "persist/files/crc.h"
+#include "persist/messages/wire.h"
 #include "tests/support/bytes.h"
 #include "tests/support/memory_fs.h"
 

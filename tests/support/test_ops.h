@@ -5,8 +5,8 @@
 #include <algorithm>
 #include <atomic>
 
-#include "ops/array.h"
-#include "runtime/context.h"
+#include "ops/array/array.h"
+#include "runtime/exec/context.h"
 
 namespace cairn::test {
 

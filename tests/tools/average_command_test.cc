@@ -1,8 +1,8 @@
 // cairn average.
 #include <complex>
 
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_state.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"
 

@@ -1,9 +1,9 @@
 // cairn inspect, meta, copy and convert.
 #include <cairn/cairn.h>
 
-#include "persist/bundle.h"
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_v1.h"
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_v1.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"
 

@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "persist/bundle.h"
+#include "persist/checkpoint/bundle.h"
 #include "tests/support/program.h"
 
 namespace cairn {

@@ -3,7 +3,7 @@
 
 #include <map>
 
-#include "persist/internal/publication.h"
+#include "persist/files/publication.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_fs.h"
 #include "tests/tools/commands.h"

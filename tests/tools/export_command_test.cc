@@ -1,5 +1,5 @@
 // cairn export, and the archives it writes.
-#include "persist/internal/crc.h"
+#include "persist/files/crc.h"
 #include "tests/support/bytes.h"
 #include "tests/support/catch.h"
 #include "tests/support/memory_fs.h"

@@ -1,12 +1,12 @@
 // Names in files from elsewhere: no command lets them speak to the terminal, forge lines or leave a folder.
 #include <algorithm>
 
-#include "ops/array.h"
-#include "persist/checkpoint_reader.h"
-#include "persist/checkpoint_state.h"
-#include "persist/checkpoint_v1.h"
-#include "persist/meta_graph.h"
-#include "runtime/text.h"
+#include "ops/array/array.h"
+#include "persist/checkpoint/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/graph/meta_graph.h"
+#include "runtime/base/text.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"
 

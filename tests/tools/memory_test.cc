@@ -2,7 +2,7 @@
 #include <iostream>
 
 #include "../../tools/commands.h"  // not the tests' own
-#include "persist/checkpoint_reader.h"
+#include "persist/checkpoint/checkpoint_reader.h"
 #include "tests/fuzz/heap.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"

@@ -9,7 +9,7 @@
 #include <map>
 #include <set>
 
-#include "persist/checkpoint_doctor.h"
+#include "persist/extras/checkpoint_doctor.h"
 #include "tests/support/catch.h"
 #include "tests/tools/commands.h"
 #include "tests/tools/line_model.h"

@@ -2,7 +2,7 @@
 #include <limits>
 #include <sstream>
 
-#include "runtime/text.h"
+#include "runtime/base/text.h"
 #include "tests/support/catch.h"
 #include "tools/columns.h"
 #include "tools/json.h"

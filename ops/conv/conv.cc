@@ -1,0 +1,535 @@
+#include "ops/conv/conv.h"
+
+#include <cstring>
+
+#include "ops/array/array.h"
+#include "ops/conv/windows.h"
+#include "ops/core/eigen.h"
+#include "ops/core/elementwise.h"
+
+namespace cairn {
+namespace {
+
+// ---- Conv2D and its gradients ---------------------------------------------------------------------------------------
+// A window of the input is laid out as a row, [rows, K], K = height · width · channels, so that all is matrix products:
+// output = rows · filter, d filter = rowsᵀ · d output, d rows = d output · filterᵀ.
+
+struct Conv {
+  Images images;
+  int64_t k = 0, out_channels = 0;
+  int64_t row_width() const { return images.width.out; }  // windows in one row of an output image
+  int64_t out_size() const { return images.height.out * images.width.out * out_channels; }
+};
+
+Conv conv_of(const WindowAttrs& attrs, const Shape& input, const Shape& filter) {
+  if (input.rank() != 4 || filter.rank() != 4)
+    fail(Code::kInvalidArgument, "expected an input and a filter of rank 4, got ", input, " and ", filter);
+  if (attrs.channels_of(input) != filter[2])
+    fail(Code::kInvalidArgument, "the input ", input, " has ", attrs.channels_of(input), " channels, the filter ",
+         filter, " takes ", filter[2]);
+  return {attrs.images(input, filter[0], filter[1]), filter[0] * filter[1] * filter[2], filter[3]};
+}
+
+// Calls inside(where in the image, where in a laid-out window, how many elements) for each line of window (oh, ow) that
+// is inside the image, and outside(where, how many) for the frame around it.
+template <class Inside, class Outside>
+void window_lines(const Images& m, int64_t oh, int64_t ow, const Inside& inside, const Outside& outside) {
+  const int64_t line = m.width.window * m.channels;
+  const int64_t top = oh * m.height.stride - m.height.before, left = ow * m.width.stride - m.width.before;
+  const int64_t w0 = m.width.begin(ow), w1 = m.width.end(ow);
+  for (int64_t kh = 0; kh < m.height.window; ++kh) {
+    const int64_t at = kh * line, h = top + kh;
+    if (h < 0 || h >= m.height.in || w1 <= w0) {
+      outside(at, line);
+      continue;
+    }
+    const int64_t lead = (w0 - left) * m.channels, n = (w1 - w0) * m.channels;
+    outside(at, lead);
+    inside((h * m.width.in + w0) * m.channels, at + lead, n);
+    outside(at + lead + n, line - lead - n);
+  }
+}
+
+// The windows of row oh of one image, laid out: [row_width, k].
+template <class T>
+void lay_out(const Conv& conv, const T* image, int64_t oh, T* rows) {
+  for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
+    window_lines(
+        conv.images, oh, ow,
+        [&](int64_t from, int64_t to, int64_t n) { std::memcpy(rows + to, image + from, size_t(n) * sizeof(T)); },
+        [&](int64_t to, int64_t n) { std::fill_n(rows + to, n, T(0)); });
+  }
+}
+
+// Adds laid-out windows to where they lie in the image.
+template <class T>
+void add_back(const Conv& conv, const T* rows, int64_t oh, T* image) {
+  for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
+    window_lines(
+        conv.images, oh, ow,
+        [&](int64_t to, int64_t from, int64_t n) { each(n, [&](int64_t i) { image[to + i] += rows[from + i]; }); },
+        [](int64_t, int64_t) {});
+  }
+}
+
+// Work in at most `most` parts, whose number depends on the sizes only: body(part, begin, end) over [0, n).
+template <class Body>
+void in_parts(KernelContext& c, int64_t n, int64_t most, double cost, const Body& body) {
+  const int64_t parts = std::max<int64_t>(1, std::min(n, most));
+  c.parallel_for(parts, cost * static_cast<double>(n) / static_cast<double>(parts), [&](int64_t first, int64_t last) {
+    for (int64_t part = first; part < last; ++part) body(part, n * part / parts, n * (part + 1) / parts);
+  });
+}
+constexpr int64_t kParts = 32;
+
+double product_cost(const Conv& conv) {
+  return 0.1 * static_cast<double>(conv.row_width() * conv.k * conv.out_channels) + 20;
+}
+
+template <class T>
+using ConstMatrix = Eigen::Map<const EigenMatrix<T>>;
+template <class T>
+using Matrix = Eigen::Map<EigenMatrix<T>>;
+
+template <class T>
+void conv2d_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Conv conv = conv_of(attrs, c.input(0).shape(), c.input(1).shape());
+  const Images& m = conv.images;
+  const T *input = c.in<T>(0), *filter_data = c.in<T>(1);
+  Tensor& result = c.allocate(0, {m.count, m.height.out, m.width.out, conv.out_channels});
+  T* out = result.data<T>();
+  if (result.num_elements() == 0 || conv.k == 0) {
+    std::fill_n(out, result.num_elements(), T(0));
+    return;
+  }
+  const int64_t lines = m.count * m.height.out, width = conv.row_width();
+  const ConstMatrix<T> filter(filter_data, conv.k, conv.out_channels);
+  Tensor rows_tensor = c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(lines, 1)), width * conv.k});
+  T* const scratch = rows_tensor.data<T>();
+  in_parts(c, lines, kParts, product_cost(conv), [&](int64_t part, int64_t begin, int64_t end) {
+    T* const rows = scratch + part * width * conv.k;
+    for (int64_t line = begin; line < end; ++line) {
+      lay_out(conv, input + line / m.height.out * m.in_size(), line % m.height.out, rows);
+      Matrix<T>(out + line * width * conv.out_channels, width, conv.out_channels).noalias() =
+          ConstMatrix<T>(rows, width, conv.k) * filter;
+    }
+  });
+}
+
+// The shape that an int32 vector at input i spells.
+Shape sizes_input(const KernelContext& c, int i) {
+  const Tensor& sizes = c.input(i);
+  if (sizes.rank() != 1 || sizes.dim(0) != 4)
+    c.fail(str_cat("expected 4 sizes, got a tensor of shape ", sizes.shape()));
+  const auto* s = sizes.data<int32_t>();
+  for (int k = 0; k < 4; ++k) {
+    if (s[k] < 0) c.fail(str_cat("a size is negative: ", s[k]));
+  }
+  return {s[0], s[1], s[2], s[3]};
+}
+
+void check_backprop(const KernelContext& c, const Conv& conv, const Shape& dy) {
+  const Shape expected = {conv.images.count, conv.images.height.out, conv.images.width.out, conv.out_channels};
+  if (dy != expected) c.fail(str_cat("expected out_backprop of shape ", expected, ", got ", dy));
+}
+
+template <class T>
+void conv2d_backprop_input_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Shape shape = sizes_input(c, 0);
+  const Conv conv = conv_of(attrs, shape, c.input(1).shape());
+  check_backprop(c, conv, c.input(2).shape());
+  const Images& m = conv.images;
+  const T* dy = c.in<T>(2);
+  T* dx = c.allocate(0, shape).template data<T>();
+  std::fill_n(dx, shape.num_elements(), T(0));
+  if (shape.num_elements() == 0 || c.input(2).num_elements() == 0 || conv.k == 0) return;
+  const int64_t width = conv.row_width();
+  const ConstMatrix<T> filter(c.in<T>(1), conv.k, conv.out_channels);
+  Tensor rows_tensor = c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(m.count, 1)), width * conv.k});
+  T* const scratch = rows_tensor.data<T>();
+  const double cost = product_cost(conv) * static_cast<double>(m.height.out);
+  in_parts(c, m.count, kParts, cost, [&](int64_t part, int64_t begin, int64_t end) {
+    T* const rows = scratch + part * width * conv.k;
+    for (int64_t line = begin * m.height.out; line < end * m.height.out; ++line) {
+      Matrix<T>(rows, width, conv.k).noalias() =
+          ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels) * filter.transpose();
+      add_back(conv, rows, line % m.height.out, dx + line / m.height.out * m.in_size());
+    }
+  });
+}
+
+template <class T>
+void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Shape shape = sizes_input(c, 1);
+  const Conv conv = conv_of(attrs, c.input(0).shape(), shape);
+  check_backprop(c, conv, c.input(2).shape());
+  const Images& m = conv.images;
+  const T *input = c.in<T>(0), *dy = c.in<T>(2);
+  T* out = c.allocate(0, shape).template data<T>();
+  if (shape.num_elements() == 0 || c.input(0).num_elements() == 0 || c.input(2).num_elements() == 0) {
+    std::fill_n(out, shape.num_elements(), T(0));
+    return;
+  }
+  const int64_t lines = m.count * m.height.out, width = conv.row_width(), filter_size = shape.num_elements();
+  // Each part sums into a filter of its own; few parts for large filters.
+  const int64_t parts = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, filter_size), 1, kParts);
+  Tensor sums_tensor = c.scratch(dtype_of<T>, {parts, filter_size});
+  Tensor rows_tensor = c.scratch(dtype_of<T>, {parts, width * conv.k});
+  T *const sums = sums_tensor.data<T>(), *const scratch = rows_tensor.data<T>();
+  std::fill_n(sums, parts * filter_size, T(0));
+  in_parts(c, lines, parts, product_cost(conv), [&](int64_t part, int64_t begin, int64_t end) {
+    T* const rows = scratch + part * width * conv.k;
+    Matrix<T> sum(sums + part * filter_size, conv.k, conv.out_channels);
+    for (int64_t line = begin; line < end; ++line) {
+      lay_out(conv, input + line / m.height.out * m.in_size(), line % m.height.out, rows);
+      sum.noalias() += ConstMatrix<T>(rows, width, conv.k).transpose() *
+                       ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels);
+    }
+  });
+  each(filter_size, [=](int64_t i) {
+    T total = sums[i];
+    for (int64_t part = 1; part < parts; ++part) total += sums[part * filter_size + i];
+    out[i] = total;
+  });
+}
+
+enum class ConvKernel { kForward, kInput, kFilter };
+template <ConvKernel kKind>
+Kernel conv_prepare(const KernelSetup& s) {
+  return by_dtype<float, double>(s, s.dtype("T"), [attrs = runnable_windows(s)]<class T>() -> Kernel {
+    return [attrs](KernelContext& c) {
+      if constexpr (kKind == ConvKernel::kForward) conv2d_kernel<T>(c, attrs);
+      if constexpr (kKind == ConvKernel::kInput) conv2d_backprop_input_kernel<T>(c, attrs);
+      if constexpr (kKind == ConvKernel::kFilter) conv2d_backprop_filter_kernel<T>(c, attrs);
+    };
+  });
+}
+
+void conv2d_shape(ShapeContext& c) {
+  const WindowAttrs attrs(c);
+  if (!attrs.unusual.empty()) return;
+  const Shape input = c.with_rank(0, 4, "input"), filter = c.with_rank(1, 4, "filter");
+  c.same(attrs.channels_of(input), filter[2], "channels of input and filter");
+  const Images m = attrs.images(input, filter[0], filter[1]);
+  c.set_output(attrs.shape(input[0], m.height.out, m.width.out, filter[3]));
+}
+void conv2d_backprop_input_shape(ShapeContext& c) { c.set_output(merge(c.shape_from(0), Shape::unknown(4))); }
+void conv2d_backprop_filter_shape(ShapeContext& c) { c.set_output(merge(c.shape_from(1), Shape::unknown(4))); }
+
+Attrs copied(const Operation& op, std::initializer_list<const char*> names) {
+  Attrs attrs;
+  for (const char* name : names) {
+    if (const Attr* attr = op.attrs().find(name)) attrs.set(name, *attr);
+  }
+  return attrs;
+}
+Attrs conv_attrs(const Operation& op) {
+  return copied(op, {"strides", "use_cudnn_on_gpu", "padding", "explicit_paddings", "data_format", "dilations"});
+}
+
+extern const OpDef kConv2D, kBackpropInput, kBackpropFilter;
+
+Grads conv2d_gradient(const Operation& op, const Grads& dy) {
+  const Output x = op.input(0), filter = op.input(1);
+  const std::vector<Output> shapes = shape_n({x, filter});
+  const Output dx = add_node(kBackpropInput, {shapes[0], filter, dy[0]}, conv_attrs(op));
+  return {dx, add_node(kBackpropFilter, {x, shapes[1], dy[0]}, conv_attrs(op))};
+}
+// Both are linear in the filter (or the image) and in what flows back.
+Grads backprop_input_gradient(const Operation& op, const Grads& d) {
+  const Output filter = op.input(1), dy = op.input(2);
+  const Output d_filter = add_node(kBackpropFilter, {d[0], shape(filter), dy}, conv_attrs(op));
+  return {Output(), d_filter, add_node(kConv2D, {d[0], filter}, conv_attrs(op))};
+}
+Grads backprop_filter_gradient(const Operation& op, const Grads& d) {
+  const Output x = op.input(0), dy = op.input(2);
+  const Output dx = add_node(kBackpropInput, {shape(x), d[0], dy}, conv_attrs(op));
+  return {dx, Output(), add_node(kConv2D, {x, d[0]}, conv_attrs(op))};
+}
+
+constexpr std::string_view kConvAttrs =
+    "T: {half, bfloat16, float, double}, strides: list(int), use_cudnn_on_gpu: bool = true, "
+    "padding: {'SAME', 'VALID', 'EXPLICIT'}, explicit_paddings: list(int) = [], "
+    "data_format: {'NHWC', 'NCHW'} = 'NHWC', dilations: list(int) = [1, 1, 1, 1]";
+constexpr OpDef kConv2D = {.name = "Conv2D",
+                           .inputs = "input: T, filter: T",
+                           .outputs = "output: T",
+                           .attrs = kConvAttrs,
+                           .shape = conv2d_shape,
+                           .prepare = conv_prepare<ConvKernel::kForward>,
+                           .gradient = conv2d_gradient};
+constexpr OpDef kBackpropInput = {.name = "Conv2DBackpropInput",
+                                  .inputs = "input_sizes: int32, filter: T, out_backprop: T",
+                                  .outputs = "output: T",
+                                  .attrs = kConvAttrs,
+                                  .shape = conv2d_backprop_input_shape,
+                                  .prepare = conv_prepare<ConvKernel::kInput>,
+                                  .gradient = backprop_input_gradient};
+constexpr OpDef kBackpropFilter = {.name = "Conv2DBackpropFilter",
+                                   .inputs = "input: T, filter_sizes: int32, out_backprop: T",
+                                   .outputs = "output: T",
+                                   .attrs = kConvAttrs,
+                                   .shape = conv2d_backprop_filter_shape,
+                                   .prepare = conv_prepare<ConvKernel::kFilter>,
+                                   .gradient = backprop_filter_gradient};
+
+// ---- MaxPool, AvgPool and their gradients ---------------------------------------------------------------------------
+
+Images pool_images(const WindowAttrs& attrs, const Shape& shape) {
+  if (shape.rank() != 4) fail(Code::kInvalidArgument, "expected images of rank 4, got ", shape);
+  return attrs.images(shape);
+}
+Shape pooled_shape(const Images& m) { return {m.count, m.height.out, m.width.out, m.channels}; }
+
+// Calls body(image, oh, ow) for all windows.
+template <class Body>
+void for_windows(KernelContext& c, const Images& m, const Body& body) {
+  if (pooled_shape(m).num_elements() == 0) return;  // of such images there may be any number
+  const double cost = 0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
+                      static_cast<double>(m.channels);
+  c.parallel_for(m.count, cost + 20, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) {
+      for (int64_t oh = 0; oh < m.height.out; ++oh) {
+        for (int64_t ow = 0; ow < m.width.out; ++ow) body(image, oh, ow);
+      }
+    }
+  });
+}
+// Calls body(offset of the first channel) for all places of a window that are inside its image.
+template <class Body>
+void for_cells(const Images& m, int64_t image, int64_t oh, int64_t ow, const Body& body) {
+  for (int64_t h = m.height.begin(oh); h < m.height.end(oh); ++h) {
+    for (int64_t w = m.width.begin(ow); w < m.width.end(ow); ++w)
+      body(image * m.in_size() + (h * m.width.in + w) * m.channels);
+  }
+}
+int64_t window_offset(const Images& m, int64_t image, int64_t oh, int64_t ow) {
+  return ((image * m.height.out + oh) * m.width.out + ow) * m.channels;
+}
+int64_t cells_in(const Images& m, int64_t oh, int64_t ow) {
+  return (m.height.end(oh) - m.height.begin(oh)) * (m.width.end(ow) - m.width.begin(ow));
+}
+
+template <class T>
+void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Images m = pool_images(attrs, c.input(0).shape());
+  const T* x = c.in<T>(0);
+  T* y = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
+  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+    T* const out = y + window_offset(m, image, oh, ow);
+    bool first = true;
+    for_cells(m, image, oh, ow, [&](int64_t cell) {
+      if (first) std::copy_n(x + cell, m.channels, out);
+      each(m.channels,
+           [out, in = x + cell](int64_t i) { out[i] = is_above(widen(in[i]), widen(out[i])) ? in[i] : out[i]; });
+      first = false;
+    });
+  });
+}
+
+// Where in x a window has its maximum y, for the first time; NaN where there is one. -1: nowhere.
+template <class T>
+int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow, int64_t channel, const T* x, T y) {
+  const auto is_it = [y = widen(y)](auto v) { return !is_above(v, y) && !is_above(y, v); };
+  int64_t first = -1;
+  for_cells(m, image, oh, ow, [&](int64_t cell) {
+    if (first < 0 && is_it(widen(x[cell + channel]))) first = cell + channel;
+  });
+  return first;
+}
+
+template <class T>
+void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Shape shape = c.input(0).shape();
+  const Images m = pool_images(attrs, shape);
+  if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != pooled_shape(m))
+    c.fail(str_cat("expected orig_output and grad of shape ", pooled_shape(m), ", got ", c.input(1).shape(), " and ",
+                   c.input(2).shape()));
+  const T *x = c.in<T>(0), *y = c.in<T>(1), *dy = c.in<T>(2);
+  T* dx = static_cast<T*>(c.allocate(0, shape).raw_data());
+  std::fill_n(dx, shape.num_elements(), T(0));
+  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+    const int64_t window = window_offset(m, image, oh, ow);
+    for (int64_t channel = 0; channel < m.channels; ++channel) {
+      const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
+      if (place >= 0) dx[place] = T(widen(dx[place]) + widen(dy[window + channel]));
+    }
+  });
+}
+
+// What stands in `grad`, of the input's shape, where each window has its maximum.
+template <class T>
+void max_pool_grad_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Shape shape = c.input(0).shape();
+  const Images m = pool_images(attrs, shape);
+  if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != shape)
+    c.fail(str_cat("expected orig_output of shape ", pooled_shape(m), " and grad of shape ", shape, ", got ",
+                   c.input(1).shape(), " and ", c.input(2).shape()));
+  const T *x = c.in<T>(0), *y = c.in<T>(1), *d = c.in<T>(2);
+  T* out = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
+  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+    const int64_t window = window_offset(m, image, oh, ow);
+    for (int64_t channel = 0; channel < m.channels; ++channel) {
+      const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
+      out[window + channel] = place < 0 ? T(0) : d[place];
+    }
+  });
+}
+
+template <class T>
+void avg_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Images m = pool_images(attrs, c.input(0).shape());
+  const T* x = c.in<T>(0);
+  T* y = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
+  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+    T* const out = y + window_offset(m, image, oh, ow);
+    for (int64_t i = 0; i < m.channels; ++i) {
+      Wide<T> sum = 0;
+      for_cells(m, image, oh, ow, [&](int64_t cell) { sum += widen(x[cell + i]); });
+      out[i] = T(sum / static_cast<Wide<T>>(cells_in(m, oh, ow)));
+    }
+  });
+}
+
+template <class T>
+void avg_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
+  const Shape shape = sizes_input(c, 0);
+  const Images m = pool_images(attrs, shape);
+  if (c.input(1).shape() != pooled_shape(m))
+    c.fail(str_cat("expected grad of shape ", pooled_shape(m), ", got ", c.input(1).shape()));
+  const T* dy = c.in<T>(1);
+  T* dx = static_cast<T*>(c.allocate(0, shape).raw_data());
+  std::fill_n(dx, shape.num_elements(), T(0));
+  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+    const T* const from = dy + window_offset(m, image, oh, ow);
+    const auto share = Wide<T>(1) / static_cast<Wide<T>>(cells_in(m, oh, ow));
+    for_cells(m, image, oh, ow, [&](int64_t cell) {
+      each(m.channels, [=, to = dx + cell](int64_t i) { to[i] = T(widen(to[i]) + widen(from[i]) * share); });
+    });
+  });
+}
+
+enum class PoolKernel { kMax, kMaxGrad, kMaxGradGrad, kAvg, kAvgGrad };
+template <PoolKernel kKind>
+Kernel pool_prepare(const KernelSetup& s) {
+  const auto make = [attrs = runnable_windows(s)]<class T>() -> Kernel {
+    return [attrs](KernelContext& c) {
+      if constexpr (kKind == PoolKernel::kMax) max_pool_kernel<T>(c, attrs);
+      if constexpr (kKind == PoolKernel::kMaxGrad) max_pool_grad_kernel<T>(c, attrs);
+      if constexpr (kKind == PoolKernel::kMaxGradGrad) max_pool_grad_grad_kernel<T>(c, attrs);
+      if constexpr (kKind == PoolKernel::kAvg) avg_pool_kernel<T>(c, attrs);
+      if constexpr (kKind == PoolKernel::kAvgGrad) avg_pool_grad_kernel<T>(c, attrs);
+    };
+  };
+  if constexpr (kKind != PoolKernel::kAvg && kKind != PoolKernel::kAvgGrad) {
+    return by_types(Reals(), s, s.dtype("T"), make);
+  } else {
+    return by_types(Floats(), s, s.dtype("T"), make);
+  }
+}
+
+void pool_shape(ShapeContext& c) {
+  const WindowAttrs attrs(c);
+  if (!attrs.unusual.empty()) return;
+  const Shape input = c.with_rank(0, 4, "input");
+  const Images m = attrs.images(input);
+  c.set_output(attrs.shape(input[0], m.height.out, m.width.out, m.channels));
+}
+void max_pool_grad_shape(ShapeContext& c) { c.set_output(merge(c.input(0), Shape::unknown(4))); }
+void max_pool_grad_grad_shape(ShapeContext& c) {
+  merge(c.input(0), c.input(2));
+  c.set_output(merge(c.input(1), Shape::unknown(4)));
+}
+
+Attrs pool_attrs(const Operation& op) { return copied(op, {"ksize", "strides", "padding", "data_format"}); }
+
+extern const OpDef kMaxPoolGrad, kMaxPoolGradGrad, kAvgPool, kAvgPoolGrad;
+Grads max_pool_gradient(const Operation& op, const Grads& dy) {
+  return {add_node(kMaxPoolGrad, {op.input(0), op.output(), dy[0]}, pool_attrs(op))};
+}
+// Both are linear in the gradient they are given, and flat in what says where the maxima are.
+template <const OpDef& kOther>
+Grads max_pool_grad_gradient(const Operation& op, const Grads& d) {
+  return {Output(), Output(), add_node(kOther, {op.input(0), op.input(1), d[0]}, pool_attrs(op))};
+}
+Grads avg_pool_gradient(const Operation& op, const Grads& dy) {
+  return {add_node(kAvgPoolGrad, {shape(op.input(0)), dy[0]}, pool_attrs(op))};
+}
+Grads avg_pool_grad_gradient(const Operation& op, const Grads& d) {
+  return {Output(), add_node(kAvgPool, {d[0]}, pool_attrs(op))};
+}
+
+constexpr std::string_view kMaxPoolTypes =
+    "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16, qint8} = DT_FLOAT, "
+    "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
+    "data_format: {'NHWC', 'NCHW', 'NCHW_VECT_C'} = 'NHWC'";
+constexpr std::string_view kMaxPoolGradAttrs =
+    "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
+    "data_format: {'NHWC', 'NCHW'} = 'NHWC', T: realnumbertype = DT_FLOAT";
+constexpr std::string_view kMaxPoolGradGradAttrs =
+    "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
+    "data_format: {'NHWC', 'NCHW'} = 'NHWC', T: realnumbertype";
+constexpr std::string_view kAvgPoolAttrs =
+    "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
+    "data_format: {'NHWC', 'NCHW'} = 'NHWC', T: {half, bfloat16, float, double}";
+
+constexpr OpDef kMaxPool = {.name = "MaxPool",
+                            .inputs = "input: T",
+                            .outputs = "output: T",
+                            .attrs = kMaxPoolTypes,
+                            .shape = pool_shape,
+                            .prepare = pool_prepare<PoolKernel::kMax>,
+                            .gradient = max_pool_gradient};
+constexpr OpDef kMaxPoolGrad = {.name = "MaxPoolGrad",
+                                .inputs = "orig_input: T, orig_output: T, grad: T",
+                                .outputs = "output: T",
+                                .attrs = kMaxPoolGradAttrs,
+                                .shape = max_pool_grad_shape,
+                                .prepare = pool_prepare<PoolKernel::kMaxGrad>,
+                                .gradient = max_pool_grad_gradient<kMaxPoolGradGrad>};
+constexpr OpDef kMaxPoolGradGrad = {.name = "MaxPoolGradGrad",
+                                    .inputs = "orig_input: T, orig_output: T, grad: T",
+                                    .outputs = "output: T",
+                                    .attrs = kMaxPoolGradGradAttrs,
+                                    .shape = max_pool_grad_grad_shape,
+                                    .prepare = pool_prepare<PoolKernel::kMaxGradGrad>,
+                                    .gradient = max_pool_grad_gradient<kMaxPoolGrad>};
+constexpr OpDef kAvgPool = {.name = "AvgPool",
+                            .inputs = "value: T",
+                            .outputs = "output: T",
+                            .attrs = kAvgPoolAttrs,
+                            .shape = pool_shape,
+                            .prepare = pool_prepare<PoolKernel::kAvg>,
+                            .gradient = avg_pool_gradient};
+constexpr OpDef kAvgPoolGrad = {.name = "AvgPoolGrad",
+                                .inputs = "orig_input_shape: int32, grad: T",
+                                .outputs = "output: T",
+                                .attrs = kAvgPoolAttrs,
+                                .shape = conv2d_backprop_input_shape,
+                                .prepare = pool_prepare<PoolKernel::kAvgGrad>,
+                                .gradient = avg_pool_grad_gradient};
+
+Output pool(const OpDef& op, const Operand& value, const PoolOptions& o) {
+  const Graph::Transaction whole(value.graph());
+  return add_node(op, {value.output()},
+                  {{"ksize", o.ksize}, {"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}},
+                  o.name, value.at());
+}
+
+}  // namespace
+
+Output conv2d(const Operand& input, const Operand& filter, const Conv2DOptions& o) {
+  const Graph::Transaction whole(input.graph());
+  return add_node(kConv2D, {input.output(), filter.output()},
+                  {{"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}}, o.name, input.at());
+}
+Output max_pool(const Operand& value, const PoolOptions& options) { return pool(kMaxPool, value, options); }
+Output avg_pool(const Operand& value, const PoolOptions& options) { return pool(kAvgPool, value, options); }
+
+std::span<const OpDef* const> conv_ops() {
+  static constexpr const OpDef* kOps[] = {&kAvgPool,       &kAvgPoolGrad, &kConv2D,      &kBackpropFilter,
+                                          &kBackpropInput, &kMaxPool,     &kMaxPoolGrad, &kMaxPoolGradGrad};
+  return kOps;
+}
+
+}  // namespace cairn

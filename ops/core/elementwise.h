@@ -1,0 +1,173 @@
+// Kernels that go element by element: one template for one operand, one for two, over a functor that says what happens
+// to an element.
+//
+//   struct Square {
+//     static constexpr double kCost = 0.2;                     // nanoseconds per element, roughly
+//     template <class T> T operator()(T x) const { return x * x; }
+//   };
+//   constexpr OpDef kSquare = {…, .prepare = unary_prepare<Square, TypeList<float, Half, int32_t>>, …};
+//
+// 16-bit floats are computed as float: a functor sees float, double, integers, bool or strings. Output elements are of
+// the type the functor returns (bool for comparisons), or of the inputs' 16-bit type.
+#pragma once
+
+#include <algorithm>
+#include <cstring>
+#include <type_traits>
+
+#include "ops/core/broadcast.h"
+#include "runtime/exec/context.h"
+
+namespace cairn {
+
+template <class... Ts>
+struct TypeList {};
+using Floats = TypeList<float, double, Half, BFloat16>;
+using Signed = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
+using Reals = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
+
+// by_dtype over a TypeList.
+template <class... Ts, class Make>
+Kernel by_types(TypeList<Ts...>, const KernelSetup& s, DType dtype, Make&& make) {
+  return by_dtype<Ts...>(s, dtype, std::forward<Make>(make));
+}
+
+template <class T>
+inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+// What arithmetic on T is done in.
+template <class T>
+using Wide = std::conditional_t<is_half<T>, float, T>;
+
+template <class T>
+const Wide<T>& widen(const T& x) requires(!is_half<T>) {
+  return x;
+}
+template <class T>
+float widen(T x) requires is_half<T> {
+  return static_cast<float>(x);
+}
+
+// The order of what maxima, minima, top k and their positions choose among. NaN wins over every number, in both
+// directions, and of equals (of NaNs too) the first stays: is y to take x's place?
+template <class T>
+bool is_above(const T& y, const T& x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return !(y <= x) & (x == x);
+  else
+    return x < y;
+}
+template <class T>
+bool is_below(const T& y, const T& x) {
+  if constexpr (std::is_floating_point_v<T>)
+    return !(y >= x) & (x == x);
+  else
+    return y < x;
+}
+
+// An unsigned type in which sums and products of T wrap around without undefined behaviour.
+template <class T>
+using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;
+
+// Calls body(i) for 0 <= i < n. Iterations are independent, even where a kernel works in place, so they may be done
+// several at a time.
+template <class Body>
+void each(int64_t n, const Body& body) {
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#else
+#pragma GCC ivdep
+#endif
+  for (int64_t i = 0; i < n; ++i) body(i);
+}
+
+// A kernel is a loop, which is compiled for each functor and dtype, and what is around it (shapes, pieces, threads),
+// which is compiled once: unary_kernel and binary_kernel.
+
+// out[i] = f(x[i]) for i < n.
+struct UnaryLoop {
+  void (*run)(const void* x, void* out, int64_t n);
+  double cost;
+  size_t x_size, out_size;
+  bool in_place;  // out may be x
+};
+Kernel unary_kernel(const UnaryLoop& loop);
+
+template <class F, class T, class R>
+void unary_run(const void* from, void* to, int64_t n) {
+  const T* x = static_cast<const T*>(from);
+  R* out = static_cast<R*>(to);
+  if constexpr (requires { F::run(x, out, n); }) {  // a functor that does whole runs its own way
+    F::run(x, out, n);
+  } else {
+    each(n, [=](int64_t i) { out[i] = R(F()(widen(x[i]))); });
+  }
+}
+
+template <class F, class Types>
+Kernel unary_prepare(const KernelSetup& s) {
+  return by_types(Types(), s, s.input_dtype(0), []<class T>() {
+    using Result = std::invoke_result_t<F, Wide<T>>;
+    using R = std::conditional_t<std::is_same_v<Result, Wide<T>>, T, Result>;
+    return unary_kernel({unary_run<F, T, R>, F::kCost, sizeof(T), sizeof(R), std::is_same_v<R, T>});
+  });
+}
+
+// out[i] = f(x[i], y[i]) for i < n, an operand that does not move standing at its first element. A functor with a
+// member `parameter` gets the node's.
+struct BinaryLoop {
+  void (*run)(double parameter, const void* x, bool x_moves, const void* y, bool y_moves, void* out, int64_t n);
+  double cost;
+  size_t size, out_size;
+  bool in_place;
+  // Whether an element of y makes the op fail (a zero divisor), and what is said then. Null: none does.
+  bool (*refuses)(const void* y, int64_t n);
+  const char* refusal;
+  double parameter = 0;
+  bool exchanged = false;          // x is input 1 and y is input 0
+  bool same_shape = false;         // no broadcasting
+  const char* alike = "operands";  // what same_shape's error calls the two; lives as long as the node
+};
+Kernel binary_kernel(const BinaryLoop& loop);
+
+template <class F, class T, class R>
+void binary_run(double parameter, const void* left, bool x_moves, const void* right, bool y_moves, void* to,
+                int64_t n) {
+  const T *x = static_cast<const T*>(left), *y = static_cast<const T*>(right);
+  R* out = static_cast<R*>(to);
+  F f;
+  if constexpr (requires { f.parameter; }) f.parameter = parameter;
+  if (x_moves && y_moves) {
+    each(n, [=](int64_t i) { out[i] = R(f(widen(x[i]), widen(y[i]))); });
+  } else if (x_moves) {
+    each(n, [=, b = Wide<T>(widen(*y))](int64_t i) { out[i] = R(f(widen(x[i]), b)); });
+  } else {
+    each(n, [=, a = Wide<T>(widen(*x))](int64_t i) { out[i] = R(f(a, widen(y[i]))); });
+  }
+}
+
+template <class F, class T>
+bool any_refused(const void* from, int64_t n) {
+  const T* y = static_cast<const T*>(from);
+  bool refused = false;
+  for (int64_t i = 0; i < n; ++i) refused |= F::refuses(y[i]);
+  return refused;
+}
+
+template <class F, class T>
+BinaryLoop binary_loop() {
+  using Result = std::invoke_result_t<F, Wide<T>, Wide<T>>;
+  using R = std::conditional_t<std::is_same_v<Result, Wide<T>>, T, Result>;
+  BinaryLoop loop = {binary_run<F, T, R>, F::kCost, sizeof(T), sizeof(R), std::is_same_v<R, T>, nullptr, nullptr};
+  if constexpr (requires(T v) { F::refuses(v); }) {
+    loop.refuses = any_refused<F, T>;
+    loop.refusal = F::kRefusal;
+  }
+  return loop;
+}
+
+template <class F, class Types>
+Kernel binary_prepare(const KernelSetup& s) {
+  return by_types(Types(), s, s.input_dtype(0), []<class T>() { return binary_kernel(binary_loop<F, T>()); });
+}
+
+}  // namespace cairn

@@ -1,0 +1,86 @@
+#include "ops/core/reduction.h"
+
+namespace cairn {
+
+namespace {
+void mark_axis(int64_t axis, int rank, std::vector<bool>& reduced) {
+  const int64_t at = axis < 0 ? axis + rank : axis;
+  if (at < 0 || at >= rank)
+    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank, "), the axes of a tensor of rank ",
+         rank);
+  if (reduced[static_cast<size_t>(at)]) fail(Code::kInvalidArgument, "axis ", axis, " is named twice");
+  reduced[static_cast<size_t>(at)] = true;
+}
+}  // namespace
+
+std::vector<bool> reduced_axes(std::span<const int64_t> values, int rank) {
+  std::vector<bool> reduced(static_cast<size_t>(rank));
+  for (int64_t axis : values) mark_axis(axis, rank, reduced);
+  return reduced;
+}
+
+Shape reduce_shape(const Shape& shape, const std::vector<bool>& reduced, bool keep_dims) {
+  Shape left;
+  for (int i = 0; i < shape.rank(); ++i) {
+    if (!reduced[static_cast<size_t>(i)]) {
+      left.append(shape[i]);
+    } else if (keep_dims) {
+      left.append(1);
+    }
+  }
+  return left;
+}
+
+Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
+  const int rank = from.rank();
+  uint64_t reduced_bits = 0;  // a step allocates nothing: no vector here
+  if (rank > 64) fail(Code::kUnimplemented, "a reduction of a tensor of rank ", rank);
+  for (int64_t i = 0, n = axes.num_elements(); i < n; ++i) {
+    const int64_t axis = axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[i] : axes.data<int64_t>()[i];
+    const int64_t at = axis < 0 ? axis + rank : axis;
+    if (at < 0 || at >= rank || (reduced_bits >> at & 1)) {
+      std::vector<bool> reduced(static_cast<size_t>(rank));
+      for (int64_t j = 0; j <= i; ++j)
+        mark_axis(axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[j] : axes.data<int64_t>()[j], rank, reduced);
+    }
+    reduced_bits |= uint64_t{1} << at;
+  }
+  struct Extent {
+    int64_t size;
+    bool reduced;
+  };
+  std::array<Extent, kMax> extents;  // fastest first
+  int n = 0;
+  for (int i = 0; i < rank; ++i) {
+    const bool reduced = reduced_bits >> i & 1;
+    if (!reduced || keep_dims) shape.append(reduced ? 1 : from[i]);
+  }
+  for (int i = rank; i-- > 0;) {
+    const bool reduced = reduced_bits >> i & 1;
+    if (from[i] == 1) continue;
+    if (n > 0 && extents[n - 1].reduced == reduced) {
+      extents[n - 1].size *= from[i];
+    } else if (n == kMax) {
+      fail(Code::kUnimplemented, "a reduction with more than ", kMax, " alternations of kept and reduced axes");
+    } else {
+      extents[n++] = {from[i], reduced};
+    }
+  }
+  if (n == 0) return;  // one element
+  inner = extents[0].size;
+  inner_reduced = extents[0].reduced;
+  int64_t stride = inner;
+  for (int i = 1; i < n; ++i) {
+    Walk& walk = extents[i].reduced ? this->reduced : kept;
+    walk.extent[walk.n] = extents[i].size;
+    walk.stride[walk.n++] = stride;
+    walk.count *= extents[i].size;
+    stride *= extents[i].size;
+  }
+  for (Walk* walk : {&kept, &this->reduced}) {
+    std::reverse(walk->extent.begin(), walk->extent.begin() + walk->n);
+    std::reverse(walk->stride.begin(), walk->stride.begin() + walk->n);
+  }
+}
+
+}  // namespace cairn

@@ -1,0 +1,44 @@
+// A reduction of a tensor along axes, as the loops of its kernel see it.
+#pragma once
+
+#include <array>
+#include <span>
+
+#include "runtime/exec/context.h"
+
+namespace cairn {
+
+// The axes in `values`, made non-negative, as one flag per extent of a tensor of `rank`. Throws InvalidArgument for one
+// out of range or named twice.
+std::vector<bool> reduced_axes(std::span<const int64_t> values, int rank);
+// The shape that is left.
+Shape reduce_shape(const Shape& shape, const std::vector<bool>& reduced, bool keep_dims);
+
+// The tensor as alternating kept and reduced extents (extents of 1 dropped, neighbours joined), the innermost apart.
+// Outer extents of either kind are walked by their strides.
+struct Reduction {
+  static constexpr int kMax = 16;
+  // Throws like reduced_axes; Unimplemented beyond kMax alternations.
+  Reduction(const Shape& shape, const Tensor& axes, bool keep_dims);
+
+  struct Walk {
+    int n = 0;
+    int64_t count = 1;
+    std::array<int64_t, kMax> extent, stride;
+    int64_t offset(int64_t index) const {
+      if (n <= 1) return n == 0 ? 0 : index * stride[0];
+      int64_t at = 0;
+      for (int i = n; i-- > 0; index /= extent[i]) at += index % extent[i] * stride[i];
+      return at;
+    }
+  };
+
+  Shape shape;                 // of the result
+  int64_t inner = 1;           // elements next to each other
+  bool inner_reduced = false;  // they are all reduced to one, or all kept
+  Walk kept, reduced;          // the others, slowest first
+  int64_t count() const { return reduced.count * (inner_reduced ? inner : 1); }  // elements per result
+  int64_t results() const { return kept.count * (inner_reduced ? 1 : inner); }
+};
+
+}  // namespace cairn

@@ -1,0 +1,441 @@
+#include "persist/checkpoint/retention.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_state.h"
+#include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/files/overwrite_journal.h"
+#include "persist/files/own_names.h"
+#include "persist/files/settled_view.h"
+
+namespace cairn {
+namespace {
+
+bool all_digits(const std::string& text) {
+  return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+}
+
+// What a directory has, listed once however many checkpoints are asked for.
+class Present {
+ public:
+  Present(const std::string& directory, FileSystem& fs) {
+    if (!fs.exists(directory)) return;
+    const auto view = SettledView::of_directory(fs, directory);
+    for (const std::string& name : view->list_dir(directory)) {
+      constexpr std::string_view kIndex = ".index";
+      if (name.ends_with(kIndex)) names_.insert(name.substr(0, name.size() - kIndex.size()));
+      names_.insert(shard_pattern(name));
+      names_.insert(name);
+    }
+  }
+  bool has(const std::string& checkpoint) const { return names_.count(checkpoint) > 0; }
+
+ private:
+  std::unordered_set<std::string> names_;
+};
+
+// The files of a checkpoint are under the prefix, and not something else that a file called so.
+bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
+  if (!is_plain_name(base_name(prefix))) return false;
+  if (const std::string index = bundle_index_path(prefix); fs.exists(index)) return looks_like_table(fs, index);
+  const auto files = checkpoint_v1_files(fs, prefix);
+  return !files.empty() &&
+         std::all_of(files.begin(), files.end(), [&](const std::string& file) { return looks_like_table(fs, file); });
+}
+
+// "./run" and "run" are one directory.
+std::string plain_directory(const std::string& directory) {
+  std::error_code error;
+  const auto path = std::filesystem::absolute(directory, error);
+  return (error ? std::filesystem::path(directory) : path).lexically_normal().string();
+}
+
+bool has_flag(const KeptRecord& r) { return r.newest || r.hours || r.pinned || r.foreign; }
+
+}  // namespace
+
+double written_at(const std::string& prefix, FileSystem& fs) {
+  auto info = fs.stat(bundle_index_path(prefix));
+  if (!info) {
+    const auto files = checkpoint_v1_files(fs, prefix);
+    if (!files.empty()) info = fs.stat(files[0]);
+  }
+  return info ? info->modified : 0;
+}
+
+Retention::Retention(int max_to_keep, double keep_every_n_hours, double now, Warn warn)
+    : max_to_keep_(max_to_keep),
+      period_(keep_every_n_hours * 3600),
+      began_(now),
+      preserved_(now),
+      warn_(std::move(warn)) {}
+
+// ---- what callers say ---------------------------------------------------------------------------------------------
+
+Retention::Newest Retention::newest() const {
+  std::lock_guard lock(mutex_);
+  return newest_;
+}
+
+void Retention::recover(const std::vector<std::string>& prefixes, FileSystem& fs) {
+  Newest found;
+  for (const std::string& prefix : prefixes) {
+    if (const double time = written_at(prefix, fs); time > 0) found.emplace_back(prefix, time);
+  }
+  set_newest(std::move(found));
+}
+
+void Retention::set_newest(Newest newest) {
+  std::lock_guard lock(mutex_);
+  for (const auto& [prefix, time] : newest_) let_go_.insert(prefix);
+  for (const auto& [prefix, time] : newest) let_go_.erase(prefix);
+  newest_ = std::move(newest);
+}
+
+void Retention::keep_best(const std::string& metric, int count, bool higher_is_better) {
+  std::lock_guard lock(mutex_);
+  std::erase_if(best_, [&](const BestRule& rule) { return rule.metric == metric; });
+  best_.push_back({metric, count, higher_is_better});
+}
+
+void Retention::set_pinned(const std::string& prefix, bool pinned, FileSystem& fs) {
+  std::lock_guard lock(mutex_);
+  const std::string directory = directory_of(prefix), name = base_name(prefix);
+  const auto book = read_retention_book(fs, directory);
+  Shelf& shelf = shelves_[directory];
+  if (book && !shelf.unwritten) shelf.book = *book;
+  const RetentionBook before = shelf.book;
+  KeptRecord* record = shelf.book.find(name);
+  if (!record && !checkpoint_exists(prefix, &fs))
+    fail(Code::kNotFound, pinned ? "pin" : "unpin", ": there is no checkpoint ", prefix);
+  if (!record) {
+    shelf.book.records.push_back({.name = name, .series = series_of(name), .foreign = true});
+    record = &shelf.book.records.back();
+  }
+  record->pinned = pinned;
+  if (record->foreign && !pinned) std::erase_if(shelf.book.records, [&](const auto& r) { return r.name == name; });
+  try {
+    write_file_atomically(fs, join_path(directory, kKeptFileName), to_text(shelf.book));
+  } catch (...) {
+    shelf.book = before;
+    throw;
+  }
+  if (pinned) shelf.leaving.erase(name);
+}
+
+std::string Retention::prefix_of_step(int64_t step) const {
+  std::lock_guard lock(mutex_);
+  std::vector<std::string> found;
+  for (const auto& [directory, shelf] : shelves_) {
+    for (const KeptRecord& record : shelf.book.records) {
+      const std::string name = without_shard_ending(record.name);
+      const size_t dash = name.rfind('-');
+      const std::string digits = dash == std::string::npos ? "" : name.substr(dash + 1);
+      if (all_digits(digits) && digits.size() < 19 && std::stoll(digits) == step)
+        found.push_back(join_path(directory, record.name));
+    }
+  }
+  if (found.empty())
+    fail(Code::kNotFound, "no checkpoint of step ", step, " is known; give its prefix, as in \"run/model-", step, "\"");
+  if (found.size() > 1)
+    fail(Code::kInvalidArgument, "several checkpoints are of step ", step, ": ", join_for_people(found),
+         "; give a prefix");
+  return found[0];
+}
+
+std::vector<KeptCheckpoint> Retention::kept() const {
+  std::lock_guard lock(mutex_);
+  std::vector<KeptCheckpoint> all;
+  for (const auto& [directory, shelf] : shelves_) {
+    for (KeptCheckpoint& kept : shelf.book.kept(directory)) all.push_back(std::move(kept));
+  }
+  return all;
+}
+
+// ---- taking a checkpoint in -----------------------------------------------------------------------------------------
+
+// Reads what the directory's file says now: another Saver may have written it since. False when that cannot be told,
+// and then nothing may be decided.
+bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
+  const bool known = shelves_.count(directory) > 0;
+  Shelf& shelf = shelves_[directory];
+  if (shelf.unwritten) return true;
+  std::optional<RetentionBook> read;
+  try {
+    read = read_retention_book(fs, directory);
+  } catch (const Error& e) {
+    const bool damaged = e.code() == Code::kDataLoss;
+    if (damaged || e.code() == Code::kUnimplemented) {
+      warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints stay for good" : ""));
+    } else {
+      warn_(str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
+    }
+    // What this process knows of a file that was damaged since is better than nothing.
+    return damaged;
+  }
+  if (!read) return true;
+  RetentionBook& book = *read;
+  std::set<std::string> newest;
+  for (const KeptRecord& record : book.records) {
+    if (record.newest) newest.insert(record.name);
+  }
+  for (const KeptRecord& record : shelf.book.records) {
+    // Another Saver's turn ended it.
+    if (record.newest && !newest.count(record.name))
+      std::erase_if(newest_, [&](const auto& n) { return n.first == join_path(directory, record.name); });
+  }
+  // Whatever reason it had to stay: it must not go for having none any more.
+  for (KeptRecord& record : book.records) {
+    if (!let_go_.count(join_path(directory, record.name))) continue;
+    record.newest = false;
+    record.foreign = true;
+  }
+  shelf.book = std::move(book);
+  take_over_leftovers(shelf, directory, fs);
+  return true;
+}
+
+// What a process before this one decided to delete and did not come to. The name alone does not prove that it is still
+// that checkpoint.
+void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs) {
+  RetentionBook& book = shelf.book;
+  if (std::all_of(book.records.begin(), book.records.end(), has_flag)) return;
+  const RetentionBook::Merits merits = book.merits();
+  const Present present(directory, fs);
+  std::set<std::string> strangers;
+  for (const KeptRecord& record : book.records) {
+    const std::string& name = record.name;
+    if (has_flag(record) || merits.best.count(name) || merits.good.count(name) || shelf.leaving.count(name)) continue;
+    const double written = present.has(name) ? written_at(join_path(directory, name), fs) : 0;
+    (written > 0 && written == record.written ? shelf.leaving : strangers).insert(name);
+  }
+  std::erase_if(book.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
+}
+
+// The newest of the series that other processes and Savers left count as ours.
+void Retention::join_series(const Saved& saved, FileSystem& fs) {
+  const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
+  RetentionBook& book = shelves_[directory].book;
+  const bool first = joined_.empty();
+  if (joined_.insert(saved.path).second) {
+    if (const auto since = book.hours.find(series); since != book.hours.end() && first) preserved_ = since->second;
+    warn_of_unrecorded(saved, fs);
+  }
+  const Present present(directory, fs);
+  std::set<std::string> known, gone;
+  Newest joining;
+  for (const auto& [prefix, time] : newest_) known.insert(prefix);
+  for (KeptRecord& record : book.records) {
+    const std::string prefix = join_path(directory, record.name);
+    if (record.series != series || !record.newest || known.count(prefix) || prefix == saved.prefix) continue;
+    if (let_go_.count(prefix)) {
+      record.newest = false;
+      record.foreign = true;
+    } else if (present.has(record.name)) {
+      joining.emplace_back(prefix, record.time);
+    } else {
+      gone.insert(record.name);
+    }
+  }
+  std::erase_if(book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+  std::stable_sort(joining.begin(), joining.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  Newest all;
+  auto next = joining.begin();
+  for (auto& each : newest_) {
+    for (; next != joining.end() && next->second < each.second; ++next) all.push_back(std::move(*next));
+    all.push_back(std::move(each));
+  }
+  std::move(next, joining.end(), std::back_inserter(all));
+  newest_ = std::move(all);
+}
+
+void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
+  const std::string directory = directory_of(saved.prefix);
+  std::unordered_set<std::string> ours = {saved.prefix};
+  for (const auto& [prefix, time] : newest_) ours.insert(prefix);
+  for (const KeptRecord& record : shelves_[directory].book.records) ours.insert(join_path(directory, record.name));
+  std::vector<std::string> strangers;
+  try {
+    const auto state = get_checkpoint_state(directory, saved.latest_filename, &fs);
+    if (!state) return;
+    const Present present(directory, fs);
+    for (const std::string& prefix : state->all_model_checkpoint_paths) {
+      const bool of_series = directory_of(prefix) == directory && series_of(base_name(prefix)) == base_name(saved.path);
+      if (of_series && present.has(base_name(prefix)) && ours.insert(prefix).second) strangers.push_back(prefix);
+    }
+  } catch (const Error&) {
+    return;  // it is about to be replaced
+  }
+  if (strangers.empty()) return;
+  warn_(str_cat("earlier checkpoints stay where they are, for ", join_path(directory, kKeptFileName),
+                " does not say that Cairn wrote them: ", join_for_people(strangers),
+                "; recover_last_checkpoints() makes them count"));
+}
+
+KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSystem& fs) {
+  RetentionBook& book = shelves_[directory_of(prefix)].book;
+  const std::string name = base_name(prefix);
+  if (KeptRecord* record = book.find(name)) return *record;
+  book.records.push_back({.name = name, .series = series_of(name), .time = time, .written = written_at(prefix, fs)});
+  return book.records.back();
+}
+
+// Ends the turn of those beyond max_to_keep; gives the directories and series that this changed.
+std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) {
+  std::set<std::pair<std::string, std::string>> changed;
+  const size_t most = max_to_keep_ > 0 ? static_cast<size_t>(max_to_keep_) : newest_.size();
+  const Newest leaving(newest_.begin(), newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
+  newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
+  std::unordered_map<std::string, size_t> places;  // of records, by prefix
+  for (const auto& [directory, shelf] : shelves_) {
+    const auto& records = shelf.book.records;
+    for (size_t i = 0; i < records.size(); ++i) places[join_path(directory, records[i].name)] = i;
+  }
+  for (const auto& [prefix, time] : leaving) {
+    const std::string directory = directory_of(prefix);
+    if (!saved_in_.count(plain_directory(directory))) {
+      warn_(str_cat(prefix, " stays, for this Saver saves into other directories; remove it by hand"));
+      continue;
+    }
+    if (!shelves_.count(directory) && !open_shelf(directory, fs)) continue;
+    auto& records = shelves_[directory].book.records;
+    const auto place = places.find(prefix);
+    const bool known =
+        place != places.end() && place->second < records.size() && records[place->second].name == base_name(prefix);
+    KeptRecord& record = known ? records[place->second] : record_of(prefix, time, fs);
+    record.newest = record.foreign = false;
+    changed.emplace(directory, record.series);
+    // Hours in which no process ran need no checkpoint kept for them.
+    if (time >= began_ && period_ > 0 && preserved_ + 2 * period_ <= began_)
+      preserved_ += std::floor((began_ - preserved_ - period_) / period_) * period_;
+    if (time > preserved_ + period_) {
+      record.hours = true;
+      preserved_ += period_;
+    }
+  }
+  return changed;
+}
+
+// Who stays for a metric or as the last good one is decided anew: the one before may have to go.
+void Retention::sort_out(const std::string& directory, const std::string& series, FileSystem& fs) {
+  Shelf& shelf = shelves_[directory];
+  RetentionBook& book = shelf.book;
+  const Present present(directory, fs);
+  std::erase_if(book.records, [&](const KeptRecord& r) {
+    return r.series == series && !r.newest && !shelf.leaving.count(r.name) && !present.has(r.name);
+  });
+  const RetentionBook::Merits merits = book.merits();
+  for (const KeptRecord& record : book.records) {
+    if (record.series != series) continue;
+    if (has_flag(record) || merits.best.count(record.name) || merits.good.count(record.name)) {
+      shelf.leaving.erase(record.name);
+    } else {
+      shelf.leaving.insert(record.name);
+    }
+  }
+}
+
+std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
+  std::lock_guard lock(mutex_);
+  const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
+  saved_in_.insert(plain_directory(directory));
+  const bool usable = open_shelf(directory, fs);
+  if (usable) join_series(saved, fs);
+  std::erase_if(newest_, [&](const auto& n) { return n.first == saved.prefix; });
+  newest_.emplace_back(saved.prefix, saved.time);
+  let_go_.erase(saved.prefix);
+  if (usable) {
+    take_in(saved, fs);
+    auto changed = rotate(fs);
+    changed.emplace(directory, series);
+    RetentionBook& book = shelves_[directory].book;
+    book.hours[series] = preserved_;
+    for (const BestRule& rule : best_) {
+      auto& rules = book.best[series];
+      std::erase_if(rules, [&](const BestRule& r) { return r.metric == rule.metric; });
+      if (rule.count > 0) rules.push_back(rule);
+    }
+    std::set<std::string> directories;
+    for (const auto& [each, its_series] : changed) {
+      sort_out(each, its_series, fs);
+      directories.insert(each);
+    }
+    for (const std::string& each : directories) write(each, fs);
+  }
+  const size_t most = max_to_keep_ > 0 ? static_cast<size_t>(max_to_keep_) : newest_.size();
+  std::vector<std::string> names;
+  for (size_t i = newest_.size() - std::min(most, newest_.size()); i < newest_.size(); ++i) {
+    names.push_back(newest_[i].first);
+  }
+  return names;
+}
+
+void Retention::take_in(const Saved& saved, FileSystem& fs) {
+  const std::string directory = directory_of(saved.prefix), name = base_name(saved.prefix);
+  Shelf& shelf = shelves_[directory];
+  const KeptRecord* before = shelf.book.find(name);
+  const bool pinned = before && before->pinned;
+  std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return r.name == name; });
+  std::map<std::string, double> missing;
+  for (const auto& [prefix, time] : newest_) {
+    if (directory_of(prefix) == directory && prefix != saved.prefix) missing[base_name(prefix)] = time;
+  }
+  for (KeptRecord& record : shelf.book.records) {
+    if (missing.erase(record.name) > 0) record.newest = true;
+  }
+  for (const auto& [other, time] : missing) {
+    if (const std::string prefix = join_path(directory, other); written_at(prefix, fs) > 0)
+      record_of(prefix, time, fs).newest = true;
+  }
+  KeptRecord& record = record_of(saved.prefix, saved.time, fs);
+  record.series = base_name(saved.path);
+  record.newest = true;
+  record.pinned = pinned;
+  record.finite = saved.finite;
+  record.metrics = saved.metrics;
+}
+
+// Without a sync of the directory: the checkpoint file, replaced next, brings one before anything is deleted.
+void Retention::write(const std::string& directory, FileSystem& fs) {
+  Shelf& shelf = shelves_[directory];
+  try {
+    AtomicFile file(fs, join_path(directory, kKeptFileName));
+    file.append(to_text(shelf.book));
+    file.publish();
+    shelf.unwritten = false;
+  } catch (const Error& e) {
+    shelf.unwritten = true;
+    warn_(str_cat("no old checkpoint is removed, for why the others stay could not be written down: ", e.what()));
+  }
+}
+
+void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs) {
+  std::lock_guard lock(mutex_);
+  for (auto& [directory, shelf] : shelves_) {
+    if (shelf.unwritten) continue;
+    std::set<std::string> gone;
+    for (const std::string& name : shelf.leaving) {
+      const std::string prefix = join_path(directory, name);
+      try {
+        // What a record says is not enough to delete a file.
+        if (is_checkpoint(prefix, fs)) {
+          remove_checkpoint(prefix, meta_graph_suffix, &fs);
+        } else {
+          warn_(str_cat(prefix, " stays, for what is there is no checkpoint"));
+        }
+        gone.insert(name);
+      } catch (const Error& e) {
+        warn_(str_cat("an old checkpoint could not be removed; the next save tries again: ", e.what()));
+      }
+    }
+    std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+    for (const std::string& name : gone) shelf.leaving.erase(name);
+  }
+}
+
+}  // namespace cairn

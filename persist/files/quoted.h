@@ -1,0 +1,20 @@
+// Names as messages show them.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "runtime/base/error.h"
+#include "runtime/base/text.h"
+
+namespace cairn {
+
+inline std::string quoted(const std::string& name) { return "'" + printable(name) + "'"; }
+
+// "'a', 'b' and 'c'"; of many "... and 7 more".
+inline std::string quoted_list(std::vector<std::string> names, size_t most = 20) {
+  for (std::string& name : names) name = quoted(name);
+  return join_for_people(names, most);
+}
+
+}  // namespace cairn

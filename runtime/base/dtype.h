@@ -1,0 +1,149 @@
+// Element types. Numbers and names are TensorFlow's (tensorflow/core/framework/types.proto) and stand in files: never
+// change them.
+#pragma once
+
+#include <complex>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <type_traits>
+
+#include "runtime/base/api.h"
+
+namespace CAIRN_API cairn {
+
+enum class DType : int32_t {
+  kInvalid = 0,
+  kFloat = 1,
+  kDouble = 2,
+  kInt32 = 3,
+  kUInt8 = 4,
+  kInt16 = 5,
+  kInt8 = 6,
+  kString = 7,
+  kComplex64 = 8,
+  kInt64 = 9,
+  kBool = 10,
+  kQInt8 = 11,
+  kQUInt8 = 12,
+  kQInt32 = 13,
+  kBFloat16 = 14,
+  kQInt16 = 15,
+  kQUInt16 = 16,
+  kUInt16 = 17,
+  kComplex128 = 18,
+  kHalf = 19,
+  kResource = 20,
+  kVariant = 21,
+  kUInt32 = 22,
+  kUInt64 = 23,
+};
+
+// A reference type is its base's number + 100: a float variable's output is DT_FLOAT_REF, 101.
+inline constexpr int32_t kRefOffset = 100;
+constexpr bool is_ref(DType t) { return static_cast<int32_t>(t) > kRefOffset; }
+constexpr DType base_dtype(DType t) { return is_ref(t) ? static_cast<DType>(static_cast<int32_t>(t) - kRefOffset) : t; }
+constexpr DType make_ref(DType t) { return is_ref(t) ? t : static_cast<DType>(static_cast<int32_t>(t) + kRefOffset); }
+
+// True for 1..23 and their reference types: numbers outside come only from damaged or newer files.
+bool is_known_dtype(DType t);
+
+// Bytes of one element of the base type; 0 for string, resource, variant and invalid.
+size_t dtype_size(DType t);
+
+bool is_floating(DType t);  // half, bfloat16, float, double
+bool is_integer(DType t);   // signed and unsigned, not quantized, not bool
+bool is_complex(DType t);
+bool is_quantized(DType t);
+bool is_numeric(DType t);  // floating, integer, complex or quantized
+
+// The name in messages and signatures: "float", "int64", "float_ref".
+std::string dtype_name(DType t);
+// The name in files: "DT_FLOAT", "DT_FLOAT_REF".
+std::string dtype_enum_name(DType t);
+// Reads either form; nothing when it is neither.
+std::optional<DType> parse_dtype(std::string_view name);
+
+std::ostream& operator<<(std::ostream& out, DType t);
+
+// ---- 16-bit floats: storage only; arithmetic goes through float --------------------------------------------------
+
+// IEEE 754 binary16. Conversion from float rounds to nearest even.
+struct Half {
+  uint16_t bits = 0;
+  Half() = default;
+  explicit Half(float value);
+  explicit operator float() const;
+  static Half from_bits(uint16_t bits) {
+    Half h;
+    h.bits = bits;
+    return h;
+  }
+  friend bool operator==(Half a, Half b) { return float(a) == float(b); }
+  friend bool operator<(Half a, Half b) { return float(a) < float(b); }
+};
+
+// The upper half of a float. Conversion from float rounds to nearest even.
+struct BFloat16 {
+  uint16_t bits = 0;
+  BFloat16() = default;
+  explicit BFloat16(float value);
+  explicit operator float() const;
+  static BFloat16 from_bits(uint16_t bits) {
+    BFloat16 h;
+    h.bits = bits;
+    return h;
+  }
+  friend bool operator==(BFloat16 a, BFloat16 b) { return float(a) == float(b); }
+  friend bool operator<(BFloat16 a, BFloat16 b) { return float(a) < float(b); }
+};
+
+// ---- C++ type <-> DType -------------------------------------------------------------------------------------------
+
+// dtype_of<float> is DType::kFloat; kInvalid for a type that no tensor holds. Quantized types have no C++ type of their
+// own: their elements are read as the integer of the same width.
+template <class T>
+inline constexpr DType dtype_of = DType::kInvalid;
+template <>
+inline constexpr DType dtype_of<float> = DType::kFloat;
+template <>
+inline constexpr DType dtype_of<double> = DType::kDouble;
+template <>
+inline constexpr DType dtype_of<int32_t> = DType::kInt32;
+template <>
+inline constexpr DType dtype_of<uint8_t> = DType::kUInt8;
+template <>
+inline constexpr DType dtype_of<int16_t> = DType::kInt16;
+template <>
+inline constexpr DType dtype_of<int8_t> = DType::kInt8;
+template <>
+inline constexpr DType dtype_of<std::string> = DType::kString;
+template <>
+inline constexpr DType dtype_of<std::complex<float>> = DType::kComplex64;
+template <>
+inline constexpr DType dtype_of<int64_t> = DType::kInt64;
+template <>
+inline constexpr DType dtype_of<bool> = DType::kBool;
+template <>
+inline constexpr DType dtype_of<BFloat16> = DType::kBFloat16;
+template <>
+inline constexpr DType dtype_of<uint16_t> = DType::kUInt16;
+template <>
+inline constexpr DType dtype_of<std::complex<double>> = DType::kComplex128;
+template <>
+inline constexpr DType dtype_of<Half> = DType::kHalf;
+template <>
+inline constexpr DType dtype_of<uint32_t> = DType::kUInt32;
+template <>
+inline constexpr DType dtype_of<uint64_t> = DType::kUInt64;
+
+// The unquantized type with the same storage: kQInt8 -> kInt8; any other type is itself.
+DType storage_dtype(DType t);
+
+// A C++ type that a tensor can hold.
+template <class T>
+concept Element = dtype_of<T>
+!= DType::kInvalid;
+
+}  // namespace cairn

@@ -1,0 +1,308 @@
+// Tensors: a typed, shaped, row-major block of elements. No arithmetic here; that is ops/.
+//
+// A Tensor is a handle: copying one shares the elements, as with shared_ptr. Elements are never copied behind your back
+// (clone() copies). Two threads may read one buffer; writing needs the usual care.
+//
+//   Tensor images = Tensor::zeros(DType::kFloat, {100, 784});
+//   Tensor weights = Tensor::matrix<float>({{1, 2}, {3, 4}});
+//   images.data<float>()[0] = 1;
+//   float loss = session.run(loss_output).scalar<float>();
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <functional>
+#include <initializer_list>
+#include <memory>
+#include <span>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "runtime/base/dtype.h"
+#include "runtime/base/error.h"
+#include "runtime/base/shape.h"
+
+namespace CAIRN_API cairn {
+
+// Memory allocated for tensors begins on such a boundary: a cache line, and the widest vector register.
+inline constexpr size_t kTensorAlignment = 64;
+
+// A reference-counted block of memory. Tensors share one; kernels never see it.
+class Buffer {
+ public:
+  // `capacity` bytes, aligned to kTensorAlignment, not initialised. Throws ResourceExhausted.
+  static Buffer* allocate(size_t capacity);
+  // `count` empty strings.
+  static Buffer* allocate_strings(size_t count);
+  // One string.
+  static Buffer* text(std::string text);
+  // Memory of someone else's; `release` runs when the last tensor lets go.
+  static Buffer* borrow(void* data, size_t capacity, std::function<void()> release);
+
+  void* data() const { return data_; }
+  size_t capacity() const { return capacity_; }
+  void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
+  void unref() {
+    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+  }
+  bool unique() const { return held_by(1); }
+  bool held_by(int64_t tensors) const { return refs_.load(std::memory_order_acquire) == tensors; }
+  // May be written in place: owned memory, not borrowed.
+  bool owned() const { return kind_ == Kind::kOwned; }
+  // The arena that hands the block out again when it is free, or null.
+  const void* home() const { return home_; }
+  void set_home(const void* arena) { home_ = arena; }
+
+ private:
+  enum class Kind : uint8_t { kOwned, kStrings, kBorrowed };
+  Buffer(Kind kind, void* data, size_t capacity) : kind_(kind), data_(data), capacity_(capacity) {}
+  void destroy();
+
+  std::atomic<int32_t> refs_{1};
+  Kind kind_;
+  uint8_t shift_ = 0;  // bytes from where the piece of memory begins to this
+  void* data_;
+  size_t capacity_;  // bytes; for strings their count
+  const void* home_ = nullptr;
+  std::function<void()> release_;
+};
+
+// The owning pointer to a Buffer.
+class BufferRef {
+ public:
+  BufferRef() = default;
+  explicit BufferRef(Buffer* adopted) : buffer_(adopted) {}
+  BufferRef(const BufferRef& other) : buffer_(other.buffer_) {
+    if (buffer_) buffer_->ref();
+  }
+  BufferRef(BufferRef&& other) noexcept : buffer_(std::exchange(other.buffer_, nullptr)) {}
+  BufferRef& operator=(BufferRef other) noexcept {
+    std::swap(buffer_, other.buffer_);
+    return *this;
+  }
+  ~BufferRef() {
+    if (buffer_) buffer_->unref();
+  }
+  Buffer* get() const { return buffer_; }
+  Buffer* operator->() const { return buffer_; }
+  explicit operator bool() const { return buffer_ != nullptr; }
+
+ private:
+  Buffer* buffer_ = nullptr;
+};
+
+// A matrix seen through a tensor: m(row, column). Bounds are the caller's business; the dtype and rank were checked.
+template <class T>
+struct MatrixView {
+  T* data;
+  int64_t rows, cols;
+  T& operator()(int64_t row, int64_t col) const { return data[row * cols + col]; }
+};
+
+class Tensor {
+ public:
+  // No tensor at all: dtype kInvalid. What run() returns for an operation, and what moving leaves.
+  Tensor() = default;
+  // The same; reading it throws InvalidArgument with this text, which says what was run and what to fetch instead.
+  static Tensor none(std::string why) { return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why)))); }
+  Tensor(const Tensor&) = default;
+  Tensor& operator=(const Tensor&) = default;
+  Tensor(Tensor&& other) noexcept
+      : dtype_(std::exchange(other.dtype_, DType::kInvalid)),
+        shape_(std::exchange(other.shape_, Shape())),
+        data_(std::exchange(other.data_, nullptr)),
+        buffer_(std::move(other.buffer_)) {}
+  Tensor& operator=(Tensor&& other) noexcept {
+    if (this == &other) return *this;
+    dtype_ = std::exchange(other.dtype_, DType::kInvalid);
+    shape_ = std::exchange(other.shape_, Shape());
+    data_ = std::exchange(other.data_, nullptr);
+    buffer_ = std::move(other.buffer_);
+    return *this;
+  }
+
+  // All elements zero (false, empty). Throws InvalidArgument for a reference, resource, variant or unknown dtype or a
+  // shape that is not fully defined, ResourceExhausted where there is no memory.
+  static Tensor zeros(DType dtype, const Shape& shape);
+  // As zeros, but numeric elements are whatever the memory held.
+  static Tensor uninitialized(DType dtype, const Shape& shape);
+
+  // Scalars convert: session.run(y, {{x, 3.0f}}); saver paths are string scalars.
+  template <Element T>
+  Tensor(T value) : Tensor(uninitialized(dtype_of<T>, {})) {  // NOLINT: implicit on purpose
+    *static_cast<T*>(raw_data()) = std::move(value);
+  }
+  Tensor(const char* text) : Tensor(std::string(text)) {}  // NOLINT: implicit on purpose
+
+  // Rows of values, copied: Tensor::vector<float>({1, 2, 3}), Tensor::of<int32_t>({2, 2}, {1, 2, 3, 4}).
+  // Throws InvalidArgument when the count does not fit the shape, or the rows' lengths differ.
+  template <Element T>
+  static Tensor of(const Shape& shape, const std::vector<T>& values);
+  template <Element T>
+  static Tensor vector(const std::vector<T>& values) {
+    return of<T>(Shape{static_cast<int64_t>(values.size())}, values);
+  }
+  template <Element T>
+  static Tensor matrix(std::initializer_list<std::initializer_list<T>> rows);
+
+  // A tensor over memory that stays the caller's: nothing is copied, in either direction. `data` must outlive every
+  // copy of the tensor; `release`, if given, is called when the last one goes. Kernels never write to it.
+  //   Tensor images = Tensor::view(pixels.data(), {10000, 784});
+  template <Element T>
+  static Tensor view(T* data, const Shape& shape, std::function<void()> release = nullptr);
+
+  // For the runtime: a tensor over `buffer`, whose capacity must be enough.
+  Tensor(DType dtype, const Shape& shape, BufferRef buffer) : dtype_(dtype), shape_(shape), buffer_(std::move(buffer)) {
+    data_ = buffer_ ? buffer_->data() : nullptr;
+  }
+
+  DType dtype() const { return dtype_; }
+  const Shape& shape() const { return shape_; }
+  bool valid() const { return dtype_ != DType::kInvalid; }
+  int rank() const { return shape_.rank(); }
+  int64_t dim(int i) const { return shape_.dim(i); }
+  int64_t num_elements() const { return shape_.num_elements(); }
+  // num_elements × dtype_size; 0 for strings.
+  size_t num_bytes() const { return static_cast<size_t>(num_elements()) * dtype_size(dtype_); }
+
+  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its storage type). The
+  // result is valid while some tensor holds the elements: `for (float y : session.run(x).span<float>())` reads freed
+  // memory, and clang warns of it; name the tensor first.
+  template <Element T>
+  const T* data() const {
+    check_type(dtype_of<T>);
+    return static_cast<const T*>(data_);
+  }
+  template <Element T>
+  T* data() {
+    check_type(dtype_of<T>);
+    return static_cast<T*>(data_);
+  }
+  template <Element T>
+  std::span<const T> span() const CAIRN_LIFETIMEBOUND {
+    return {data<T>(), static_cast<size_t>(num_elements())};
+  }
+  template <Element T>
+  std::span<T> span() CAIRN_LIFETIMEBOUND {
+    return {data<T>(), static_cast<size_t>(num_elements())};
+  }
+  // The one element of a scalar or one-element tensor. Throws InvalidArgument, as do all accessors, when dtype or shape
+  // is another.
+  template <Element T>
+  const T& scalar() const CAIRN_LIFETIMEBOUND {
+    check_scalar();
+    return *data<T>();
+  }
+  // The elements of a rank-1 tensor.
+  template <Element T>
+  std::span<const T> vec() const CAIRN_LIFETIMEBOUND {
+    check_rank(1);
+    return span<T>();
+  }
+  template <Element T>
+  MatrixView<const T> mat() const CAIRN_LIFETIMEBOUND {
+    check_rank(2);
+    return {data<T>(), shape_[0], shape_[1]};
+  }
+  template <Element T>
+  MatrixView<T> mat() CAIRN_LIFETIMEBOUND {
+    check_rank(2);
+    return {data<T>(), shape_[0], shape_[1]};
+  }
+  // Integers of any width, as int64: what shapes, axes and indices are read with. Throws for another kind of dtype.
+  std::vector<int64_t> to_int64s() const;
+
+  const void* raw_data() const { return data_; }
+  void* raw_data() { return data_; }
+
+  // The same elements under another shape. Throws InvalidArgument when the counts differ.
+  Tensor reshaped(const Shape& shape) const;
+  // Rows [begin, end) of the first extent, sharing the elements. Throws OutOfRange.
+  Tensor rows(int64_t begin, int64_t end) const;
+  Tensor clone() const;
+  // Copies `from`'s elements over this one's. Throws InvalidArgument unless dtype and shape are equal.
+  void copy_from(const Tensor& from);
+
+  bool shares_buffer_with(const Tensor& other) const { return buffer_ && buffer_.get() == other.buffer_.get(); }
+  const BufferRef& buffer() const { return buffer_; }
+  // Leaves no tensor behind.
+  BufferRef take_buffer() {
+    dtype_ = DType::kInvalid;
+    data_ = nullptr;
+    return std::move(buffer_);
+  }
+
+  // Dtype, shape and every bit of every element are the same (so NaN equals itself, and 0.0 is not -0.0).
+  friend bool bit_equal(const Tensor& a, const Tensor& b);
+
+  // The tensor as NumPy 1.14 to 1.26 prints an array by default: "[0.5 1. ]", "1.0", "[b'a' b'b']", nested brackets by
+  // row; columns of one width, at most 8 digits after the point, lines of at most 75 characters. Of more than
+  // `threshold` elements only the first and last three along each axis are shown, and "..." between them; a negative
+  // threshold shows all. An empty handle is "<no tensor>". print() needs no memory for the text; << is print(out).
+  std::string str(int64_t threshold = 1000) const;
+  void print(std::ostream& out, int64_t threshold = 1000) const;
+
+  // In one line, for messages: "[[1 2] [3...]...]". The first `most` elements, then "..."; a negative `most` means all.
+  // Floats have six digits (doubles 15) where these read back as the same number, else all that are needed to.
+  std::string summary(int64_t most = 3) const;
+
+ private:
+  void check_type(DType asked) const {
+    if (asked != dtype_ && asked != storage_dtype(dtype_)) fail_type(asked);
+  }
+  void check_scalar() const;
+  void check_rank(int rank) const;
+  [[noreturn]] void fail_type(DType asked) const;
+  void check_valid() const;
+
+  DType dtype_ = DType::kInvalid;
+  Shape shape_;
+  void* data_ = nullptr;
+  BufferRef buffer_;
+};
+
+bool bit_equal(const Tensor& a, const Tensor& b);
+std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
+
+// ---- templates ----------------------------------------------------------------------------------------------------
+
+void check_count(const Shape& shape, size_t count);  // Throws InvalidArgument when shape does not hold count elements
+
+template <Element T>
+Tensor Tensor::of(const Shape& shape, const std::vector<T>& values) {
+  check_count(shape, values.size());
+  Tensor tensor = uninitialized(dtype_of<T>, shape);
+  std::copy(values.begin(), values.end(), static_cast<T*>(tensor.raw_data()));
+  return tensor;
+}
+
+template <Element T>
+Tensor Tensor::matrix(std::initializer_list<std::initializer_list<T>> rows) {
+  const size_t cols = rows.size() == 0 ? 0 : rows.begin()->size();
+  std::vector<T> values;
+  for (const auto& row : rows) {
+    if (row.size() != cols)
+      fail(Code::kInvalidArgument, "a matrix needs rows of one length: ", cols, " and ", row.size());
+    values.insert(values.end(), row.begin(), row.end());
+  }
+  return of<T>({static_cast<int64_t>(rows.size()), static_cast<int64_t>(cols)}, values);
+}
+
+template <Element T>
+Tensor Tensor::view(T* data, const Shape& shape, std::function<void()> release) {
+  static_assert(!std::is_same_v<T, std::string>, "string tensors own their strings: use Tensor::of");
+  if (!shape.is_fully_defined()) fail(Code::kInvalidArgument, "a view needs a fully defined shape, got ", shape);
+  const size_t bytes = static_cast<size_t>(shape.num_elements()) * sizeof(T);
+  return Tensor(dtype_of<T>, shape, BufferRef(Buffer::borrow(data, bytes, std::move(release))));
+}
+
+// Calls f.template operator()<T>() with the C++ type of `dtype`, which must be among Types; false when it is not.
+//
+//   for_dtype<float, double>(t.dtype(), [&]<class T> { use(t.data<T>()); });
+template <class... Types, class F>
+bool for_dtype(DType dtype, F&& f) {
+  return ((dtype == dtype_of<Types> ? (f.template operator()<Types>(), true) : false) || ...);
+}
+
+}  // namespace cairn

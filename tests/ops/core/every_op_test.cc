@@ -1,0 +1,82 @@
+// What is true of every op there is.
+#include <algorithm>
+#include <set>
+
+#include "ops/catalog.h"
+#include "runtime/graph/graph.h"
+#include "tests/support/catch.h"
+
+namespace cairn {
+namespace {
+
+// No gradient is defined for these, in TensorFlow neither: to differentiate through them is a mistake, and refused.
+bool may_refuse(std::string_view op) {
+  static const std::set<std::string_view> kRefused = {"Switch",        "RefSwitch", "Merge",
+                                                      "RandomShuffle", "Mod",       "TruncateMod"};
+  return op.starts_with("Apply") || op.starts_with("ResourceApply") || kRefused.count(op) > 0;
+}
+
+TEST_CASE("the signature of every op parses and names what its operands need", "[every op]") {
+  for (const OpDef* def : compute_ops().all()) {
+    INFO(def->name);
+    REQUIRE_NOTHROW(parse_op(*def));
+    const Op op = parse_op(*def);
+    CHECK(is_valid_node_name(op.name));
+    std::set<std::string> names;
+    for (const auto* args : {&op.inputs, &op.outputs}) {
+      for (const ArgDef& arg : *args) CHECK(names.insert(arg.name).second);
+    }
+    for (const AttrDef& attr : op.attrs) CHECK(names.insert(attr.name).second);
+  }
+}
+
+TEST_CASE("the default of every attribute is among the values allowed", "[every op]") {
+  for (const OpDef* def : compute_ops().all()) {
+    for (const AttrDef& attr : parse_op(*def).attrs) {
+      INFO(def->name << " " << attr.name);
+      if (!attr.default_value) continue;
+      const auto& types = attr.allowed_types;
+      const auto& strings = attr.allowed_strings;
+      if (const DType* type = attr.default_value->get<DType>(); type && !types.empty())
+        CHECK(std::find(types.begin(), types.end(), *type) != types.end());
+      if (const auto* text = attr.default_value->get<std::string>(); text && !strings.empty())
+        CHECK(std::find(strings.begin(), strings.end(), *text) != strings.end());
+    }
+  }
+}
+
+TEST_CASE("every op says how it is differentiated", "[every op]") {
+  for (const OpDef* def : compute_ops().all()) {
+    INFO(def->name);
+    CHECK((def->gradient != nullptr || may_refuse(def->name)));
+  }
+}
+
+TEST_CASE("every op can be run, or must be fed", "[every op]") {
+  for (const OpDef* def : compute_ops().all()) {
+    INFO(def->name);
+    CHECK(def->prepare != nullptr);
+  }
+}
+
+TEST_CASE("every op with outputs says what is known of their shapes", "[every op]") {
+  for (const OpDef* def : compute_ops().all()) {
+    INFO(def->name);
+    CHECK((def->shape != nullptr || def->outputs.empty()));
+  }
+}
+
+TEST_CASE("ops on resources are stateful, and ops that write variables say so", "[every op]") {
+  for (const OpDef* def : compute_ops().all()) {
+    INFO(def->name);
+    const Op op = parse_op(*def);
+    for (const ArgDef& arg : op.inputs) {
+      if (arg.type == DType::kResource) CHECK(def->stateful);
+      if (arg.is_ref) CHECK(def->access != Access::kRead);
+    }
+    if (def->allows_uninitialized_input) CHECK((def->access == Access::kAssign || def->access == Access::kQuery));
+  }
+}
+
+}  // namespace
+}  // namespace cairn
