@@ -16,8 +16,8 @@ struct Options {
   std::string only;  // workloads whose names begin so
   std::string dir;   // where programs that measure files put them
   bool quick = false;
-  bool table =
-      false;  // for people; else a line of JSON for each figure, as other programs with the same workloads print
+  bool table = false;  // for people; else a line of JSON for each figure, as other programs with
+                       // the same workloads print
   bool wants(const std::string& workload) const { return workload.starts_with(only); }
 };
 
@@ -55,10 +55,11 @@ inline double now() {
 }
 
 // One figure, as other programs with the same workloads print it.
-inline void print_json(const Options& o, const std::string& workload, const char* peer, int64_t batch,
-                       const char* metric, double value, const char* unit) {
+inline void print_json(const Options& o, const std::string& workload, const char* peer,
+                       int64_t batch, const char* metric, double value, const char* unit) {
   std::printf(
-      "{\"workload\": \"%s\", \"peer\": \"%s\", \"threads\": %d, \"batch\": %lld, \"metric\": \"%s\", "
+      "{\"workload\": \"%s\", \"peer\": \"%s\", \"threads\": %d, \"batch\": %lld, \"metric\": "
+      "\"%s\", "
       "\"value\": %.9g, \"unit\": \"%s\"}\n",
       workload.c_str(), peer, o.threads, static_cast<long long>(batch), metric, value, unit);
   std::fflush(stdout);

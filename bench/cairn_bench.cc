@@ -1,11 +1,11 @@
-// What a step costs, beside the same step written by hand in Eigen: no graph, buffers allocated once, the update in the
-// product. Both take turns in one run, so that the ratio holds on a noisy machine. Then what checkpoints cost, a
-// process up to its first step, and graphs themselves.
+// What a step costs, beside the same step written by hand in Eigen: no graph, buffers allocated
+// once, the update in the product. Both take turns in one run, so that the ratio holds on a noisy
+// machine. Then what checkpoints cost, a process up to its first step, and graphs themselves.
 //
 //   cairn_bench [--threads T] [--secs S] [--only PREFIX] [--dir DIR] [--quick] [--table]
 //
-// Prints one line per figure, {"workload", "peer", "threads", "batch", "metric", "value", "unit"}, as other programs
-// with the same workloads and data do; with --table a table for people.
+// Prints one line per figure, {"workload", "peer", "threads", "batch", "metric", "value", "unit"},
+// as other programs with the same workloads and data do; with --table a table for people.
 #include <cairn/cairn.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -23,7 +23,7 @@ using namespace cairn::bench;
 
 namespace {
 
-// ---- data: a hash of the index, so that every program trains on the same bits --------------------------------------
+// ---- data: a hash of the index, so that every program trains on the same bits -------------------
 
 uint32_t hash(uint32_t i, uint32_t seed) {
   uint32_t h = i * 2654435761u + seed * 0x9E3779B9u;
@@ -31,7 +31,9 @@ uint32_t hash(uint32_t i, uint32_t seed) {
   h = (h ^ (h >> 15)) * 0x846ca68bu;
   return h ^ (h >> 16);
 }
-float uniform(uint32_t i, uint32_t seed) { return static_cast<float>(hash(i, seed) >> 8) / 16777216.0f; }
+float uniform(uint32_t i, uint32_t seed) {
+  return static_cast<float>(hash(i, seed) >> 8) / 16777216.0f;
+}
 
 // About four fifths of the pixels are zero.
 Tensor images(int64_t rows) {
@@ -70,7 +72,7 @@ const std::vector<Workload> kWorkloads = {
 };
 constexpr int kBatches = 4;  // a step cycles through so many
 
-// ---- by hand --------------------------------------------------------------------------------------------------------
+// ---- by hand ------------------------------------------------------------------------------------
 
 using Matrix = Eigen::Matrix<float, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 using Row = Eigen::RowVectorXf;
@@ -103,7 +105,8 @@ class HandWritten {
         deltas_[l - 1] = (values_[l - 1].array() > 0).select(deltas_[l - 1], 0);
         weights_[l].noalias() -= rate_ * values_[l - 1].transpose() * deltas_[l];
       } else {
-        weights_[0].noalias() -= rate_ * ConstMap(x, batch_, weights_[0].rows()).transpose() * deltas_[0];
+        weights_[0].noalias() -=
+            rate_ * ConstMap(x, batch_, weights_[0].rows()).transpose() * deltas_[0];
       }
       biases_[l] -= rate_ * deltas_[l].colwise().sum();
     }
@@ -132,7 +135,7 @@ class HandWritten {
   std::vector<Row> biases_;
 };
 
-// ---- as a graph -----------------------------------------------------------------------------------------------------
+// ---- as a graph ---------------------------------------------------------------------------------
 
 struct Model {
   Model(const Workload& w, int threads) : session(graph, {.threads = threads}) {
@@ -140,7 +143,8 @@ struct Model {
     y = placeholder(graph, DType::kInt32, {-1});
     Output value = x;
     for (size_t l = 0; l + 1 < w.sizes.size(); ++l) {
-      const Variable kernel = variable(graph, weights(w.sizes[l], w.sizes[l + 1], static_cast<int>(l), w.zero_init));
+      const Variable kernel =
+          variable(graph, weights(w.sizes[l], w.sizes[l + 1], static_cast<int>(l), w.zero_init));
       value = bias_add(matmul(value, kernel), variable(zeros(graph, {w.sizes[l + 1]})));
       if (l + 2 < w.sizes.size()) value = relu(value);
     }
@@ -155,10 +159,11 @@ struct Model {
   Operation train;
 };
 
-// ---- measuring ------------------------------------------------------------------------------------------------------
+// ---- measuring ----------------------------------------------------------------------------------
 
-// Seconds per call of each: the median of seven turns that the two take one after the other. `hand` has turns only for
-// the table: a line is held against programs that are measured by themselves, their threads and caches undisturbed.
+// Seconds per call of each: the median of seven turns that the two take one after the other. `hand`
+// has turns only for the table: a line is held against programs that are measured by themselves,
+// their threads and caches undisturbed.
 std::pair<double, double> time_in_turns(const Options& o, const std::function<void()>& cairn,
                                         const std::function<void()>& hand) {
   const std::function<void()>* const runs[] = {&cairn, &hand};
@@ -171,8 +176,8 @@ std::pair<double, double> time_in_turns(const Options& o, const std::function<vo
       (*runs[which])();
       ++done;
     } while (now() - start < o.seconds / 8 || done < 3);
-    calls[which] =
-        std::max<int64_t>(1, static_cast<int64_t>(static_cast<double>(done) * (o.seconds / 14) / (now() - start)));
+    calls[which] = std::max<int64_t>(
+        1, static_cast<int64_t>(static_cast<double>(done) * (o.seconds / 14) / (now() - start)));
   }
   std::vector<double> times[2];
   for (int turn = 0; turn < 7; ++turn) {
@@ -186,13 +191,14 @@ std::pair<double, double> time_in_turns(const Options& o, const std::function<vo
   return {times[0][3], o.table ? times[1][3] : 0};
 }
 
-void report(const Options& o, const std::string& workload, int64_t batch, const char* metric, double cairn_s,
-            double hand_s) {
+void report(const Options& o, const std::string& workload, int64_t batch, const char* metric,
+            double cairn_s, double hand_s) {
   if (!o.table) {
     print_json(o, workload, "cairn", batch, metric, cairn_s * 1e6, "us");
   } else {
-    std::printf("%-22s %6lld %12.2f %12.2f %10.0f %8.2f\n", workload.c_str(), static_cast<long long>(batch),
-                cairn_s * 1e6, hand_s * 1e6, 1 / cairn_s, cairn_s / hand_s);
+    std::printf("%-22s %6lld %12.2f %12.2f %10.0f %8.2f\n", workload.c_str(),
+                static_cast<long long>(batch), cairn_s * 1e6, hand_s * 1e6, 1 / cairn_s,
+                cairn_s / hand_s);
   }
   std::fflush(stdout);
 }
@@ -217,7 +223,8 @@ void measure_training(const Options& o, const Workload& w, int64_t batch) {
     hand_step();
   }
   if (std::abs(loss - hand_loss) > 1e-4f * std::abs(hand_loss)) {
-    fail(Code::kInternal, w.name, ": the losses after ten steps differ: ", loss, " and by hand ", hand_loss);
+    fail(Code::kInternal, w.name, ": the losses after ten steps differ: ", loss, " and by hand ",
+         hand_loss);
   }
   if (!o.table) print_json(o, w.name, "cairn", batch, "loss_step10", loss, "nat");
   const auto [cairn_s, hand_s] = time_in_turns(o, step, hand_step);
@@ -239,8 +246,8 @@ void measure_inference(const Options& o, const Workload& w, int64_t batch) {
 void measure_chain(const Options& o, int64_t width) {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {width});
-  const Output increment =
-      constant(graph, Tensor::of<float>({width}, std::vector<float>(static_cast<size_t>(width), 1e-3f)));
+  const Output increment = constant(
+      graph, Tensor::of<float>({width}, std::vector<float>(static_cast<size_t>(width), 1e-3f)));
   Output y = x;
   for (int i = 0; i < 1000; ++i) y = y + increment;
   Session session(graph, {.threads = o.threads});
@@ -259,11 +266,12 @@ void measure_chain(const Options& o, int64_t width) {
   if (!o.table) {
     print_json(o, name, "cairn", 1, "ns_per_op", cairn_s * 1e6, "ns");
   } else {
-    std::printf("%-22s %6d %12.2f %12.2f   (ns per op)\n", name.c_str(), 1, cairn_s * 1e6, hand_s * 1e6);
+    std::printf("%-22s %6d %12.2f %12.2f   (ns per op)\n", name.c_str(), 1, cairn_s * 1e6,
+                hand_s * 1e6);
   }
 }
 
-// ---- processes and graphs -------------------------------------------------------------------------------------------
+// ---- processes and graphs -----------------------------------------------------------------------
 
 constexpr const char* kFirstStep = "--first-step";
 
@@ -282,10 +290,11 @@ double median_of(int rounds, const std::function<double()>& measure) {
   return times[times.size() / 2];
 }
 
-void report_plain(const Options& o, const char* workload, int64_t batch, const char* metric, double value,
-                  const char* unit) {
+void report_plain(const Options& o, const char* workload, int64_t batch, const char* metric,
+                  double value, const char* unit) {
   if (o.table) {
-    std::printf("%-22s %6lld %12.3f %s (%s)\n", workload, static_cast<long long>(batch), value, unit, metric);
+    std::printf("%-22s %6lld %12.3f %s (%s)\n", workload, static_cast<long long>(batch), value,
+                unit, metric);
   } else {
     print_json(o, workload, "cairn", batch, metric, value, unit);
   }
@@ -301,8 +310,8 @@ void measure_startup(const Options& o, const char* program) {
     pid_t child = 0;
     int status = 0;
     const double start = now();
-    if (posix_spawn(&child, program, nullptr, nullptr, arguments, environ) != 0 || waitpid(child, &status, 0) < 0 ||
-        status != 0) {
+    if (posix_spawn(&child, program, nullptr, nullptr, arguments, environ) != 0 ||
+        waitpid(child, &status, 0) < 0 || status != 0) {
       fail(Code::kInternal, program, " ", kFirstStep, " did not end well");
     }
     return now() - start;
@@ -346,8 +355,8 @@ void measure_graph(const Options& o) {
 void run(const Options& o, const char* program) {
   Eigen::setNbThreads(o.threads);
   if (o.table)
-    std::printf("%-22s %6s %12s %12s %10s %8s   (%d threads; by hand: 1)\n", "workload", "batch", "cairn us",
-                "by hand us", "steps/s", "ratio", o.threads);
+    std::printf("%-22s %6s %12s %12s %10s %8s   (%d threads; by hand: 1)\n", "workload", "batch",
+                "cairn us", "by hand us", "steps/s", "ratio", o.threads);
   for (const Workload& w : kWorkloads) {
     for (int64_t batch : w.train) {
       if (o.wants(w.name)) measure_training(o, w, batch);

@@ -55,7 +55,8 @@ struct Model {
     session.run(global_variables_initializer(graph));
     for (size_t i = 0; i < variables.size(); ++i) {
       Tensor value = Tensor::uninitialized(DType::kFloat, {w.elements});
-      for (int64_t k = 0; k < w.elements; ++k) value.data<float>()[k] = static_cast<float>(k % 1000) + 0.5f;
+      for (int64_t k = 0; k < w.elements; ++k)
+        value.data<float>()[k] = static_cast<float>(k % 1000) + 0.5f;
       session.set_value(variables[i], value);
     }
   }
@@ -92,7 +93,8 @@ class ByHand {
     uint32_t crc = 0;
     for (size_t at = 0; at < bytes_;) {
       const size_t want = std::min(kPiece, bytes_ - at);
-      const auto got = static_cast<size_t>(check(::pread(fd, memory_.data() + at, want, static_cast<off_t>(at))));
+      const auto got = static_cast<size_t>(
+          check(::pread(fd, memory_.data() + at, want, static_cast<off_t>(at))));
       crc = crc32c({memory_.data() + at, got}, crc);
       at += got;
     }
@@ -112,7 +114,8 @@ class ByHand {
   uint32_t crc_ = 0;
 };
 
-// The same bytes by hand and a table that says of each tensor where it is, as any format that has names needs.
+// The same bytes by hand and a table that says of each tensor where it is, as any format that has
+// names needs.
 class ByHandWithTable {
  public:
   ByHandWithTable(const Workload& w, const std::string& path)
@@ -180,7 +183,8 @@ double memory_mb(const char* field) {
   return 0;
 }
 
-// How much more memory is in use at most during the call than before it; negative where the system does not tell.
+// How much more memory is in use at most during the call than before it; negative where the system
+// does not tell.
 double peak_growth_mb(const std::function<void()>& f) {
   const bool tells = static_cast<bool>(std::ofstream("/proc/self/clear_refs") << "5" << std::flush);
   const double before = memory_mb("VmRSS");
@@ -204,7 +208,8 @@ void report(const Options& o, const Workload& w, const char* metric, const Times
     if (!o.table) {
       print_json(o, w.name, peer, w.tensors, metric, value(s), unit);
     } else {
-      std::printf("%-20s %-12s %-20s %10.3f %-5s %6.2f\n", w.name, metric, peer, value(s), unit, s / cairn_s);
+      std::printf("%-20s %-12s %-20s %10.3f %-5s %6.2f\n", w.name, metric, peer, value(s), unit,
+                  s / cairn_s);
     }
   };
   line("cairn", times.cairn);
@@ -217,15 +222,17 @@ void measure(const Options& o, const Workload& w, const Directory& directory) {
   Model model(w, o.threads);
   ByHand hand(w, directory.path + "/plain");
   std::optional<ByHandWithTable> with_table;
-  if (w.elements < 1000) with_table.emplace(w, directory.path + "/named");  // with larger tensors it does not count
+  // with larger tensors it does not count
+  if (w.elements < 1000) with_table.emplace(w, directory.path + "/named");
   int64_t step = 0;
   std::string prefix;
   const auto save = [&] {
-    prefix =
-        model.saver.save(model.session, directory.path + "/model", {.global_step = ++step, .write_meta_graph = false});
+    prefix = model.saver.save(model.session, directory.path + "/model",
+                              {.global_step = ++step, .write_meta_graph = false});
   };
   const auto restore = [&] { model.saver.restore(model.session, prefix); };
-  const double growth = peak_growth_mb(save);  // of the first, which finds no memory of an earlier one
+  // of the first, which finds no memory of an earlier one
+  const double growth = peak_growth_mb(save);
   hand.save();
   if (with_table) with_table->save();
   restore();
@@ -248,7 +255,8 @@ void measure(const Options& o, const Workload& w, const Directory& directory) {
   if (!o.table) {
     print_json(o, w.name, "cairn", w.tensors, "save_memory", growth, "MB");
   } else {
-    std::printf("%-20s %-12s %-20s %10.1f MB more than the model at most\n", w.name, "save_memory", "cairn", growth);
+    std::printf("%-20s %-12s %-20s %10.1f MB more than the model at most\n", w.name, "save_memory",
+                "cairn", growth);
   }
 }
 
@@ -258,11 +266,13 @@ void measure_checkpoints(const Options& o) {
   const int64_t part = o.quick ? 16 : 1;
   const Workload workloads[] = {{"W6-1GB-100tensors", 100, 2'500'000 / part, o.quick ? 3 : 5},
                                 {"W6-10k-tiny", 10'000 / part, 10, o.quick ? 5 : 21}};
-  if (std::none_of(std::begin(workloads), std::end(workloads), [&](const Workload& w) { return o.wants(w.name); }))
+  if (std::none_of(std::begin(workloads), std::end(workloads),
+                   [&](const Workload& w) { return o.wants(w.name); }))
     return;
   const Directory directory(o.dir.empty() ? "/tmp" : o.dir);
   if (o.table) {
-    std::printf("%-20s %-12s %-20s %10s %-5s %6s\n", "workload", "metric", "", "", "", "its time/Cairn's");
+    std::printf("%-20s %-12s %-20s %10s %-5s %6s\n", "workload", "metric", "", "", "",
+                "its time/Cairn's");
   }
   for (const Workload& w : workloads) {
     if (o.wants(w.name)) measure(o, w, directory);

@@ -7,7 +7,8 @@ namespace cairn {
 
 const OpSet& all_ops() {
   // Never destroyed: objects of static storage may still run sessions.
-  static const OpSet& kOps = *new OpSet(compute_ops() + OpSet(save_restore_ops()) + OpSet(summary_ops()));
+  static const OpSet& kOps =
+      *new OpSet(compute_ops() + OpSet(save_restore_ops()) + OpSet(summary_ops()));
   return kOps;
 }
 

@@ -1,5 +1,5 @@
-// Which variables a saver saves and restores, and under which names: all, a list, a map of names, other names than the
-// checkpoint's.
+// Which variables a saver saves and restores, and under which names: all, a list, a map of names,
+// other names than the checkpoint's.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -10,7 +10,8 @@ using namespace cairn;
 namespace {
 
 void print(Session& session, const Variable& v) {
-  std::cout << v.name() << " : " << (session.is_initialized(v) ? session.run(v).str() : "(no value)") << "\n";
+  std::cout << v.name() << " : "
+            << (session.is_initialized(v) ? session.run(v).str() : "(no value)") << "\n";
 }
 
 // A checkpoint of v1, ones, and v2, minus ones.
@@ -45,7 +46,8 @@ void restore_a_list(const std::string& path) {
   saver.restore(session, path);
   print(session, v1);
   print(session, v2);
-  for (const auto& name : session.uninitialized_variables()) std::cout << "not restored: " << name << "\n";
+  for (const auto& name : session.uninitialized_variables())
+    std::cout << "not restored: " << name << "\n";
 }
 
 void restore_under_other_names(const std::string& path) {
@@ -68,7 +70,8 @@ void save_what_is_there_by_then(const std::string& path) {
   session.run(global_variables_initializer(graph));
   CheckpointReader reader(saver.save(session, path));
   for (const Variable& v : {early, late}) {
-    std::cout << v.name() << (reader.has_tensor(v.name()) ? " is" : " is not") << " in the checkpoint\n";
+    std::cout << v.name() << (reader.has_tensor(v.name()) ? " is" : " is not")
+              << " in the checkpoint\n";
   }
 }
 

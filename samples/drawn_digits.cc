@@ -1,5 +1,5 @@
-// Digits drawn with a pen: each class is a few strokes on a unit square, which a random affine map and a random wobble
-// make a little different every time.
+// Digits drawn with a pen: each class is a few strokes on a unit square, which a random affine map
+// and a random wobble make a little different every time.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -19,13 +19,51 @@ struct Point {
 using Stroke = std::vector<Point>;
 
 const std::array<std::vector<Stroke>, kClasses> kShapes = {{
-    {{{.50, .10}, {.70, .20}, {.78, .50}, {.70, .80}, {.50, .90}, {.30, .80}, {.22, .50}, {.30, .20}, {.50, .10}}},
+    {{{.50, .10},
+      {.70, .20},
+      {.78, .50},
+      {.70, .80},
+      {.50, .90},
+      {.30, .80},
+      {.22, .50},
+      {.30, .20},
+      {.50, .10}}},
     {{{.36, .26}, {.52, .10}, {.52, .90}}},
-    {{{.25, .28}, {.35, .13}, {.55, .10}, {.72, .20}, {.72, .38}, {.55, .58}, {.24, .88}, {.78, .88}}},
-    {{{.26, .16}, {.50, .10}, {.70, .20}, {.68, .38}, {.46, .47}, {.70, .56}, {.74, .75}, {.52, .90}, {.25, .84}}},
+    {{{.25, .28},
+      {.35, .13},
+      {.55, .10},
+      {.72, .20},
+      {.72, .38},
+      {.55, .58},
+      {.24, .88},
+      {.78, .88}}},
+    {{{.26, .16},
+      {.50, .10},
+      {.70, .20},
+      {.68, .38},
+      {.46, .47},
+      {.70, .56},
+      {.74, .75},
+      {.52, .90},
+      {.25, .84}}},
     {{{.60, .90}, {.60, .10}, {.22, .62}, {.80, .62}}},
-    {{{.72, .12}, {.34, .12}, {.30, .46}, {.54, .42}, {.73, .56}, {.72, .78}, {.50, .90}, {.26, .84}}},
-    {{{.66, .12}, {.42, .28}, {.28, .60}, {.34, .82}, {.52, .90}, {.70, .80}, {.70, .60}, {.52, .50}, {.30, .62}}},
+    {{{.72, .12},
+      {.34, .12},
+      {.30, .46},
+      {.54, .42},
+      {.73, .56},
+      {.72, .78},
+      {.50, .90},
+      {.26, .84}}},
+    {{{.66, .12},
+      {.42, .28},
+      {.28, .60},
+      {.34, .82},
+      {.52, .90},
+      {.70, .80},
+      {.70, .60},
+      {.52, .50},
+      {.30, .62}}},
     {{{.22, .12}, {.78, .12}, {.58, .45}, {.42, .90}}},
     {{{.50, .48},
       {.30, .34},
@@ -40,7 +78,15 @@ const std::array<std::vector<Stroke>, kClasses> kShapes = {{
       {.68, .84},
       {.73, .66},
       {.50, .48}}},
-    {{{.70, .38}, {.50, .50}, {.31, .40}, {.31, .20}, {.50, .10}, {.68, .20}, {.70, .38}, {.66, .68}, {.52, .90}}},
+    {{{.70, .38},
+      {.50, .50},
+      {.31, .40},
+      {.31, .20},
+      {.50, .10},
+      {.68, .20},
+      {.70, .38},
+      {.66, .68},
+      {.52, .90}}},
 }};
 
 // Inks the pixels near the line from a to b (in pixels): the deepest of several lines counts.
@@ -84,13 +130,15 @@ void draw_digit(int digit, SplitMix& random, float* image) {
   }
   // Whole 255ths, as in MNIST's files: the last bits of a cosine do not matter then.
   for (int i = 0; i < kPixels; ++i) {
-    const float noisy = image[i] * random.uniform(0.7f, 1.0f) + std::max(0.0f, random.uniform(-1.0f, 0.25f));
+    const float noisy =
+        image[i] * random.uniform(0.7f, 1.0f) + std::max(0.0f, random.uniform(-1.0f, 0.25f));
     image[i] = std::round(std::min(noisy, 1.0f) * 255) / 255;
   }
 }
 
 Digits draw(int count, uint64_t seed, uint64_t first_stream) {
-  Digits digits{Tensor::zeros(DType::kFloat, {count, kPixels}), Tensor::zeros(DType::kFloat, {count, kClasses})};
+  Digits digits{Tensor::zeros(DType::kFloat, {count, kPixels}),
+                Tensor::zeros(DType::kFloat, {count, kClasses})};
   float* image = digits.images.data<float>();
   auto labels = digits.labels.mat<float>();
   for (int i = 0; i < count; ++i, image += kPixels) {

@@ -1,4 +1,5 @@
-// A graph as a file: with collections that tell another program what to feed and fetch, as bytes, text and JSON.
+// A graph as a file: with collections that tell another program what to feed and fetch, as bytes,
+// text and JSON.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -24,11 +25,14 @@ void export_model(const fs::path& dir) {
   saver.save(session, dir / "model");  // writes model.meta with every collection
 
   saver.export_meta_graph(dir / "chosen.meta", {.collection_list = {{"inputs", "outputs"}}});
-  saver.export_meta_graph(dir / "chosen.pbtxt", {.as_text = true, .collection_list = {{"inputs", "outputs"}}});
-  saver.export_meta_graph(dir / "chosen.json", {.as_json = true, .collection_list = {{"inputs", "outputs"}}});
+  saver.export_meta_graph(dir / "chosen.pbtxt",
+                          {.as_text = true, .collection_list = {{"inputs", "outputs"}}});
+  saver.export_meta_graph(dir / "chosen.json",
+                          {.as_json = true, .collection_list = {{"inputs", "outputs"}}});
 }
 
-// Knows of the model only the names of its collections. Any of the forms is read; the file itself tells which it is.
+// Knows of the model only the names of its collections. Any of the forms is read; the file itself
+// tells which it is.
 void use_model(const fs::path& graph_file, const fs::path& checkpoint) {
   Graph graph;
   Saver saver = import_meta_graph(graph, graph_file);
@@ -52,7 +56,8 @@ void use_model_twice(const fs::path& dir) {
   right.restore(session, dir / "model");
   auto sum = graph.find("left/y:0") + graph.find("right/y:0");
   const Tensor one = Tensor::matrix<float>({{1, 1}});
-  std::cout << sum.name() << " = " << session.run(sum, {{"left/x:0", one}, {"right/x:0", one}}).str() << "\n";
+  std::cout << sum.name() << " = "
+            << session.run(sum, {{"left/x:0", one}, {"right/x:0", one}}).str() << "\n";
 }
 
 }  // namespace

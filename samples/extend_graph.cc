@@ -1,5 +1,5 @@
-// Exports a graph that only infers; later imports it, extends it with a loss and an optimizer, and trains: the example
-// of TensorFlow's guide to meta graphs.
+// Exports a graph that only infers; later imports it, extends it with a loss and an optimizer, and
+// trains: the example of TensorFlow's guide to meta graphs.
 #include <cairn/cairn.h>
 
 #include <cmath>
@@ -10,11 +10,13 @@ using namespace cairn;
 
 namespace {
 
-Output layer(const Output& x, int64_t inputs, int64_t units, const std::string& name, bool activated) {
+Output layer(const Output& x, int64_t inputs, int64_t units, const std::string& name,
+             bool activated) {
   Graph& graph = x.graph();
   auto scope = graph.name_scope(name);
-  auto weights = variable(truncated_normal(graph, {inputs, units}, {.stddev = 1 / std::sqrt(double(inputs))}),
-                          {.name = "weights"});
+  auto weights =
+      variable(truncated_normal(graph, {inputs, units}, {.stddev = 1 / std::sqrt(double(inputs))}),
+               {.name = "weights"});
   auto biases = variable(zeros(graph, {units}), {.name = "biases"});
   auto y = matmul(x, weights) + biases;
   return activated ? relu(y) : y;
@@ -47,18 +49,21 @@ void import_and_train(const std::string& path) {
   auto batch_size = size(labels);
   auto indices = expand_dims(range(0, batch_size), 1);
   auto concated = concat({indices, expand_dims(labels, 1)}, 1);
-  auto onehot_labels = sparse_to_dense(concated, stack({batch_size, 10}), 1.0f, {.default_value = 0.0f});
+  auto onehot_labels =
+      sparse_to_dense(concated, stack({batch_size, 10}), 1.0f, {.default_value = 0.0f});
   auto logits = graph.collection<Output>("logits")[0];
-  auto cross_entropy =
-      softmax_cross_entropy_with_logits({.labels = onehot_labels, .logits = logits, .name = "xentropy"});
+  auto cross_entropy = softmax_cross_entropy_with_logits(
+      {.labels = onehot_labels, .logits = logits, .name = "xentropy"});
   auto loss = reduce_mean(cross_entropy, {}, {.name = "xentropy_mean"});
   scalar_summary(loss.op().name(), loss);
   auto train_op = GradientDescentOptimizer(0.01).minimize(loss);
 
-  std::cout << graph.variables().size() << " variables restored, loss " << session.run(loss).str() << "\n";
+  std::cout << graph.variables().size() << " variables restored, loss " << session.run(loss).str()
+            << "\n";
   for (int i = 0; i < 50; ++i) session.run(train_op);
   std::cout << "after 50 steps, loss " << session.run(loss).str() << "\n";
-  saver.save(session, path, {.global_step = 50});  // the graph with loss and train_op: it goes on from here
+  // the graph with loss and train_op: it goes on from here
+  saver.save(session, path, {.global_step = 50});
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Trains, freezes what serving needs into one file, and serves from that file alone: no checkpoint, no variables.
+// Trains, freezes what serving needs into one file, and serves from that file alone: no checkpoint,
+// no variables.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -17,7 +18,8 @@ void train(const std::string& path) {
   auto b = variable(zeros(graph, {2}), {.name = "b"});
   auto logits = matmul(points, w) + b;
   softmax(logits, {.name = "probabilities"});
-  auto loss = reduce_mean(sparse_softmax_cross_entropy_with_logits({.labels = labels, .logits = logits}));
+  auto loss =
+      reduce_mean(sparse_softmax_cross_entropy_with_logits({.labels = labels, .logits = logits}));
   auto step = GradientDescentOptimizer(1.0).minimize(loss);
 
   Session session(graph);
@@ -44,7 +46,8 @@ void serve(const std::string& path) {
   import_graph_def(graph, path, {.name = ""});
   Session session(graph);
   Call ask = session.prepare({"probabilities:0"}, {"points:0"});
-  for (const auto& point : {Tensor::matrix<float>({{0.1f, 0.1f}}), Tensor::matrix<float>({{0.9f, 0.7f}})}) {
+  for (const auto& point :
+       {Tensor::matrix<float>({{0.1f, 0.1f}}), Tensor::matrix<float>({{0.9f, 0.7f}})}) {
     const Tensor& p = ask({point})[0];
     std::cout << point.str() << " is of class " << (p.data<float>()[1] > 0.5f ? 1 : 0) << "\n";
   }

@@ -1,5 +1,5 @@
-// Keeps the settings of a run beside its graph, in a collection of messages of one's own, and finds them again in the
-// newest checkpoint of a directory.
+// Keeps the settings of a run beside its graph, in a collection of messages of one's own, and finds
+// them again in the newest checkpoint of a directory.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -25,18 +25,21 @@ hyperparameters::HParams to_proto(const HParams& h) {
   return proto;
 }
 HParams from_proto(const hyperparameters::HParams& proto) {
-  return {proto.learning_rate(), proto.hidden_units(), {proto.notes().begin(), proto.notes().end()}};
+  return {
+      proto.learning_rate(), proto.hidden_units(), {proto.notes().begin(), proto.notes().end()}};
 }
 
 const auto hparams = register_proto<HParams>("hparams", to_proto, from_proto);
 
 void train(const std::filesystem::path& dir) {
   Graph graph;
-  const HParams chosen{.learning_rate = 0.05, .hidden_units = 16, .notes = {"first try", "no dropout"}};
+  const HParams chosen{
+      .learning_rate = 0.05, .hidden_units = 16, .notes = {"first try", "no dropout"}};
   hparams.add(graph, chosen);
   auto x = fill(graph, {4, 3}, 1.0f);
   auto hidden = relu(matmul(x, get_variable(graph, "hidden", {3, chosen.hidden_units})));
-  auto loss = reduce_mean(square(matmul(hidden, get_variable(graph, "out", {chosen.hidden_units, 1})) - 1.0f));
+  auto loss = reduce_mean(
+      square(matmul(hidden, get_variable(graph, "out", {chosen.hidden_units, 1})) - 1.0f));
   auto step = GradientDescentOptimizer(chosen.learning_rate).minimize(loss);
   Saver saver(graph);
   Session session(graph);

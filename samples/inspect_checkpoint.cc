@@ -1,4 +1,5 @@
-// What is in a checkpoint, without any graph: of the one named on the command line, or of a small one made here.
+// What is in a checkpoint, without any graph: of the one named on the command line, or of a small
+// one made here.
 #include <cairn/cairn.h>
 
 #include <iostream>
@@ -36,8 +37,8 @@ int main(int argc, char** argv) try {
   std::cout << "# as values\n";
   for (const auto& [name, shape] : reader.variable_to_shape_map()) {
     const Tensor value = reader.get_tensor(name);
-    std::cout << name << ": " << value.num_elements() << " elements of " << dtype_name(value.dtype()) << ", " << shape
-              << "\n";
+    std::cout << name << ": " << value.num_elements() << " elements of "
+              << dtype_name(value.dtype()) << ", " << shape << "\n";
   }
 } catch (const Error& error) {
   std::cerr << error.what() << "\n";

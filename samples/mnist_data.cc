@@ -52,19 +52,23 @@ std::string unpack(const File& packed) {
   while (status == Z_OK) {
     const size_t filled = bytes.size();
     if (filled > kMostBytes)
-      packed.refuse(stream.total_in, "expected at most ", kMostBytes, " unpacked bytes, found more");
+      packed.refuse(stream.total_in, "expected at most ", kMostBytes,
+                    " unpacked bytes, found more");
     bytes.resize(std::max<size_t>(2 * filled, 1 << 16));
     stream.next_out = reinterpret_cast<Bytef*>(bytes.data() + filled);
     stream.avail_out = static_cast<uInt>(bytes.size() - filled);
     status = inflate(&stream, Z_NO_FLUSH);
     bytes.resize(bytes.size() - stream.avail_out);
   }
-  if (status == Z_BUF_ERROR) packed.refuse(stream.total_in, "expected more compressed data, found the end of the file");
+  if (status == Z_BUF_ERROR)
+    packed.refuse(stream.total_in, "expected more compressed data, found the end of the file");
   if (status != Z_STREAM_END) {
-    packed.refuse(stream.total_in, "expected gzip data, found ", stream.msg ? stream.msg : "something else");
+    packed.refuse(stream.total_in, "expected gzip data, found ",
+                  stream.msg ? stream.msg : "something else");
   }
   if (stream.avail_in > 0) {
-    packed.refuse(stream.total_in, "expected the end of the file, found ", stream.avail_in, " more bytes");
+    packed.refuse(stream.total_in, "expected the end of the file, found ", stream.avail_in,
+                  " more bytes");
   }
   return bytes;
 }
@@ -93,12 +97,14 @@ std::string hex(uint32_t value) {
   return text;
 }
 
-// Checks the header of an IDX file whose items have the extents `item`, and its length against it; returns the items.
+// Checks the header of an IDX file whose items have the extents `item`, and its length against it;
+// returns the items.
 std::span<const uint8_t> items_of(const File& file, std::initializer_list<uint32_t> item) {
   const size_t header = 4 * (2 + item.size());
   const uint32_t magic = static_cast<uint32_t>(0x0801 + item.size());
   if (file.bytes.size() < header) {
-    file.refuse(file.bytes.size(), "expected a header of ", header, " bytes, found the end of the file");
+    file.refuse(file.bytes.size(), "expected a header of ", header,
+                " bytes, found the end of the file");
   }
   if (file.number(0) != magic) {
     file.refuse(0, "expected the magic number ", hex(magic), ", found ", hex(file.number(0)));
@@ -106,15 +112,16 @@ std::span<const uint8_t> items_of(const File& file, std::initializer_list<uint32
   uint64_t item_bytes = 1;
   size_t offset = 8;
   for (const uint32_t extent : item) {
-    if (file.number(offset) != extent) file.refuse(offset, "expected ", extent, ", found ", file.number(offset));
+    if (file.number(offset) != extent)
+      file.refuse(offset, "expected ", extent, ", found ", file.number(offset));
     item_bytes *= extent;
     offset += 4;
   }
   const uint64_t count = file.number(4);
   if (count == 0) file.refuse(4, "expected a count of items, found 0");
   if (file.bytes.size() != header + count * item_bytes) {
-    file.refuse(4, "expected ", header + count * item_bytes, " bytes for the ", count, " items announced here, found ",
-                file.bytes.size());
+    file.refuse(4, "expected ", header + count * item_bytes, " bytes for the ", count,
+                " items announced here, found ", file.bytes.size());
   }
   return {reinterpret_cast<const uint8_t*>(file.bytes.data()) + header, count * item_bytes};
 }
@@ -126,8 +133,8 @@ Digits load_part(const fs::path& folder, const std::string& part) {
   const auto classes = items_of(label_file, {});
   const int64_t count = static_cast<int64_t>(classes.size());
   if (pixels.size() != classes.size() * kPixels) {
-    label_file.refuse(4, "expected ", pixels.size() / kPixels, " labels, one per image in ", image_file.path.string(),
-                      ", found ", count);
+    label_file.refuse(4, "expected ", pixels.size() / kPixels, " labels, one per image in ",
+                      image_file.path.string(), ", found ", count);
   }
   Digits digits{Tensor::uninitialized(DType::kFloat, {count, kPixels}),
                 Tensor::zeros(DType::kFloat, {count, kClasses})};
@@ -136,7 +143,8 @@ Digits load_part(const fs::path& folder, const std::string& part) {
   auto labels = digits.labels.mat<float>();
   for (int64_t i = 0; i < count; ++i) {
     if (classes[i] >= kClasses) {
-      label_file.refuse(label_file.bytes.size() - count + i, "expected a label from 0 to 9, found ", int{classes[i]});
+      label_file.refuse(label_file.bytes.size() - count + i, "expected a label from 0 to 9, found ",
+                        int{classes[i]});
     }
     labels(i, classes[i]) = 1;
   }
@@ -151,7 +159,8 @@ DigitData load_mnist(const fs::path& folder) {
 
 BatchOrder::BatchOrder(int count, int batch, uint64_t seed) : batch_(batch), seed_(seed) {
   if (batch < 1 || batch > count) {
-    fail(Code::kInvalidArgument, "the batch size must be from 1 to ", count, ", the number of examples; got ", batch);
+    fail(Code::kInvalidArgument, "the batch size must be from 1 to ", count,
+         ", the number of examples; got ", batch);
   }
   steps_per_epoch_ = count / batch;
   order_.resize(count);
@@ -166,14 +175,16 @@ std::span<const int> BatchOrder::at(int64_t step) {
 void BatchOrder::shuffle(int64_t epoch) {
   std::iota(order_.begin(), order_.end(), 0);
   SplitMix random = random_stream(seed_, static_cast<uint64_t>(epoch));
-  for (size_t left = order_.size(); left > 1; --left) std::swap(order_[left - 1], order_[random.next() % left]);
+  for (size_t left = order_.size(); left > 1; --left)
+    std::swap(order_[left - 1], order_[random.next() % left]);
   epoch_ = epoch;
 }
 
 Batches::Batches(const Digits& digits, int batch, uint64_t seed)
     : digits_(digits),
       order_(digits.count(), batch, seed),
-      batch_{Tensor::zeros(DType::kFloat, {batch, kPixels}), Tensor::zeros(DType::kFloat, {batch, kClasses})} {}
+      batch_{Tensor::zeros(DType::kFloat, {batch, kPixels}),
+             Tensor::zeros(DType::kFloat, {batch, kClasses})} {}
 
 const Digits& Batches::at(int64_t step) {
   const auto copy_rows = [&](const Tensor& from, Tensor& to, std::span<const int> rows) {

@@ -1,8 +1,10 @@
-// Trains a softmax classifier of handwritten digits, and shows what a checkpoint and its .meta file are for.
+// Trains a softmax classifier of handwritten digits, and shows what a checkpoint and its .meta file
+// are for.
 //
-// In one run: half of the training, saving as it goes; then the graph is forgotten, read back from the .meta file, the
-// values restored, and the training goes on from what the file's collections name, with none of the code that built the
-// model. With --resume that second half is all there is: it starts from the newest checkpoint of the directory.
+// In one run: half of the training, saving as it goes; then the graph is forgotten, read back from
+// the .meta file, the values restored, and the training goes on from what the file's collections
+// name, with none of the code that built the model. With --resume that second half is all there is:
+// it starts from the newest checkpoint of the directory.
 #include <cairn/cairn.h>
 #include <unistd.h>
 
@@ -54,9 +56,11 @@ Model build_model(Graph& graph, const Options& o) {
   auto correct = equal(argmax(y_pred, 1), argmax(y_true, 1));
   auto accuracy = reduce_mean(cast(correct, DType::kFloat), {}, {.name = "accuracy"});
   auto global_step = create_global_step(graph);
-  auto train = GradientDescentOptimizer(o.learning_rate).minimize(loss, {.global_step = global_step});
+  auto train =
+      GradientDescentOptimizer(o.learning_rate).minimize(loss, {.global_step = global_step});
 
-  // By these names a program that has only the .meta finds its way. minimize() put the train op into "train_op".
+  // By these names a program that has only the .meta finds its way. minimize() put the train op
+  // into "train_op".
   for (const Output& t : {x, y_true, accuracy}) graph.add_to_collection("train_var", t);
   graph.add_to_collection(GraphKeys::kLosses, loss);
   // Part of what a resumed run needs to end with the same bits.
@@ -72,9 +76,9 @@ Model model_from_collections(Graph& graph) {
   const auto train = graph.collection<Operation>(GraphKeys::kTrainOp);
   const auto order = graph.collection<int64_t>(kDataOrder);
   if (vars.size() != 3 || losses.size() != 1 || train.size() != 1 || order.size() != 2) {
-    fail(Code::kFailedPrecondition, "the .meta file is not of this sample: its collections have ", vars.size(),
-         " train_var (3 are needed), ", losses.size(), " losses (1), ", train.size(), " train_op (1) and ",
-         order.size(), " data_order (2)");
+    fail(Code::kFailedPrecondition, "the .meta file is not of this sample: its collections have ",
+         vars.size(), " train_var (3 are needed), ", losses.size(), " losses (1), ", train.size(),
+         " train_op (1) and ", order.size(), " data_order (2)");
   }
   return {vars[0],
           vars[1],
@@ -93,14 +97,16 @@ class Progress {
 
   void show(int64_t step, float loss) {
     const bool terminal = isatty(STDOUT_FILENO) != 0;
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
-    if (terminal ? seconds < next_ && step < last_ : step < last_ && step * 10 / last_ == (step - 1) * 10 / last_)
+    const double seconds =
+        std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+    if (terminal ? seconds < next_ && step < last_
+                 : step < last_ && step * 10 / last_ == (step - 1) * 10 / last_)
       return;
     next_ = seconds + 0.1;
     const double rate = static_cast<double>(step - first_) / (seconds > 0 ? seconds : 1e-9);
-    std::printf("%sstep %lld of %lld  loss %.4f  %.0f steps/s  ETA %.0f s%s%s", terminal ? "\r" : "",
-                static_cast<long long>(step), static_cast<long long>(last_), loss, rate,
-                static_cast<double>(last_ - step) / rate, terminal ? "\x1b[K" : "",
+    std::printf("%sstep %lld of %lld  loss %.4f  %.0f steps/s  ETA %.0f s%s%s",
+                terminal ? "\r" : "", static_cast<long long>(step), static_cast<long long>(last_),
+                loss, rate, static_cast<double>(last_ - step) / rate, terminal ? "\x1b[K" : "",
                 step < last_ && terminal ? "" : "\n");
     std::fflush(stdout);
   }
@@ -111,11 +117,13 @@ class Progress {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-std::string prefix_in(const std::string& dir) { return (std::filesystem::path(dir) / "model_ckpt").string(); }
+std::string prefix_in(const std::string& dir) {
+  return (std::filesystem::path(dir) / "model_ckpt").string();
+}
 
 // Trains until the global step is `last`; saves every --save-every steps and at the end.
-void train_until(int64_t last, const Model& model, Session& session, Saver& saver, const Digits& digits,
-                 const Options& o) {
+void train_until(int64_t last, const Model& model, Session& session, Saver& saver,
+                 const Digits& digits, const Options& o) {
   Batches batches(digits, model.batch, model.seed);
   Call step = session.prepare({model.loss}, {model.x, model.y_true}, {model.train});
   const int64_t first = session.value(model.global_step).scalar<int64_t>();
@@ -126,13 +134,15 @@ void train_until(int64_t last, const Model& model, Session& session, Saver& save
   for (int64_t i = first; i < last; ++i) {
     const Digits& batch = batches.at(i);
     const float loss = step({batch.images, batch.labels})[0].scalar<float>();
-    if ((i + 1) % o.save_every == 0 || i + 1 == last) saver.save(session, prefix_in(o.dir), {.global_step = i + 1});
+    if ((i + 1) % o.save_every == 0 || i + 1 == last)
+      saver.save(session, prefix_in(o.dir), {.global_step = i + 1});
     progress.show(i + 1, loss);
   }
 }
 
 float accuracy_on(const Digits& digits, const Model& model, Session& session) {
-  return session.run(model.accuracy, {{model.x, digits.images}, {model.y_true, digits.labels}}).scalar<float>();
+  return session.run(model.accuracy, {{model.x, digits.images}, {model.y_true, digits.labels}})
+      .scalar<float>();
 }
 
 // The first half, from nothing.
@@ -144,7 +154,8 @@ float train_first_half(const DigitData& data, const Options& o) {
   session.run(global_variables_initializer(graph));
   if (std::filesystem::exists(std::filesystem::path(o.dir) / kCheckpointFileName)) {
     std::printf("%s has an earlier run's checkpoints: starting over\n", o.dir.c_str());
-    saver.save(session, prefix_in(o.dir), {.global_step = 0});  // from here on, --resume means this run
+    // from here on, --resume means this run
+    saver.save(session, prefix_in(o.dir), {.global_step = 0});
   }
   train_until(o.steps / 2, model, session, saver, data.train, o);
   const float accuracy = accuracy_on(data.test, model, session);
@@ -153,7 +164,8 @@ float train_first_half(const DigitData& data, const Options& o) {
 }
 
 // The second half: all that is known of the model is in the files.
-float train_from_files(const std::string& checkpoint, const DigitData& data, const Options& o, float* restored) {
+float train_from_files(const std::string& checkpoint, const DigitData& data, const Options& o,
+                       float* restored) {
   Graph graph;
   Saver saver = import_meta_graph(graph, checkpoint + ".meta");
   const Model model = model_from_collections(graph);
@@ -167,15 +179,16 @@ float train_from_files(const std::string& checkpoint, const DigitData& data, con
 
 void parse(int argc, char** argv, Options& o) {
   CLI::App app("Trains a softmax classifier of handwritten digits, checkpointing as it goes.");
-  app.footer(std::string("Example:\n  ") + argv[0] + " --data mnist --dir run --steps 6000\n  " + argv[0] +
-             " --data mnist --dir run --steps 12000 --resume");
+  app.footer(std::string("Example:\n  ") + argv[0] + " --data mnist --dir run --steps 6000\n  " +
+             argv[0] + " --data mnist --dir run --steps 12000 --resume");
   const auto number = [&](const char* flag, auto& value, int64_t least, const char* what) {
     app.add_option(flag, value, what)
         ->capture_default_str()
         ->type_name("N")
         ->check(CLI::Range(least, int64_t{1} << 53).description(""));
   };
-  app.add_option("--data", o.data, "folder of MNIST's four files, gzipped or not; without it digits are drawn")
+  app.add_option("--data", o.data,
+                 "folder of MNIST's four files, gzipped or not; without it digits are drawn")
       ->type_name("DIR");
   app.add_option("--dir", o.dir, "where checkpoints go")->capture_default_str()->type_name("DIR");
   number("--steps", o.steps, 2, "the global step at which training ends");
@@ -188,7 +201,8 @@ void parse(int argc, char** argv, Options& o) {
   number("--threads", o.threads, 0, "0: as many as the machine has; the results are the same");
   number("--save-every", o.save_every, 1, "steps between checkpoints");
   number("--max-to-keep", o.max_to_keep, 0, "how many checkpoints stay, 0: all (*)");
-  app.add_flag("--resume", o.resume, "go on from the newest checkpoint in --dir; (*) are then as its .meta file says");
+  app.add_flag("--resume", o.resume,
+               "go on from the newest checkpoint in --dir; (*) are then as its .meta file says");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -198,7 +212,9 @@ void parse(int argc, char** argv, Options& o) {
 
 // A word as a shell takes it.
 std::string quoted(const std::string& word) {
-  const auto plain = [](unsigned char c) { return std::isalnum(c) || std::strchr("/._-+=:,@%", c); };
+  const auto plain = [](unsigned char c) {
+    return std::isalnum(c) || std::strchr("/._-+=:,@%", c);
+  };
   if (!word.empty() && std::all_of(word.begin(), word.end(), plain)) return word;
   std::string out = "'";
   for (const char c : word) out += c == '\'' ? "'\\''" : std::string(1, c);
@@ -207,13 +223,15 @@ std::string quoted(const std::string& word) {
 
 std::string command_to_resume(const std::string& program, const Options& o) {
   const std::string data = o.data.empty() ? "" : " --data " + quoted(o.data);
-  return quoted(program) + data + " --dir " + quoted(o.dir) + " --steps " + std::to_string(2 * o.steps) +
-         " --save-every " + std::to_string(o.save_every) + " --resume";
+  return quoted(program) + data + " --dir " + quoted(o.dir) + " --steps " +
+         std::to_string(2 * o.steps) + " --save-every " + std::to_string(o.save_every) +
+         " --resume";
 }
 
 int run(const Options& o, const char* program) {
   const DigitData data = o.data.empty() ? draw_digits() : load_mnist(o.data);
-  std::printf("%s\n", o.data.empty() ? "drawn digits, not MNIST; --data DIR for MNIST" : data.source.c_str());
+  std::printf("%s\n", o.data.empty() ? "drawn digits, not MNIST; --data DIR for MNIST"
+                                     : data.source.c_str());
   std::filesystem::create_directories(o.dir);
 
   std::optional<std::string> newest;
@@ -230,8 +248,10 @@ int run(const Options& o, const char* program) {
   }
   const float accuracy = train_from_files(*newest, data, o, whole ? &restored : nullptr);
   std::printf("to go on: %s\n", command_to_resume(program, o).c_str());
-  if (whole) std::printf("accuracy before reset: %.4f\nrestored accuracy: %.4f\n", before, restored);
-  std::printf("test accuracy: %.4f\ncheckpoint: %s\n", accuracy, latest_checkpoint(o.dir).value_or(*newest).c_str());
+  if (whole)
+    std::printf("accuracy before reset: %.4f\nrestored accuracy: %.4f\n", before, restored);
+  std::printf("test accuracy: %.4f\ncheckpoint: %s\n", accuracy,
+              latest_checkpoint(o.dir).value_or(*newest).c_str());
   return 0;
 }
 

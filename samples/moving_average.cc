@@ -1,5 +1,5 @@
-// Trains a line with a moving average beside each variable; then evaluates with the averages, restored under the names
-// of the variables themselves.
+// Trains a line with a moving average beside each variable; then evaluates with the averages,
+// restored under the names of the variables themselves.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -47,7 +47,8 @@ void train(const std::string& path) {
   session.run(global_variables_initializer(graph));
   for (int i = 0; i < 200; ++i) session.run(train_op, feeds(line, i));
   saver.save(session, path);
-  std::cout << "trained: y = " << session.run(line.slope).str() << " x + " << session.run(line.height).str() << "\n";
+  std::cout << "trained: y = " << session.run(line.slope).str() << " x + "
+            << session.run(line.height).str() << "\n";
 }
 
 void evaluate(const std::string& path) {
@@ -59,7 +60,8 @@ void evaluate(const std::string& path) {
   Saver saver(graph, {.var_list = names});
   Session session(graph);
   saver.restore(session, path);
-  std::cout << "averaged: y = " << session.run(line.slope).str() << " x + " << session.run(line.height).str() << "\n";
+  std::cout << "averaged: y = " << session.run(line.slope).str() << " x + "
+            << session.run(line.height).str() << "\n";
 }
 
 }  // namespace

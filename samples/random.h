@@ -16,7 +16,9 @@ struct SplitMix {
     return z ^ (z >> 31);
   }
   // Uniform in [low, high).
-  float uniform(float low, float high) { return low + (high - low) * static_cast<float>(next() >> 40) * 0x1p-24f; }
+  float uniform(float low, float high) {
+    return low + (high - low) * static_cast<float>(next() >> 40) * 0x1p-24f;
+  }
 };
 
 // The generator number `stream` of `seed`; streams do not overlap in practice.

@@ -1,6 +1,6 @@
-// Goes on with a training that another program began, with none of its code: the graph, what to run and what to feed
-// are read from its .meta file. A graph whose collection "train_var" names x, y_true and accuracy, as mnist_softmax's
-// does, is fed digits; any other is fed nothing.
+// Goes on with a training that another program began, with none of its code: the graph, what to run
+// and what to feed are read from its .meta file. A graph whose collection "train_var" names x,
+// y_true and accuracy, as mnist_softmax's does, is fed digits; any other is fed nothing.
 #include <cairn/cairn.h>
 
 #include <CLI/CLI.hpp>
@@ -14,12 +14,19 @@ int main(int argc, char** argv) {
   std::string prefix, folder, save_path;
   int64_t steps = 100;
   int batch = 100;
-  CLI::App app("Restores a checkpoint through its .meta file and trains on by its collection train_op.");
+  CLI::App app(
+      "Restores a checkpoint through its .meta file and trains on by its collection train_op.");
   app.add_option("PREFIX", prefix, "the checkpoint, as in run/model_ckpt-500")->required();
-  app.add_option("--steps", steps, "how many more")->capture_default_str()->check(CLI::NonNegativeNumber);
-  app.add_option("--data", folder, "folder of the four MNIST files; without it digits are drawn")->type_name("DIR");
-  app.add_option("--batch", batch, "digits in a step")->capture_default_str()->check(CLI::PositiveNumber);
-  app.add_option("--save", save_path, "where to save what comes out; nothing is written without")->type_name("PATH");
+  app.add_option("--steps", steps, "how many more")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber);
+  app.add_option("--data", folder, "folder of the four MNIST files; without it digits are drawn")
+      ->type_name("DIR");
+  app.add_option("--batch", batch, "digits in a step")
+      ->capture_default_str()
+      ->check(CLI::PositiveNumber);
+  app.add_option("--save", save_path, "where to save what comes out; nothing is written without")
+      ->type_name("PATH");
   try {
     app.parse(argc, argv);
     Graph graph;
@@ -32,18 +39,24 @@ int main(int argc, char** argv) {
 
     const bool fed = vars.size() == 3;
     const DigitData data = !fed ? DigitData{} : folder.empty() ? draw_digits() : load_mnist(folder);
-    const auto feeds = [&](const Digits& d) { return fed ? Feeds{{vars[0], d.images}, {vars[1], d.labels}} : Feeds{}; };
+    const auto feeds = [&](const Digits& d) {
+      return fed ? Feeds{{vars[0], d.images}, {vars[1], d.labels}} : Feeds{};
+    };
     const auto report = [&](const char* when) {
-      if (fed) std::cout << when << " accuracy: " << session.run(vars[2], feeds(data.test)).str() << "\n";
+      if (fed)
+        std::cout << when << " accuracy: " << session.run(vars[2], feeds(data.test)).str() << "\n";
       for (const Variable& v : graph.variables()) {
-        if (v.shape() == Shape{}) std::cout << when << " " << v.name() << ": " << session.value(v).str() << "\n";
+        if (v.shape() == Shape{})
+          std::cout << when << " " << v.name() << ": " << session.value(v).str() << "\n";
       }
     };
     report("restored");
     std::optional<Batches> batches;
     if (fed) batches.emplace(data.train, batch, 0);
-    const int64_t first = graph.contains("global_step") ? session.run("global_step:0").scalar<int64_t>() : 0;
-    for (int64_t i = first; i < first + steps; ++i) session.run(train[0], feeds(fed ? batches->at(i) : Digits{}));
+    const int64_t first =
+        graph.contains("global_step") ? session.run("global_step:0").scalar<int64_t>() : 0;
+    for (int64_t i = first; i < first + steps; ++i)
+      session.run(train[0], feeds(fed ? batches->at(i) : Digits{}));
     report("trained");
     if (!save_path.empty()) std::cout << "saved: " << saver.save(session, save_path) << "\n";
   } catch (const CLI::ParseError& e) {

@@ -1,4 +1,5 @@
-// Many checkpoints of one run: how many are kept, which one is the newest, and going on from it after a restart.
+// Many checkpoints of one run: how many are kept, which one is the newest, and going on from it
+// after a restart.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -14,7 +15,9 @@ void train(const std::filesystem::path& dir, int steps, double& now) {
   auto global_step = create_global_step(graph);
   auto count = global_step.assign_add(constant(graph, int64_t{1}));
   // The newest three, and one for every two hours.
-  Saver saver(graph, {.max_to_keep = 3, .keep_checkpoint_every_n_hours = 2, .clock = [&now] { return now; }});
+  Saver saver(graph, {.max_to_keep = 3, .keep_checkpoint_every_n_hours = 2, .clock = [&now] {
+                        return now;
+                      }});
   Session session(graph);
   if (auto newest = latest_checkpoint(dir)) {
     saver.restore(session, *newest);
@@ -39,12 +42,14 @@ int main(int argc, char** argv) try {
 
   const auto state = get_checkpoint_state(dir);
   if (!state) return 1;
-  std::cout << "newest: " << std::filesystem::path(state->model_checkpoint_path).filename().string() << "\n";
+  std::cout << "newest: " << std::filesystem::path(state->model_checkpoint_path).filename().string()
+            << "\n";
   for (const auto& path : state->all_model_checkpoint_paths) {
     std::cout << "listed: " << std::filesystem::path(path).filename().string() << "\n";
   }
   for (int step = 1; step <= 10; ++step) {
-    if (checkpoint_exists(dir / ("model-" + std::to_string(step)))) std::cout << "there: model-" << step << "\n";
+    if (checkpoint_exists(dir / ("model-" + std::to_string(step))))
+      std::cout << "there: model-" << step << "\n";
   }
 } catch (const Error& error) {
   std::cerr << error.what() << "\n";

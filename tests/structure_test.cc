@@ -1,5 +1,5 @@
-// The shape of the tree, kept by reading it: who includes whom, which library enters where, and that no file is
-// forgotten by the build.
+// The shape of the tree, kept by reading it: who includes whom, which library enters where, and
+// that no file is forgotten by the build.
 #include <algorithm>
 #include <fstream>
 #include <map>
@@ -43,7 +43,8 @@ const std::map<std::string, Names> kFolders = {
 // Rooms whose headers users include: those that meson.build lists.
 const Names kInstalled = {"runtime", "ops", "train", "persist"};
 
-// Libraries, by how their headers' names begin, and the files that may include them; no public header may.
+// Libraries, by how their headers' names begin, and the files that may include them; no public
+// header may.
 struct Library {
   std::string headers, files;
 };
@@ -66,7 +67,8 @@ Names files_of(const std::string& room) {
   if (!fs::exists(source_root() / room)) return files;
   for (const auto& entry : fs::recursive_directory_iterator(source_root() / room)) {
     const std::string ending = entry.path().extension();
-    if (ending == ".cc" || ending == ".h") files.push_back(fs::relative(entry.path(), source_root()));
+    if (ending == ".cc" || ending == ".h")
+      files.push_back(fs::relative(entry.path(), source_root()));
   }
   return files;
 }
@@ -108,16 +110,21 @@ bool is_public_header(const std::string& file) {
 // What is wrong with one include, or "".
 std::string fault_of(const Include& include) {
   const std::string from = room_of(include.file);
-  const bool is_message = include.header.ends_with(".pb.h") || include.header == "cairn/schema_bytes.h";
+  const bool is_message =
+      include.header.ends_with(".pb.h") || include.header == "cairn/schema_bytes.h";
   const std::string folder = include.header.substr(0, include.header.find('/'));
   const std::string to = folder == "cairn" && is_message ? "proto" : folder;
-  if ((kArrows.count(to) || to == "proto" || to == "cairn") && to != from && !has(kArrows.at(from), to)) {
-    return str_cat(include.file, " includes ", include.header, ": no arrow from ", from, " to ", to);
+  if ((kArrows.count(to) || to == "proto" || to == "cairn") && to != from &&
+      !has(kArrows.at(from), to)) {
+    return str_cat(include.file, " includes ", include.header, ": no arrow from ", from, " to ",
+                   to);
   }
   for (const Library& library : kLibraries) {
     if (std::regex_match(include.header, std::regex(library.headers)) &&
-        (is_public_header(include.file) || !std::regex_match(include.file, std::regex(library.files)))) {
-      return str_cat(include.file, " includes ", include.header, ", which may only enter ", library.files);
+        (is_public_header(include.file) ||
+         !std::regex_match(include.file, std::regex(library.files)))) {
+      return str_cat(include.file, " includes ", include.header, ", which may only enter ",
+                     library.files);
     }
   }
   return "";
@@ -151,7 +158,8 @@ TEST_CASE("Every public header shows what it declares in a shared library", "[st
   for (const std::string& room : kInstalled) {
     for (const std::string& file : files_of(room)) {
       const std::string text = read_bytes(source_root() / file);
-      if (is_public_header(file) && text.find("\nnamespace cairn {") != std::string::npos) hidden.push_back(file);
+      if (is_public_header(file) && text.find("\nnamespace cairn {") != std::string::npos)
+        hidden.push_back(file);
     }
   }
   CHECK(hidden == Names{});
@@ -162,8 +170,9 @@ TEST_CASE("Every source file is named in a meson.build", "[structure]") {
   for (const auto& [room, arrows] : kArrows) {
     const std::string lists = listed_in(room);
     for (const std::string& file : files_of(room)) {
-      if (file.starts_with("tests/install/")) continue;  // compiled outside the tree, by tests/install_test.sh
-      if (file.ends_with(".h")) continue;                // those that are installed are listed
+      // compiled outside the tree, by tests/install_test.sh
+      if (file.starts_with("tests/install/")) continue;
+      if (file.ends_with(".h")) continue;  // those that are installed are listed
       // A name is as seen from the folder of its meson.build.
       bool listed = false;
       for (size_t at = 0; (at = file.find('/', at)) != file.npos && !listed;) {

@@ -1,4 +1,5 @@
-// The whole product in a hundred lines: build, train, save, forget, read back from the files alone, go on.
+// The whole product in a hundred lines: build, train, save, forget, read back from the files alone,
+// go on.
 #include <cairn/cairn.h>
 
 #include <cmath>
@@ -36,8 +37,10 @@ void build(Graph& graph) {
 
 }  // namespace
 
-TEST_CASE("A model trains, is saved, forgotten, read back without its code, and goes on with identical bits",
-          "[tiny]") {
+TEST_CASE(
+    "A model trains, is saved, forgotten, read back without its code, and goes on with identical "
+    "bits",
+    "[tiny]") {
   MemoryFileSystem disk;
   disk.create_dirs("/run");
   const Points points;
@@ -50,22 +53,25 @@ TEST_CASE("A model trains, is saved, forgotten, read back without its code, and 
   Saver saver(graph, {.max_to_keep = 3});
   Session session(graph, {.file_system = &disk});
   session.run(global_variables_initializer(graph));
-  const auto run_steps = [&](Session& s, Operation op, const std::vector<Output>& feeds, int count) {
+  const auto run_steps = [&](Session& s, Operation op, const std::vector<Output>& feeds,
+                             int count) {
     for (int i = 0; i < count; ++i) s.run(op, {{feeds[0], points.x}, {feeds[1], points.y}});
   };
   run_steps(session, train, vars, 10);
-  const std::string prefix = saver.save(session, "/run/model", {.global_step = get_global_step(graph)});
+  const std::string prefix =
+      saver.save(session, "/run/model", {.global_step = get_global_step(graph)});
   CHECK(prefix == "/run/model-10");
   run_steps(session, train, vars, 10);
-  const float loss = session.run(vars[2], {{vars[0], points.x}, {vars[1], points.y}}).scalar<float>();
+  const float loss =
+      session.run(vars[2], {{vars[0], points.x}, {vars[1], points.y}}).scalar<float>();
   std::vector<Tensor> values;
   for (const Variable& v : graph.variables()) values.push_back(session.value(v));
 
   // Another has none of the model's code, only the files.
   graph.reset();
   CHECK_THROWS_AS(session.run(train), Error);
-  Saver restorer =
-      import_meta_graph(graph, *latest_checkpoint("/run", "checkpoint", &disk) + ".meta", {.file_system = &disk});
+  Saver restorer = import_meta_graph(
+      graph, *latest_checkpoint("/run", "checkpoint", &disk) + ".meta", {.file_system = &disk});
   Session resumed(graph, {.file_system = &disk});
   CHECK(resumed.uninitialized_variables().size() == graph.variables().size());
   restorer.restore(resumed, "/run");
@@ -74,7 +80,8 @@ TEST_CASE("A model trains, is saved, forgotten, read back without its code, and 
 
   const auto variables = graph.variables();
   REQUIRE(variables.size() == values.size());
-  for (size_t i = 0; i < values.size(); ++i) CHECK(bit_equal(resumed.value(variables[i]), values[i]));
+  for (size_t i = 0; i < values.size(); ++i)
+    CHECK(bit_equal(resumed.value(variables[i]), values[i]));
   CHECK(resumed.value(get_global_step(graph)).scalar<int64_t>() == 20);
   CHECK(resumed.run(vars[2], {{vars[0], points.x}, {vars[1], points.y}}).scalar<float>() == loss);
   CHECK(std::isfinite(loss));

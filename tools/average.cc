@@ -24,7 +24,8 @@ using Readers = std::vector<std::unique_ptr<CheckpointReader>>;
 // Calls f<T>() for the dtypes that have a mean.
 template <class F>
 bool for_averaged(DType dtype, F&& f) {
-  return for_dtype<float, double, Half, BFloat16, std::complex<float>, std::complex<double>>(dtype, f);
+  return for_dtype<float, double, Half, BFloat16, std::complex<float>, std::complex<double>>(dtype,
+                                                                                             f);
 }
 
 bool is_averaged(DType dtype) {
@@ -41,8 +42,9 @@ void check_alike(const Readers& readers) {
       if (!entry) {
         problems.push_back(str_cat(reader->prefix(), " lacks ", name));
       } else if (entry->dtype != expected->dtype || entry->shape != expected->shape) {
-        problems.push_back(str_cat(name, " is ", dtype_name(entry->dtype), " ", entry->shape, " in ", reader->prefix(),
-                                   " and ", dtype_name(expected->dtype), " ", expected->shape, " in ", last.prefix()));
+        problems.push_back(str_cat(name, " is ", dtype_name(entry->dtype), " ", entry->shape,
+                                   " in ", reader->prefix(), " and ", dtype_name(expected->dtype),
+                                   " ", expected->shape, " in ", last.prefix()));
       }
     }
     for (const std::string& name : reader->names()) {
@@ -50,12 +52,14 @@ void check_alike(const Readers& readers) {
     }
   }
   if (!problems.empty()) {
-    fail(Code::kInvalidArgument, "these checkpoints are not of one model: ", join_for_people(problems));
+    fail(Code::kInvalidArgument,
+         "these checkpoints are not of one model: ", join_for_people(problems));
   }
 }
 
 // The mean of a tensor, of which each checkpoint is read in pieces.
-Tensor mean_of(const Readers& readers, const std::string& name, const CheckpointReader::Entry& entry) {
+Tensor mean_of(const Readers& readers, const std::string& name,
+               const CheckpointReader::Entry& entry) {
   Tensor mean = Tensor::uninitialized(entry.dtype, entry.shape);
   std::vector<std::function<void(std::span<char>)>> streams;
   for (const auto& reader : readers) streams.push_back(reader->stream(name));
@@ -79,9 +83,11 @@ Tensor mean_of(const Readers& readers, const std::string& name, const Checkpoint
       sums.assign(values.size(), Sum());
       for (const auto& next : streams) {
         next({reinterpret_cast<char*>(values.data()), values.size() * sizeof(T)});
-        for (size_t i = 0; i < sums.size(); ++i) sums[i] += static_cast<Sum>(static_cast<Narrow>(values[i]));
+        for (size_t i = 0; i < sums.size(); ++i)
+          sums[i] += static_cast<Sum>(static_cast<Narrow>(values[i]));
       }
-      for (size_t i = 0; i < sums.size(); ++i) means[at + i] = T(static_cast<Narrow>(sums[i] / count));
+      for (size_t i = 0; i < sums.size(); ++i)
+        means[at + i] = T(static_cast<Narrow>(sums[i] / count));
     }
   });
   return mean;
@@ -107,10 +113,12 @@ void write_means(const Readers& readers, const std::string& destination) {
       return is_averaged(entry.dtype) ? mean_of(readers, name, entry) : last.get_tensor(name);
     };
     if (entry.slices.empty()) {
-      add_when_needed(writer, name, entry.shape, TensorSlice::whole(entry.shape.rank()), entry.dtype, mean);
+      add_when_needed(writer, name, entry.shape, TensorSlice::whole(entry.shape.rank()),
+                      entry.dtype, mean);
     } else {
       const Tensor tensor = mean();
-      for (const TensorSlice& slice : entry.slices) writer.add_slice(name, entry.shape, slice, part_of(tensor, slice));
+      for (const TensorSlice& slice : entry.slices)
+        writer.add_slice(name, entry.shape, slice, part_of(tensor, slice));
     }
     progress.step();
   }
@@ -120,7 +128,8 @@ void write_means(const Readers& readers, const std::string& destination) {
 void print(const Options& o, const Readers& readers) {
   const CheckpointReader& last = *readers.back();
   std::vector<std::string> averaged, taken;
-  for (const std::string& name : last.names()) (is_averaged(last.find(name)->dtype) ? averaged : taken).push_back(name);
+  for (const std::string& name : last.names())
+    (is_averaged(last.find(name)->dtype) ? averaged : taken).push_back(name);
   if (o.json) {
     Json j;
     j.object().key("checkpoint").value(o.paths.back()).key("of").array();
@@ -129,14 +138,15 @@ void print(const Options& o, const Readers& readers) {
     std::cout << j.text() << "\n";
     return;
   }
-  std::cout << o.paths.back() << ": the mean of " << readers.size() << " checkpoints, " << averaged.size()
-            << (averaged.size() == 1 ? " tensor" : " tensors");
+  std::cout << o.paths.back() << ": the mean of " << readers.size() << " checkpoints, "
+            << averaged.size() << (averaged.size() == 1 ? " tensor" : " tensors");
   if (!taken.empty()) std::cout << "; as in " << last.prefix() << ": " << join_for_people(taken);
   std::cout << "\n";
 }
 
 int average(const Options& o) {
-  if (o.paths.size() < 3) throw UsageError("give two checkpoints or more, and after them the prefix to write");
+  if (o.paths.size() < 3)
+    throw UsageError("give two checkpoints or more, and after them the prefix to write");
   const std::string& destination = o.paths.back();
   Readers readers;
   for (size_t i = 0; i + 1 < o.paths.size(); ++i) {
@@ -159,7 +169,8 @@ int average(const Options& o) {
 
 Work make_average(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("CKPT", o->paths, "two checkpoints or more, then DST: the prefix to write")->required();
+  app.add_option("CKPT", o->paths, "two checkpoints or more, then DST: the prefix to write")
+      ->required();
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return average(*o); };
 }

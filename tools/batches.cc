@@ -41,9 +41,11 @@ bool is_called(const Fed& feed, const std::string& name) {
 
 }  // namespace
 
-Batches::Batches(std::vector<Fed> feeds, const BatchOptions& options) : feeds_(std::move(feeds)), options_(options) {
+Batches::Batches(std::vector<Fed> feeds, const BatchOptions& options)
+    : feeds_(std::move(feeds)), options_(options) {
   for (const std::string& name : options_.whole) {
-    const bool fed = std::any_of(feeds_.begin(), feeds_.end(), [&](const Fed& feed) { return is_called(feed, name); });
+    const bool fed = std::any_of(feeds_.begin(), feeds_.end(),
+                                 [&](const Fed& feed) { return is_called(feed, name); });
     if (!fed) throw UsageError(str_cat("--whole ", name, ": no --feed is of this name"));
   }
   batched_.assign(feeds_.size(), false);
@@ -53,7 +55,8 @@ Batches::Batches(std::vector<Fed> feeds, const BatchOptions& options) : feeds_(s
   }
   choose(open.empty() && !cuts() ? fixed : open);
   for (const size_t i : fixed) {
-    batched_[i] = rows_ > 0 && feeds_[i].value.dim(0) == rows_ && (options_.batch == 0 || options_.batch == rows_);
+    batched_[i] = rows_ > 0 && feeds_[i].value.dim(0) == rows_ &&
+                  (options_.batch == 0 || options_.batch == rows_);
   }
   batch_ = options_.batch > 0 ? options_.batch : rows_;
   start_at(0);
@@ -76,10 +79,12 @@ void Batches::choose(const std::vector<size_t>& candidates) {
   std::map<int64_t, std::vector<size_t>> by_rows;
   for (const size_t i : candidates) by_rows[feeds_[i].value.dim(0)].push_back(i);
   if (by_rows.empty()) return;
-  const auto most = std::max_element(by_rows.begin(), by_rows.end(),
-                                     [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
-  const auto as_many = std::count_if(by_rows.begin(), by_rows.end(),
-                                     [&](const auto& each) { return each.second.size() == most->second.size(); });
+  const auto most = std::max_element(
+      by_rows.begin(), by_rows.end(),
+      [](const auto& a, const auto& b) { return a.second.size() < b.second.size(); });
+  const auto as_many = std::count_if(by_rows.begin(), by_rows.end(), [&](const auto& each) {
+    return each.second.size() == most->second.size();
+  });
   if (as_many > 1) {
     if (!cuts()) return;  // all are fed as they are, in every step
     std::vector<std::string> found;
@@ -90,7 +95,8 @@ void Batches::choose(const std::vector<size_t>& candidates) {
   }
   if (most->first == 0) {
     if (!cuts()) return;
-    fail(Code::kInvalidArgument, "'", feeds_[most->second[0]].name, "' has no rows to make batches of");
+    fail(Code::kInvalidArgument, "'", feeds_[most->second[0]].name,
+         "' has no rows to make batches of");
   }
   rows_ = most->first;
   for (const size_t i : most->second) batched_[i] = true;
@@ -112,8 +118,8 @@ std::string Batches::about() const {
     }
   }
   if (whole.empty()) return "";
-  return str_cat("each step takes ", batch_, " of the ", rows_, " rows of ", join_for_people(batched), ", and all of ",
-                 join_for_people(whole));
+  return str_cat("each step takes ", batch_, " of the ", rows_, " rows of ",
+                 join_for_people(batched), ", and all of ", join_for_people(whole));
 }
 
 void Batches::next(std::vector<Tensor>& values) {
@@ -136,7 +142,8 @@ Tensor take_rows(const Tensor& tensor, const std::vector<int64_t>& rows) {
   shape.set_dim(0, static_cast<int64_t>(rows.size()));
   Tensor taken = Tensor::uninitialized(tensor.dtype(), shape);
   for (size_t i = 0; i < rows.size(); ++i) {
-    taken.rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1).copy_from(tensor.rows(rows[i], rows[i] + 1));
+    taken.rows(static_cast<int64_t>(i), static_cast<int64_t>(i) + 1)
+        .copy_from(tensor.rows(rows[i], rows[i] + 1));
   }
   return taken;
 }

@@ -11,9 +11,10 @@
 namespace cairn {
 
 struct BatchOptions {
-  std::vector<std::string> whole;   // names of feeds that are no rows
-  int64_t batch = 0;                // rows per step; 0: all
-  std::optional<uint64_t> shuffle;  // each epoch in another order, the same for the same seed everywhere
+  std::vector<std::string> whole;  // names of feeds that are no rows
+  int64_t batch = 0;               // rows per step; 0: all
+  std::optional<uint64_t>
+      shuffle;  // each epoch in another order, the same for the same seed everywhere
 };
 
 // Which rows each step takes, one after another; at the end it goes on with the first.
@@ -30,12 +31,13 @@ class RowOrder {
   std::vector<int64_t> order_;  // of this epoch; without a seed empty
 };
 
-// Of the feeds that are not to be whole, those with the same number of rows as most of them are batched. Whole is also
-// a scalar, and what fits a placeholder of a fixed first extent, of which no part would.
+// Of the feeds that are not to be whole, those with the same number of rows as most of them are
+// batched. Whole is also a scalar, and what fits a placeholder of a fixed first extent, of which no
+// part would.
 class Batches {
  public:
-  // Throws UsageError for a name in `whole` that is not fed, InvalidArgument where feeds have different numbers of
-  // rows, as many the one as the other, and something hangs on it.
+  // Throws UsageError for a name in `whole` that is not fed, InvalidArgument where feeds have
+  // different numbers of rows, as many the one as the other, and something hangs on it.
   Batches(std::vector<Fed> feeds, const BatchOptions& options);
 
   // Of what is batched; 0 for nothing.

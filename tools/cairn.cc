@@ -27,33 +27,45 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"average",
-     "Writes the means of several checkpoints' floating-point tensors; everything else is as in the last one.",
+     "Writes the means of several checkpoints' floating-point tensors; everything else is as in "
+     "the last one.",
      "cairn average run/model-800 run/model-900 run/model-1000 run/mean", make_average},
     {"convert",
-     "Writes the values of a checkpoint in the other format. A .meta file names savers of one format and is "
+     "Writes the values of a checkpoint in the other format. A .meta file names savers of one "
+     "format and is "
      "not converted.",
      "cairn convert old/model.ckpt new/model --format v2", make_convert},
     {"copy", "Writes a checkpoint again, whole and checked, with its .meta file if it has one.",
      "cairn copy run/model-1000 backup/model-1000", make_copy},
-    {"diff", "Says how the tensors of two checkpoints differ, or two graphs: nodes, attributes, collections, savers.",
-     "cairn diff run/model-1000 run/model-2000 --tolerance 1e-6\n  cairn diff old/model.meta new/model.meta",
+    {"diff",
+     "Says how the tensors of two checkpoints differ, or two graphs: nodes, attributes, "
+     "collections, savers.",
+     "cairn diff run/model-1000 run/model-2000 --tolerance 1e-6\n  cairn diff old/model.meta "
+     "new/model.meta",
      make_diff},
     {"doctor",
-     "Says what each file of a checkpoint directory or SavedModel is, and what is wrong; --fix mends what it can.",
+     "Says what each file of a checkpoint directory or SavedModel is, and what is wrong; --fix "
+     "mends what it can.",
      "cairn doctor run --fix", make_doctor},
-    {"export", "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
+    {"export",
+     "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
      "cairn export run/model-1000 weights.npz --tensor 'layer1/.*'", make_export},
-    {"freeze", "Writes what computing some outputs takes, graph and values, as one GraphDef without variables.",
+    {"freeze",
+     "Writes what computing some outputs takes, graph and values, as one GraphDef without "
+     "variables.",
      "cairn freeze run/model-1000.meta run/model-1000 serve/model.pb \\\n"
      "    --output softmax --set is_training=false",
      make_freeze},
     {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
      "cairn inspect run/model-1000 --tensor W --values", make_inspect},
     {"meta",
-     "Shows what a graph is for and holds: inputs, outputs, losses, train ops, signatures; who wrote it; its saver, "
+     "Shows what a graph is for and holds: inputs, outputs, losses, train ops, signatures; who "
+     "wrote it; its saver, "
      "collections, ops and variables.",
      "cairn meta run/model-1000.meta --collections", make_meta},
-    {"rename", "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not copied.",
+    {"rename",
+     "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not "
+     "copied.",
      "cairn rename run/model-1000 renamed/model-1000 \\\n"
      "    --re 's/^net/model/' --map global_step=step --dry-run",
      make_rename},
@@ -61,7 +73,9 @@ constexpr Command kCommands[] = {
      "cairn run run/model-1000.meta --checkpoint run/model-1000 \\\n"
      "    --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
      make_run},
-    {"show", "Prints one file as text that stays the same while the file says the same: for comparing line by line.",
+    {"show",
+     "Prints one file as text that stays the same while the file says the same: for comparing line "
+     "by line.",
      "cairn show run/model-1000.meta\n\n"
      "For git to compare such files, give their names a driver in .gitattributes:\n"
      "  *.meta diff=cairn\n  *.index diff=cairn\n  *.pb diff=cairn\n  *.data-*-of-* diff=cairn\n"
@@ -85,7 +99,9 @@ int report(const std::string& command, const std::string& message, int status) {
 // Standard output for as long as this lives.
 class PrintableOutput {
  public:
-  PrintableOutput() : plain_(std::cout.rdbuf()), printable_(*plain_) { std::cout.rdbuf(&printable_); }
+  PrintableOutput() : plain_(std::cout.rdbuf()), printable_(*plain_) {
+    std::cout.rdbuf(&printable_);
+  }
   ~PrintableOutput() { std::cout.rdbuf(plain_); }
   PrintableOutput(const PrintableOutput&) = delete;
   PrintableOutput& operator=(const PrintableOutput&) = delete;
@@ -114,15 +130,17 @@ int run(const std::string& name, const Work& work) {
 // What a shell says of a program that a signal has ended.
 void end_command(int signal) { command_files().undo_and_exit(128 + signal); }
 
-// A variable of the shell that is not set must not mean that an option was not given, or the directory one is in. Said
-// here for all options, also those of numbers.
+// A variable of the shell that is not set must not mean that an option was not given, or the
+// directory one is in. Said here for all options, also those of numbers.
 void refuse_empty_values(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {
     if (option->get_items_expected_max() == 0) continue;  // a flag
     option->check(CLI::Validator(
         [](std::string& text) {
-          return text.empty() ? std::string("nothing is given, as by an unset variable of the shell; give a value")
-                              : std::string();
+          return text.empty()
+                     ? std::string(
+                           "nothing is given, as by an unset variable of the shell; give a value")
+                     : std::string();
         },
         ""));
   }
@@ -144,10 +162,12 @@ std::string missing_command(int argc, char** argv) {
   const std::string known = str_cat("Commands: ", join_for_people(names, names.size()), ".");
   if (argc < 2) return str_cat("say what to do. ", known);
   const std::string given = argv[1];
-  if (given.starts_with('-') || std::find(names.begin(), names.end(), given) != names.end()) return "";
+  if (given.starts_with('-') || std::find(names.begin(), names.end(), given) != names.end())
+    return "";
   const auto near = nearest_names(given, names);
-  return str_cat("there is no command '", given, "'",
-                 near.empty() ? str_cat(". ", known) : str_cat("; did you mean ", join_for_people(near), "?"));
+  return str_cat(
+      "there is no command '", given, "'",
+      near.empty() ? str_cat(". ", known) : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
 }  // namespace
@@ -158,8 +178,10 @@ CLI::Validator at_least(int64_t least) {
   const auto check = [least](std::string& text) {
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool fine = error == std::errc() && end == text.data() + text.size() && value >= static_cast<double>(least);
-    return fine || text.empty() ? std::string() : str_cat(text, " is no number from ", least, " on");
+    const bool fine = error == std::errc() && end == text.data() + text.size() &&
+                      value >= static_cast<double>(least);
+    return fine || text.empty() ? std::string()
+                                : str_cat(text, " is no number from ", least, " on");
   };
   return CLI::Validator(check, str_cat(">= ", least));
 }
@@ -168,8 +190,10 @@ CLI::Validator whole_number(uint64_t least, uint64_t most) {
   const auto check = [least, most](std::string& text) {
     uint64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    const bool fine = error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
-    return fine || text.empty() ? std::string() : str_cat(text, " is no whole number from ", least, " to ", most);
+    const bool fine =
+        error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
+    return fine || text.empty() ? std::string()
+                                : str_cat(text, " is no whole number from ", least, " to ", most);
   };
   return CLI::Validator(check, str_cat(">= ", least));
 }
@@ -182,13 +206,16 @@ int main(int argc, char** argv) {
     std::cerr << "cairn: " << printable(wrong) << "\nRun with --help for more information.\n";
     return kWrongUsage;
   }
-  CLI::App app("Checkpoints and meta graphs in TensorFlow's formats: seen, checked, compared, copied, run, trained on.",
-               "cairn");
+  CLI::App app(
+      "Checkpoints and meta graphs in TensorFlow's formats: seen, checked, compared, copied, run, "
+      "trained on.",
+      "cairn");
   app.formatter(help_formatter());
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.footer(
-      "A checkpoint is named by its prefix, one of its files, or its directory (the newest one there).\n"
+      "A checkpoint is named by its prefix, one of its files, or its directory (the newest one "
+      "there).\n"
       "Exit status: 0 fine, 1 a difference or a problem, 2 wrong usage.\n"
       "Example:\n  cairn inspect run/model-1000");
   std::vector<std::pair<CLI::App*, Work>> commands;

@@ -14,8 +14,8 @@ namespace cairn {
 //   table.add({"W", "float", "31360"});
 //   table.print(std::cout, "  ");
 //
-// Cells are printed as printable() gives them. A column is as wide as its widest cell, but no wider than 60 characters;
-// what is wider pushes the rest of its line.
+// Cells are printed as printable() gives them. A column is as wide as its widest cell, but no wider
+// than 60 characters; what is wider pushes the rest of its line.
 class Columns {
  public:
   enum Side { kLeft, kRight };
@@ -49,8 +49,9 @@ class Columns {
  private:
   // Characters, not bytes.
   static size_t length(const std::string& text) {
-    return static_cast<size_t>(
-        std::count_if(text.begin(), text.end(), [](char c) { return (static_cast<unsigned char>(c) & 0xc0) != 0x80; }));
+    return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+      return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    }));
   }
 
   std::vector<Side> sides_;

@@ -10,7 +10,8 @@ namespace cairn {
 
 class CommandLock final : public DirLock {
  public:
-  CommandLock(CommandFiles& files, std::unique_ptr<DirLock> inner) : files_(files), inner_(std::move(inner)) {}
+  CommandLock(CommandFiles& files, std::unique_ptr<DirLock> inner)
+      : files_(files), inner_(std::move(inner)) {}
   ~CommandLock() override {
     inner_.reset();
     const std::lock_guard lock(files_.mutex_);
@@ -107,11 +108,13 @@ void CommandFiles::undo_locked() {
   const auto quietly = [](const auto& action) {
     try {
       action();
-    } catch (const Error&) {  // gone already, or not empty: others put files there, or it holds what was kept
+      // gone already, or not empty: others put files there, or it holds what was kept
+    } catch (const Error&) {
     }
   };
   for (; !files_.empty(); files_.pop_back()) quietly([&] { inner_.remove(files_.back()); });
-  for (; !directories_.empty(); directories_.pop_back()) quietly([&] { inner_.remove_dir(directories_.back()); });
+  for (; !directories_.empty(); directories_.pop_back())
+    quietly([&] { inner_.remove_dir(directories_.back()); });
 }
 
 void CommandFiles::undo() {
@@ -143,7 +146,8 @@ void check_is_new_file(FileSystem& fs, const std::string& path) {
     taken = std::find(names.begin(), names.end(), base_name(path)) != names.end();
   }
   if (!taken) return;
-  fail(Code::kAlreadyExists, path, ": there is a file already, which is never written over; give another name, or ",
+  fail(Code::kAlreadyExists, path,
+       ": there is a file already, which is never written over; give another name, or ",
        "remove it first");
 }
 

@@ -1,14 +1,15 @@
-// The machine's files as a command writes them: what it makes goes again if it fails or is ended by a signal.
+// The machine's files as a command writes them: what it makes goes again if it fails or is ended by
+// a signal.
 //
 //   CommandFiles& fs = command_files();
 //   fs.create_dirs(directory_of(destination));
 //   write_file_atomically(fs, destination, bytes);
 //   fs.keep();                                       // complete: it stays, whatever comes
 //
-// Files and directories that were there before are never removed, nor written over: what another program puts under a
-// name after the command looked stays, and the command fails. Only one that asks for it replaces files; one that took
-// the place of another is never removed. What is made while a directory is locked is left to whoever has the lock:
-// savers undo their own failures.
+// Files and directories that were there before are never removed, nor written over: what another
+// program puts under a name after the command looked stays, and the command fails. Only one that
+// asks for it replaces files; one that took the place of another is never removed. What is made
+// while a directory is locked is left to whoever has the lock: savers undo their own failures.
 #pragma once
 
 #include <condition_variable>
@@ -29,21 +30,25 @@ class CommandFiles final : public FileSystem {
   void let_replace();
   // The files made so far stay.
   void keep();
-  // Removes what was made and not kept, the newest first, and directories that were made and are empty. Errors are
-  // passed over.
+  // Removes what was made and not kept, the newest first, and directories that were made and are
+  // empty. Errors are passed over.
   void undo();
-  // The same, and ends the process, once no save has the lock of its directory: one that is under way is let finish, so
-  // that all that says which checkpoints there are fits together.
+  // The same, and ends the process, once no save has the lock of its directory: one that is under
+  // way is let finish, so that all that says which checkpoints there are fits together.
   [[noreturn]] void undo_and_exit(int status);
 
-  std::unique_ptr<RandomAccessFile> open(const std::string& path) override { return inner_.open(path); }
+  std::unique_ptr<RandomAccessFile> open(const std::string& path) override {
+    return inner_.open(path);
+  }
   std::unique_ptr<WritableFile> create(const std::string& path) override;
   void rename(const std::string& from, const std::string& to) override;
   void link(const std::string& from, const std::string& to) override;
   void remove(const std::string& path) override;
   void create_dir(const std::string& path) override;
   void remove_dir(const std::string& path) override;
-  std::vector<std::string> list_dir(const std::string& path) override { return inner_.list_dir(path); }
+  std::vector<std::string> list_dir(const std::string& path) override {
+    return inner_.list_dir(path);
+  }
   void sync_dir(const std::string& path) override { inner_.sync_dir(path); }
   std::optional<FileInfo> stat(const std::string& path) override { return inner_.stat(path); }
   std::unique_ptr<DirLock> lock_dir(const std::string& path) override;
@@ -71,12 +76,13 @@ class CommandFiles final : public FileSystem {
 // The one that all commands write through. Lives as long as the process.
 CommandFiles& command_files();
 
-// Throws AlreadyExists where something has the name `path` already, be it a link, also one to nothing; InvalidArgument
-// for a directory and for what can only be one ("", "a/", "a/.."). For a command's destination, which it never writes
-// over: it may be its own source.
+// Throws AlreadyExists where something has the name `path` already, be it a link, also one to
+// nothing; InvalidArgument for a directory and for what can only be one ("", "a/", "a/.."). For a
+// command's destination, which it never writes over: it may be its own source.
 void check_is_new_file(FileSystem& fs, const std::string& path);
 
-// Makes a directory that is about to get a command's file, and removes from it what dead writers left.
+// Makes a directory that is about to get a command's file, and removes from it what dead writers
+// left.
 void make_directory_for_files(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

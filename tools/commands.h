@@ -18,7 +18,8 @@ namespace cairn {
 // What a command's work returns, and `cairn` exits with.
 enum ExitStatus : int { kFine = 0, kProblem = 1, kWrongUsage = 2 };
 
-// Arguments that do not fit together: exit status 2. What goes wrong in the work is an Error: exit status 1.
+// Arguments that do not fit together: exit status 2. What goes wrong in the work is an Error: exit
+// status 1.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
@@ -43,22 +44,27 @@ Work make_train(CLI::App& app);    // train.cc
 
 // What META is, for --help.
 inline constexpr const char* kMetaHelp =
-    "a .meta file, a GraphDef (.pb, .pbtxt), a SavedModel's directory, or a checkpoint that has a .meta file";
+    "a .meta file, a GraphDef (.pb, .pbtxt), a SavedModel's directory, or a checkpoint that has a "
+    ".meta file";
 // --tag, for a SavedModel. In meta.cc.
 void add_tag_argument(CLI::App& app, std::vector<std::string>& tags);
 
-// Where the meta graph is that `path` means: the file itself, or the one that belongs to a checkpoint (its prefix, one
-// of its files, its directory), or a SavedModel's. Throws as checkpoint_prefix(). In meta.cc.
+// Where the meta graph is that `path` means: the file itself, or the one that belongs to a
+// checkpoint (its prefix, one of its files, its directory), or a SavedModel's. Throws as
+// checkpoint_prefix(). In meta.cc.
 std::string find_meta_graph(const std::string& path);
-// The graph that is there. Throws UsageError for tags where the file is no SavedModel, and as MetaGraph::read(). In
-// meta.cc.
+// The graph that is there. Throws UsageError for tags where the file is no SavedModel, and as
+// MetaGraph::read(). In meta.cc.
 MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string>& tags);
-// Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint. In show.cc.
+// Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint.
+// In show.cc.
 bool holds_graph(const std::string& path);
 
-// Lets `write` write a checkpoint `destination` through command_files(), which gets its names together with a copy of
-// the .meta file of `source`, if there is one ("" for none): all of it is there in the end, or nothing. In copy.cc.
-void write_checkpoint(const std::string& source, const std::string& destination, const std::function<void()>& write);
+// Lets `write` write a checkpoint `destination` through command_files(), which gets its names
+// together with a copy of the .meta file of `source`, if there is one ("" for none): all of it is
+// there in the end, or nothing. In copy.cc.
+void write_checkpoint(const std::string& source, const std::string& destination,
+                      const std::function<void()>& write);
 
 // SessionOptions::seed for --seed: 0, which any user may give, is one too.
 inline uint64_t session_seed(const std::optional<uint64_t>& given) {
@@ -68,8 +74,8 @@ inline uint64_t session_seed(const std::optional<uint64_t>& given) {
 
 // Numbers from `least` on; says so in plain words where another is given. In cairn.cc.
 CLI::Validator at_least(int64_t least);
-// Whole numbers from `least` to `most`. What the option is kept in must take all of them: CLI11 makes others fit
-// without a word.
+// Whole numbers from `least` to `most`. What the option is kept in must take all of them: CLI11
+// makes others fit without a word.
 CLI::Validator whole_number(uint64_t least, uint64_t most);
 // More steps or rows than anybody takes, and few enough to be added up.
 inline constexpr uint64_t kMostSteps = 1000000000000000;

@@ -13,7 +13,8 @@
 
 namespace cairn {
 
-void write_checkpoint(const std::string& source, const std::string& destination, const std::function<void()>& write) {
+void write_checkpoint(const std::string& source, const std::string& destination,
+                      const std::function<void()>& write) {
   CommandFiles& fs = command_files();
   Publication publication(fs, without_shard_ending(destination));
   publication.gather();
@@ -54,17 +55,19 @@ template <class Writer>
 void write_all(const CheckpointReader& reader, const std::string& destination) {
   Writer writer(command_files(), destination);
   size_t pieces = 0;
-  for (const std::string& name : reader.names()) pieces += std::max<size_t>(1, reader.find(name)->slices.size());
+  for (const std::string& name : reader.names())
+    pieces += std::max<size_t>(1, reader.find(name)->slices.size());
   Progress progress("converting", pieces);
   for (const std::string& name : reader.names()) {
     const auto entry = *reader.find(name);
     auto slices = entry.slices;
     if (slices.empty()) slices.push_back(TensorSlice::whole(entry.shape.rank()));
     for (const TensorSlice& slice : slices) {
-      add_when_needed(writer, name, entry.shape, slice, entry.dtype, [&reader, &progress, name, slice] {
-        progress.step();
-        return reader.get_tensor(name, slice);
-      });
+      add_when_needed(writer, name, entry.shape, slice, entry.dtype,
+                      [&reader, &progress, name, slice] {
+                        progress.step();
+                        return reader.get_tensor(name, slice);
+                      });
     }
   }
   writer.finish();
@@ -84,8 +87,10 @@ int convert(const Options& o) {
 
 std::shared_ptr<Options> add_paths(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("SRC", o->source, "a checkpoint: prefix, one of its files, or directory")->required();
-  app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")->required();
+  app.add_option("SRC", o->source, "a checkpoint: prefix, one of its files, or directory")
+      ->required();
+  app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")
+      ->required();
   return o;
 }
 

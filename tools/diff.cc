@@ -17,7 +17,8 @@ struct Options {
   bool json = false;
 };
 
-void put_side(Json& j, const char* key, const std::optional<TensorDifference::Side>& side, bool compared) {
+void put_side(Json& j, const char* key, const std::optional<TensorDifference::Side>& side,
+              bool compared) {
   if (!side) return;
   j.key(key).object().key("dtype").value(dtype_name(side->dtype)).key("shape").value(side->shape);
   if (compared) j.key("nan").value(side->nans);
@@ -29,7 +30,8 @@ void put(Json& j, const TensorDifference& d) {
   put_side(j, "a", d.a, d.has_numbers);
   put_side(j, "b", d.b, d.has_numbers);
   if (d.same_type()) j.key("elements").value(d.elements).key("differing").value(d.differing);
-  if (d.has_numbers) j.key("max_absolute").value(d.max_absolute).key("max_relative").value(d.max_relative);
+  if (d.has_numbers)
+    j.key("max_absolute").value(d.max_absolute).key("max_relative").value(d.max_relative);
   j.end();
 }
 
@@ -73,15 +75,19 @@ int diff_checkpoints(const Options& o) {
   const CheckpointReader a(o.a), b(o.b);
   for (const CheckpointReader* reader : {&a, &b}) reader->check_no_file_is_missing();
   const CheckpointDiff diff = diff_checkpoints(a, b, {.tolerance = o.tolerance});
-  const std::string alike = str_cat(", ", diff.same, diff.same == 1 ? " tensor is" : " tensors are", " alike");
+  const std::string alike =
+      str_cat(", ", diff.same, diff.same == 1 ? " tensor is" : " tensors are", " alike");
   return print(a.prefix(), b.prefix(), diff.differences, alike, o.json);
 }
 
-// A SavedModel beside another is its graph and its values; beside a file it is what that file holds.
+// A SavedModel beside another is its graph and its values; beside a file it is what that file
+// holds.
 int diff_saved_models(const Options& o) {
   const bool both = is_saved_model(o.a) && is_saved_model(o.b);
   const bool graph = both || holds_graph(o.a) || holds_graph(o.b);
-  const auto has_values = [](const std::string& path) { return checkpoint_exists(saved_model_variables_path(path)); };
+  const auto has_values = [](const std::string& path) {
+    return checkpoint_exists(saved_model_variables_path(path));
+  };
   const bool values = both ? has_values(o.a) || has_values(o.b) : !graph;
   if (o.json && graph && values) std::cout << "[";
   const int of_graphs = graph ? diff_graphs(o) : kFine;
@@ -95,8 +101,8 @@ int diff(const Options& o) {
   if (is_saved_model(o.a) || is_saved_model(o.b)) return diff_saved_models(o);
   const bool graphs = holds_graph(o.a);
   if (graphs != holds_graph(o.b)) {
-    throw UsageError(
-        str_cat(graphs ? o.a : o.b, " holds a graph and ", graphs ? o.b : o.a, " is a checkpoint; give two of a kind"));
+    throw UsageError(str_cat(graphs ? o.a : o.b, " holds a graph and ", graphs ? o.b : o.a,
+                             " is a checkpoint; give two of a kind"));
   }
   return graphs ? diff_graphs(o) : diff_checkpoints(o);
 }
@@ -106,12 +112,14 @@ int diff(const Options& o) {
 Work make_diff(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("A", o->a,
-                 "a checkpoint (prefix, .index, .data-..., directory), a .meta, .pb or .pbtxt file, or a SavedModel's "
+                 "a checkpoint (prefix, .index, .data-..., directory), a .meta, .pb or .pbtxt "
+                 "file, or a SavedModel's "
                  "directory")
       ->required();
   app.add_option("B", o->b, "another of the kind")->required();
   app.add_option("--tolerance", o->tolerance,
-                 "numbers a, b are alike when |a - b| <= TOLERANCE * max(1, |a|, |b|); without it every bit counts")
+                 "numbers a, b are alike when |a - b| <= TOLERANCE * max(1, |a|, |b|); without it "
+                 "every bit counts")
       ->check(at_least(0));
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return diff(*o); };

@@ -14,7 +14,9 @@ struct Options {
   bool fix = false, json = false;
 };
 
-const char* format_name(CheckpointFormat format) { return format == CheckpointFormat::kV2 ? "V2" : "V1"; }
+const char* format_name(CheckpointFormat format) {
+  return format == CheckpointFormat::kV2 ? "V2" : "V1";
+}
 
 void print_json(const DirectoryReport& report, const std::vector<std::string>& done) {
   Json j;
@@ -22,35 +24,56 @@ void print_json(const DirectoryReport& report, const std::vector<std::string>& d
   if (report.newest) j.key("newest").value(*report.newest);
   j.key("being_written").value(report.being_written).key("files").array();
   for (const DirectoryFile& file : report.files) {
-    j.object().key("name").value(file.name).key("role").value(role_name(file.role)).key("bytes").value(file.size);
+    j.object()
+        .key("name")
+        .value(file.name)
+        .key("role")
+        .value(role_name(file.role))
+        .key("bytes")
+        .value(file.size);
     if (!file.checkpoint.empty()) j.key("checkpoint").value(file.checkpoint);
     j.end();
   }
   j.end().key("checkpoints").array();
   for (const DirectoryCheckpoint& c : report.checkpoints) {
-    j.object().key("prefix").value(c.prefix).key("format").value(format_name(c.format)).key("bytes").value(c.size);
+    j.object()
+        .key("prefix")
+        .value(c.prefix)
+        .key("format")
+        .value(format_name(c.format))
+        .key("bytes")
+        .value(c.size);
     j.key("whole").value(c.whole()).key("problems").value(c.problems).end();
   }
   j.end().key("problems").array();
   for (const DirectoryProblem& p : report.problems) {
-    j.object().key("what").value(p.what).key("remedy").value(p.remedy).key("can_repair").value(p.can_repair).end();
+    j.object()
+        .key("what")
+        .value(p.what)
+        .key("remedy")
+        .value(p.remedy)
+        .key("can_repair")
+        .value(p.can_repair)
+        .end();
   }
   std::cout << j.end().key("done").value(done).end().text() << "\n";
 }
 
 void print_text(const DirectoryReport& report, const std::vector<std::string>& done) {
   size_t width = 0;
-  for (const DirectoryFile& file : report.files) width = std::max(width, std::min<size_t>(file.name.size(), 60));
+  for (const DirectoryFile& file : report.files)
+    width = std::max(width, std::min<size_t>(file.name.size(), 60));
   for (const DirectoryFile& file : report.files) {
-    std::cout << printable(file.name) << std::string(width - std::min(width, file.name.size()), ' ') << "  "
-              << role_name(file.role) << (file.checkpoint.empty() ? "" : " of " + printable(file.checkpoint));
+    std::cout << printable(file.name) << std::string(width - std::min(width, file.name.size()), ' ')
+              << "  " << role_name(file.role)
+              << (file.checkpoint.empty() ? "" : " of " + printable(file.checkpoint));
     const bool is_folder = file.role == FileRole::kDirectory || file.role == FileRole::kParts;
     if (!is_folder) std::cout << "  " << file.size << " bytes";
     std::cout << "\n";
   }
   for (const DirectoryCheckpoint& c : report.checkpoints) {
-    std::cout << printable(c.prefix) << ": " << format_name(c.format) << ", " << c.size << " bytes, "
-              << (c.whole() ? "whole, every checksum right" : "not whole") << "\n";
+    std::cout << printable(c.prefix) << ": " << format_name(c.format) << ", " << c.size
+              << " bytes, " << (c.whole() ? "whole, every checksum right" : "not whole") << "\n";
   }
   for (const std::string& line : done) std::cout << "done: " << printable(line) << "\n";
   for (const DirectoryProblem& p : report.problems) {
@@ -63,7 +86,8 @@ void print_text(const DirectoryReport& report, const std::vector<std::string>& d
   if (report.healthy()) {
     std::cout << "nothing is wrong\n";
   } else {
-    std::cout << report.problems.size() << (report.problems.size() == 1 ? " problem\n" : " problems\n");
+    std::cout << report.problems.size()
+              << (report.problems.size() == 1 ? " problem\n" : " problems\n");
   }
 }
 
@@ -82,7 +106,8 @@ Work make_doctor(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("DIR", o->directory, "a directory with checkpoints")->required();
   app.add_flag("--fix", o->fix,
-               "put back what was being overwritten, remove what dead writers left, write a lost or stale checkpoint "
+               "put back what was being overwritten, remove what dead writers left, write a lost "
+               "or stale checkpoint "
                "file; without it nothing is changed");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return doctor(*o); };

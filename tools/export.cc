@@ -19,7 +19,8 @@ struct Options {
   bool json = false;
 };
 
-std::vector<std::string> chosen_names(const CheckpointReader& reader, const std::vector<std::string>& patterns) {
+std::vector<std::string> chosen_names(const CheckpointReader& reader,
+                                      const std::vector<std::string>& patterns) {
   const std::vector<std::string> names = reader.names();
   if (patterns.empty()) return names;
   std::vector<bool> chosen(names.size());
@@ -39,9 +40,11 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
     if (any) continue;
     const auto near = nearest_names(pattern, names);
     unmatched.push_back(
-        str_cat("'", pattern, "'", near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
+        str_cat("'", pattern, "'",
+                near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
   }
-  if (!unmatched.empty()) fail(Code::kNotFound, reader.prefix(), ": no tensor matches ", join_for_people(unmatched));
+  if (!unmatched.empty())
+    fail(Code::kNotFound, reader.prefix(), ": no tensor matches ", join_for_people(unmatched));
   std::vector<std::string> result;
   for (size_t i = 0; i < names.size(); ++i) {
     if (chosen[i]) result.push_back(names[i]);
@@ -51,7 +54,8 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
 
 // Fails for names that the file cannot have, all at once.
 template <class Fits>
-void check_names(const std::vector<std::string>& names, WritableFile& file, const char* why, const Fits& fits) {
+void check_names(const std::vector<std::string>& names, WritableFile& file, const char* why,
+                 const Fits& fits) {
   std::vector<std::string> refused;
   for (const std::string& name : names) {
     if (!fits(name)) refused.push_back("'" + printable(name) + "'");
@@ -61,8 +65,10 @@ void check_names(const std::vector<std::string>& names, WritableFile& file, cons
        "; choose others with --tensor, or give these other names with cairn rename");
 }
 
-void write_npz(const CheckpointReader& reader, const std::vector<std::string>& names, WritableFile& file) {
-  check_names(names, file, "an archive with these names could be unpacked over other files", is_safe_entry_name);
+void write_npz(const CheckpointReader& reader, const std::vector<std::string>& names,
+               WritableFile& file) {
+  check_names(names, file, "an archive with these names could be unpacked over other files",
+              is_safe_entry_name);
   ZipWriter zip(file);
   Progress progress("exporting", names.size());
   for (const std::string& name : names) {
@@ -76,9 +82,10 @@ void write_npz(const CheckpointReader& reader, const std::vector<std::string>& n
 // "" for what the format has no name for.
 std::string safetensors_dtype(DType dtype) {
   static constexpr std::pair<DType, const char*> kNames[] = {
-      {DType::kFloat, "F32"}, {DType::kDouble, "F64"}, {DType::kHalf, "F16"},   {DType::kBFloat16, "BF16"},
-      {DType::kInt8, "I8"},   {DType::kInt16, "I16"},  {DType::kInt32, "I32"},  {DType::kInt64, "I64"},
-      {DType::kUInt8, "U8"},  {DType::kUInt16, "U16"}, {DType::kUInt32, "U32"}, {DType::kUInt64, "U64"},
+      {DType::kFloat, "F32"},     {DType::kDouble, "F64"}, {DType::kHalf, "F16"},
+      {DType::kBFloat16, "BF16"}, {DType::kInt8, "I8"},    {DType::kInt16, "I16"},
+      {DType::kInt32, "I32"},     {DType::kInt64, "I64"},  {DType::kUInt8, "U8"},
+      {DType::kUInt16, "U16"},    {DType::kUInt32, "U32"}, {DType::kUInt64, "U64"},
       {DType::kBool, "BOOL"},
   };
   for (const auto& [of, name] : kNames) {
@@ -88,18 +95,20 @@ std::string safetensors_dtype(DType dtype) {
 }
 
 // Eight bytes of length, a header in JSON that says where each tensor is, the tensors without gaps.
-void write_safetensors(const CheckpointReader& reader, std::vector<std::string> names, WritableFile& file) {
+void write_safetensors(const CheckpointReader& reader, std::vector<std::string> names,
+                       WritableFile& file) {
   // The header is JSON, in which that key says something else.
   check_names(names, file, "safetensors cannot have these names",
               [](const std::string& name) { return name != "__metadata__" && is_utf8(name); });
   std::vector<std::string> refused;
   for (const std::string& name : names) {
     const DType dtype = reader.find(name)->dtype;
-    if (safetensors_dtype(dtype).empty()) refused.push_back(str_cat(name, " (", dtype_name(dtype), ")"));
+    if (safetensors_dtype(dtype).empty())
+      refused.push_back(str_cat(name, " (", dtype_name(dtype), ")"));
   }
   if (!refused.empty()) {
-    fail(Code::kUnimplemented, file.path(), ": safetensors has no dtype for ", join_for_people(refused),
-         "; choose others with --tensor, or write an .npz");
+    fail(Code::kUnimplemented, file.path(), ": safetensors has no dtype for ",
+         join_for_people(refused), "; choose others with --tensor, or write an .npz");
   }
   // The widest first, so that every tensor begins at a multiple of its element's size.
   std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
@@ -110,8 +119,14 @@ void write_safetensors(const CheckpointReader& reader, std::vector<std::string> 
   uint64_t at = 0;
   for (const std::string& name : names) {
     const auto entry = *reader.find(name);
-    const uint64_t end = at + static_cast<uint64_t>(entry.shape.num_elements()) * dtype_size(entry.dtype);
-    j.key(name).object().key("dtype").value(safetensors_dtype(entry.dtype)).key("shape").value(entry.shape);
+    const uint64_t end =
+        at + static_cast<uint64_t>(entry.shape.num_elements()) * dtype_size(entry.dtype);
+    j.key(name)
+        .object()
+        .key("dtype")
+        .value(safetensors_dtype(entry.dtype))
+        .key("shape")
+        .value(entry.shape);
     j.key("data_offsets").array().value(at).value(end).end().end();
     at = end;
   }
@@ -131,7 +146,8 @@ void write_safetensors(const CheckpointReader& reader, std::vector<std::string> 
 int export_tensors(const Options& o) {
   const bool npz = o.destination.ends_with(".npz");
   if (!npz && !o.destination.ends_with(".safetensors")) {
-    throw UsageError(str_cat("DST ends in .npz or .safetensors, which says what is written, not ", o.destination));
+    throw UsageError(str_cat("DST ends in .npz or .safetensors, which says what is written, not ",
+                             o.destination));
   }
   const CheckpointReader reader(o.checkpoint);
   reader.check_no_file_is_missing();
@@ -149,8 +165,8 @@ int export_tensors(const Options& o) {
     j.object().key("file").value(o.destination).key("checkpoint").value(reader.prefix());
     std::cout << j.key("tensors").value(names).end().text() << "\n";
   } else {
-    std::cout << o.destination << ": " << names.size() << (names.size() == 1 ? " tensor" : " tensors") << " of "
-              << reader.prefix() << "\n";
+    std::cout << o.destination << ": " << names.size()
+              << (names.size() == 1 ? " tensor" : " tensors") << " of " << reader.prefix() << "\n";
   }
   return kFine;
 }
@@ -159,11 +175,14 @@ int export_tensors(const Options& o) {
 
 Work make_export(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")->required();
-  app.add_option("DST", o->destination, "the file to write, .npz (bfloat16 becomes float) or .safetensors")->required();
-  app.add_option(
-         "--tensor", o->tensors,
-         "only tensors of this name, or whose whole name this regular expression (RE2's) matches; may be repeated")
+  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")
+      ->required();
+  app.add_option("DST", o->destination,
+                 "the file to write, .npz (bfloat16 becomes float) or .safetensors")
+      ->required();
+  app.add_option("--tensor", o->tensors,
+                 "only tensors of this name, or whose whole name this regular expression (RE2's) "
+                 "matches; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return export_tensors(*o); };

@@ -17,8 +17,8 @@ namespace {
 // Calls f<T>() for the real numbers and bools.
 template <class F>
 bool for_number(DType dtype, F&& f) {
-  return for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,
-                   BFloat16>(dtype, f);
+  return for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
+                   uint64_t, bool, Half, BFloat16>(dtype, f);
 }
 
 template <class T>
@@ -70,7 +70,8 @@ class ValueParser {
 
  private:
   [[noreturn]] void bad() const {
-    fail(Code::kInvalidArgument, "'", name_, "': ", text_, " is no value; write 0.5, true, [1, 2] or [[1], [2]]");
+    fail(Code::kInvalidArgument, "'", name_, "': ", text_,
+         " is no value; write 0.5, true, [1, 2] or [[1], [2]]");
   }
   void skip_spaces() {
     while (at_ < text_.size() && text_[at_] == ' ') ++at_;
@@ -121,7 +122,8 @@ T parse_number(std::string_view text, const std::string& name) {
   } else {
     std::conditional_t<kIsShortFloat<T>, float, T> value{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) does_not_fit(name, std::string(text), dtype_of<T>);
+    if (error != std::errc() || end != text.data() + text.size())
+      does_not_fit(name, std::string(text), dtype_of<T>);
     return T(value);
   }
 }
@@ -130,8 +132,9 @@ T parse_number(std::string_view text, const std::string& name) {
 std::pair<std::string, std::string> split(const std::string& argument, const char* option) {
   const size_t at = argument.find('=');
   if (at == std::string::npos || at == 0 || at + 1 == argument.size()) {
-    throw UsageError(
-        str_cat(option, " takes NAME=", option == std::string("--feed") ? "FILE.npy" : "VALUE", ", not ", argument));
+    throw UsageError(str_cat(option,
+                             " takes NAME=", option == std::string("--feed") ? "FILE.npy" : "VALUE",
+                             ", not ", argument));
   }
   return {argument.substr(0, at), argument.substr(at + 1)};
 }
@@ -139,19 +142,22 @@ std::pair<std::string, std::string> split(const std::string& argument, const cha
 }  // namespace
 
 void add_file_arguments(CLI::App& app, FeedArguments& args) {
-  app.add_option("--feed", args.files, "NAME=FILE.npy: the tensor NAME is what the file holds; may be repeated")
+  app.add_option("--feed", args.files,
+                 "NAME=FILE.npy: the tensor NAME is what the file holds; may be repeated")
       ->allow_extra_args(false);
 }
 
 void add_value_arguments(CLI::App& app, FeedArguments& args) {
-  app.add_option("--set", args.values, "NAME=VALUE: the tensor NAME is 0.5, true, [1, 2], ...; may be repeated")
+  app.add_option("--set", args.values,
+                 "NAME=VALUE: the tensor NAME is 0.5, true, [1, 2], ...; may be repeated")
       ->allow_extra_args(false);
 }
 
 Output find_tensor(const Graph& graph, const std::string& name) {
   if (name.find(':') != std::string::npos) return graph.find(name);
   const Operation op = graph.find_op(name);
-  if (op.num_outputs() == 0) fail(Code::kInvalidArgument, "'", name, "' is an operation without outputs, no tensor");
+  if (op.num_outputs() == 0)
+    fail(Code::kInvalidArgument, "'", name, "' is an operation without outputs, no tensor");
   return op.output();
 }
 
@@ -159,8 +165,8 @@ Tensor converted(const Tensor& tensor, DType dtype, const std::string& name) {
   if (tensor.dtype() == dtype) return tensor;
   Tensor result = Tensor::uninitialized(dtype, tensor.shape());
   const auto no_such_numbers = [&] {
-    fail(Code::kInvalidArgument, "'", name, "' takes ", dtype_name(dtype), ", into which ", dtype_name(tensor.dtype()),
-         " is not converted; give an array of ", dtype_name(dtype));
+    fail(Code::kInvalidArgument, "'", name, "' takes ", dtype_name(dtype), ", into which ",
+         dtype_name(tensor.dtype()), " is not converted; give an array of ", dtype_name(dtype));
   };
   std::array<double, 4096> block{};
   const auto convert_from = [&]<class From> {
@@ -169,7 +175,8 @@ Tensor converted(const Tensor& tensor, DType dtype, const std::string& name) {
       const auto to = result.span<To>();
       for (size_t begin = 0; begin < from.size(); begin += block.size()) {
         const size_t count = std::min(block.size(), from.size() - begin);
-        std::transform(from.begin() + begin, from.begin() + begin + count, block.begin(), to_double<From>);
+        std::transform(from.begin() + begin, from.begin() + begin + count, block.begin(),
+                       to_double<From>);
         std::transform(block.begin(), block.begin() + count, to.begin() + begin,
                        [&](double v) { return from_double<To>(v, name); });
       }
@@ -190,7 +197,8 @@ Tensor parse_value(const std::string& text, DType dtype, const std::string& name
                    [&](std::string_view element) { return parse_number<T>(element, name); });
   };
   if (!for_number(dtype, parse)) {
-    fail(Code::kUnimplemented, "'", name, "' takes ", dtype_name(dtype), ", which is not read from text; feed a file");
+    fail(Code::kUnimplemented, "'", name, "' takes ", dtype_name(dtype),
+         ", which is not read from text; feed a file");
   }
   return tensor;
 }
@@ -203,7 +211,8 @@ std::vector<Fed> read_values(const Graph& graph, const FeedArguments& args) {
     const DType dtype = internal::dtype_to_feed(graph, tensor);
     if (dtype == DType::kInvalid) {
       fail(Code::kInvalidArgument, "'", name, "' (", tensor.op().type(),
-           "): the graph does not tell its dtype; give it ", "with --feed ", name, "=FILE.npy, which has one");
+           "): the graph does not tell its dtype; give it ", "with --feed ", name,
+           "=FILE.npy, which has one");
     }
     feeds.push_back({tensor, parse_value(text, dtype, name), name});
   }
@@ -218,7 +227,8 @@ std::vector<Fed> read_files(const Graph& graph, const FeedArguments& args) {
     const DType dtype = internal::dtype_to_feed(graph, tensor);
     const Tensor value = read_npy(posix_file_system(), file);
     try {
-      feeds.push_back({tensor, dtype == DType::kInvalid ? value : converted(value, dtype, name), name});
+      feeds.push_back(
+          {tensor, dtype == DType::kInvalid ? value : converted(value, dtype, name), name});
     } catch (const Error& e) {
       throw Error(e.code(), str_cat(file, ": ", e.what()));
     }

@@ -25,18 +25,21 @@ struct Fed {
   std::string name;  // as it was given: "x" or "x:0"
 };
 
-// "loss:0", or "loss" for the first output of that node. Throws NotFound, InvalidArgument for a node without outputs.
+// "loss:0", or "loss" for the first output of that node. Throws NotFound, InvalidArgument for a
+// node without outputs.
 Output find_tensor(const Graph& graph, const std::string& name);
 
-// The numbers as another dtype. Throws InvalidArgument (saying `name`) where a number does not fit an integer dtype
-// exactly, or dtypes are not numbers.
+// The numbers as another dtype. Throws InvalidArgument (saying `name`) where a number does not fit
+// an integer dtype exactly, or dtypes are not numbers.
 Tensor converted(const Tensor& tensor, DType dtype, const std::string& name);
 
-// "0.5", "true", "[1, 2]", "[[1], [2]]"; of strings, all of the text is one scalar. Throws InvalidArgument.
+// "0.5", "true", "[1, 2]", "[[1], [2]]"; of strings, all of the text is one scalar. Throws
+// InvalidArgument.
 Tensor parse_value(const std::string& text, DType dtype, const std::string& name);
 
-// Everything given, as the dtypes that the graph wants; where it tells none (the output of an op that nobody describes,
-// which no op reads that this build has), a file's own. Throws UsageError for what is not NAME=…, and as read_npy().
+// Everything given, as the dtypes that the graph wants; where it tells none (the output of an op
+// that nobody describes, which no op reads that this build has), a file's own. Throws UsageError
+// for what is not NAME=…, and as read_npy().
 std::vector<Fed> read_values(const Graph& graph, const FeedArguments& args);
 std::vector<Fed> read_files(const Graph& graph, const FeedArguments& args);
 

@@ -24,30 +24,36 @@ void check_variables(const Graph& graph, const std::vector<std::string>& names) 
   std::vector<std::string> there, unknown;
   for (const Operation& op : graph.operations()) {
     const std::string& type = op.type();
-    if (type == "Variable" || type == "VariableV2" || type == "VarHandleOp") there.push_back(op.name());
+    if (type == "Variable" || type == "VariableV2" || type == "VarHandleOp")
+      there.push_back(op.name());
   }
   for (const std::string& name : names) {
     if (std::find(there.begin(), there.end(), name) != there.end()) continue;
     const auto near = nearest_names(name, there);
     unknown.push_back(
-        str_cat("'", name, "'", near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
+        str_cat("'", name, "'",
+                near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
   }
-  if (!unknown.empty()) fail(Code::kNotFound, "--keep-variable: the graph has no variable ", join_for_people(unknown));
+  if (!unknown.empty())
+    fail(Code::kNotFound, "--keep-variable: the graph has no variable ", join_for_people(unknown));
 }
 
 int freeze(const Options& o) {
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);
   Graph graph;
-  const Saver saver =
-      import_meta_graph(graph, read_meta_graph(find_meta_graph(o.meta), o.tags), {.clear_devices = !o.keep_devices});
-  if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to freeze");
+  const Saver saver = import_meta_graph(graph, read_meta_graph(find_meta_graph(o.meta), o.tags),
+                                        {.clear_devices = !o.keep_devices});
+  if (!saver)
+    fail(Code::kInvalidArgument, o.meta,
+         ": the graph has no variables, so there is nothing to freeze");
   check_variables(graph, o.variables);
   Session session(graph);
   const auto lacking = restore_what_is_there(saver, session, o.checkpoint).lacking;
   const NodeNames outputs(o.outputs.begin(), o.outputs.end());
   FreezeOptions options = {.variable_names_blacklist = o.variables};
-  for (const Fed& fixed : read_values(graph, o.constants)) options.constants.emplace(fixed.tensor.name(), fixed.value);
+  for (const Fed& fixed : read_values(graph, o.constants))
+    options.constants.emplace(fixed.tensor.name(), fixed.value);
   MetaGraph frozen = [&] {
     try {
       return convert_variables_to_constants(session, outputs, options);
@@ -72,8 +78,8 @@ int freeze(const Options& o) {
         .value(graph.num_nodes());
     std::cout << j.key("bytes").value(bytes).key("outputs").value(o.outputs).end().text() << "\n";
   } else {
-    std::cout << o.destination << ": " << frozen.num_nodes() << " of " << graph.num_nodes() << " nodes, " << bytes
-              << " bytes\n";
+    std::cout << o.destination << ": " << frozen.num_nodes() << " of " << graph.num_nodes()
+              << " nodes, " << bytes << " bytes\n";
   }
   return kFine;
 }
@@ -84,15 +90,18 @@ Work make_freeze(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
-  app.add_option("CKPT", o->checkpoint, "the checkpoint that gives the variables their values")->required();
+  app.add_option("CKPT", o->checkpoint, "the checkpoint that gives the variables their values")
+      ->required();
   app.add_option("DST", o->destination, "the .pb file to write")->required();
   app.add_option("--output", o->outputs, "NAME of a node that is to be computed; may be repeated")
       ->required()
       ->allow_extra_args(false);
   add_value_arguments(app, o->constants);
-  app.add_option("--keep-variable", o->variables, "NAME of a variable that stays one; may be repeated")
+  app.add_option("--keep-variable", o->variables,
+                 "NAME of a variable that stays one; may be repeated")
       ->allow_extra_args(false);
-  app.add_flag("--strip", o->strip, "leave out nodes that only help training (CheckNumerics, Identity)");
+  app.add_flag("--strip", o->strip,
+               "leave out nodes that only help training (CheckNumerics, Identity)");
   app.add_flag("--keep-devices", o->keep_devices, "leave nodes on the devices they were placed on");
   app.add_flag("--text", o->text, "write protobuf text (.pbtxt) and not bytes");
   app.add_flag("--json", o->json, "say what was written as one JSON object");

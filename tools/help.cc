@@ -42,7 +42,8 @@ class HelpFormatter : public CLI::Formatter {
     return wrapped(app->get_description(), 0, 0) + "\n";
   }
   std::string make_option(const CLI::Option* option, bool is_positional) const override {
-    return entry(make_option_name(option, is_positional) + make_option_opts(option), make_option_desc(option));
+    return entry(make_option_name(option, is_positional) + make_option_opts(option),
+                 make_option_desc(option));
   }
   std::string make_subcommand(const CLI::App* command) const override {
     return entry(command->get_name(), command->get_description());

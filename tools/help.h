@@ -6,8 +6,8 @@
 
 namespace cairn {
 
-// Two columns, lines of up to 80 characters that are broken between words. Examples, which are indented, stay as they
-// are.
+// Two columns, lines of up to 80 characters that are broken between words. Examples, which are
+// indented, stay as they are.
 std::shared_ptr<CLI::Formatter> help_formatter();
 
 }  // namespace cairn

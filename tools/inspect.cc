@@ -29,7 +29,8 @@ std::optional<Stats> stats_of(const Tensor& tensor) {
   double squares = 0;  // Welford's sum of squared differences from the mean
   const auto gather = [&]<class T> {
     for (const T& element : tensor.span<T>()) {
-      const auto v = static_cast<double>(static_cast<std::conditional_t<sizeof(T) == 2, float, T>>(element));
+      const auto v =
+          static_cast<double>(static_cast<std::conditional_t<sizeof(T) == 2, float, T>>(element));
       if (std::isnan(v)) {
         ++s.nans;
       } else if (std::isinf(v)) {
@@ -43,8 +44,8 @@ std::optional<Stats> stats_of(const Tensor& tensor) {
       }
     }
   };
-  if (!for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,
-                 BFloat16>(storage_dtype(tensor.dtype()), gather)) {
+  if (!for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
+                 uint64_t, bool, Half, BFloat16>(storage_dtype(tensor.dtype()), gather)) {
     return std::nullopt;
   }
   if (s.finite > 0) s.std = std::sqrt(squares / static_cast<double>(s.finite));
@@ -52,7 +53,8 @@ std::optional<Stats> stats_of(const Tensor& tensor) {
 }
 
 // The elements' bytes; of strings their characters.
-uint64_t bytes_of(const CheckpointReader& reader, const std::string& name, const CheckpointReader::Entry& entry) {
+uint64_t bytes_of(const CheckpointReader& reader, const std::string& name,
+                  const CheckpointReader::Entry& entry) {
   if (entry.dtype != DType::kString) {
     return static_cast<uint64_t>(entry.shape.num_elements()) * dtype_size(entry.dtype);
   }
@@ -62,9 +64,15 @@ uint64_t bytes_of(const CheckpointReader& reader, const std::string& name, const
   return bytes;
 }
 
-void print_json(Json& j, const std::string& name, const CheckpointReader::Entry& entry, uint64_t bytes,
-                const Tensor& values, const Options& o) {
-  j.object().key("name").value(name).key("dtype").value(dtype_name(entry.dtype)).key("shape").value(entry.shape);
+void print_json(Json& j, const std::string& name, const CheckpointReader::Entry& entry,
+                uint64_t bytes, const Tensor& values, const Options& o) {
+  j.object()
+      .key("name")
+      .value(name)
+      .key("dtype")
+      .value(dtype_name(entry.dtype))
+      .key("shape")
+      .value(entry.shape);
   j.key("bytes").value(bytes);
   if (!entry.slices.empty()) {
     j.key("slices").array();
@@ -90,7 +98,8 @@ Columns lines_of(const CheckpointReader& reader, const std::vector<std::string>&
   Columns lines({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kRight, Columns::kLeft});
   for (size_t i = 0; i < names.size(); ++i) {
     const auto entry = *reader.find(names[i]);
-    lines.add({names[i], std::string(dtype_name(entry.dtype)), str_cat(entry.shape), str_cat(bytes[i], " bytes"),
+    lines.add({names[i], std::string(dtype_name(entry.dtype)), str_cat(entry.shape),
+               str_cat(bytes[i], " bytes"),
                entry.slices.empty() ? "" : str_cat(entry.slices.size(), " slices")});
   }
   return lines;
@@ -100,8 +109,8 @@ void print_text(const std::string& line, const Tensor& values, const Options& o)
   std::cout << line;
   if (const auto stats = o.stats ? stats_of(values) : std::nullopt) {
     if (stats->finite > 0) {
-      std::cout << "  min " << stats->min << "  max " << stats->max << "  mean " << stats->mean << "  std "
-                << stats->std;
+      std::cout << "  min " << stats->min << "  max " << stats->max << "  mean " << stats->mean
+                << "  std " << stats->std;
     }
     std::cout << "  nan " << stats->nans << "  inf " << stats->infinite;
   }
@@ -123,7 +132,8 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
 
 int inspect(const Options& o) {
   const CheckpointReader reader(o.checkpoint);
-  if (const auto note = interrupted_overwriting(reader.prefix())) std::cerr << "note: " << printable(*note) << "\n";
+  if (const auto note = interrupted_overwriting(reader.prefix()))
+    std::cerr << "note: " << printable(*note) << "\n";
   const char* format = reader.version() == CheckpointFormat::kV1 ? "V1" : "V2";
   const auto names = chosen_names(reader, o.tensor);
   if (o.verify) reader.verify();
@@ -164,10 +174,12 @@ int inspect(const Options& o) {
 
 Work make_inspect(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")->required();
+  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")
+      ->required();
   app.add_option("--tensor", o->tensor, "only the tensor of this name");
   app.add_flag("--values", o->values, "every element");
-  app.add_flag("--stats", o->stats, "smallest, largest, mean, standard deviation; how many are NaN or infinite");
+  app.add_flag("--stats", o->stats,
+               "smallest, largest, mean, standard deviation; how many are NaN or infinite");
   app.add_flag("--verify", o->verify, "read everything and check every checksum");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return inspect(*o); };

@@ -89,8 +89,9 @@ Json& Json::value(const Tensor& tensor) {
   if (tensor.rank() > 0 && tensor.num_elements() == 0) return array().end();
   const DType dtype = storage_dtype(tensor.dtype());
   const auto put_all = [&]<class T> { put_level(*this, tensor.shape(), 0, tensor.data<T>()); };
-  for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,
-            BFloat16, std::complex<float>, std::complex<double>, std::string>(dtype, put_all);
+  for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
+            bool, Half, BFloat16, std::complex<float>, std::complex<double>, std::string>(dtype,
+                                                                                          put_all);
   return *this;
 }
 
@@ -102,7 +103,8 @@ std::string Json::quoted(std::string_view text) {
     for (int shift = 12; shift >= 0; shift -= 4) out += "0123456789abcdef"[(unit >> shift) & 15];
   };
   while (!text.empty()) {
-    const Character c = utf8 ? first_character(text) : Character{1, static_cast<unsigned char>(text[0])};
+    const Character c =
+        utf8 ? first_character(text) : Character{1, static_cast<unsigned char>(text[0])};
     if (c.code == '"' || c.code == '\\') {
       out += {'\\', text[0]};
     } else if (c.code == '\n') {

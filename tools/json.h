@@ -21,8 +21,8 @@ namespace cairn {
 // One that is given a stream writes what it has to it now and then, so that it never holds much:
 //   Json j(std::cout);   ...   j.end().finish();
 //
-// Numbers are the shortest that read back as the same value; what JSON has no number for is "nan", "inf" or "-inf".
-// Text that is not UTF-8 has each byte of it as the character of that number.
+// Numbers are the shortest that read back as the same value; what JSON has no number for is "nan",
+// "inf" or "-inf". Text that is not UTF-8 has each byte of it as the character of that number.
 class Json {
  public:
   Json() = default;
@@ -45,7 +45,8 @@ class Json {
     return put({digits, std::to_chars(digits, digits + sizeof digits, v).ptr});
   }
   Json& value(const Shape& shape);
-  // Nested arrays as the shape has them, [] where it has no element; a complex element is [real, imaginary].
+  // Nested arrays as the shape has them, [] where it has no element; a complex element is [real,
+  // imaginary].
   Json& value(const Tensor& tensor);
   Json& value(const std::vector<std::string>& values);
 

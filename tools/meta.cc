@@ -27,8 +27,8 @@ struct Summary {
   std::map<std::string, int> ops;
 };
 
-// Ops that read or write files, whose names are attributes, inputs or both: what to look at before a stranger's graph
-// is run.
+// Ops that read or write files, whose names are attributes, inputs or both: what to look at before
+// a stranger's graph is run.
 bool touches_files(std::string_view op) {
   static constexpr std::string_view kOps[] = {"CacheDataset",
                                               "CacheDatasetV2",
@@ -87,7 +87,9 @@ bool touches_files(std::string_view op) {
   return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
 }
 
-const char* format_name(CheckpointFormat format) { return format == CheckpointFormat::kV2 ? "V2" : "V1"; }
+const char* format_name(CheckpointFormat format) {
+  return format == CheckpointFormat::kV2 ? "V2" : "V1";
+}
 
 // One item of a collection in a line.
 std::string item_text(const CollectionItem& item) {
@@ -110,10 +112,12 @@ std::vector<std::string> item_texts(const Graph& graph, const std::string& key) 
 // The variables that collections speak of, each once.
 std::vector<Variable> variables_of(const Graph& graph) {
   std::vector<Variable> variables;
-  for (const char* key : {GraphKeys::kGlobalVariables, GraphKeys::kLocalVariables, GraphKeys::kTrainableVariables}) {
+  for (const char* key :
+       {GraphKeys::kGlobalVariables, GraphKeys::kLocalVariables, GraphKeys::kTrainableVariables}) {
     for (const CollectionItem& item : graph.items(key)) {
       const auto* v = std::get_if<Variable>(&item);
-      if (v && std::find(variables.begin(), variables.end(), *v) == variables.end()) variables.push_back(*v);
+      if (v && std::find(variables.begin(), variables.end(), *v) == variables.end())
+        variables.push_back(*v);
     }
   }
   return variables;
@@ -143,19 +147,25 @@ std::string writer_of(const Summary& s) {
   const std::string &version = s.meta.tensorflow_version(), &git = s.meta.tensorflow_git_version();
   constexpr std::string_view kCairn = "cairn-";
   if (git.starts_with(kCairn))
-    return str_cat("Cairn ", printable(git.substr(kCairn.size())), ", as TensorFlow ", printable(version));
+    return str_cat("Cairn ", printable(git.substr(kCairn.size())), ", as TensorFlow ",
+                   printable(version));
   if (!version.empty()) return "TensorFlow " + printable(version);
   const std::string releases = releases_of(s.graph.versions.producer);
   return releases.empty() ? "a version that it does not name"
-                          : str_cat("a version that it does not name (by its producer, TensorFlow ", releases, ")");
+                          : str_cat("a version that it does not name (by its producer, TensorFlow ",
+                                    releases, ")");
 }
 
 const char* kind_of(const MetaGraph& meta) {
-  return !meta.all_tags().empty() ? "SavedModel" : meta.is_graph_def() ? "GraphDef" : "MetaGraphDef";
+  return !meta.all_tags().empty() ? "SavedModel"
+         : meta.is_graph_def()    ? "GraphDef"
+                                  : "MetaGraphDef";
 }
 
 // A dtype and a shape, where they are known.
-std::string type_text(DType dtype) { return dtype == DType::kInvalid ? "?" : std::string(dtype_name(dtype)); }
+std::string type_text(DType dtype) {
+  return dtype == DType::kInvalid ? "?" : std::string(dtype_name(dtype));
+}
 std::string shape_text(const Shape& shape) { return str_cat(shape); }
 void put_type(Json& j, DType dtype, const Shape& shape) {
   j.key("dtype").value(type_text(dtype)).key("shape");
@@ -208,7 +218,10 @@ void print_json(const Summary& s, const std::string& file, const Options& o) {
   Json j;
   j.object().key("file").value(file).key("kind").value(kind_of(s.meta));
   j.key("tensorflow_version").value(s.meta.tensorflow_version()).key("writer").value(writer_of(s));
-  j.key("producer").value(s.graph.versions.producer).key("min_consumer").value(s.graph.versions.min_consumer);
+  j.key("producer")
+      .value(s.graph.versions.producer)
+      .key("min_consumer")
+      .value(s.graph.versions.min_consumer);
   j.key("nodes").value(s.meta.num_nodes());
   if (!s.meta.left_out().empty()) j.key("left_out").value(s.meta.left_out());
   if (!s.meta.all_tags().empty()) {
@@ -218,7 +231,10 @@ void print_json(const Summary& s, const std::string& file, const Options& o) {
   }
   if (const auto saver = s.meta.saver_def()) {
     j.key("saver").object().key("filename_tensor").value(saver->filename_tensor_name);
-    j.key("save_tensor").value(saver->save_tensor_name).key("restore_op").value(saver->restore_op_name);
+    j.key("save_tensor")
+        .value(saver->save_tensor_name)
+        .key("restore_op")
+        .value(saver->restore_op_name);
     j.key("format").value(format_name(saver->version)).key("max_to_keep").value(saver->max_to_keep);
     j.key("sharded").value(saver->sharded).end();
   }
@@ -232,7 +248,8 @@ void print_json(const Summary& s, const std::string& file, const Options& o) {
   }
   if (all || o.collections) {
     j.key("collections").object();
-    for (const std::string& key : s.graph.collection_keys()) j.key(key).value(item_texts(s.graph, key));
+    for (const std::string& key : s.graph.collection_keys())
+      j.key(key).value(item_texts(s.graph, key));
     j.end();
   }
   if (all || o.ops) {
@@ -254,11 +271,12 @@ void print_items(const char* title, const std::vector<OutlineItem>& items) {
   Columns table({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft});
   for (size_t i = 0; i < std::min(items.size(), kMost); ++i) {
     const bool tensor = items[i].name.find(':') != std::string::npos;
-    table.add({items[i].name, tensor ? type_text(items[i].dtype) : "", tensor ? shape_text(items[i].shape) : "",
-               items[i].why});
+    table.add({items[i].name, tensor ? type_text(items[i].dtype) : "",
+               tensor ? shape_text(items[i].shape) : "", items[i].why});
   }
   table.print(std::cout, "  ");
-  if (items.size() > kMost) std::cout << "  and " << items.size() - kMost << " more, which --json lists\n";
+  if (items.size() > kMost)
+    std::cout << "  and " << items.size() - kMost << " more, which --json lists\n";
 }
 
 void print_signatures(const std::map<std::string, Signature>& signatures) {
@@ -266,12 +284,14 @@ void print_signatures(const std::map<std::string, Signature>& signatures) {
   for (const auto& [name, signature] : signatures) {
     if (name.starts_with("__")) continue;  // for loaders only
     std::cout << "  " << printable(name)
-              << (signature.method_name.empty() ? "" : "  " + printable(signature.method_name)) << "\n";
+              << (signature.method_name.empty() ? "" : "  " + printable(signature.method_name))
+              << "\n";
     Columns table({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft});
-    for (const auto& [side, tensors] : {std::pair("input", &signature.inputs), {"output", &signature.outputs}}) {
+    for (const auto& [side, tensors] :
+         {std::pair("input", &signature.inputs), {"output", &signature.outputs}}) {
       for (const auto& [key, info] : *tensors) {
-        table.add({side, key, info.name.empty() ? "(several tensors)" : info.name, type_text(info.dtype),
-                   shape_text(info.shape)});
+        table.add({side, key, info.name.empty() ? "(several tensors)" : info.name,
+                   type_text(info.dtype), shape_text(info.shape)});
       }
     }
     table.print(std::cout, "    ");
@@ -291,7 +311,8 @@ void print_collections(const Graph& graph) {
   std::cout << "collections:\n";
   for (const std::string& key : graph.collection_keys()) {
     std::cout << "  " << printable(key) << ":\n";
-    for (const std::string& text : item_texts(graph, key)) std::cout << "    " << printable(text) << "\n";
+    for (const std::string& text : item_texts(graph, key))
+      std::cout << "    " << printable(text) << "\n";
   }
 }
 
@@ -299,10 +320,12 @@ void print_ops(const Summary& s) {
   std::cout << "ops:\n";
   Columns table({Columns::kRight, Columns::kLeft, Columns::kLeft});
   for (const auto& [op, count] : s.ops) {
-    const bool unknown = std::find(s.unknown_ops.begin(), s.unknown_ops.end(), op) != s.unknown_ops.end();
-    table.add({str_cat(count), op,
-               str_cat(unknown ? "(carried, not run)" : "", unknown && touches_files(op) ? "  " : "",
-                       touches_files(op) ? "(touches files)" : "")});
+    const bool unknown =
+        std::find(s.unknown_ops.begin(), s.unknown_ops.end(), op) != s.unknown_ops.end();
+    table.add(
+        {str_cat(count), op,
+         str_cat(unknown ? "(carried, not run)" : "", unknown && touches_files(op) ? "  " : "",
+                 touches_files(op) ? "(touches files)" : "")});
   }
   table.print(std::cout, "  ");
 }
@@ -311,29 +334,36 @@ void print_variables(const Graph& graph) {
   std::cout << "variables:\n";
   Columns table({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kLeft});
   for (const Variable& v : variables_of(graph)) {
-    table.add({v.name(), std::string(dtype_name(v.dtype())), str_cat(v.shape()), v.trainable() ? "trainable" : ""});
+    table.add({v.name(), std::string(dtype_name(v.dtype())), str_cat(v.shape()),
+               v.trainable() ? "trainable" : ""});
   }
   table.print(std::cout, "  ");
 }
 
 void print_text(const Summary& s, const std::string& file, const Options& o) {
   const bool all = !o.collections && !o.ops;
-  std::cout << file << ": " << kind_of(s.meta) << ", " << s.meta.num_nodes() << " nodes, written by " << writer_of(s)
-            << ", producer " << s.graph.versions.producer << ", min_consumer " << s.graph.versions.min_consumer << "\n";
+  std::cout << file << ": " << kind_of(s.meta) << ", " << s.meta.num_nodes()
+            << " nodes, written by " << writer_of(s) << ", producer " << s.graph.versions.producer
+            << ", min_consumer " << s.graph.versions.min_consumer << "\n";
   if (!s.meta.all_tags().empty()) {
     std::vector<std::string> others;
-    for (const auto& tags : s.meta.all_tags()) others.push_back(tags.empty() ? "(none)" : join_for_people(tags));
-    std::cout << "tags: " << (s.meta.tags().empty() ? "none" : printable(join_for_people(s.meta.tags())));
+    for (const auto& tags : s.meta.all_tags())
+      others.push_back(tags.empty() ? "(none)" : join_for_people(tags));
+    std::cout << "tags: "
+              << (s.meta.tags().empty() ? "none" : printable(join_for_people(s.meta.tags())));
     if (others.size() > 1) {
-      std::cout << "; the file has graphs tagged: " << printable(join_for_people(others)) << " (see --tag)";
+      std::cout << "; the file has graphs tagged: " << printable(join_for_people(others))
+                << " (see --tag)";
     }
     std::cout << "\n";
   }
-  for (const std::string& what : s.meta.left_out()) std::cout << "left out: " << printable(what) << "\n";
+  for (const std::string& what : s.meta.left_out())
+    std::cout << "left out: " << printable(what) << "\n";
   if (const auto saver = s.meta.saver_def()) {
-    std::cout << "saver: " << printable(saver->filename_tensor_name) << ", " << printable(saver->save_tensor_name)
-              << ", " << printable(saver->restore_op_name) << ", " << format_name(saver->version)
-              << (saver->sharded ? ", sharded" : "") << ", max_to_keep " << saver->max_to_keep << "\n";
+    std::cout << "saver: " << printable(saver->filename_tensor_name) << ", "
+              << printable(saver->save_tensor_name) << ", " << printable(saver->restore_op_name)
+              << ", " << format_name(saver->version) << (saver->sharded ? ", sharded" : "")
+              << ", max_to_keep " << saver->max_to_keep << "\n";
   } else {
     std::cout << "saver: none\n";
   }
@@ -344,7 +374,8 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
 }
 
 int show_meta(const Options& o) {
-  if (o.text && (o.collections || o.ops)) throw UsageError("--text is the whole; give it without --collections, --ops");
+  if (o.text && (o.collections || o.ops))
+    throw UsageError("--text is the whole; give it without --collections, --ops");
   const std::string file = find_meta_graph(o.meta);
   Summary s{.meta = read_meta_graph(file, o.tags), .graph = {}, .unknown_ops = {}, .ops = {}};
   if (o.text) {
@@ -365,11 +396,13 @@ std::string find_meta_graph(const std::string& path) {
   if (info && info->is_directory) {
     if (const std::string saved = saved_model_graph_path(path); !saved.empty()) return saved;
   }
-  if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt") || path.ends_with(".json")) {
+  if (path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt") ||
+      path.ends_with(".json")) {
     return path;
   }
   if (info && !info->is_directory && base_name(path) != kCheckpointFileName) {
-    // A V1 checkpoint, or a file of a V2 one, has its meta graph beside it; anything else is one itself.
+    // A V1 checkpoint, or a file of a V2 one, has its meta graph beside it; anything else is one
+    // itself.
     const std::string beside = meta_graph_path(checkpoint_prefix(path));
     return fs.exists(beside) ? beside : path;
   }
@@ -379,13 +412,15 @@ std::string find_meta_graph(const std::string& path) {
 MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string>& tags) {
   MetaGraph meta = MetaGraph::read(path, {.tags = tags, .file_system = nullptr});
   if (!tags.empty() && meta.all_tags().empty())
-    throw UsageError(str_cat("--tag chooses among the graphs of a SavedModel, and ", path, " is none"));
+    throw UsageError(
+        str_cat("--tag chooses among the graphs of a SavedModel, and ", path, " is none"));
   return meta;
 }
 
 void add_tag_argument(CLI::App& app, std::vector<std::string>& tags) {
   app.add_option("--tag", tags,
-                 "of a SavedModel, the graph with this tag, or with all of them if repeated; without it the one tagged "
+                 "of a SavedModel, the graph with this tag, or with all of them if repeated; "
+                 "without it the one tagged "
                  "serve, else the first")
       ->allow_extra_args(false);
 }
@@ -397,7 +432,8 @@ Work make_meta(CLI::App& app) {
   app.add_flag("--text", o->text, "all of it as protobuf text; with --json, in protobuf's JSON");
   app.add_flag("--collections", o->collections, "only the collections, with every item");
   app.add_flag("--ops", o->ops,
-               "only how many nodes there are of each op; says which this build cannot run, and which touch files");
+               "only how many nodes there are of each op; says which this build cannot run, and "
+               "which touch files");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return show_meta(*o); };
 }

@@ -19,13 +19,15 @@ struct Kind {
   std::string_view descr;
 };
 constexpr Kind kKinds[] = {
-    {DType::kFloat, "<f4"},     {DType::kDouble, "<f8"},      {DType::kHalf, "<f2"},   {DType::kInt8, "|i1"},
-    {DType::kInt16, "<i2"},     {DType::kInt32, "<i4"},       {DType::kInt64, "<i8"},  {DType::kUInt8, "|u1"},
-    {DType::kUInt16, "<u2"},    {DType::kUInt32, "<u4"},      {DType::kUInt64, "<u8"}, {DType::kBool, "|b1"},
+    {DType::kFloat, "<f4"},     {DType::kDouble, "<f8"},      {DType::kHalf, "<f2"},
+    {DType::kInt8, "|i1"},      {DType::kInt16, "<i2"},       {DType::kInt32, "<i4"},
+    {DType::kInt64, "<i8"},     {DType::kUInt8, "|u1"},       {DType::kUInt16, "<u2"},
+    {DType::kUInt32, "<u4"},    {DType::kUInt64, "<u8"},      {DType::kBool, "|b1"},
     {DType::kComplex64, "<c8"}, {DType::kComplex128, "<c16"},
 };
 
-// Text of a file as messages show it: no more than tells what it is, and nothing that a terminal would heed.
+// Text of a file as messages show it: no more than tells what it is, and nothing that a terminal
+// would heed.
 std::string shown(const std::string& text) {
   constexpr size_t kMost = 40;
   return text.size() <= kMost ? Json::quoted(text) : Json::quoted(text.substr(0, kMost)) + "...";
@@ -50,7 +52,8 @@ class HeaderParser {
       const std::string key = quoted();
       expect(':');
       if (key == "descr") {
-        if (peek() == '[') fail(Code::kUnimplemented, name_, ": an array of records; save its fields one by one");
+        if (peek() == '[')
+          fail(Code::kUnimplemented, name_, ": an array of records; save its fields one by one");
         header.descr = quoted();
         seen |= 1;
       } else if (key == "fortran_order") {
@@ -71,7 +74,8 @@ class HeaderParser {
 
  private:
   [[noreturn]] void bad(std::string_view what) const {
-    fail(Code::kDataLoss, name_, ": ", what, " (at character ", at_, " of it); the file is damaged or no .npy");
+    fail(Code::kDataLoss, name_, ": ", what, " (at character ", at_,
+         " of it); the file is damaged or no .npy");
   }
   char peek() {
     while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\n')) ++at_;
@@ -109,8 +113,10 @@ class HeaderParser {
     while (!take(')')) {
       int64_t extent = -1;
       peek();
-      const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), extent);
-      if (error != std::errc() || extent < 0 || extents.size() == kMaxRank) bad("the shape is none");
+      const auto [end, error] =
+          std::from_chars(text_.data() + at_, text_.data() + text_.size(), extent);
+      if (error != std::errc() || extent < 0 || extents.size() == kMaxRank)
+        bad("the shape is none");
       at_ = static_cast<size_t>(end - text_.data());
       take('L');  // Python 2's long
       extents.push_back(extent);
@@ -142,7 +148,8 @@ std::pair<DType, uint64_t> element_of(const std::string& descr, const std::strin
     // One byte has no order, and '=' is the writer's own.
     const bool any_order = kind.descr[0] == '|';
     if (descr.size() != kind.descr.size() || descr.substr(1) != kind.descr.substr(1)) continue;
-    if (any_order || descr[0] == '<' || descr[0] == '=') return {kind.dtype, dtype_size(kind.dtype)};
+    if (any_order || descr[0] == '<' || descr[0] == '=')
+      return {kind.dtype, dtype_size(kind.dtype)};
   }
   fail(Code::kUnimplemented, name, ": elements are ", shown(descr), "; ",
        descr.starts_with('>') ? "save them little-endian: a.astype(a.dtype.newbyteorder('<'))"
@@ -155,7 +162,8 @@ void for_each_column_major(const Shape& shape, const Copy& copy) {
   if (shape.num_elements() == 0) return;
   std::vector<int64_t> at(static_cast<size_t>(shape.rank())), strides(at.size());
   int64_t stride = 1;
-  for (size_t d = 0; d < at.size(); ++d) strides[d] = std::exchange(stride, stride * shape[static_cast<int>(d)]);
+  for (size_t d = 0; d < at.size(); ++d)
+    strides[d] = std::exchange(stride, stride * shape[static_cast<int>(d)]);
   int64_t from = 0;
   for (int64_t i = 0; i < shape.num_elements(); ++i) {
     copy(i, from);
@@ -169,7 +177,8 @@ void for_each_column_major(const Shape& shape, const Copy& copy) {
 
 void check_bools(std::string_view data, const std::string& name) {
   const auto odd = std::find_if(data.begin(), data.end(), [](char c) { return c != 0 && c != 1; });
-  if (odd != data.end()) fail(Code::kDataLoss, name, ": element ", odd - data.begin(), " is neither true nor false");
+  if (odd != data.end())
+    fail(Code::kDataLoss, name, ": element ", odd - data.begin(), " is neither true nor false");
 }
 
 Shape shape_of(const Header& header, const std::string& name) {
@@ -184,7 +193,8 @@ Shape shape_of(const Header& header, const std::string& name) {
 
 Tensor parse_npy(std::string_view bytes, const std::string& name) {
   if (!bytes.starts_with(kMagic) || bytes.size() < 10) {
-    fail(Code::kDataLoss, name, ": this is no .npy file, which begins with \\x93NUMPY; write one with numpy.save");
+    fail(Code::kDataLoss, name,
+         ": this is no .npy file, which begins with \\x93NUMPY; write one with numpy.save");
   }
   const int version = static_cast<unsigned char>(bytes[6]);
   if (version < 1 || version > 3)
@@ -192,22 +202,25 @@ Tensor parse_npy(std::string_view bytes, const std::string& name) {
   const size_t begin = version == 1 ? 10 : 12;
   if (bytes.size() < begin) fail(Code::kDataLoss, name, ": the file ends in its header");
   const uint64_t length = little_endian(bytes.substr(8, begin - 8));
-  if (length > bytes.size() - begin) fail(Code::kDataLoss, name, ": the file ends in its header of ", length, " bytes");
+  if (length > bytes.size() - begin)
+    fail(Code::kDataLoss, name, ": the file ends in its header of ", length, " bytes");
   const Header header = HeaderParser(bytes.substr(begin, length), name).parse();
   const auto [dtype, size] = element_of(header.descr, name);
   const Shape shape = shape_of(header, name);
   const std::string_view data = bytes.substr(begin + length);
   uint64_t expected = 0;
-  if (__builtin_mul_overflow(static_cast<uint64_t>(shape.num_elements()), size, &expected) || expected != data.size()) {
-    fail(Code::kDataLoss, name, ": ", shape, " of ", shown(header.descr), " does not take the ", data.size(),
-         " bytes that follow the header; the file is damaged, use another copy");
+  if (__builtin_mul_overflow(static_cast<uint64_t>(shape.num_elements()), size, &expected) ||
+      expected != data.size()) {
+    fail(Code::kDataLoss, name, ": ", shape, " of ", shown(header.descr), " does not take the ",
+         data.size(), " bytes that follow the header; the file is damaged, use another copy");
   }
   if (dtype == DType::kBool) check_bools(data, name);
   Tensor tensor = Tensor::uninitialized(dtype, shape);
   const auto put = [&, size = size](int64_t to, int64_t from) {
     const std::string_view element = data.substr(static_cast<size_t>(from) * size, size);
     if (tensor.dtype() != DType::kString) {
-      std::memcpy(static_cast<char*>(tensor.raw_data()) + static_cast<size_t>(to) * size, element.data(), size);
+      std::memcpy(static_cast<char*>(tensor.raw_data()) + static_cast<size_t>(to) * size,
+                  element.data(), size);
     } else {
       tensor.data<std::string>()[to] = element.substr(0, element.find_last_not_of('\0') + 1);
     }
@@ -222,7 +235,9 @@ Tensor parse_npy(std::string_view bytes, const std::string& name) {
   return tensor;
 }
 
-Tensor read_npy(FileSystem& fs, const std::string& path) { return parse_npy(read_file(fs, path), path); }
+Tensor read_npy(FileSystem& fs, const std::string& path) {
+  return parse_npy(read_file(fs, path), path);
+}
 
 namespace {
 
@@ -236,7 +251,8 @@ size_t longest_string(const Tensor& tensor) {
 
 std::string descr_of(const Tensor& tensor) {
   if (tensor.dtype() == DType::kString) return str_cat("|S", longest_string(tensor));
-  const DType dtype = tensor.dtype() == DType::kBFloat16 ? DType::kFloat : storage_dtype(tensor.dtype());
+  const DType dtype =
+      tensor.dtype() == DType::kBFloat16 ? DType::kFloat : storage_dtype(tensor.dtype());
   for (const Kind& kind : kKinds) {
     if (kind.dtype == dtype) return std::string(kind.descr);
   }
@@ -246,9 +262,11 @@ std::string descr_of(const Tensor& tensor) {
 // What comes before the elements.
 std::string npy_header(const Tensor& tensor) {
   std::string shape;
-  for (const int64_t extent : tensor.shape()) shape += str_cat(shape.empty() ? "" : " ", extent, ",");
+  for (const int64_t extent : tensor.shape())
+    shape += str_cat(shape.empty() ? "" : " ", extent, ",");
   if (tensor.rank() > 1) shape.pop_back();
-  std::string header = str_cat("{'descr': '", descr_of(tensor), "', 'fortran_order': False, 'shape': (", shape, "), }");
+  std::string header = str_cat("{'descr': '", descr_of(tensor),
+                               "', 'fortran_order': False, 'shape': (", shape, "), }");
   // The elements begin at a multiple of 64 bytes. Version 1 has two bytes for the header's length.
   const size_t begin = header.size() + 1 + 10 > 65535 ? 12 : 10;
   header.append(63 - (begin + header.size()) % 64, ' ').push_back('\n');
@@ -275,7 +293,8 @@ void bfloat16_pieces(const Tensor& tensor, const PieceSink& sink) {
   for (size_t at = 0; at < all.size(); at += floats.size()) {
     const auto some = all.subspan(at, std::min(kPiece / sizeof(float), all.size() - at));
     floats.resize(some.size());
-    std::transform(some.begin(), some.end(), floats.begin(), [](BFloat16 v) { return static_cast<float>(v); });
+    std::transform(some.begin(), some.end(), floats.begin(),
+                   [](BFloat16 v) { return static_cast<float>(v); });
     sink({reinterpret_cast<const char*>(floats.data()), floats.size() * sizeof(float)});
   }
 }
@@ -286,7 +305,8 @@ void npy_pieces(const Tensor& tensor, const PieceSink& sink) {
   sink(npy_header(tensor));
   if (tensor.dtype() == DType::kString) return string_pieces(tensor, sink);
   if (tensor.dtype() == DType::kBFloat16) return bfloat16_pieces(tensor, sink);
-  if (tensor.num_bytes() > 0) sink({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()});
+  if (tensor.num_bytes() > 0)
+    sink({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()});
 }
 
 std::string npy_bytes(const Tensor& tensor) {

@@ -14,7 +14,9 @@ bool is_one_of(std::string_view word, std::initializer_list<std::string_view> wo
   return std::find(words.begin(), words.end(), word) != words.end();
 }
 
-bool has(std::string_view text, std::string_view part) { return text.find(part) != std::string_view::npos; }
+bool has(std::string_view text, std::string_view part) {
+  return text.find(part) != std::string_view::npos;
+}
 
 std::vector<std::string> components(const std::string& name) {
   std::vector<std::string> parts;
@@ -29,11 +31,13 @@ std::vector<std::string> components(const std::string& name) {
 // "logits_1" -> "logits".
 std::string without_number(const std::string& name) {
   const size_t end = name.find_last_not_of("0123456789");
-  return end != std::string::npos && end + 1 < name.size() && name[end] == '_' ? name.substr(0, end) : name;
+  return end != std::string::npos && end + 1 < name.size() && name[end] == '_' ? name.substr(0, end)
+                                                                               : name;
 }
 
 std::string in_small_letters(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+  std::transform(text.begin(), text.end(), text.begin(),
+                 [](unsigned char c) { return std::tolower(c); });
   return text;
 }
 
@@ -50,7 +54,8 @@ class Outliner {
     for (size_t i = 0; i < ops_.size(); ++i) {
       Node& node = nodes_[i];
       for (const Output& input : ops_[i].inputs()) node.inputs.push_back(id(input.op()));
-      for (const Operation& control : ops_[i].control_inputs()) node.controls.push_back(id(control));
+      for (const Operation& control : ops_[i].control_inputs())
+        node.controls.push_back(id(control));
       node.role = role_of(ops_[i]);
     }
     find_savers(meta.saver_def());
@@ -77,7 +82,8 @@ class Outliner {
   struct Node {
     std::vector<size_t> inputs, controls, consumers;
     Role role = Role::kForward;
-    uint64_t fed = 0;        // which of the graph's inputs it depends on; from the 64th on they share a bit
+    // which of the graph's inputs it depends on; from the 64th on they share a bit
+    uint64_t fed = 0;
     bool has_state = false;  // depends on a variable
     bool is_input = false;
   };
@@ -88,7 +94,8 @@ class Outliner {
     const std::string& type = op.type();
     if (has(type, "Apply")) return Role::kUpdate;
     if (type.starts_with("Assign") || type.starts_with("Scatter") || has(type, "ScatterUpdate") ||
-        has(type, "AssignVariable") || has(type, "AssignAdd") || has(type, "AssignSub") || has(type, "Enqueue")) {
+        has(type, "AssignVariable") || has(type, "AssignAdd") || has(type, "AssignSub") ||
+        has(type, "Enqueue")) {
       return Role::kUpdate;
     }
     if (has(type, "Summary")) return Role::kSummary;
@@ -96,36 +103,43 @@ class Outliner {
         type == "ShardedFilename") {
       return Role::kSaver;
     }
-    if (is_one_of(type, {"Assert", "IsVariableInitialized", "VarIsInitializedOp", "Print", "PrintV2"})) {
+    if (is_one_of(type,
+                  {"Assert", "IsVariableInitialized", "VarIsInitializedOp", "Print", "PrintV2"})) {
       return type.starts_with("Print") && op.num_outputs() > 0 ? Role::kForward : Role::kCheck;
     }
     for (const std::string& part : components(op.name())) {
-      if (without_number(part) == "gradients" || part == "report_uninitialized_variables") return Role::kGradient;
+      if (without_number(part) == "gradients" || part == "report_uninitialized_variables")
+        return Role::kGradient;
     }
     return Role::kForward;
   }
 
   static bool is_variable(std::string_view type) {
-    return is_one_of(type, {"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable", "AutoReloadVariable"});
+    return is_one_of(
+        type, {"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable", "AutoReloadVariable"});
   }
   // What reads a queue, an iterator or a record.
   static bool is_source(std::string_view type) {
-    return has(type, "Dequeue") || type.starts_with("IteratorGetNext") || type == "OneShotIteratorGetNext" ||
-           type.starts_with("ParseExample") || type.starts_with("ParseSingleExample") || type.starts_with("DecodeCSV");
+    return has(type, "Dequeue") || type.starts_with("IteratorGetNext") ||
+           type == "OneShotIteratorGetNext" || type.starts_with("ParseExample") ||
+           type.starts_with("ParseSingleExample") || type.starts_with("DecodeCSV");
   }
   static bool is_optional(std::string_view type) { return type == "PlaceholderWithDefault"; }
   static bool is_placeholder(std::string_view type) {
     return is_one_of(type, {"Placeholder", "PlaceholderV2"}) || is_optional(type);
   }
 
-  // Savers are in scopes of their own, save, save_1, ...; the last one's ends are named in the file.
+  // Savers are in scopes of their own, save, save_1, ...; the last one's ends are named in the
+  // file.
   void find_savers(const std::optional<SaverDef>& saver) {
     std::set<std::string, std::less<>> scopes, ends;
     for (size_t i = 0; i < ops_.size(); ++i) {
-      if (nodes_[i].role == Role::kSaver) scopes.insert(ops_[i].name().substr(0, ops_[i].name().rfind('/') + 1));
+      if (nodes_[i].role == Role::kSaver)
+        scopes.insert(ops_[i].name().substr(0, ops_[i].name().rfind('/') + 1));
     }
     if (saver) {
-      for (const std::string& name : {saver->filename_tensor_name, saver->save_tensor_name, saver->restore_op_name}) {
+      for (const std::string& name :
+           {saver->filename_tensor_name, saver->save_tensor_name, saver->restore_op_name}) {
         ends.insert(name.substr(0, name.find(':')));
       }
     }
@@ -147,8 +161,9 @@ class Outliner {
   // Of a placeholder: it only gives rows to a queue, which is read in its place.
   bool only_fills_queue(size_t node) const {
     const auto& consumers = nodes_[node].consumers;
-    return !consumers.empty() &&
-           std::all_of(consumers.begin(), consumers.end(), [&](size_t c) { return has(ops_[c].type(), "Enqueue"); });
+    return !consumers.empty() && std::all_of(consumers.begin(), consumers.end(), [&](size_t c) {
+      return has(ops_[c].type(), "Enqueue");
+    });
   }
 
   // Of a source: another source reads what it gives.
@@ -177,8 +192,8 @@ class Outliner {
     }
   }
 
-  // What each node depends on, through the values of data. Updates and checks give nothing further, and a shape is not
-  // computed from values.
+  // What each node depends on, through the values of data. Updates and checks give nothing further,
+  // and a shape is not computed from values.
   void spread() {
     std::deque<size_t> open;
     for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -202,14 +217,17 @@ class Outliner {
     }
   }
 
-  bool forward(size_t node) const { return nodes_[node].role == Role::kForward && ops_[node].num_outputs() > 0; }
+  bool forward(size_t node) const {
+    return nodes_[node].role == Role::kForward && ops_[node].num_outputs() > 0;
+  }
   bool has_values(size_t node) const {
     return base_dtype(ops_[node].output(0).dtype()) != DType::kResource &&
            base_dtype(ops_[node].output(0).dtype()) != DType::kVariant;
   }
   bool forward_consumed(size_t node) const {
-    return std::any_of(nodes_[node].consumers.begin(), nodes_[node].consumers.end(),
-                       [&](size_t c) { return nodes_[c].role != Role::kGradient && nodes_[c].role != Role::kSummary; });
+    return std::any_of(nodes_[node].consumers.begin(), nodes_[node].consumers.end(), [&](size_t c) {
+      return nodes_[c].role != Role::kGradient && nodes_[c].role != Role::kSummary;
+    });
   }
 
   OutlineItem item(const Output& tensor, std::string why = "") const {
@@ -218,20 +236,22 @@ class Outliner {
 
   // ---- losses
 
-  // Gradients of y begin with a node "gradients/Fill" of y's shape. It tells y by the node that gives it the shape, or
-  // by the first gradient, which is named after the op that y comes from.
+  // Gradients of y begin with a node "gradients/Fill" of y's shape. It tells y by the node that
+  // gives it the shape, or by the first gradient, which is named after the op that y comes from.
   void find_gradient_roots() {
     for (size_t i = 0; i < ops_.size(); ++i) {
       const std::string& name = ops_[i].name();
       const size_t slash = name.rfind('/');
       if (slash == std::string::npos || nodes_[i].role != Role::kGradient) continue;
       const std::vector<std::string> parts = components(name);
-      const bool begins = without_number(parts[parts.size() - 2]) == "gradients" &&
-                          is_one_of(without_number(parts.back()), {"Fill", "grad_ys", "ones_like", "OnesLike"});
+      const bool begins =
+          without_number(parts[parts.size() - 2]) == "gradients" &&
+          is_one_of(without_number(parts.back()), {"Fill", "grad_ys", "ones_like", "OnesLike"});
       if (!begins) continue;
       const std::string scope = name.substr(0, slash + 1);
       for (const size_t shape : nodes_[i].inputs) {
-        const bool asks = is_one_of(ops_[shape].type(), {"Shape", "OnesLike"}) && !nodes_[shape].inputs.empty();
+        const bool asks =
+            is_one_of(ops_[shape].type(), {"Shape", "OnesLike"}) && !nodes_[shape].inputs.empty();
         if (asks) add_root(nodes_[shape].inputs[0]);
       }
       if (ops_[i].type() == "OnesLike") add_root(nodes_[i].inputs[0]);
@@ -240,7 +260,8 @@ class Outliner {
         const std::string& grad = ops_[consumer].name();
         if (!grad.starts_with(scope)) continue;
         const size_t end = grad.rfind("_grad/");
-        const std::string of = end == std::string::npos ? "" : grad.substr(scope.size(), end - scope.size());
+        const std::string of =
+            end == std::string::npos ? "" : grad.substr(scope.size(), end - scope.size());
         if (graph_.contains(of)) first.insert(id(graph_.find_op(of)));
       }
       if (first.size() == 1) add_root(*first.begin());
@@ -266,10 +287,12 @@ class Outliner {
       if (const auto* tensor = std::get_if<Output>(&one)) add(*tensor, "in the collection losses");
     }
     for (size_t i = 0; i < ops_.size(); ++i) {
-      if (!forward(i) || (!nodes_[i].has_state && nodes_[i].fed == 0) || !is_floating(ops_[i].output(0).dtype()))
+      if (!forward(i) || (!nodes_[i].has_state && nodes_[i].fed == 0) ||
+          !is_floating(ops_[i].output(0).dtype()))
         continue;
       if (ops_[i].output(0).shape().has_rank() && ops_[i].output(0).shape().rank() > 0) continue;
-      if (is_variable(ops_[i].type()) || nodes_[i].is_input || plain_read(i) || !called_loss(i)) continue;
+      if (is_variable(ops_[i].type()) || nodes_[i].is_input || plain_read(i) || !called_loss(i))
+        continue;
       add(ops_[i].output(0), "by its name");
     }
     return found;
@@ -279,8 +302,8 @@ class Outliner {
   bool called_loss(size_t node) const {
     const auto called = [](const std::string& part) {
       const std::string word = in_small_letters(without_number(part));
-      return is_one_of(word,
-                       {"loss", "losses", "cost", "objective", "cross_entropy", "crossentropy", "error", "mse"}) ||
+      return is_one_of(word, {"loss", "losses", "cost", "objective", "cross_entropy",
+                              "crossentropy", "error", "mse"}) ||
              word.ends_with("_loss") || word.starts_with("loss_") || word.ends_with("_cost");
     };
     const std::vector<std::string> parts = components(ops_[node].name());
@@ -302,7 +325,8 @@ class Outliner {
     };
     for (const CollectionItem& one : graph_.items(GraphKeys::kTrainOp)) {
       if (const auto* op = std::get_if<Operation>(&one)) add(*op, "in the collection train_op");
-      if (const auto* tensor = std::get_if<Output>(&one)) add(tensor->op(), "in the collection train_op");
+      if (const auto* tensor = std::get_if<Output>(&one))
+        add(tensor->op(), "in the collection train_op");
     }
     std::vector<bool> updating(nodes_.size()), waited_for(nodes_.size());
     for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -323,7 +347,8 @@ class Outliner {
 
   // ---- outputs
 
-  // Weights: what depends on variables (or, in a frozen graph, is a large constant) and not on inputs.
+  // Weights: what depends on variables (or, in a frozen graph, is a large constant) and not on
+  // inputs.
   bool weights(size_t node) const {
     if (!forward(node) || nodes_[node].fed != 0) return false;
     const Shape& shape = ops_[node].output(0).shape();
@@ -340,8 +365,9 @@ class Outliner {
       const Shape& shape = ops_[i].output(0).shape();
       if (shape.has_rank() && shape.rank() == 0) continue;
       const auto& inputs = nodes_[i].inputs;
-      layer[i] = std::any_of(inputs.begin(), inputs.end(), [&](size_t n) { return weights(n); }) &&
-                 std::any_of(inputs.begin(), inputs.end(), [&](size_t n) { return nodes_[n].fed != 0; });
+      layer[i] =
+          std::any_of(inputs.begin(), inputs.end(), [&](size_t n) { return weights(n); }) &&
+          std::any_of(inputs.begin(), inputs.end(), [&](size_t n) { return nodes_[n].fed != 0; });
       if (layer[i]) open.push_back(i);
     }
     while (!open.empty()) {
@@ -364,8 +390,8 @@ class Outliner {
     const std::vector<std::string> parts = components(name);
     for (size_t back = 1; back <= std::min<size_t>(2, parts.size()); ++back) {
       const std::string word = in_small_letters(without_number(parts[parts.size() - back]));
-      for (const char* telling : {"logit", "predict", "prob", "softmax", "output", "score", "classes", "final_result",
-                                  "y_pred", "y_hat", "y_conv", "pred"}) {
+      for (const char* telling : {"logit", "predict", "prob", "softmax", "output", "score",
+                                  "classes", "final_result", "y_pred", "y_hat", "y_conv", "pred"}) {
         if (word.starts_with(telling)) return true;
       }
     }
@@ -375,7 +401,8 @@ class Outliner {
   // The value of a variable, which is no result.
   bool plain_read(size_t node) const {
     const std::string& type = ops_[node].type();
-    return type == "ReadVariableOp" || (type == "Identity" && is_variable(ops_[nodes_[node].inputs[0]].type()));
+    return type == "ReadVariableOp" ||
+           (type == "Identity" && is_variable(ops_[nodes_[node].inputs[0]].type()));
   }
 
   // Nodes whose result nobody asks a model for.
@@ -385,9 +412,9 @@ class Outliner {
       if (name.ends_with(end)) return true;
     }
     return has(name, "/AssertGuard/") || has(name, "/Assert/") || is_variable(type) ||
-           is_one_of(type,
-                     {"Shape", "ShapeN", "Size", "Rank", "Switch", "RefSwitch", "Merge", "LoopCond", "Enter", "Exit",
-                      "NextIteration", "NoOp", "Const", "StopGradient", "RefEnter", "BroadcastGradientArgs"});
+           is_one_of(type, {"Shape", "ShapeN", "Size", "Rank", "Switch", "RefSwitch", "Merge",
+                            "LoopCond", "Enter", "Exit", "NextIteration", "NoOp", "Const",
+                            "StopGradient", "RefEnter", "BroadcastGradientArgs"});
   }
 
   // How likely each node is what a user wants to fetch; 0: not at all.
@@ -396,10 +423,13 @@ class Outliner {
     std::vector<int> score(nodes_.size());
     for (const size_t layer : last_layers()) score[layer] = kLayer;
     for (const size_t activation : activations(last_layers())) score[activation] = kActivation;
-    const bool any_state = std::any_of(nodes_.begin(), nodes_.end(), [](const Node& n) { return n.has_state; });
+    const bool any_state =
+        std::any_of(nodes_.begin(), nodes_.end(), [](const Node& n) { return n.has_state; });
     for (size_t i = 0; i < nodes_.size(); ++i) {
-      if (!forward(i) || !has_values(i) || is_bookkeeping(i) || nodes_[i].is_input || plain_read(i)) continue;
-      const bool depends = !inputs_.empty() ? nodes_[i].fed != 0 : nodes_[i].has_state || !any_state;
+      if (!forward(i) || !has_values(i) || is_bookkeeping(i) || nodes_[i].is_input || plain_read(i))
+        continue;
+      const bool depends =
+          !inputs_.empty() ? nodes_[i].fed != 0 : nodes_[i].has_state || !any_state;
       if (!depends) continue;
       if (!forward_consumed(i)) score[i] += kSink;
       if (score[i] > 0 && called_output(ops_[i].name())) score[i] += kNamed;
@@ -423,9 +453,11 @@ class Outliner {
         const size_t at = open.back();
         open.pop_back();
         for (const size_t next : nodes_[at].consumers) {
-          if (!forward(next) || nodes_[next].fed != nodes_[layer].fed || !seen.insert(next).second) continue;
+          if (!forward(next) || nodes_[next].fed != nodes_[layer].fed || !seen.insert(next).second)
+            continue;
           open.push_back(next);
-          const bool tells = is_one_of(ops_[next].type(), {"Softmax", "Sigmoid", "ArgMax", "TopK", "TopKV2", "Tanh"});
+          const bool tells = is_one_of(ops_[next].type(),
+                                       {"Softmax", "Sigmoid", "ArgMax", "TopK", "TopKV2", "Tanh"});
           if (tells) found.push_back(next);
         }
       }
@@ -441,13 +473,15 @@ class Outliner {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       if (score[i] > 0 && !taken.count(ops_[i].output(0).name())) order.push_back(i);
     }
-    std::stable_sort(order.begin(), order.end(), [&](size_t a, size_t b) { return score[a] > score[b]; });
+    std::stable_sort(order.begin(), order.end(),
+                     [&](size_t a, size_t b) { return score[a] > score[b]; });
     std::vector<OutlineItem> found;
     for (const size_t i : order) {
       const int outputs = ops_[i].type().starts_with("FusedBatchNorm") ? 1 : ops_[i].num_outputs();
       for (int out = 0; out < outputs; ++out) {
         const auto by = signed_outputs_.find(ops_[i].output(out).name());
-        found.push_back(item(ops_[i].output(out), by == signed_outputs_.end() ? "" : "in the signature " + by->second));
+        found.push_back(item(ops_[i].output(out),
+                             by == signed_outputs_.end() ? "" : "in the signature " + by->second));
       }
     }
     return found;
@@ -463,16 +497,22 @@ class Outliner {
       const bool scalar = shape.has_rank() && shape.rank() == 0;
       const bool used = !nodes_[i].consumers.empty();
       const bool filling = only_fills_queue(i);
-      const int rank = filling ? 5 : is_source(type) ? 3 + feeds_source(i) : is_optional(type) ? 2 : !used ? 6 : scalar;
+      const int rank = filling             ? 5
+                       : is_source(type)   ? 3 + feeds_source(i)
+                       : is_optional(type) ? 2
+                       : !used             ? 6
+                                           : scalar;
       const char* why = filling             ? "fills a queue"
                         : is_source(type)   ? "read by the graph; may be fed"
                         : is_optional(type) ? "has a default"
                         : !used             ? "nothing reads it"
                                             : "";
-      for (int out = 0; out < ops_[i].num_outputs(); ++out) ranked.emplace_back(rank, item(ops_[i].output(out), why));
+      for (int out = 0; out < ops_[i].num_outputs(); ++out)
+        ranked.emplace_back(rank, item(ops_[i].output(out), why));
     }
     for (const auto& [name, signature] : signed_inputs_) add_signed(name, signature, ranked);
-    std::stable_sort(ranked.begin(), ranked.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+    std::stable_sort(ranked.begin(), ranked.end(),
+                     [](const auto& a, const auto& b) { return a.first < b.first; });
     std::vector<OutlineItem> found;
     for (auto& [rank, one] : ranked) found.push_back(std::move(one));
     return found;
@@ -482,8 +522,8 @@ class Outliner {
   void add_signed(const std::string& name, const std::string& signature,
                   std::vector<std::pair<int, OutlineItem>>& ranked) const {
     const std::string why = "in the signature " + signature;
-    const auto listed =
-        std::find_if(ranked.begin(), ranked.end(), [&](const auto& one) { return one.second.name == name; });
+    const auto listed = std::find_if(ranked.begin(), ranked.end(),
+                                     [&](const auto& one) { return one.second.name == name; });
     if (listed != ranked.end()) {
       listed->first = -1;
       listed->second.why = why;
@@ -502,11 +542,14 @@ class Outliner {
   std::vector<Node> nodes_;
   std::vector<size_t> inputs_, roots_;
   std::unordered_set<size_t> known_roots_;
-  std::map<std::string, std::string> signed_inputs_, signed_outputs_;  // a tensor, and a signature that names it
+  // a tensor, and a signature that names it
+  std::map<std::string, std::string> signed_inputs_, signed_outputs_;
 };
 
 }  // namespace
 
-Outline outline_of(const Graph& graph, const MetaGraph& meta) { return Outliner(graph, meta).run(); }
+Outline outline_of(const Graph& graph, const MetaGraph& meta) {
+  return Outliner(graph, meta).run();
+}
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// How far a long work is, on one line of standard error that is gone at its end; nothing where that is no terminal.
+// How far a long work is, on one line of standard error that is gone at its end; nothing where that
+// is no terminal.
 #pragma once
 
 #include <chrono>

@@ -17,12 +17,14 @@ struct Options {
 };
 
 NameRules rules_of(const Options& o) {
-  if (o.rules.empty() && o.exact.empty()) throw UsageError("give --re 's/OLD/NEW/' or --map OLD=NEW");
+  if (o.rules.empty() && o.exact.empty())
+    throw UsageError("give --re 's/OLD/NEW/' or --map OLD=NEW");
   try {
     NameRules rules(o.rules);
     for (const std::string& pair : o.exact) {
       const size_t equals = pair.find('=');
-      if (equals == std::string::npos) throw UsageError(str_cat("--map ", pair, ": there is no = between two names"));
+      if (equals == std::string::npos)
+        throw UsageError(str_cat("--map ", pair, ": there is no = between two names"));
       rules.add(pair.substr(0, equals), pair.substr(equals + 1));
     }
     return rules;
@@ -33,7 +35,13 @@ NameRules rules_of(const Options& o) {
 
 void print_json(const Options& o, const std::vector<std::pair<std::string, std::string>>& names) {
   Json j;
-  j.object().key("source").value(o.source).key("destination").value(o.destination).key("dry_run").value(o.dry_run);
+  j.object()
+      .key("source")
+      .value(o.source)
+      .key("destination")
+      .value(o.destination)
+      .key("dry_run")
+      .value(o.dry_run);
   j.key("renamed").array();
   for (const auto& [from, to] : names) {
     if (from != to) j.object().key("from").value(from).key("to").value(to).end();
@@ -54,16 +62,16 @@ void print_text(const Options& o, const std::vector<std::pair<std::string, std::
   for (const auto& [from, to] : names) {
     if (from == to) continue;
     ++renamed;
-    std::cout << printable(from) << std::string(width - std::min(width, from.size()), ' ') << " -> " << printable(to)
-              << "\n";
+    std::cout << printable(from) << std::string(width - std::min(width, from.size()), ' ') << " -> "
+              << printable(to) << "\n";
   }
-  std::cout << o.destination << (o.dry_run ? ": not written (--dry-run), " : ": ") << renamed << " of " << names.size()
-            << (names.size() == 1 ? " name" : " names") << " changed\n";
+  std::cout << o.destination << (o.dry_run ? ": not written (--dry-run), " : ": ") << renamed
+            << " of " << names.size() << (names.size() == 1 ? " name" : " names") << " changed\n";
 }
 
 int rename(const Options& o) {
-  const auto names =
-      rename_checkpoint(o.source, o.destination, rules_of(o), {.dry_run = o.dry_run, .file_system = &command_files()});
+  const auto names = rename_checkpoint(o.source, o.destination, rules_of(o),
+                                       {.dry_run = o.dry_run, .file_system = &command_files()});
   command_files().keep();
   o.json ? print_json(o, names) : print_text(o, names);
   return kFine;
@@ -73,13 +81,18 @@ int rename(const Options& o) {
 
 Work make_rename(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("SRC", o->source, "a checkpoint: prefix, one of its files, or directory")->required();
-  app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")->required();
+  app.add_option("SRC", o->source, "a checkpoint: prefix, one of its files, or directory")
+      ->required();
+  app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")
+      ->required();
   app.add_option("--re", o->rules,
-                 "a rule as sed has them: s/PATTERN/REPLACEMENT/, after it g (everywhere in the name) or i (any case); "
-                 "the pattern is RE2's, in the replacement \\1 is a group and & all; several are applied in turn")
+                 "a rule as sed has them: s/PATTERN/REPLACEMENT/, after it g (everywhere in the "
+                 "name) or i (any case); "
+                 "the pattern is RE2's, in the replacement \\1 is a group and & all; several are "
+                 "applied in turn")
       ->allow_extra_args(false);
-  app.add_option("--map", o->exact, "exactly this name, OLD=NEW; goes before the rules")->allow_extra_args(false);
+  app.add_option("--map", o->exact, "exactly this name, OLD=NEW; goes before the rules")
+      ->allow_extra_args(false);
   app.add_flag("--dry-run", o->dry_run, "only print what the names would be");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return rename(*o); };

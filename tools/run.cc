@@ -45,8 +45,8 @@ std::string checkpoint_to_give(const std::string& meta) {
 }
 
 std::vector<Tensor> compute(const RunOptions& o, Session& session, const Saver& saver,
-                            const std::vector<Target>& targets, const Feeds& feeds, const MetaGraph& meta,
-                            const std::string& saved_model) {
+                            const std::vector<Target>& targets, const Feeds& feeds,
+                            const MetaGraph& meta, const std::string& saved_model) {
   std::optional<Error> lacking;
   if (!o.checkpoint.empty()) lacking = restore_what_is_there(saver, session, o.checkpoint).lacking;
   initialize_tables(session);
@@ -56,7 +56,8 @@ std::vector<Tensor> compute(const RunOptions& o, Session& session, const Saver& 
   } catch (const Error& e) {
     if (e.code() != Code::kFailedPrecondition) throw;
     if (lacking) throw *lacking;
-    if (saver && o.checkpoint.empty()) throw Error(e.code(), e.what() + checkpoint_to_give(o.meta), e.node());
+    if (saver && o.checkpoint.empty())
+      throw Error(e.code(), e.what() + checkpoint_to_give(o.meta), e.node());
     throw;
   }
 }
@@ -68,21 +69,28 @@ std::vector<std::string> files_for(const RunOptions& o, const std::vector<bool>&
   for (size_t i = 0; i < files.size(); ++i) {
     if (o.output.empty() || !is_tensor[i]) continue;
     const std::string name = npy_name(o.fetches[i]);
-    if (!names.insert(name).second) throw UsageError(str_cat("two fetches would be written to ", name));
+    if (!names.insert(name).second)
+      throw UsageError(str_cat("two fetches would be written to ", name));
     files[i] = join_path(o.output, name);
     check_is_new_file(command_files(), files[i]);
   }
   return files;
 }
 
-void print(const RunOptions& o, const std::vector<Tensor>& results, const std::vector<std::string>& files) {
+void print(const RunOptions& o, const std::vector<Tensor>& results,
+           const std::vector<std::string>& files) {
   Json j;
   j.object();
   for (size_t i = 0; i < results.size(); ++i) {
     const Tensor& value = results[i];
     const std::string &name = o.fetches[i], &file = files[i];
     if (!value.valid()) continue;  // an operation
-    j.key(name).object().key("dtype").value(dtype_name(value.dtype())).key("shape").value(value.shape());
+    j.key(name)
+        .object()
+        .key("dtype")
+        .value(dtype_name(value.dtype()))
+        .key("shape")
+        .value(value.shape());
     if (o.json) file.empty() ? j.key("value").value(value) : j.key("file").value(file);
     j.end();
     if (o.json) continue;
@@ -112,7 +120,8 @@ std::vector<std::string> without_repeats(const std::vector<std::string>& names) 
 }
 
 int run(const RunOptions& given) {
-  if (given.fetches.empty() && given.signature.empty()) throw UsageError("give --fetch NAME, or --signature NAME");
+  if (given.fetches.empty() && given.signature.empty())
+    throw UsageError("give --fetch NAME, or --signature NAME");
   RunOptions o = given;
   o.fetches = without_repeats(given.fetches);
   const std::string file = find_meta_graph(given.meta), saved_model = saved_model_of(file);
@@ -124,7 +133,8 @@ int run(const RunOptions& given) {
   o.feeds = names.feeds;
   o.fetches = names.labels;
   const std::string variables = saved_model_variables_path(saved_model);
-  if (o.checkpoint.empty() && !saved_model.empty() && saver && checkpoint_exists(variables)) o.checkpoint = variables;
+  if (o.checkpoint.empty() && !saved_model.empty() && saver && checkpoint_exists(variables))
+    o.checkpoint = variables;
   Feeds feeds;
   for (const auto& fed : {read_files(graph, o.feeds), read_values(graph, o.feeds)}) {
     for (const Fed& feed : fed) feeds.push_back({feed.tensor, feed.value});
@@ -132,8 +142,10 @@ int run(const RunOptions& given) {
   std::vector<Target> targets;
   std::vector<bool> is_tensor;
   for (const std::string& name : names.fetches) {
-    const bool is_op = name.find(':') == std::string::npos && graph.find_op(name).num_outputs() == 0;
-    is_op ? targets.emplace_back(graph.find_op(name)) : targets.emplace_back(find_tensor(graph, name));
+    const bool is_op =
+        name.find(':') == std::string::npos && graph.find_op(name).num_outputs() == 0;
+    is_op ? targets.emplace_back(graph.find_op(name))
+          : targets.emplace_back(find_tensor(graph, name));
     is_tensor.push_back(!is_op);
   }
   const std::vector<std::string> files = files_for(o, is_tensor);
@@ -154,18 +166,23 @@ Work make_run(CLI::App& app) {
   auto o = std::make_shared<RunOptions>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
-  app.add_option("--checkpoint", o->checkpoint,
-                 "the checkpoint that gives the variables their values; without it a SavedModel's own");
+  app.add_option(
+      "--checkpoint", o->checkpoint,
+      "the checkpoint that gives the variables their values; without it a SavedModel's own");
   app.add_option("--signature", o->signature,
-                 "of a SavedModel: NAMEs in --feed, --set and --fetch are those of this signature (cairn meta lists "
+                 "of a SavedModel: NAMEs in --feed, --set and --fetch are those of this signature "
+                 "(cairn meta lists "
                  "them); without --fetch all its outputs");
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
-  app.add_option("--fetch", o->fetches, "NAME of a tensor to compute, or of an op to run; may be repeated")
+  app.add_option("--fetch", o->fetches,
+                 "NAME of a tensor to compute, or of an op to run; may be repeated")
       ->allow_extra_args(false);
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")->check(any_seed());
+  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")
+      ->check(any_seed());
   app.add_option("--output", o->output,
-                 "the directory to write the tensors to as .npy files, in place of printing, which shows of more than "
+                 "the directory to write the tensors to as .npy files, in place of printing, which "
+                 "shows of more than "
                  "1000 elements only the first and last");
   app.add_flag("--json", o->json, "one JSON object");
   return [o] { return run(*o); };

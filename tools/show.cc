@@ -27,7 +27,8 @@ std::string ending_of(RandomAccessFile& file, size_t length) {
   return bytes;
 }
 
-// Told by the name where that says it, as git's copies of files keep their endings; else by the bytes.
+// Told by the name where that says it, as git's copies of files keep their endings; else by the
+// bytes.
 FileType type_of(const std::string& path) {
   const std::string name = base_name(path);
   for (const char* ending : {".meta", ".pb", ".pbtxt"}) {
@@ -35,7 +36,8 @@ FileType type_of(const std::string& path) {
   }
   if (name.ends_with(".index")) return FileType::kIndex;
   const size_t data = name.rfind(".data-");
-  if (data != std::string::npos && name.size() - data == std::string_view(".data-00000-of-00001").size()) {
+  if (data != std::string::npos &&
+      name.size() - data == std::string_view(".data-00000-of-00001").size()) {
     return FileType::kData;
   }
   static constexpr std::string_view kTableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb";
@@ -53,23 +55,26 @@ std::string hex(uint32_t crc) {
   return digits;
 }
 
-std::string tensor_line(const std::string& name, DType dtype, const Shape& shape, const std::string& slice,
-                        uint64_t bytes, uint32_t crc) {
-  return str_cat(printable(name), "  ", dtype_name(dtype), "  ", shape, slice.empty() ? "" : "  slice ", slice, "  ",
-                 bytes, " bytes  crc32c ", hex(crc), "\n");
+std::string tensor_line(const std::string& name, DType dtype, const Shape& shape,
+                        const std::string& slice, uint64_t bytes, uint32_t crc) {
+  return str_cat(printable(name), "  ", dtype_name(dtype), "  ", shape,
+                 slice.empty() ? "" : "  slice ", slice, "  ", bytes, " bytes  crc32c ", hex(crc),
+                 "\n");
 }
 
 // What the index says; its data files need not be there.
 std::string index_text(const std::string& path) {
   const std::string_view ending = ".index";
   const BundleReader reader(posix_file_system(), path.substr(0, path.size() - ending.size()));
-  std::string text = str_cat("V2, ", reader.num_shards(), reader.num_shards() == 1 ? " shard\n" : " shards\n");
+  std::string text =
+      str_cat("V2, ", reader.num_shards(), reader.num_shards() == 1 ? " shard\n" : " shards\n");
   auto pieces = reader.pieces_in_file_order();
-  std::stable_sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  std::stable_sort(pieces.begin(), pieces.end(),
+                   [](const auto& a, const auto& b) { return a.name < b.name; });
   for (const BundlePiece& piece : pieces) {
     const BundleEntry& entry = reader.entry(piece.name);
-    text += tensor_line(piece.name, entry.dtype, entry.shape, piece.slice ? piece.slice->str() : "", piece.size,
-                        unmask_crc(piece.masked_crc));
+    text += tensor_line(piece.name, entry.dtype, entry.shape, piece.slice ? piece.slice->str() : "",
+                        piece.size, unmask_crc(piece.masked_crc));
   }
   return text;
 }
@@ -84,14 +89,15 @@ std::string v1_text(const std::string& path) {
       std::string_view bytes;
       std::string strings;
       if (tensor.dtype() == DType::kString) {
-        for (const std::string& s : tensor.span<std::string>()) strings += str_cat(s.size(), ":") + s;
+        for (const std::string& s : tensor.span<std::string>())
+          strings += str_cat(s.size(), ":") + s;
         bytes = strings;
       } else {
         bytes = {static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()};
       }
       const bool whole = entry.slices[i].covers(entry.shape);
-      text +=
-          tensor_line(name, entry.dtype, entry.shape, whole ? "" : entry.slices[i].str(), bytes.size(), crc32c(bytes));
+      text += tensor_line(name, entry.dtype, entry.shape, whole ? "" : entry.slices[i].str(),
+                          bytes.size(), crc32c(bytes));
     }
   }
   return text;
@@ -123,8 +129,10 @@ struct Shown {
 Shown shown(const std::string& path) {
   const auto info = posix_file_system().stat(path);
   if (info && info->is_directory) {
-    if (!saved_model_graph_path(path).empty()) return {"graph", meta_graph_listing(MetaGraph::read(path))};
-    throw UsageError(str_cat(path, " is a directory; show takes one file or a SavedModel, cairn doctor a directory"));
+    if (!saved_model_graph_path(path).empty())
+      return {"graph", meta_graph_listing(MetaGraph::read(path))};
+    throw UsageError(str_cat(
+        path, " is a directory; show takes one file or a SavedModel, cairn doctor a directory"));
   }
   switch (type_of(path)) {
     case FileType::kIndex:
@@ -169,9 +177,9 @@ bool holds_graph(const std::string& path) {
 
 Work make_show(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option(
-         "FILE", o->file,
-         "a .meta, .pb, .pbtxt, .index, .data-... or checkpoint file, a V1 checkpoint, or a SavedModel's directory")
+  app.add_option("FILE", o->file,
+                 "a .meta, .pb, .pbtxt, .index, .data-... or checkpoint file, a V1 checkpoint, or "
+                 "a SavedModel's directory")
       ->required();
   app.add_flag("--json", o->json, "one JSON object with the lines");
   return [o] { return show(*o); };

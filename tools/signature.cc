@@ -9,7 +9,8 @@ std::vector<std::string> keys_of(const auto& map) {
   return keys;
 }
 
-const Signature& find_signature(const std::map<std::string, Signature>& signatures, const std::string& name) {
+const Signature& find_signature(const std::map<std::string, Signature>& signatures,
+                                const std::string& name) {
   const auto found = signatures.find(name);
   if (found != signatures.end()) return found->second;
   fail(Code::kNotFound, "there is no signature '", name, "'; ",
@@ -18,19 +19,20 @@ const Signature& find_signature(const std::map<std::string, Signature>& signatur
 }
 
 // The tensor that `name` stands for on one side of a signature.
-std::string tensor_of(const std::string& name, const std::map<std::string, TensorInfo>& side, const char* what,
-                      const std::string& signature, const Graph& graph) {
+std::string tensor_of(const std::string& name, const std::map<std::string, TensorInfo>& side,
+                      const char* what, const std::string& signature, const Graph& graph) {
   const auto found = side.find(name);
   if (found == side.end()) {
     if (graph.contains(name.substr(0, name.find(':')))) return name;
-    fail(
-        Code::kNotFound, "the signature '", signature, "' has no ", what, " '", name,
-        "', and the graph no such tensor; ",
-        side.empty() ? str_cat("it has no ", what, "s") : str_cat("its ", what, "s: ", join_for_people(keys_of(side))));
+    fail(Code::kNotFound, "the signature '", signature, "' has no ", what, " '", name,
+         "', and the graph no such tensor; ",
+         side.empty() ? str_cat("it has no ", what, "s")
+                      : str_cat("its ", what, "s: ", join_for_people(keys_of(side))));
   }
   if (found->second.name.empty()) {
     fail(Code::kUnimplemented, "the ", what, " '", name, "' of the signature '", signature,
-         "' is several tensors; name them with --", what == std::string("input") ? "feed" : "fetch");
+         "' is several tensors; name them with --",
+         what == std::string("input") ? "feed" : "fetch");
   }
   return found->second.name;
 }
@@ -47,8 +49,8 @@ RunNames names_of_run(const MetaGraph& meta, const Graph& graph, const std::stri
     for (std::string& argument : *arguments) {
       const size_t equals = argument.find('=');
       if (equals == std::string::npos || equals == 0) continue;  // refused where it is read
-      argument =
-          tensor_of(argument.substr(0, equals), chosen.inputs, "input", signature, graph) + argument.substr(equals);
+      argument = tensor_of(argument.substr(0, equals), chosen.inputs, "input", signature, graph) +
+                 argument.substr(equals);
     }
   }
   if (names.labels.empty()) names.labels = keys_of(chosen.outputs);

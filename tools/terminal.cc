@@ -25,7 +25,8 @@ PrintableBuffer::~PrintableBuffer() { pass_on(true); }
 
 bool PrintableBuffer::pass_on(bool all) {
   const size_t kept = all ? 0 : begun(held_);
-  const std::string text = printable(std::string_view(held_).substr(0, held_.size() - kept), "\n\t");
+  const std::string text =
+      printable(std::string_view(held_).substr(0, held_.size() - kept), "\n\t");
   held_.erase(0, held_.size() - kept);
   const auto size = static_cast<std::streamsize>(text.size());
   return to_.sputn(text.data(), size) == size;

@@ -6,8 +6,9 @@
 
 namespace cairn {
 
-// Stands before another stream's buffer: what is written goes on line by line with hidden characters, and bytes that
-// are not UTF-8, as printable() shows them, so that nothing in a file speaks to the terminal. Line ends and tabs stay.
+// Stands before another stream's buffer: what is written goes on line by line with hidden
+// characters, and bytes that are not UTF-8, as printable() shows them, so that nothing in a file
+// speaks to the terminal. Line ends and tabs stay.
 class PrintableBuffer final : public std::streambuf {
  public:
   explicit PrintableBuffer(std::streambuf& to) : to_(to) {}

@@ -20,7 +20,8 @@
 namespace cairn {
 namespace {
 
-// The collection of a saved .meta file that says how far the training went: rows there are, rows taken so far.
+// The collection of a saved .meta file that says how far the training went: rows there are, rows
+// taken so far.
 constexpr const char* kRowsKey = "cairn_rows";
 
 struct TrainOptions {
@@ -34,7 +35,8 @@ struct TrainOptions {
   bool init_rest = false, json = false;
 };
 
-// Nodes that stand for a whole training step: what waits for variables to be updated, and nothing waits for.
+// Nodes that stand for a whole training step: what waits for variables to be updated, and nothing
+// waits for.
 std::vector<std::string> likely_train_ops(const Graph& graph) {
   std::set<std::string> updating, waited_for;
   for (const Operation& op : graph.operations()) {
@@ -56,8 +58,9 @@ std::vector<std::string> likely_train_ops(const Graph& graph) {
 
 Operation find_train_op(const Graph& graph, const std::string& name) {
   if (!name.empty()) return graph.find_op(name.substr(0, name.find(':')));
-  const auto ops = graph.items(GraphKeys::kTrainOp).empty() ? std::vector<Operation>()
-                                                            : graph.collection<Operation>(GraphKeys::kTrainOp);
+  const auto ops = graph.items(GraphKeys::kTrainOp).empty()
+                       ? std::vector<Operation>()
+                       : graph.collection<Operation>(GraphKeys::kTrainOp);
   if (ops.size() == 1) return ops[0];
   std::vector<std::string> candidates;
   for (const Operation& op : ops) candidates.push_back(op.name());
@@ -67,8 +70,8 @@ Operation find_train_op(const Graph& graph, const std::string& name) {
                            join_for_people(candidates)));
 }
 
-// Numbers of checkpoints: the global step where the training counts one, else the number in the name of the checkpoint
-// that was resumed and the steps since.
+// Numbers of checkpoints: the global step where the training counts one, else the number in the
+// name of the checkpoint that was resumed and the steps since.
 class StepCounter {
  public:
   StepCounter(Session& session, const std::string& prefix) : session_(session) {
@@ -78,7 +81,8 @@ class StepCounter {
     }
     const size_t dash = prefix.find_last_of("-/");
     base_ = base_name(prefix);
-    if (dash != std::string::npos && prefix[dash] == '-' && dash + 1 < prefix.size() && prefix.size() - dash < 19 &&
+    if (dash != std::string::npos && prefix[dash] == '-' && dash + 1 < prefix.size() &&
+        prefix.size() - dash < 19 &&
         prefix.find_first_not_of("0123456789", dash + 1) == std::string::npos) {
       base_ = base_name(prefix.substr(0, dash));
       start_ = std::stoll(prefix.substr(dash + 1));
@@ -118,7 +122,8 @@ void print_step(int64_t step, const Tensor& loss, bool json) {
   const Tensor scalar = loss.reshaped({});
   if (json) {
     Json j;
-    std::cout << j.object().key("step").value(step).key("loss").value(scalar).end().text() << std::endl;
+    std::cout << j.object().key("step").value(step).key("loss").value(scalar).end().text()
+              << std::endl;
   } else {
     std::cout << "step " << step << "  loss " << scalar.str() << std::endl;
   }
@@ -142,14 +147,16 @@ bool changes_a_variable(const Operation& op) {
 
 // "; --init-rest …", for what a session has no value for.
 Error with_hint(const Error& e) {
-  return Error(e.code(),
-               str_cat(e.what(), "\n--init-rest gives variables that the checkpoint lacks the initial values ",
-                       "that the graph has for them"),
-               e.node());
+  return Error(
+      e.code(),
+      str_cat(e.what(),
+              "\n--init-rest gives variables that the checkpoint lacks the initial values ",
+              "that the graph has for them"),
+      e.node());
 }
 
-// Gives the variables their values. A saver that does not save all that is begun here gives way to one of all
-// variables, or the training could not be gone on with.
+// Gives the variables their values. A saver that does not save all that is begun here gives way to
+// one of all variables, or the training could not be gone on with.
 void restore(const TrainOptions& o, Saver& saver, Session& session) {
   const Restored restored = restore_what_is_there(saver, session, o.checkpoint);
   if (restored.lacking && !o.init_rest) throw with_hint(*restored.lacking);
@@ -163,14 +170,17 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
     for (const auto* items : {&restored.report.restored, &restored.report.missing}) {
       for (const auto& item : *items) unsaved.erase(std::string(item.variable));
     }
-    if (std::any_of(begun.begin(), begun.end(), [&](const std::string& name) { return unsaved.count(name) > 0; })) {
-      std::cerr << "cairn train: the graph's saver does not save all of these; the checkpoints get all variables\n";
+    if (std::any_of(begun.begin(), begun.end(),
+                    [&](const std::string& name) { return unsaved.count(name) > 0; })) {
+      std::cerr << "cairn train: the graph's saver does not save all of these; the checkpoints get "
+                   "all variables\n";
       saver = Saver(session.graph());
     }
   }
 }
 
-// Rows that the training which wrote the checkpoint has taken of as many rows as there are now; 0 where it took others.
+// Rows that the training which wrote the checkpoint has taken of as many rows as there are now; 0
+// where it took others.
 int64_t rows_taken_before(const TrainOptions& o, int64_t rows) {
   const std::string meta = meta_graph_path(checkpoint_prefix(o.checkpoint));
   if (!posix_file_system().exists(meta)) return 0;
@@ -190,19 +200,24 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
     batches.start_at(*o.start_row);
   } else if (const int64_t taken = rows_taken_before(o, batches.rows()); taken > 0) {
     batches.start_at(taken);
-    std::cerr << "cairn train: goes on with row " << taken % batches.rows() << ", after those that the checkpoint was "
+    std::cerr << "cairn train: goes on with row " << taken % batches.rows()
+              << ", after those that the checkpoint was "
               << "trained on; --start-row chooses another\n";
   }
   if (const std::string about = batches.about(); !about.empty())
     std::cerr << "cairn train: " << printable(about) << "\n";
 }
 
-// Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes in its turn; what is
-// trained from stays, and so does what another program wrote.
+// Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes
+// in its turn; what is trained from stays, and so does what another program wrote.
 class Saves {
  public:
   Saves(const TrainOptions& o, const std::string& meta, Saver& saver, Session& session)
-      : o_(o), saver_(saver), session_(session), counter_(session, checkpoint_prefix(o.checkpoint)), sources_({meta}) {
+      : o_(o),
+        saver_(saver),
+        session_(session),
+        counter_(session, checkpoint_prefix(o.checkpoint)),
+        sources_({meta}) {
     const std::string source = checkpoint_prefix(o.checkpoint);
     for (const std::string& name : files_of_prefix(posix_file_system(), source)) {
       sources_.push_back(join_path(directory_of(source), name));
@@ -223,13 +238,16 @@ class Saves {
       graph.add_to_collection(kRowsKey, batches.rows());
       graph.add_to_collection(kRowsKey, batches.taken());
     }
-    const std::string saved = saver_.save(session_, join_path(o_.dir, counter_.base()), {.global_step = number});
+    const std::string saved =
+        saver_.save(session_, join_path(o_.dir, counter_.base()), {.global_step = number});
     command_files().keep();
     if (!o_.json) std::cout << "saved " << saved << std::endl;
   }
 
  private:
-  std::string prefix_of(int64_t number) const { return str_cat(join_path(o_.dir, counter_.base()), "-", number); }
+  std::string prefix_of(int64_t number) const {
+    return str_cat(join_path(o_.dir, counter_.base()), "-", number);
+  }
   std::vector<std::string> names_there() const {
     FileSystem& fs = posix_file_system();
     return fs.exists(o_.dir) ? fs.list_dir(o_.dir) : std::vector<std::string>();
@@ -241,11 +259,15 @@ class Saves {
     std::set<int64_t> numbers;
     for (const std::string& name : names_there()) {
       int64_t number = -1;
-      if (name.starts_with(stem)) std::from_chars(name.data() + stem.size(), name.data() + name.size(), number);
+      if (name.starts_with(stem))
+        std::from_chars(name.data() + stem.size(), name.data() + name.size(), number);
       if (number <= counter_.begin()) continue;
-      const uint64_t steps = static_cast<uint64_t>(number) - static_cast<uint64_t>(counter_.begin());
-      const auto last = static_cast<uint64_t>(o_.steps), every = static_cast<uint64_t>(o_.save_every);
-      if (steps == last || (every > 0 && steps < last && steps % every == 0)) numbers.insert(number);
+      const uint64_t steps =
+          static_cast<uint64_t>(number) - static_cast<uint64_t>(counter_.begin());
+      const auto last = static_cast<uint64_t>(o_.steps),
+                 every = static_cast<uint64_t>(o_.save_every);
+      if (steps == last || (every > 0 && steps < last && steps % every == 0))
+        numbers.insert(number);
     }
     for (const int64_t number : numbers) check_may_write(prefix_of(number));
   }
@@ -255,12 +277,14 @@ class Saves {
     const auto files = files_of_prefix(fs, prefix);
     for (const std::string& name : files) {
       if (!is_source(join_path(o_.dir, name))) continue;
-      fail(Code::kAlreadyExists, prefix, " is the checkpoint that is trained on, which is never overwritten; give ",
+      fail(Code::kAlreadyExists, prefix,
+           " is the checkpoint that is trained on, which is never overwritten; give ",
            "another --dir");
     }
     if (files.empty() || was_saved_here(prefix)) return;
-    fail(Code::kAlreadyExists, prefix, ": files of this prefix are there already (", join_for_people(files, 5),
-         "), which ", join_path(o_.dir, kKeptFileName), " does not list as saved here, and nothing of another program ",
+    fail(Code::kAlreadyExists, prefix, ": files of this prefix are there already (",
+         join_for_people(files, 5), "), which ", join_path(o_.dir, kKeptFileName),
+         " does not list as saved here, and nothing of another program ",
          "is written over; give another --dir, or remove them first");
   }
 
@@ -297,7 +321,8 @@ class Saves {
       const std::string shardless = without_shard_ending(name);
       for (const std::string ending : {".index", ".meta", ".data"}) {
         if (!shardless.ends_with(ending)) continue;
-        kept.emplace_back(join_path(directory, shardless.substr(0, shardless.size() - ending.size())), 0);
+        kept.emplace_back(
+            join_path(directory, shardless.substr(0, shardless.size() - ending.size())), 0);
       }
     }
     saver_.set_last_checkpoints_with_time(kept);
@@ -313,23 +338,29 @@ class Saves {
 
 // What chooses rows needs some to choose from.
 void check_rows(const TrainOptions& o, const Batches& batches) {
-  const char* option = o.rows.batch > 0 ? "--batch" : o.rows.shuffle ? "--shuffle" : o.start_row ? "--start-row" : "";
+  const char* option = o.rows.batch > 0 ? "--batch"
+                       : o.rows.shuffle ? "--shuffle"
+                       : o.start_row    ? "--start-row"
+                                        : "";
   if (*option == '\0' || batches.rows() > 0) return;
-  throw UsageError(str_cat(option, " chooses among the rows of what is fed, and no --feed has rows to be cut into ",
-                           "batches; give one, or leave ", option, " away"));
+  throw UsageError(str_cat(
+      option, " chooses among the rows of what is fed, and no --feed has rows to be cut into ",
+      "batches; give one, or leave ", option, " away"));
 }
 
 int train(const TrainOptions& o) {
   Graph graph;
   const std::string meta = find_meta_graph(o.meta);
   Saver saver = import_meta_graph(graph, read_meta_graph(meta, o.tags));
-  if (!saver) fail(Code::kInvalidArgument, o.meta, ": the graph has no variables, so there is nothing to train");
+  if (!saver)
+    fail(Code::kInvalidArgument, o.meta,
+         ": the graph has no variables, so there is nothing to train");
   const Operation train_op = find_train_op(graph, o.train_op);
   if (!changes_a_variable(train_op)) {
     const auto candidates = likely_train_ops(graph);
-    throw UsageError(str_cat("'", train_op.name(), "' (", train_op.type(),
-                             ") changes no variable, so it trains nothing",
-                             candidates.empty() ? "" : "; --train-op could be ", join_for_people(candidates)));
+    throw UsageError(str_cat(
+        "'", train_op.name(), "' (", train_op.type(), ") changes no variable, so it trains nothing",
+        candidates.empty() ? "" : "; --train-op could be ", join_for_people(candidates)));
   }
   const Output loss = find_tensor(graph, o.loss);
   Batches batches(read_files(graph, o.feeds), o.rows);
@@ -357,7 +388,8 @@ int train(const TrainOptions& o) {
       if (e.code() == Code::kFailedPrecondition && !o.init_rest) throw with_hint(e);
       throw;
     }
-    if (step == o.steps || (o.save_every > 0 && step % o.save_every == 0)) saves.save(step, batches);
+    if (step == o.steps || (o.save_every > 0 && step % o.save_every == 0))
+      saves.save(step, batches);
   }
   return kFine;
 }
@@ -369,29 +401,39 @@ Work make_train(CLI::App& app) {
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
   app.add_option("--checkpoint", o->checkpoint, "the checkpoint to go on from")->required();
-  app.add_option("--train-op", o->train_op, "the op that is one step; without it the one in the collection train_op");
+  app.add_option("--train-op", o->train_op,
+                 "the op that is one step; without it the one in the collection train_op");
   app.add_option("--loss", o->loss, "the tensor to print, computed in the same run")->required();
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
-  app.add_option("--batch", o->rows.batch, "rows per step; wraps around at the end; without it all of them")
+  app.add_option("--batch", o->rows.batch,
+                 "rows per step; wraps around at the end; without it all of them")
       ->check(whole_number(1, std::numeric_limits<int32_t>::max()));
-  app.add_option(
-         "--whole", o->rows.whole,
-         "NAME of a --feed that is not cut into batches: each step is fed all of it; may be repeated. Without it "
-         "those are whole that have other numbers of rows than most")
+  app.add_option("--whole", o->rows.whole,
+                 "NAME of a --feed that is not cut into batches: each step is fed all of it; may "
+                 "be repeated. Without it "
+                 "those are whole that have other numbers of rows than most")
       ->allow_extra_args(false);
   app.add_option("--start-row", o->start_row,
-                 "the row to begin with, from 0; without it the one after those that `cairn train` made the checkpoint "
+                 "the row to begin with, from 0; without it the one after those that `cairn train` "
+                 "made the checkpoint "
                  "from, else the first")
       ->check(whole_number(0, kMostSteps));
-  app.add_option("--steps", o->steps, "how many steps")->required()->check(whole_number(1, kMostSteps));
-  app.add_option("--save-every", o->save_every, "save after so many steps; after the last one in any case")
+  app.add_option("--steps", o->steps, "how many steps")
+      ->required()
       ->check(whole_number(1, kMostSteps));
-  app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")->required();
+  app.add_option("--save-every", o->save_every,
+                 "save after so many steps; after the last one in any case")
+      ->check(whole_number(1, kMostSteps));
+  app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")
+      ->required();
   app.add_flag("--init-rest", o->init_rest,
-               "give variables that the checkpoint lacks (slots of an optimizer) the graph's initial values");
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")->check(any_seed());
-  app.add_option("--shuffle", o->rows.shuffle, "take the rows in another order in each epoch, from this SEED")
+               "give variables that the checkpoint lacks (slots of an optimizer) the graph's "
+               "initial values");
+  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")
+      ->check(any_seed());
+  app.add_option("--shuffle", o->rows.shuffle,
+                 "take the rows in another order in each epoch, from this SEED")
       ->check(any_seed());
   app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");
   return [o] { return train(*o); };

@@ -2,9 +2,11 @@
 
 namespace cairn {
 
-Restored restore_what_is_there(const Saver& saver, Session& session, const std::string& checkpoint) {
+Restored restore_what_is_there(const Saver& saver, Session& session,
+                               const std::string& checkpoint) {
   if (!saver) {
-    fail(Code::kInvalidArgument, "the graph has no variables, so there is nothing to restore; leave out ", checkpoint);
+    fail(Code::kInvalidArgument,
+         "the graph has no variables, so there is nothing to restore; leave out ", checkpoint);
   }
   try {
     return {saver.restore(session, checkpoint), std::nullopt};

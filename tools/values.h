@@ -13,11 +13,12 @@ struct Restored {
   RestoreReport report;
   std::optional<Error> lacking;  // names the variables that the checkpoint lacks, if any
 };
-// Restores a checkpoint, or of one that lacks variables what it has: what runs may not need the others. Throws as
-// Saver::restore for everything else, and where the graph has no variables.
+// Restores a checkpoint, or of one that lacks variables what it has: what runs may not need the
+// others. Throws as Saver::restore for everything else, and where the graph has no variables.
 Restored restore_what_is_there(const Saver& saver, Session& session, const std::string& checkpoint);
 
-// Lookup tables are no part of a checkpoint. Those that this build cannot fill are left: whatever needs one says so.
+// Lookup tables are no part of a checkpoint. Those that this build cannot fill are left: whatever
+// needs one says so.
 void initialize_tables(Session& session);
 
 }  // namespace cairn

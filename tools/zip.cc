@@ -44,9 +44,12 @@ std::string extra(const std::string& fields) {
 bool is_safe_entry_name(std::string_view name) {
   constexpr std::string_view kSlashes = "/\\";
   const auto is_control = [](char c) { return (c >= 0 && c < 0x20) || c == 0x7f; };
-  const auto is_slash = [&](size_t i) { return i < name.size() && kSlashes.find(name[i]) != std::string_view::npos; };
+  const auto is_slash = [&](size_t i) {
+    return i < name.size() && kSlashes.find(name[i]) != std::string_view::npos;
+  };
   const bool on_drive = name.size() > 1 && name[1] == ':' && is_slash(2);
-  if (name.empty() || is_slash(0) || on_drive || std::any_of(name.begin(), name.end(), is_control)) return false;
+  if (name.empty() || is_slash(0) || on_drive || std::any_of(name.begin(), name.end(), is_control))
+    return false;
   for (size_t at = 0; at <= name.size();) {
     const size_t end = std::min(name.find_first_of(kSlashes, at), name.size());
     if (name.substr(at, end - at) == "..") return false;
@@ -61,11 +64,13 @@ void ZipWriter::add(const std::string& name, std::string_view bytes) {
 
 void ZipWriter::add(const std::string& name, const std::function<void(const Sink&)>& produce) {
   if (name.size() > 0xffff) {
-    fail(Code::kInvalidArgument, file_.path(), ": a name of ", name.size(), " bytes does not fit a zip archive");
+    fail(Code::kInvalidArgument, file_.path(), ": a name of ", name.size(),
+         " bytes does not fit a zip archive");
   }
   if (!is_safe_entry_name(name)) {
     fail(Code::kInvalidArgument, file_.path(), ": '", printable(name),
-         "' is no name for an entry: programs that unpack the archive may write it elsewhere than in their folder");
+         "' is no name for an entry: programs that unpack the archive may write it elsewhere than "
+         "in their folder");
   }
   uint64_t length = 0;
   uint32_t crc = 0;
@@ -80,7 +85,15 @@ void ZipWriter::add(const std::string& name, const std::function<void(const Sink
   const std::string sizes = wide ? Record().u64(length).u64(length).bytes() : "";
   const auto common = [&](Record& r, const std::string& more) -> Record& {
     const uint64_t size = wide ? kInExtra : length;
-    return r.u16(flags).u16(0).u16(0).u16(kDate).u32(crc).u32(size).u32(size).u16(name.size()).u16(more.size());
+    return r.u16(flags)
+        .u16(0)
+        .u16(0)
+        .u16(kDate)
+        .u32(crc)
+        .u32(size)
+        .u32(size)
+        .u16(name.size())
+        .u16(more.size());
   };
 
   Record local;
@@ -94,7 +107,13 @@ void ZipWriter::add(const std::string& name, const std::function<void(const Sink
   constexpr uint16_t kUnix = 3 << 8;
   constexpr uint32_t kPermissions = 0100644u << 16;
   common(entry.u32(0x02014b50).u16(kUnix | version).u16(version), entry_extra);
-  entry.u16(0).u16(0).u16(0).u32(kPermissions).u32(far ? kInExtra : at_).text(name).text(entry_extra);
+  entry.u16(0)
+      .u16(0)
+      .u16(0)
+      .u32(kPermissions)
+      .u32(far ? kInExtra : at_)
+      .text(name)
+      .text(entry_extra);
 
   file_.append(local.bytes());
   produce([&](std::string_view piece) { file_.append(piece); });

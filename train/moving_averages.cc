@@ -34,13 +34,14 @@ Operation move(const Variable& shadow, const Variable& variable, const Output& d
 
 Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& variable) const {
   if (!is_floating(variable.dtype())) {
-    fail(Code::kInvalidArgument, options_.name, " (", graph.at.str(), "): variable '", variable.name(),
-         "' is of dtype ", variable.dtype(), ", expected a floating one");
+    fail(Code::kInvalidArgument, options_.name, " (", graph.at.str(), "): variable '",
+         variable.name(), "' is of dtype ", variable.dtype(), ", expected a floating one");
   }
   const Scope beside = graph->colocate_with(variable.ref().op());
   const Scope root = graph->name_scope("");
   graph->add_to_collection(GraphKeys::kMovingAverageVariables, variable);
-  // Initializers run in the order in which they were made, so the variable has its first value by then.
+  // Initializers run in the order in which they were made, so the variable has its first value by
+  // then.
   const std::string name = internal::slot_name(*graph.graph, variable, options_.name);
   return internal::make_variable(graph, {.name = name + "/",
                                          .tensor = variable.value(),
@@ -54,7 +55,8 @@ Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> v
   const Graph::Transaction whole(*graph.graph, graph.at);
   if (variables.empty()) variables = graph->trainable_variables();
   if (variables.empty())
-    fail(Code::kInvalidArgument, options_.name, " (", graph.at.str(), "): there are no variables to average");
+    fail(Code::kInvalidArgument, options_.name, " (", graph.at.str(),
+         "): there are no variables to average");
   for (const Variable& variable : variables) {
     graph->check_owns(variable.ref(), options_.name);
     if (!shadow_of(variable)) shadows_[key_of(variable)] = make_shadow(graph, variable);
@@ -62,24 +64,29 @@ Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> v
   const Scope scope = graph->name_scope(options_.name);
   Output decay = decay_.in(graph, "decay");
   if (options_.num_updates) {
-    const Operand count = *options_.num_updates;  // a copy, as an operand is read once, and apply() may be called again
-    const Output n = cast(count.in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});
+    // a copy, as an operand is read once, and apply() may be called again
+    const Operand count = *options_.num_updates;
+    const Output n =
+        cast(count.in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});
     const Output grown = add(1.0, n, {.name = "add"}), more = add(10.0, n, {.name = "add"});
     decay = minimum(decay, divide(grown, more));
   }
   std::vector<Operation> moves;
-  for (const Variable& variable : variables) moves.push_back(move(average(variable), variable, decay));
+  for (const Variable& variable : variables)
+    moves.push_back(move(average(variable), variable, decay));
   return group(moves, {.name = scope.name()}, graph.at);
 }
 
 const Variable* ExponentialMovingAverage::shadow_of(const Variable& variable) const {
   const auto at = shadows_.find(key_of(variable));
-  return at != shadows_.end() && variable.graph().owns(at->second.info().ref) ? &at->second : nullptr;
+  return at != shadows_.end() && variable.graph().owns(at->second.info().ref) ? &at->second
+                                                                              : nullptr;
 }
 
 Variable ExponentialMovingAverage::average(const Variable& variable) const {
   if (const Variable* shadow = shadow_of(variable)) return *shadow;
-  fail(Code::kNotFound, options_.name, ": there is no average of '", variable.name(), "'; see apply()");
+  fail(Code::kNotFound, options_.name, ": there is no average of '", variable.name(),
+       "'; see apply()");
 }
 
 std::string ExponentialMovingAverage::average_name(const Variable& variable) const {
@@ -87,7 +94,8 @@ std::string ExponentialMovingAverage::average_name(const Variable& variable) con
   return shadow ? shadow->name() : variable.name() + "/" + options_.name;
 }
 
-std::map<std::string, Variable> ExponentialMovingAverage::variables_to_restore(const Graph& graph) const {
+std::map<std::string, Variable> ExponentialMovingAverage::variables_to_restore(
+    const Graph& graph) const {
   std::map<std::string, Variable> by_name;
   std::set<std::string> averaged;
   for (const char* key : {GraphKeys::kTrainableVariables, GraphKeys::kMovingAverageVariables}) {

@@ -1,5 +1,5 @@
-// The standard headers that most of the library's files include, precompiled. Nothing needs this file: -Db_pch=false
-// builds the same.
+// The standard headers that most of the library's files include, precompiled. Nothing needs this
+// file: -Db_pch=false builds the same.
 #include <algorithm>
 #include <any>
 #include <array>

@@ -15,12 +15,13 @@
 namespace cairn {
 namespace {
 
-// ---- Const --------------------------------------------------------------------------------------------------------
+// ---- Const --------------------------------------------------------------------------------------
 
 void const_shape(ShapeContext& c) {
   const Tensor& value = c.tensor("value");
-  c.require(value.dtype() == c.dtype("dtype"),
-            str_cat("value is of dtype ", value.dtype(), ", attribute dtype says ", c.dtype("dtype")));
+  c.require(
+      value.dtype() == c.dtype("dtype"),
+      str_cat("value is of dtype ", value.dtype(), ", attribute dtype says ", c.dtype("dtype")));
   c.set_output(value.shape());
 }
 Kernel const_prepare(const KernelSetup& s) {
@@ -37,7 +38,7 @@ constexpr OpDef kConst = {.name = "Const",
                           .gradient = not_differentiable,
                           .static_value = const_value};
 
-// ---- Placeholder --------------------------------------------------------------------------------------------------
+// ---- Placeholder --------------------------------------------------------------------------------
 
 void placeholder_shape(ShapeContext& c) {
   const Shape& shape = c.shape("shape");
@@ -46,8 +47,8 @@ void placeholder_shape(ShapeContext& c) {
 }
 Kernel placeholder_prepare(const KernelSetup& s) {
   return [shape = s.output_shape(0)](KernelContext& c) {
-    c.fail(str_cat("no value was fed; feed a tensor of dtype ", base_dtype(c.node().output_dtypes[0]), " and shape ",
-                   shape));
+    c.fail(str_cat("no value was fed; feed a tensor of dtype ",
+                   base_dtype(c.node().output_dtypes[0]), " and shape ", shape));
   };
 }
 
@@ -60,7 +61,7 @@ constexpr OpDef kPlaceholder = {.name = "Placeholder",
                                 .prepare = placeholder_prepare,
                                 .gradient = not_differentiable};
 
-// ---- PlaceholderWithDefault ---------------------------------------------------------------------------------------
+// ---- PlaceholderWithDefault ---------------------------------------------------------------------
 
 void placeholder_with_default_shape(ShapeContext& c) {
   const Shape& shape = c.shape("shape");
@@ -83,7 +84,7 @@ constexpr OpDef kPlaceholderWithDefault = {.name = "PlaceholderWithDefault",
                                            .prepare = forward_prepare,
                                            .gradient = pass_gradient};
 
-// ---- Identity, IdentityN, StopGradient, PreventGradient -------------------------------------------------------------
+// ---- Identity, IdentityN, StopGradient, PreventGradient -----------------------------------------
 
 constexpr OpDef kIdentity = {.name = "Identity",
                              .inputs = "input: T",
@@ -132,7 +133,7 @@ constexpr OpDef kIdentityN = {.name = "IdentityN",
                               .prepare = identity_n_prepare,
                               .gradient = pass_gradient};
 
-// ---- Fill, ZerosLike, OnesLike --------------------------------------------------------------------------------------
+// ---- Fill, ZerosLike, OnesLike ------------------------------------------------------------------
 
 void fill_shape(ShapeContext& c) {
   c.with_rank(1, 0, "value");
@@ -141,7 +142,8 @@ void fill_shape(ShapeContext& c) {
 Kernel fill_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
-      if (c.input(1).rank() != 0) c.fail(str_cat("value must be a scalar, got shape ", c.input(1).shape()));
+      if (c.input(1).rank() != 0)
+        c.fail(str_cat("value must be a scalar, got shape ", c.input(1).shape()));
       fill_all(c, c.allocate(0, shape_of_vector(c, c.input(0), "dims")), *elements<T>(c.input(1)));
     };
   });
@@ -158,7 +160,8 @@ constexpr OpDef kFill = {.name = "Fill",
 
 Kernel zeros_like_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) { fill_all(c, c.allocate_or_reuse(0, 0, c.input(0).shape()), T{}); };
+    return
+        [](KernelContext& c) { fill_all(c, c.allocate_or_reuse(0, 0, c.input(0).shape()), T{}); };
   });
 }
 constexpr OpDef kZerosLike = {.name = "ZerosLike",
@@ -170,22 +173,26 @@ constexpr OpDef kZerosLike = {.name = "ZerosLike",
                               .gradient = not_differentiable};
 
 Kernel ones_like_prepare(const KernelSetup& s) {
-  return by_dtype<BFloat16, Half, float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, int64_t,
-                  std::complex<float>, std::complex<double>, bool>(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) { fill_all(c, c.allocate_or_reuse(0, 0, c.input(0).shape()), T(1)); };
-  });
+  return by_dtype<BFloat16, Half, float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t,
+                  int64_t, std::complex<float>, std::complex<double>, bool>(
+      s, s.dtype("T"), []<class T>() -> Kernel {
+        return [](KernelContext& c) {
+          fill_all(c, c.allocate_or_reuse(0, 0, c.input(0).shape()), T(1));
+        };
+      });
 }
-constexpr OpDef kOnesLike = {.name = "OnesLike",
-                             .inputs = "x: T",
-                             .outputs = "y: T",
-                             .attrs =
-                                 "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, int64, "
-                                 "complex64, complex128, bool}",
-                             .shape = unchanged_shape,
-                             .prepare = ones_like_prepare,
-                             .gradient = not_differentiable};
+constexpr OpDef kOnesLike = {
+    .name = "OnesLike",
+    .inputs = "x: T",
+    .outputs = "y: T",
+    .attrs =
+        "T: {bfloat16, half, float, double, int8, uint8, int16, uint16, int32, int64, "
+        "complex64, complex128, bool}",
+    .shape = unchanged_shape,
+    .prepare = ones_like_prepare,
+    .gradient = not_differentiable};
 
-// ---- OneHot -------------------------------------------------------------------------------------------------------
+// ---- OneHot -------------------------------------------------------------------------------------
 
 // Where the new extent goes.
 template <class Context>
@@ -213,8 +220,8 @@ Kernel one_hot_prepare(const KernelSetup& s) {
     return [axis](KernelContext& c) {
       const Tensor& indices = c.input(0);
       if (c.input(2).rank() != 0 || c.input(3).rank() != 0)
-        c.fail(str_cat("on_value and off_value must be scalars, got shapes ", c.input(2).shape(), " and ",
-                       c.input(3).shape()));
+        c.fail(str_cat("on_value and off_value must be scalars, got shapes ", c.input(2).shape(),
+                       " and ", c.input(3).shape()));
       const int at = one_hot_axis(c, axis, indices.rank());
       const int64_t depth = c.input(1).scalar<int32_t>();
       if (depth < 0) c.fail(str_cat("depth must not be negative, got ", depth));
@@ -243,15 +250,18 @@ constexpr OpDef kOneHot = {.name = "OneHot",
                            .prepare = one_hot_prepare,
                            .gradient = not_differentiable};
 
-// ---- Range, LinSpace ------------------------------------------------------------------------------------------------
+// ---- Range, LinSpace ----------------------------------------------------------------------------
 
 // The number of values from start towards limit. Throws through c.fail.
 template <class T, class Context>
 int64_t range_count(const Context& c, T start, T limit, T delta) {
-  const auto told = [&] { return str_cat(" (start ", start, ", limit ", limit, ", delta ", delta, ")"); };
+  const auto told = [&] {
+    return str_cat(" (start ", start, ", limit ", limit, ", delta ", delta, ")");
+  };
   if (delta != delta) c.fail("delta must be a number" + told());
   if (delta == 0) c.fail("delta must not be zero" + told());
-  if ((delta > 0 && start > limit) || (delta < 0 && start < limit)) c.fail("delta leads away from limit" + told());
+  if ((delta > 0 && start > limit) || (delta < 0 && start < limit))
+    c.fail("delta leads away from limit" + told());
   if constexpr (std::is_integral_v<T>) {
     // Unsigned: the distance of two integers need not fit their type.
     const auto distance = [](T a, T b) {
@@ -260,7 +270,8 @@ int64_t range_count(const Context& c, T start, T limit, T delta) {
     };
     const uint64_t step = distance(0, delta), whole = distance(start, limit);
     const uint64_t count = whole / step + (whole % step != 0);
-    if (count > static_cast<uint64_t>(INT64_MAX)) c.fail("these are more values than 63 bits count" + told());
+    if (count > static_cast<uint64_t>(INT64_MAX))
+      c.fail("these are more values than 63 bits count" + told());
     return static_cast<int64_t>(count);
   } else {
     const double count = std::ceil(std::abs((limit - start) / delta));
@@ -311,7 +322,8 @@ constexpr OpDef kRange = {.name = "Range",
 void linspace_shape(ShapeContext& c) {
   for (int i = 0; i < 3; ++i) c.with_rank(i, 0, i == 0 ? "start" : i == 1 ? "stop" : "num");
   const Tensor num = c.constant(2);
-  if (num.valid()) c.require(num.to_int64s()[0] > 0, str_cat("num must be positive, got ", num.to_int64s()[0]));
+  if (num.valid())
+    c.require(num.to_int64s()[0] > 0, str_cat("num must be positive, got ", num.to_int64s()[0]));
   c.set_output({num.valid() ? num.to_int64s()[0] : kUnknownDim});
 }
 
@@ -330,25 +342,29 @@ Kernel linspace_prepare(const KernelSetup& s) {
   });
 }
 
-constexpr OpDef kLinSpace = {.name = "LinSpace",
-                             .inputs = "start: T, stop: T, num: Tidx",
-                             .outputs = "output: T",
-                             .attrs = "T: {bfloat16, float, double}, Tidx: {int32, int64} = DT_INT32",
-                             .shape = linspace_shape,
-                             .prepare = linspace_prepare,
-                             .gradient = not_differentiable};
+constexpr OpDef kLinSpace = {
+    .name = "LinSpace",
+    .inputs = "start: T, stop: T, num: Tidx",
+    .outputs = "output: T",
+    .attrs = "T: {bfloat16, float, double}, Tidx: {int32, int64} = DT_INT32",
+    .shape = linspace_shape,
+    .prepare = linspace_prepare,
+    .gradient = not_differentiable};
 
-// ---- SparseToDense --------------------------------------------------------------------------------------------------
+// ---- SparseToDense ------------------------------------------------------------------------------
 
 void sparse_to_dense_shape(ShapeContext& c) {
-  c.require(c.input(0).rank() <= 2, str_cat("sparse_indices must be of rank 0, 1 or 2, got shape ", c.input(0)));
-  c.require(c.input(2).rank() <= 1, str_cat("sparse_values must be a scalar or vector, got shape ", c.input(2)));
+  c.require(c.input(0).rank() <= 2,
+            str_cat("sparse_indices must be of rank 0, 1 or 2, got shape ", c.input(0)));
+  c.require(c.input(2).rank() <= 1,
+            str_cat("sparse_values must be a scalar or vector, got shape ", c.input(2)));
   c.with_rank(3, 0, "default_value");
   c.set_output(c.shape_from(1));
 }
 
 // Where the index tuple at `row` points, as a number of elements from the start.
-int64_t sparse_offset(const KernelContext& c, const IntReader& indices, int64_t row, const Shape& shape) {
+int64_t sparse_offset(const KernelContext& c, const IntReader& indices, int64_t row,
+                      const Shape& shape) {
   int64_t offset = 0;
   for (int d = 0; d < shape.rank(); ++d) {
     const int64_t i = indices[row * shape.rank() + d];
@@ -368,12 +384,15 @@ Kernel sparse_to_dense_prepare(const KernelSetup& s) {
       const int64_t count = indices.rank() > 0 ? indices.dim(0) : 1;
       const int64_t width = indices.rank() > 1 ? indices.dim(1) : 1;
       if (indices.rank() > 2 || width != shape.rank()) {
-        c.fail(str_cat("sparse_indices of shape ", indices.shape(), " do not point into a tensor of shape ", shape));
+        c.fail(str_cat("sparse_indices of shape ", indices.shape(),
+                       " do not point into a tensor of shape ", shape));
       }
       if (values.rank() > 1 || (values.rank() == 1 && values.dim(0) != count)) {
-        c.fail(str_cat("there are ", count, " sparse_indices, but sparse_values are of shape ", values.shape()));
+        c.fail(str_cat("there are ", count, " sparse_indices, but sparse_values are of shape ",
+                       values.shape()));
       }
-      if (c.input(3).rank() != 0) c.fail(str_cat("default_value must be a scalar, got ", c.input(3).shape()));
+      if (c.input(3).rank() != 0)
+        c.fail(str_cat("default_value must be a scalar, got ", c.input(3).shape()));
       Tensor& out = c.allocate(0, shape);
       fill_all(c, out, *elements<T>(c.input(3)));
       const IntReader reader(indices);
@@ -395,33 +414,38 @@ Grads sparse_to_dense_gradient(const Operation& op, const Grads& dy) {
   const Output dims = op.input(1), values = op.input(2);
   const Output places = reshape(op.input(0), stack({Operand(-1), cast(size(dims), DType::kInt32)}));
   // Where a place is named twice, the later value stands there.
-  const Output numbers = range(0, element(shape(places), 0), 1), none = constant(dy[0].graph(), int32_t{-1});
-  const Output left = sparse_to_dense(places, dims, numbers, {.default_value = none, .validate_indices = false});
+  const Output numbers = range(0, element(shape(places), 0), 1),
+               none = constant(dy[0].graph(), int32_t{-1});
+  const Output left =
+      sparse_to_dense(places, dims, numbers, {.default_value = none, .validate_indices = false});
   const Output at_places = gather_nd(dy[0], places);
   const Output stands = equal(gather_nd(left, places), numbers);
   const Output taken = where(stands, at_places, zeros_like(at_places));
   const Output value_shape = shape(values);  // a single one may stand for all
   const Output axes = broadcast_gradient_args(value_shape, shape(taken)).first;
-  return {Output(), Output(), reshape(reduce_sum(taken, axes), value_shape), reduce_sum(dy[0]) - reduce_sum(taken)};
+  return {Output(), Output(), reshape(reduce_sum(taken, axes), value_shape),
+          reduce_sum(dy[0]) - reduce_sum(taken)};
 }
 
 constexpr OpDef kSparseToDense = {
     .name = "SparseToDense",
-    .inputs = "sparse_indices: Tindices, output_shape: Tindices, sparse_values: T, default_value: T",
+    .inputs =
+        "sparse_indices: Tindices, output_shape: Tindices, sparse_values: T, default_value: T",
     .outputs = "dense: T",
     .attrs = "validate_indices: bool = true, T: type, Tindices: {int32, int64}",
     .shape = sparse_to_dense_shape,
     .prepare = sparse_to_dense_prepare,
     .gradient = sparse_to_dense_gradient};
 
-// ---- zeros and ones -------------------------------------------------------------------------------------------------
+// ---- zeros and ones -----------------------------------------------------------------------------
 
 Tensor number_of(DType dtype, int number) {
   Tensor value = Tensor::zeros(dtype, {});
   if (number == 0) return value;
-  const bool made = for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t,
-                              uint32_t, uint64_t, bool, std::complex<float>, std::complex<double>>(
-      storage_dtype(dtype), [&]<class T> { *value.data<T>() = T(static_cast<float>(number)); });
+  const bool made =
+      for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t,
+                uint32_t, uint64_t, bool, std::complex<float>, std::complex<double>>(
+          storage_dtype(dtype), [&]<class T> { *value.data<T>() = T(static_cast<float>(number)); });
   if (!made) fail(Code::kInvalidArgument, "there is no ", number, " of dtype ", dtype);
   return value;
 }
@@ -442,7 +466,8 @@ Output filled(const Building& b, const Output& dims, DType dtype, int number) {
 
 Output filled(const Building& b, const Shape& shape, DType dtype, int number) {
   constexpr int64_t kSmall = 1000;
-  if (!shape.is_fully_defined()) fail(Code::kInvalidArgument, "expected a fully known shape, got ", shape);
+  if (!shape.is_fully_defined())
+    fail(Code::kInvalidArgument, "expected a fully known shape, got ", shape);
   if (shape.num_elements() < kSmall) {
     const Tensor value = repeated(shape, number_of(dtype, number));
     return b.add_op(kConst, {}, {{"value", value}, {"dtype", dtype}}).output();
@@ -453,27 +478,39 @@ Output filled(const Building& b, const Shape& shape, DType dtype, int number) {
 }  // namespace
 
 Output constant(GraphAt graph, const Tensor& value, const NameOptions& options) {
-  return add_operation(graph, kConst, {}, {{"value", value}, {"dtype", value.dtype()}}, options.name).output();
+  return add_operation(graph, kConst, {}, {{"value", value}, {"dtype", value.dtype()}},
+                       options.name)
+      .output();
 }
 
 Output placeholder(GraphAt graph, DType dtype, const Shape& shape, const NameOptions& options) {
-  return add_operation(graph, kPlaceholder, {}, {{"dtype", dtype}, {"shape", shape}}, options.name).output();
+  return add_operation(graph, kPlaceholder, {}, {{"dtype", dtype}, {"shape", shape}}, options.name)
+      .output();
 }
 
-Output placeholder_with_default(const Operand& input, const Shape& shape, const NameOptions& options) {
+Output placeholder_with_default(const Operand& input, const Shape& shape,
+                                const NameOptions& options) {
   const Graph::Transaction whole(input.graph());
-  return add_node(kPlaceholderWithDefault, {input.output()}, {{"shape", shape}}, options.name, input.at());
+  return add_node(kPlaceholderWithDefault, {input.output()}, {{"shape", shape}}, options.name,
+                  input.at());
 }
 
-Output identity(const Operand& x, const NameOptions& options) { return unary_op(kIdentity, x, options); }
-Output stop_gradient(const Operand& x, const NameOptions& options) { return unary_op(kStopGradient, x, options); }
+Output identity(const Operand& x, const NameOptions& options) {
+  return unary_op(kIdentity, x, options);
+}
+Output stop_gradient(const Operand& x, const NameOptions& options) {
+  return unary_op(kStopGradient, x, options);
+}
 Output prevent_gradient(const Operand& x, const PreventGradientOptions& options) {
   const Graph::Transaction whole(x.graph());
-  return add_node(kPreventGradient, {x.output()}, {{"message", options.message}}, options.name, x.at());
+  return add_node(kPreventGradient, {x.output()}, {{"message", options.message}}, options.name,
+                  x.at());
 }
-std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options, SourceLocation at) {
+std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions& options,
+                               SourceLocation at) {
   if (xs.empty()) fail(Code::kInvalidArgument, "identity_n (", at.str(), "): no tensors given");
-  return outputs_of(add_operation({graph_of(xs, "IdentityN", at), at}, kIdentityN, xs, {}, options.name));
+  return outputs_of(
+      add_operation({graph_of(xs, "IdentityN", at), at}, kIdentityN, xs, {}, options.name));
 }
 
 Output zeros(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {
@@ -492,20 +529,25 @@ Output ones(const Operand& shape, DType dtype, const NameOptions& options) {
 Output zeros_like(const Operand& x, const LikeOptions& options) {
   const Building b(x, "zeros_like", options.name);
   const DType own = base_dtype(x.output().dtype()), dtype = options.dtype.value_or(own);
-  if (options.optimize && x.output().shape().is_fully_defined()) return filled(b, x.output().shape(), dtype, 0);
+  if (options.optimize && x.output().shape().is_fully_defined())
+    return filled(b, x.output().shape(), dtype, 0);
   if (dtype == own) return b.add(kZerosLike, {x.output()});
-  return filled(b, shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize}), dtype, 0);
+  return filled(b,
+                shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize}),
+                dtype, 0);
 }
 
 Output ones_like(const Operand& x, const LikeOptions& options) {
   const Building b(x, "ones_like", options.name);
-  const Output dims = shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize});
+  const Output dims =
+      shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize});
   return filled(b, dims, options.dtype.value_or(base_dtype(x.output().dtype())), 1);
 }
 
 Output fill(const Operand& dims, const Operand& value, const NameOptions& options) {
   const Building b(dims.is_output() ? dims : value, "Fill", options.name);
-  return b.add(kFill, {dims.in(b.graph(), DType::kInt32, "dims"), value.in(b.graph(), value.natural_dtype(), "value")});
+  return b.add(kFill, {dims.in(b.graph(), DType::kInt32, "dims"),
+                       value.in(b.graph(), value.natural_dtype(), "value")});
 }
 Output fill(GraphAt graph, const Shape& dims, const Tensor& value, const NameOptions& options) {
   const Building b(graph, "Fill", options.name);
@@ -520,18 +562,23 @@ Output one_hot(const Operand& indices, const Operand& depth, const OneHotOptions
                       : options.off_value ? options.off_value->natural_dtype()
                                           : DType::kFloat;
   const auto value = [&](const std::optional<Operand>& given, int number, const char* name) {
-    return given ? given->in(b.graph(), dtype, name) : constant(b, number_of(dtype, number), {.name = name});
+    return given ? given->in(b.graph(), dtype, name)
+                 : constant(b, number_of(dtype, number), {.name = name});
   };
-  const Output on = value(options.on_value, 1, "on_value"), off = value(options.off_value, 0, "off_value");
+  const Output on = value(options.on_value, 1, "on_value"),
+               off = value(options.off_value, 0, "off_value");
   const Output index = indices.in(b.graph(), DType::kInt64, "indices");
-  return b.add(kOneHot, {index, depth.in(b.graph(), DType::kInt32, "depth"), on, off}, {{"axis", options.axis}});
+  return b.add(kOneHot, {index, depth.in(b.graph(), DType::kInt32, "depth"), on, off},
+               {{"axis", options.axis}});
 }
 
-Output range(const Operand& start, const Operand& limit, const Operand& delta, const NameOptions& options) {
+Output range(const Operand& start, const Operand& limit, const Operand& delta,
+             const NameOptions& options) {
   const Operand& known = start.is_output() ? start : limit.is_output() ? limit : delta;
   const Building b(known, "range", options.name);
   const DType dtype = known.output().dtype();
-  const Output first = start.in(b.graph(), dtype, "start"), last = limit.in(b.graph(), dtype, "limit");
+  const Output first = start.in(b.graph(), dtype, "start"),
+               last = limit.in(b.graph(), dtype, "limit");
   return b.add(kRange, {first, last, delta.in(b.graph(), dtype, "delta")});
 }
 
@@ -540,18 +587,23 @@ Output range(GraphAt graph, double start, double limit, double delta, const Name
   const auto whole = [](double v) { return v == std::trunc(v) && std::abs(v) < 2147483648.0; };
   const bool integers = whole(start) && whole(limit) && whole(delta);
   std::vector<Output> inputs;
-  for (const auto& [value, name] : {std::pair{start, "start"}, {limit, "limit"}, {delta, "delta"}}) {
-    const Tensor number = integers ? Tensor(static_cast<int32_t>(value)) : Tensor(static_cast<float>(value));
+  for (const auto& [value, name] :
+       {std::pair{start, "start"}, {limit, "limit"}, {delta, "delta"}}) {
+    const Tensor number =
+        integers ? Tensor(static_cast<int32_t>(value)) : Tensor(static_cast<float>(value));
     inputs.push_back(constant(b, number, {.name = name}));
   }
   return b.add(kRange, inputs);
 }
 
-Output linspace(const Operand& start, const Operand& stop, const Operand& num, const NameOptions& options) {
+Output linspace(const Operand& start, const Operand& stop, const Operand& num,
+                const NameOptions& options) {
   const Operand& known = start.is_output() ? start : stop.is_output() ? stop : num;
   const Building b(known, "LinSpace", options.name);
-  const DType dtype = start.is_output() || stop.is_output() ? base_dtype(known.output().dtype()) : DType::kFloat;
-  const Output first = start.in(b.graph(), dtype, "start"), last = stop.in(b.graph(), dtype, "stop");
+  const DType dtype =
+      start.is_output() || stop.is_output() ? base_dtype(known.output().dtype()) : DType::kFloat;
+  const Output first = start.in(b.graph(), dtype, "start"),
+               last = stop.in(b.graph(), dtype, "stop");
   return b.add(kLinSpace, {first, last, num.in(b.graph(), DType::kInt32, "num")});
 }
 
@@ -561,16 +613,19 @@ Output sparse_to_dense(const Operand& indices, const IntList& output_shape, cons
   const Output at = indices.in(b.graph(), DType::kInt32, "sparse_indices");
   const Output dims = output_shape.in(b, "output_shape", base_dtype(at.dtype()));
   const Output given = values.in(b.graph(), values.natural_dtype(), "sparse_values");
-  return b.add(kSparseToDense, {at, dims, given, options.default_value.in(b.graph(), given.dtype(), "default_value")},
-               {{"validate_indices", options.validate_indices}});
+  return b.add(
+      kSparseToDense,
+      {at, dims, given, options.default_value.in(b.graph(), given.dtype(), "default_value")},
+      {{"validate_indices", options.validate_indices}});
 }
 
 std::span<const OpDef* const> array_ops() {
-  static constexpr const OpDef* kOps[] = {&kConst,           &kFill,        &kIdentity,
-                                          &kIdentityN,       &kLinSpace,    &kOneHot,
-                                          &kOnesLike,        &kPlaceholder, &kPlaceholderWithDefault,
-                                          &kPreventGradient, &kRange,       &kSparseToDense,
-                                          &kStopGradient,    &kZerosLike};
+  static constexpr const OpDef* kOps[] = {
+      &kConst,           &kFill,        &kIdentity,
+      &kIdentityN,       &kLinSpace,    &kOneHot,
+      &kOnesLike,        &kPlaceholder, &kPlaceholderWithDefault,
+      &kPreventGradient, &kRange,       &kSparseToDense,
+      &kStopGradient,    &kZerosLike};
   return kOps;
 }
 

@@ -16,9 +16,10 @@
 namespace cairn {
 namespace {
 
-// Throws through c.fail unless all of `indices` are in [0, bound). Before anything is written, and not from several
-// threads.
-void check_indices(const KernelContext& c, const IntReader& indices, int64_t bound, const char* what) {
+// Throws through c.fail unless all of `indices` are in [0, bound). Before anything is written, and
+// not from several threads.
+void check_indices(const KernelContext& c, const IntReader& indices, int64_t bound,
+                   const char* what) {
   for (int64_t i = 0; i < indices.size(); ++i) {
     if (indices[i] < 0 || indices[i] >= bound) {
       c.fail(str_cat(what, "[", i, "] is ", indices[i], ", outside [0, ", bound, ")"));
@@ -26,7 +27,7 @@ void check_indices(const KernelContext& c, const IntReader& indices, int64_t bou
   }
 }
 
-// ---- Gather, GatherV2 -----------------------------------------------------------------------------------------------
+// ---- Gather, GatherV2 ---------------------------------------------------------------------------
 
 Shape gathered(const Shape& params, int axis, const Shape& indices) {
   return concat(concat(params.slice(0, axis), indices), params.slice(axis + 1));
@@ -45,7 +46,8 @@ void gather_shape(ShapeContext& c) {
     }
     asked = IntReader(axis)[0];
   }
-  if (params.has_rank()) c.set_output(gathered(params, axis_of(c, asked, params.rank()), c.input(1)));
+  if (params.has_rank())
+    c.set_output(gathered(params, axis_of(c, asked, params.rank()), c.input(1)));
 }
 
 Kernel gather_prepare(const KernelSetup& s) {
@@ -83,8 +85,8 @@ Kernel gather_prepare(const KernelSetup& s) {
   });
 }
 
-// The gradient with respect to params, for indices along axis 0: TensorFlow makes IndexedSlices of the nodes up to
-// Reshape_1, and the sum that follows where a tensor is wanted. Here it always is.
+// The gradient with respect to params, for indices along axis 0: TensorFlow makes IndexedSlices of
+// the nodes up to Reshape_1, and the sum that follows where a tensor is wanted. Here it always is.
 Output gather_rows_gradient(const Output& params_shape, const Output& indices, const Output& dy) {
   const Output count = expand_dims(size(indices, {.out_type = params_shape.dtype()}), 0);
   const Output rows = reshape(dy, concat({count, tail(params_shape, 1)}, 0));
@@ -93,7 +95,8 @@ Output gather_rows_gradient(const Output& params_shape, const Output& indices, c
 }
 
 // Along another axis: that one is brought to the front, summed, and taken back.
-Output gather_along_gradient(const Output& params_shape, const Output& indices, const Output& axis, const Output& dy) {
+Output gather_along_gradient(const Output& params_shape, const Output& indices, const Output& axis,
+                             const Output& dy) {
   const Output count = expand_dims(size(indices, {.out_type = params_shape.dtype()}), 0);
   const auto vector_of = [](const Output& scalar) { return expand_dims(scalar, 0); };
   const Output at = vector_of(axis);
@@ -108,7 +111,8 @@ Output gather_along_gradient(const Output& params_shape, const Output& indices, 
   const Output to_front = concat({vector_of(outer_rank), outer_axes, inner_axes}, 0);
   const Output extent = strided_slice(params_shape, at, at + 1, {1}, {.shrink_axis_mask = 1});
   const Output summed = unsorted_segment_sum(transpose(values, to_front), places, extent);
-  const Output back = concat({outer_axes + 1, constant(dy.graph(), Tensor::vector<int32_t>({0})), inner_axes}, 0);
+  const Output back =
+      concat({outer_axes + 1, constant(dy.graph(), Tensor::vector<int32_t>({0})), inner_axes}, 0);
   return transpose(summed, back);
 }
 
@@ -120,20 +124,22 @@ Grads gather_gradient(const Operation& op, const Grads& dy) {
     params_shape = cast(shape(params, {.out_type = DType::kInt64}), extents_dtype({params}));
   }
   Grads grads(static_cast<size_t>(op.num_inputs()));
-  const Tensor axis = op.num_inputs() > 2 ? params.graph().static_value(op.input(2)) : Tensor(int32_t{0});
+  const Tensor axis =
+      op.num_inputs() > 2 ? params.graph().static_value(op.input(2)) : Tensor(int32_t{0});
   grads[0] = axis.valid() && axis.to_int64s()[0] == 0
                  ? gather_rows_gradient(params_shape, op.input(1), dy[0])
                  : gather_along_gradient(params_shape, op.input(1), op.input(2), dy[0]);
   return grads;
 }
 
-constexpr OpDef kGather = {.name = "Gather",
-                           .inputs = "params: Tparams, indices: Tindices",
-                           .outputs = "output: Tparams",
-                           .attrs = "validate_indices: bool = true, Tparams: type, Tindices: {int32, int64}",
-                           .shape = gather_shape,
-                           .prepare = gather_prepare,
-                           .gradient = gather_gradient};
+constexpr OpDef kGather = {
+    .name = "Gather",
+    .inputs = "params: Tparams, indices: Tindices",
+    .outputs = "output: Tparams",
+    .attrs = "validate_indices: bool = true, Tparams: type, Tindices: {int32, int64}",
+    .shape = gather_shape,
+    .prepare = gather_prepare,
+    .gradient = gather_gradient};
 constexpr OpDef kGatherV2 = {
     .name = "GatherV2",
     .inputs = "params: Tparams, indices: Tindices, axis: Taxis",
@@ -143,7 +149,7 @@ constexpr OpDef kGatherV2 = {
     .prepare = gather_prepare,
     .gradient = gather_gradient};
 
-// ---- GatherNd, ScatterNd -------------------------------------------------------------------------------------------
+// ---- GatherNd, ScatterNd ------------------------------------------------------------------------
 
 // How index tuples of shape [..., depth] point into a tensor of `shape`.
 struct Pointing {
@@ -157,13 +163,15 @@ struct Pointing {
 Pointing pointing(const KernelContext& c, const Shape& indices, const Shape& shape) {
   if (indices.rank() < 1) c.fail("indices must not be a scalar");
   const int64_t depth = indices.dim(-1);
-  if (depth > shape.rank()) c.fail(str_cat("indices of shape ", indices, " point too deep into shape ", shape));
+  if (depth > shape.rank())
+    c.fail(str_cat("indices of shape ", indices, " point too deep into shape ", shape));
   return {indices.slice(0, -1).num_elements(), static_cast<int>(depth),
           shape.slice(static_cast<int>(depth)).num_elements()};
 }
 
 // The number of the place that tuple i names. Throws through c.fail when it is outside.
-int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, const Pointing& p, const Shape& shape) {
+int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, const Pointing& p,
+                 const Shape& shape) {
   int64_t place = 0;
   for (int d = 0; d < p.depth; ++d) {
     const int64_t at = indices[i * p.depth + d];
@@ -178,7 +186,8 @@ int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, co
 void gather_nd_shape(ShapeContext& c) {
   const Shape &params = c.input(0), indices = c.with_rank_at_least(1, 1, "indices");
   if (!params.has_rank() || !indices.has_rank() || indices.dim(-1) < 0) return;
-  c.require(indices.dim(-1) <= params.rank(), str_cat("indices of shape ", indices, " point too deep into ", params));
+  c.require(indices.dim(-1) <= params.rank(),
+            str_cat("indices of shape ", indices, " point too deep into ", params));
   c.set_output(concat(indices.slice(0, -1), params.slice(static_cast<int>(indices.dim(-1)))));
 }
 
@@ -188,7 +197,8 @@ Kernel gather_nd_prepare(const KernelSetup& s) {
       const Tensor& params = c.input(0);
       const IntReader indices(c.input(1));
       const Pointing p = pointing(c, c.input(1).shape(), params.shape());
-      Tensor& out = c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
+      Tensor& out =
+          c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
       for (int64_t i = 0; i < p.looked_at(); ++i) {
         const int64_t place = place_of(c, indices, i, p, params.shape());
         std::copy_n(elements<T>(params) + place * p.row, p.row, elements<T>(out) + i * p.row);
@@ -201,9 +211,11 @@ Grads gather_nd_gradient(const Operation& op, const Grads& dy) {
   const Output params = op.input(0), indices = op.input(1);
   const Output params_shape = shape(params, {.out_type = indices.dtype()});
   const Shape& tuples = indices.shape();
-  // One number to a tuple names a row: TensorFlow makes IndexedSlices of it, here they are summed at once.
+  // One number to a tuple names a row: TensorFlow makes IndexedSlices of it, here they are summed
+  // at once.
   if (tuples.rank() == 2 && tuples[1] == 1) {
-    return {unsorted_segment_sum(dy[0], squeeze(indices, {.axis = {-1}}), element(params_shape, 0)), Output()};
+    return {unsorted_segment_sum(dy[0], squeeze(indices, {.axis = {-1}}), element(params_shape, 0)),
+            Output()};
   }
   return {scatter_nd(indices, dy[0], params_shape), Output()};
 }
@@ -229,7 +241,8 @@ Kernel scatter_nd_prepare(const KernelSetup& s) {
       const Shape shape = shape_of_vector(c, c.input(2), "shape");
       const Pointing p = pointing(c, c.input(0).shape(), shape);
       const Shape expected = concat(c.input(0).shape().slice(0, -1), shape.slice(p.depth));
-      if (!(updates.shape() == expected)) c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));
+      if (!(updates.shape() == expected))
+        c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));
       Tensor& out = c.allocate(0, shape);
       fill_all(c, out, T{});
       for (int64_t i = 0; i < p.looked_at(); ++i) {
@@ -251,50 +264,56 @@ constexpr OpDef kScatterNd = {.name = "ScatterNd",
                               .prepare = scatter_nd_prepare,
                               .gradient = scatter_nd_gradient};
 
-// ---- UnsortedSegmentSum --------------------------------------------------------------------------------------------
+// ---- UnsortedSegmentSum -------------------------------------------------------------------------
 
 void unsorted_segment_sum_shape(ShapeContext& c) {
   const Shape &data = c.input(0), &ids = c.input(1);
   c.with_rank(2, 0, "num_segments");
   if (!data.has_rank() || !ids.has_rank()) return;
-  c.require(data.rank() >= ids.rank() && data.slice(0, ids.rank()).is_compatible_with(ids),
-            str_cat("data of shape ", data, " does not begin with the extents of segment_ids, ", ids));
+  c.require(
+      data.rank() >= ids.rank() && data.slice(0, ids.rank()).is_compatible_with(ids),
+      str_cat("data of shape ", data, " does not begin with the extents of segment_ids, ", ids));
   const Tensor num = c.constant(2);
   if (num.valid()) c.require(IntReader(num)[0] >= 0, "num_segments must not be negative");
-  c.set_output(concat(Shape{num.valid() ? IntReader(num)[0] : kUnknownDim}, data.slice(ids.rank())));
+  c.set_output(
+      concat(Shape{num.valid() ? IntReader(num)[0] : kUnknownDim}, data.slice(ids.rank())));
 }
 
 Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
-  return by_dtype<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t, std::complex<float>,
-                  std::complex<double>>(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor &data = c.input(0), &ids = c.input(1);
-      if (c.input(2).num_elements() != 1) c.fail("num_segments must be a scalar");
-      const int64_t num = IntReader(c.input(2))[0];
-      if (num < 0) c.fail(str_cat("num_segments must not be negative, got ", num));
-      if (data.rank() < ids.rank() || !(data.shape().slice(0, ids.rank()) == ids.shape())) {
-        c.fail(
-            str_cat("data of shape ", data.shape(), " does not begin with the extents of segment_ids, ", ids.shape()));
-      }
-      const Shape row_shape = data.shape().slice(ids.rank());
-      const int64_t row = row_shape.num_elements();
-      const IntReader segments(ids);
-      for (int64_t i = 0; i < segments.size(); ++i) {
-        if (segments[i] >= num) c.fail(str_cat("segment_ids[", i, "] is ", segments[i], ", outside [0, ", num, ")"));
-      }
-      Tensor& out = c.allocate(0, concat(Shape{num}, row_shape));
-      fill_all(c, out, T{});
-      // Split by columns: each sum is made by one thread, in the order of the rows.
-      c.parallel_for(row, static_cast<double>(segments.size()) / 8, [&](int64_t begin, int64_t end) {
-        for (int64_t i = 0; i < segments.size(); ++i) {
-          if (segments[i] < 0) continue;
-          T* to = elements<T>(out) + segments[i] * row;
-          const T* from = elements<T>(data) + i * row;
-          for (int64_t k = begin; k < end; ++k) to[k] = static_cast<T>(to[k] + from[k]);
-        }
+  return by_dtype<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t,
+                  std::complex<float>, std::complex<double>>(
+      s, s.dtype("T"), []<class T>() -> Kernel {
+        return [](KernelContext& c) {
+          const Tensor &data = c.input(0), &ids = c.input(1);
+          if (c.input(2).num_elements() != 1) c.fail("num_segments must be a scalar");
+          const int64_t num = IntReader(c.input(2))[0];
+          if (num < 0) c.fail(str_cat("num_segments must not be negative, got ", num));
+          if (data.rank() < ids.rank() || !(data.shape().slice(0, ids.rank()) == ids.shape())) {
+            c.fail(str_cat("data of shape ", data.shape(),
+                           " does not begin with the extents of segment_ids, ", ids.shape()));
+          }
+          const Shape row_shape = data.shape().slice(ids.rank());
+          const int64_t row = row_shape.num_elements();
+          const IntReader segments(ids);
+          for (int64_t i = 0; i < segments.size(); ++i) {
+            if (segments[i] >= num)
+              c.fail(str_cat("segment_ids[", i, "] is ", segments[i], ", outside [0, ", num, ")"));
+          }
+          Tensor& out = c.allocate(0, concat(Shape{num}, row_shape));
+          fill_all(c, out, T{});
+          // Split by columns: each sum is made by one thread, in the order of the rows.
+          c.parallel_for(row, static_cast<double>(segments.size()) / 8,
+                         [&](int64_t begin, int64_t end) {
+                           for (int64_t i = 0; i < segments.size(); ++i) {
+                             if (segments[i] < 0) continue;
+                             T* to = elements<T>(out) + segments[i] * row;
+                             const T* from = elements<T>(data) + i * row;
+                             for (int64_t k = begin; k < end; ++k)
+                               to[k] = static_cast<T>(to[k] + from[k]);
+                           }
+                         });
+        };
       });
-    };
-  });
 }
 
 // dy's rows by segment, zeros for ids that were left out.
@@ -316,7 +335,7 @@ constexpr OpDef kUnsortedSegmentSum = {
     .prepare = unsorted_segment_sum_prepare,
     .gradient = unsorted_segment_sum_gradient};
 
-// ---- DynamicStitch -------------------------------------------------------------------------------------------------
+// ---- DynamicStitch ------------------------------------------------------------------------------
 
 // Whether `data` is `indices`' extents and then `row`'s; of unknown shapes, whether it may be.
 bool stitches(const Shape& indices, const Shape& data, const Shape& row) {
@@ -329,8 +348,10 @@ void dynamic_stitch_shape(ShapeContext& c) {
   int64_t places = 0;
   for (int i = 0; i < n; ++i) {
     const Shape &indices = c.input(i), &data = c.input(n + i);
-    c.require(stitches(indices, data, row) && (!indices.has_rank() || data.rank() < 0 || data.rank() >= indices.rank()),
-              str_cat("data[", i, "] of shape ", data, " does not go with indices of shape ", indices));
+    c.require(
+        stitches(indices, data, row) &&
+            (!indices.has_rank() || data.rank() < 0 || data.rank() >= indices.rank()),
+        str_cat("data[", i, "] of shape ", data, " does not go with indices of shape ", indices));
     if (indices.has_rank() && data.has_rank()) row = merge(row, data.slice(indices.rank()));
     const Tensor value = c.constant(i);
     if (!value.valid()) places = kUnknownDim;
@@ -351,7 +372,8 @@ Kernel dynamic_stitch_prepare(const KernelSetup& s) {
       for (int i = 0; i < n; ++i) {
         const Shape &indices = c.input(i).shape(), &data = c.input(n + i).shape();
         if (!stitches(indices, data, row_shape)) {
-          c.fail(str_cat("data[", i, "] of shape ", data, " does not go with indices of shape ", indices));
+          c.fail(str_cat("data[", i, "] of shape ", data, " does not go with indices of shape ",
+                         indices));
         }
         const IntReader at(c.input(i));
         check_indices(c, at, INT32_MAX, "indices");
@@ -362,7 +384,8 @@ Kernel dynamic_stitch_prepare(const KernelSetup& s) {
       for (int i = 0; i < n; ++i) {
         const IntReader at(c.input(i));
         const T* from = elements<T>(c.input(n + i));
-        for (int64_t k = 0; k < at.size(); ++k) std::copy_n(from + k * row, row, elements<T>(out) + at[k] * row);
+        for (int64_t k = 0; k < at.size(); ++k)
+          std::copy_n(from + k * row, row, elements<T>(out) + at[k] * row);
       }
     };
   });
@@ -399,7 +422,8 @@ Grads dynamic_stitch_gradient(const Operation& op, const Grads& dy) {
   }
   const Output left = dynamic_stitch(places, numbers);
   for (size_t i = 0; i < places.size(); ++i) {
-    const Output rows = gather(dy[0], places[i]), is_left = equal(gather(left, places[i]), numbers[i]);
+    const Output rows = gather(dy[0], places[i]),
+                 is_left = equal(gather(left, places[i]), numbers[i]);
     grads[static_cast<size_t>(n) + i] =
         reshape(where(is_left, rows, zeros_like(rows)), shape(op.input(n + static_cast<int>(i))));
   }
@@ -418,13 +442,15 @@ constexpr OpDef dynamic_stitch_op(std::string_view name) {
 constexpr OpDef kDynamicStitch = dynamic_stitch_op("DynamicStitch");
 constexpr OpDef kParallelDynamicStitch = dynamic_stitch_op("ParallelDynamicStitch");
 
-// ---- DynamicPartition ----------------------------------------------------------------------------------------------
+// ---- DynamicPartition ---------------------------------------------------------------------------
 
 void dynamic_partition_shape(ShapeContext& c) {
   const Shape &data = c.input(0), &partitions = c.input(1);
   if (!data.has_rank() || !partitions.has_rank()) return;
-  c.require(data.rank() >= partitions.rank() && data.slice(0, partitions.rank()).is_compatible_with(partitions),
-            str_cat("data of shape ", data, " does not begin with the extents of partitions, ", partitions));
+  c.require(data.rank() >= partitions.rank() &&
+                data.slice(0, partitions.rank()).is_compatible_with(partitions),
+            str_cat("data of shape ", data, " does not begin with the extents of partitions, ",
+                    partitions));
   for (int i = 0; i < c.num_outputs(); ++i) {
     c.set_output(i, concat(Shape{kUnknownDim}, data.slice(partitions.rank())));
   }
@@ -434,9 +460,10 @@ Kernel dynamic_partition_prepare(const KernelSetup& s) {
   return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const Tensor &data = c.input(0), &partitions = c.input(1);
-      if (data.rank() < partitions.rank() || !(data.shape().slice(0, partitions.rank()) == partitions.shape())) {
-        c.fail(str_cat("data of shape ", data.shape(), " does not begin with the extents of partitions, ",
-                       partitions.shape()));
+      if (data.rank() < partitions.rank() ||
+          !(data.shape().slice(0, partitions.rank()) == partitions.shape())) {
+        c.fail(str_cat("data of shape ", data.shape(),
+                       " does not begin with the extents of partitions, ", partitions.shape()));
       }
       const Shape row_shape = data.shape().slice(partitions.rank());
       const int64_t row = row_shape.num_elements();
@@ -464,7 +491,8 @@ Grads dynamic_partition_gradient(const Operation& op, const Grads& dy) {
     const Output& g = dy[static_cast<size_t>(i)];
     inputs.push_back(g ? g : zeros_like(op.output(i)));
   }
-  const Output stitched = add_node(kParallelDynamicStitch, inputs, {{"N", int64_t{op.num_outputs()}}});
+  const Output stitched =
+      add_node(kParallelDynamicStitch, inputs, {{"N", int64_t{op.num_outputs()}}});
   return {reshape(stitched, shape(data)), Output()};
 }
 
@@ -481,9 +509,11 @@ constexpr OpDef kDynamicPartition = {.name = "DynamicPartition",
 Output gather(const Operand& params, const Operand& indices, const GatherOptions& options) {
   const Building b(params, "GatherV2", options.name);
   const Output at = indices.in(b.graph(), DType::kInt32, "indices");
-  return b.add(kGatherV2, {params.output(), at, Operand(options.axis).in(b.graph(), DType::kInt32, "axis")});
+  return b.add(kGatherV2,
+               {params.output(), at, Operand(options.axis).in(b.graph(), DType::kInt32, "axis")});
 }
-Output gather(const Operand& params, std::initializer_list<int64_t> indices, const GatherOptions& options) {
+Output gather(const Operand& params, std::initializer_list<int64_t> indices,
+              const GatherOptions& options) {
   return gather(params, Operand(IntList(indices).tensor(), params.at()), options);
 }
 
@@ -492,42 +522,46 @@ Output gather_nd(const Operand& params, const Operand& indices, const NameOption
   return b.add(kGatherNd, {params.output(), indices.in(b.graph(), DType::kInt32, "indices")});
 }
 
-Output scatter_nd(const Operand& indices, const Operand& updates, const IntList& shape, const NameOptions& options) {
+Output scatter_nd(const Operand& indices, const Operand& updates, const IntList& shape,
+                  const NameOptions& options) {
   const Building b(indices, "ScatterNd", options.name);
   const Output& at = indices.output();
   const Output rows = updates.in(b.graph(), DType::kFloat, "updates");
   return b.add(kScatterNd, {at, rows, shape.in(b, "shape", base_dtype(at.dtype()))});
 }
 
-Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids, const Operand& num_segments,
-                            const NameOptions& options) {
+Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids,
+                            const Operand& num_segments, const NameOptions& options) {
   const Building b(data, "UnsortedSegmentSum", options.name);
-  return b.add(kUnsortedSegmentSum, {data.output(), segment_ids.in(b.graph(), DType::kInt32, "segment_ids"),
-                                     num_segments.in(b.graph(), DType::kInt32, "num_segments")});
+  return b.add(kUnsortedSegmentSum,
+               {data.output(), segment_ids.in(b.graph(), DType::kInt32, "segment_ids"),
+                num_segments.in(b.graph(), DType::kInt32, "num_segments")});
 }
 
-Output dynamic_stitch(const std::vector<Output>& indices, const std::vector<Output>& data, const NameOptions& options,
-                      SourceLocation at) {
+Output dynamic_stitch(const std::vector<Output>& indices, const std::vector<Output>& data,
+                      const NameOptions& options, SourceLocation at) {
   if (indices.empty() || indices.size() != data.size()) {
-    fail(Code::kInvalidArgument, "dynamic_stitch (", at.str(), "): ", indices.size(), " indices and ", data.size(),
-         " data given");
+    fail(Code::kInvalidArgument, "dynamic_stitch (", at.str(), "): ", indices.size(),
+         " indices and ", data.size(), " data given");
   }
   std::vector<Output> inputs = indices;
   inputs.insert(inputs.end(), data.begin(), data.end());
-  return add_node(kDynamicStitch, inputs, {{"N", static_cast<int64_t>(data.size())}}, options.name, at);
+  return add_node(kDynamicStitch, inputs, {{"N", static_cast<int64_t>(data.size())}}, options.name,
+                  at);
 }
 
 std::vector<Output> dynamic_partition(const Operand& data, const Operand& partitions, int64_t num,
                                       const NameOptions& options) {
   const Building b(data, "DynamicPartition", options.name);
-  return outputs_of(b.add_op(kDynamicPartition, {data.output(), partitions.in(b.graph(), DType::kInt32, "partitions")},
+  return outputs_of(b.add_op(kDynamicPartition,
+                             {data.output(), partitions.in(b.graph(), DType::kInt32, "partitions")},
                              {{"num_partitions", num}}));
 }
 
 std::span<const OpDef* const> gather_ops() {
-  static constexpr const OpDef* kOps[] = {&kDynamicPartition, &kDynamicStitch,     &kGather,
-                                          &kGatherNd,         &kGatherV2,          &kParallelDynamicStitch,
-                                          &kScatterNd,        &kUnsortedSegmentSum};
+  static constexpr const OpDef* kOps[] = {
+      &kDynamicPartition, &kDynamicStitch,         &kGather,    &kGatherNd,
+      &kGatherV2,         &kParallelDynamicStitch, &kScatterNd, &kUnsortedSegmentSum};
   return kOps;
 }
 

@@ -9,12 +9,13 @@
 namespace cairn {
 namespace {
 
-// ---- Concat, ConcatV2 -----------------------------------------------------------------------------------------------
+// ---- Concat, ConcatV2 ---------------------------------------------------------------------------
 
 // Where a concatenation has its operands: Concat's axis comes first, ConcatV2's last.
 struct ConcatInputs {
   int axis, first, count;
-  ConcatInputs(bool v2, int num_inputs) : axis(v2 ? num_inputs - 1 : 0), first(v2 ? 0 : 1), count(num_inputs - 1) {}
+  ConcatInputs(bool v2, int num_inputs)
+      : axis(v2 ? num_inputs - 1 : 0), first(v2 ? 0 : 1), count(num_inputs - 1) {}
 };
 
 template <bool kV2>
@@ -40,8 +41,8 @@ void concat_shape(ShapeContext& c) {
     Shape part = c.with_rank(in.first + i, rank, "value");
     along = along < 0 || part[axis] < 0 ? kUnknownDim : plus(c, along, part[axis]);
     part.set_dim(axis, kUnknownDim);
-    c.require(part.is_compatible_with(joined),
-              str_cat("values differ outside of axis ", axis, ": ", joined, " and ", c.input(in.first + i)));
+    c.require(part.is_compatible_with(joined), str_cat("values differ outside of axis ", axis, ": ",
+                                                       joined, " and ", c.input(in.first + i)));
     joined = merge(joined, part);
   }
   joined.set_dim(axis, along);
@@ -56,7 +57,9 @@ Shape joined_shape(const KernelContext& c, const ConcatInputs& in, int axis) {
     const Shape& part = c.input(in.first + i).shape();
     bool fits = part.rank() == shape.rank();
     for (int d = 0; fits && d < part.rank(); ++d) fits = d == axis || part[d] == shape[d];
-    if (!fits) c.fail(str_cat("values 0 and ", i, " differ outside of axis ", axis, ": ", shape, " and ", part));
+    if (!fits)
+      c.fail(str_cat("values 0 and ", i, " differ outside of axis ", axis, ": ", shape, " and ",
+                     part));
     along = plus(c, along, part[axis]);
   }
   shape.set_dim(axis, along);
@@ -71,7 +74,8 @@ Kernel concat_prepare(const KernelSetup& s) {
       if (c.input(in.axis).num_elements() != 1) c.fail("axis must be a scalar");
       const int axis = axis_of(c, IntReader(c.input(in.axis))[0], c.input(in.first).rank());
       Tensor& out = c.allocate(0, joined_shape(c, in, axis));
-      const int64_t before = extents_before(out.shape(), axis), after = extents_after(out.shape(), axis);
+      const int64_t before = extents_before(out.shape(), axis),
+                    after = extents_after(out.shape(), axis);
       const int64_t row = out.dim(axis) * after;
       T* to = elements<T>(out);
       for (int i = 0; i < in.count; ++i) {
@@ -84,8 +88,8 @@ Kernel concat_prepare(const KernelSetup& s) {
   });
 }
 
-// The parts' shapes: constants when all are known, else what one ShapeN tells. (A part of unknown shape leaves a Shape
-// behind that nobody uses, as in TensorFlow.)
+// The parts' shapes: constants when all are known, else what one ShapeN tells. (A part of unknown
+// shape leaves a Shape behind that nobody uses, as in TensorFlow.)
 std::vector<Output> part_shapes(const std::vector<Output>& parts) {
   std::vector<Output> shapes;
   for (const Output& part : parts) {
@@ -107,7 +111,8 @@ Grads concat_gradient(const Operation& op, const Grads& dy) {
   if (sizes.size() > 16) {
     const Output table = stack(std::vector<Operand>(sizes.begin(), sizes.end()), {.axis = 1});
     const Output along = squeeze(slice(table, stack({axis, 0}), {1, -1}));
-    const std::vector<Output> pieces = split_v(dy[0], along, axis, static_cast<int64_t>(parts.size()));
+    const std::vector<Output> pieces =
+        split_v(dy[0], along, axis, static_cast<int64_t>(parts.size()));
     std::copy(pieces.begin(), pieces.end(), grads.begin() + in.first);
     return grads;
   }
@@ -133,7 +138,7 @@ constexpr OpDef kConcatV2 = {.name = "ConcatV2",
                              .prepare = concat_prepare<true>,
                              .gradient = concat_gradient<true>};
 
-// ---- ConcatOffset ---------------------------------------------------------------------------------------------------
+// ---- ConcatOffset -------------------------------------------------------------------------------
 
 void concat_offset_shape(ShapeContext& c) {
   c.with_rank(0, 0, "concat_dim");
@@ -146,8 +151,10 @@ Kernel concat_offset_prepare(const KernelSetup& s) {
     int64_t offset = 0;
     for (int i = 0; i < n; ++i) {
       const Tensor& shape = c.input(i + 1);
-      if (shape.rank() != 1) c.fail(str_cat("shape ", i, " must be a vector, is of shape ", shape.shape()));
-      if (shape.num_elements() != rank) c.fail(str_cat("shapes 0 and ", i, " are of different lengths"));
+      if (shape.rank() != 1)
+        c.fail(str_cat("shape ", i, " must be a vector, is of shape ", shape.shape()));
+      if (shape.num_elements() != rank)
+        c.fail(str_cat("shapes 0 and ", i, " are of different lengths"));
       Tensor& out = c.allocate(i, {rank});
       std::fill_n(elements<int32_t>(out), rank, 0);
       if (offset != static_cast<int32_t>(offset))
@@ -165,14 +172,16 @@ constexpr OpDef kConcatOffset = {.name = "ConcatOffset",
                                  .prepare = concat_offset_prepare,
                                  .gradient = not_differentiable};
 
-// ---- Pack, Unpack ---------------------------------------------------------------------------------------------------
+// ---- Pack, Unpack -------------------------------------------------------------------------------
 
 Shape with_extent(const Shape& shape, int axis, int64_t extent) {
   Shape result = shape.slice(0, axis);
   result.append(extent);
   return concat(result, shape.slice(axis));
 }
-Shape without_extent(const Shape& shape, int axis) { return concat(shape.slice(0, axis), shape.slice(axis + 1)); }
+Shape without_extent(const Shape& shape, int axis) {
+  return concat(shape.slice(0, axis), shape.slice(axis + 1));
+}
 
 void pack_shape(ShapeContext& c) {
   Shape shape = Shape::unknown();
@@ -182,7 +191,8 @@ void pack_shape(ShapeContext& c) {
     shape = merge(shape, c.input(i));
   }
   if (shape.has_rank()) {
-    c.set_output(with_extent(shape, axis_of(c, c.integer("axis"), shape.rank() + 1), c.num_inputs()));
+    c.set_output(
+        with_extent(shape, axis_of(c, c.integer("axis"), shape.rank() + 1), c.num_inputs()));
   }
 }
 
@@ -198,7 +208,8 @@ Kernel pack_prepare(const KernelSetup& s) {
         const Tensor& part = c.input(i);
         if (!(part.shape() == shape))
           c.fail(str_cat("values must be of one shape, got ", shape, " and ", part.shape()));
-        copy_runs(c, before, after, elements<T>(out) + i * after, n * after, elements<T>(part), after);
+        copy_runs(c, before, after, elements<T>(out) + i * after, n * after, elements<T>(part),
+                  after);
       }
     };
   });
@@ -228,12 +239,15 @@ Kernel unpack_prepare(const KernelSetup& s) {
       const Tensor& value = c.input(0);
       const int axis = axis_of(c, asked, value.rank());
       const int n = c.num_outputs();
-      if (value.dim(axis) != n) c.fail(str_cat("extent ", axis, " of ", value.shape(), " is not num = ", n));
+      if (value.dim(axis) != n)
+        c.fail(str_cat("extent ", axis, " of ", value.shape(), " is not num = ", n));
       const Shape shape = without_extent(value.shape(), axis);
-      const int64_t before = extents_before(value.shape(), axis), after = extents_after(value.shape(), axis);
+      const int64_t before = extents_before(value.shape(), axis),
+                    after = extents_after(value.shape(), axis);
       for (int i = 0; i < n; ++i) {
         Tensor& out = c.allocate(i, shape);
-        copy_runs(c, before, after, elements<T>(out), after, elements<T>(value) + i * after, n * after);
+        copy_runs(c, before, after, elements<T>(out), after, elements<T>(value) + i * after,
+                  n * after);
       }
     };
   });
@@ -248,7 +262,9 @@ std::vector<Output> all_of(const Operation& op, const Grads& dy) {
   }
   return grads;
 }
-std::vector<Operand> operands(const std::vector<Output>& outputs) { return {outputs.begin(), outputs.end()}; }
+std::vector<Operand> operands(const std::vector<Output>& outputs) {
+  return {outputs.begin(), outputs.end()};
+}
 
 Grads unpack_gradient(const Operation& op, const Grads& dy) {
   return {stack(operands(all_of(op, dy)), {.axis = op.integer("axis")})};
@@ -261,7 +277,7 @@ constexpr OpDef kUnpack = {.name = "Unpack",
                            .prepare = unpack_prepare,
                            .gradient = unpack_gradient};
 
-// ---- Split, SplitV --------------------------------------------------------------------------------------------------
+// ---- Split, SplitV ------------------------------------------------------------------------------
 
 void split_shape(ShapeContext& c) {
   c.with_rank(0, 0, "split_dim");
@@ -282,13 +298,14 @@ void split_shape(ShapeContext& c) {
 
 // Copies the piece [begin, begin + size) along `axis` to output i.
 template <class T>
-void copy_piece(KernelContext& c, const Tensor& value, int axis, int64_t begin, int64_t size, int i) {
+void copy_piece(KernelContext& c, const Tensor& value, int axis, int64_t begin, int64_t size,
+                int i) {
   Shape shape = value.shape();
   shape.set_dim(axis, size);
   const int64_t before = extents_before(shape, axis), after = extents_after(shape, axis);
   Tensor& out = c.allocate(i, shape);
-  copy_runs(c, before, size * after, elements<T>(out), size * after, elements<T>(value) + begin * after,
-            value.dim(axis) * after);
+  copy_runs(c, before, size * after, elements<T>(out), size * after,
+            elements<T>(value) + begin * after, value.dim(axis) * after);
 }
 
 Kernel split_prepare(const KernelSetup& s) {
@@ -298,7 +315,8 @@ Kernel split_prepare(const KernelSetup& s) {
       const int axis = axis_of(c, c.input(0).scalar<int32_t>(), value.rank(), "split_dim");
       const int64_t n = c.num_outputs(), size = value.dim(axis) / n;
       if (size * n != value.dim(axis)) {
-        c.fail(str_cat("extent ", axis, " of ", value.shape(), " does not split into ", n, " equal pieces"));
+        c.fail(str_cat("extent ", axis, " of ", value.shape(), " does not split into ", n,
+                       " equal pieces"));
       }
       for (int i = 0; i < n; ++i) copy_piece<T>(c, value, axis, i * size, size, i);
     };
@@ -315,7 +333,8 @@ constexpr OpDef kSplit = {.name = "Split",
                           .prepare = split_prepare,
                           .gradient = split_gradient};
 
-// What a size of -1 is to be: what the others leave of `extent`. Throws through c.fail unless the sizes make it up.
+// What a size of -1 is to be: what the others leave of `extent`. Throws through c.fail unless the
+// sizes make it up.
 template <class Context>
 int64_t size_left(const Context& c, const IntReader& sizes, int64_t extent) {
   int64_t sum = 0, open = 0;
@@ -341,7 +360,8 @@ void split_v_shape(ShapeContext& c) {
     return;
   }
   const int axis = axis_of(c, dim.scalar<int32_t>(), shape.rank(), "split_dim");
-  const int64_t left = sizes.valid() && shape[axis] >= 0 ? size_left(c, IntReader(sizes), shape[axis]) : kUnknownDim;
+  const int64_t left =
+      sizes.valid() && shape[axis] >= 0 ? size_left(c, IntReader(sizes), shape[axis]) : kUnknownDim;
   for (int i = 0; i < c.num_outputs(); ++i) {
     Shape piece = shape;
     const int64_t size = sizes.valid() ? IntReader(sizes)[i] : kUnknownDim;
@@ -356,7 +376,8 @@ Kernel split_v_prepare(const KernelSetup& s) {
       const Tensor& value = c.input(0);
       const int axis = axis_of(c, c.input(2).scalar<int32_t>(), value.rank(), "split_dim");
       const IntReader sizes = vector_input(c, 1, "size_splits");
-      if (sizes.size() != c.num_outputs()) c.fail(str_cat("size_splits must be ", c.num_outputs(), " numbers"));
+      if (sizes.size() != c.num_outputs())
+        c.fail(str_cat("size_splits must be ", c.num_outputs(), " numbers"));
       const int64_t left = size_left(c, sizes, value.dim(axis));
       int64_t begin = 0;
       for (int i = 0; i < c.num_outputs(); ++i) {
@@ -384,7 +405,8 @@ const Operand& known_of(const std::vector<Operand>& values, const char* what, So
   for (const Operand& value : values) {
     if (value.is_output()) return value;
   }
-  fail(Code::kInvalidArgument, what, " (", at.str(), "): expected at least one tensor of a graph among the values");
+  fail(Code::kInvalidArgument, what, " (", at.str(),
+       "): expected at least one tensor of a graph among the values");
 }
 
 std::vector<Output> outputs_in(const Building& b, const std::vector<Operand>& values, DType dtype,
@@ -414,7 +436,8 @@ Output stack(const std::vector<Operand>& values, const AxisOptions& options, Sou
   const Operand& known = known_of(values, "stack", at);
   const Building b(known, "stack", options.name);
   const char* prefix = options.axis == 0 ? "" : "values_";
-  return b.add(kPack, outputs_in(b, values, base_dtype(known.output().dtype()), prefix), {{"axis", options.axis}});
+  return b.add(kPack, outputs_in(b, values, base_dtype(known.output().dtype()), prefix),
+               {{"axis", options.axis}});
 }
 
 std::vector<Output> unstack(const Operand& x, const AxisOptions& options) {
@@ -422,13 +445,13 @@ std::vector<Output> unstack(const Operand& x, const AxisOptions& options) {
   const Graph::Transaction whole(x.graph());
   const Shape& shape = x.output().shape();
   if (shape.has_rank() && (options.axis < -shape.rank() || options.axis >= shape.rank())) {
-    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): there is no axis ", options.axis, " in shape ", shape,
-         " of ", x.output().name());
+    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): there is no axis ", options.axis,
+         " in shape ", shape, " of ", x.output().name());
   }
   const int64_t num = shape.has_rank() ? shape.dim(static_cast<int>(options.axis)) : kUnknownDim;
   if (num < 0) {
-    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): extent ", options.axis, " of ", x.output().name(), " ",
-         shape, " is not known; say how many");
+    fail(Code::kInvalidArgument, "unstack (", x.at().str(), "): extent ", options.axis, " of ",
+         x.output().name(), " ", shape, " is not known; say how many");
   }
   return unstack(x, num, options);
 }
@@ -442,11 +465,13 @@ std::vector<Output> split(const Operand& x, int64_t num, const AxisOptions& opti
   const Output dim = Operand(options.axis).in(b.graph(), DType::kInt32, "split_dim");
   return outputs_of(b.add_op(kSplit, {dim, x.output()}, {{"num_split", num}}));
 }
-std::vector<Output> split(const Operand& x, const std::vector<int64_t>& sizes, const AxisOptions& options) {
+std::vector<Output> split(const Operand& x, const std::vector<int64_t>& sizes,
+                          const AxisOptions& options) {
   const Graph::Transaction whole(x.graph(), x.at());
   // Outside of the scope of the node itself, as Python does it.
   const Output lengths = IntList(sizes).in({x.graph(), x.at()}, "Const");
-  return split_v(x, lengths, options.axis, static_cast<int64_t>(sizes.size()), {.name = options.name});
+  return split_v(x, lengths, options.axis, static_cast<int64_t>(sizes.size()),
+                 {.name = options.name});
 }
 std::vector<Output> split_v(const Operand& x, const Output& sizes, const Operand& axis, int64_t num,
                             const NameOptions& options) {
@@ -455,15 +480,16 @@ std::vector<Output> split_v(const Operand& x, const Output& sizes, const Operand
   return outputs_of(b.add_op(kSplitV, {x.output(), sizes, dim}, {{"num_split", num}}));
 }
 
-std::vector<Output> concat_offset(const Output& axis, const std::vector<Output>& shapes, const NameOptions& options,
-                                  SourceLocation at) {
+std::vector<Output> concat_offset(const Output& axis, const std::vector<Output>& shapes,
+                                  const NameOptions& options, SourceLocation at) {
   std::vector<Output> inputs = {axis};
   inputs.insert(inputs.end(), shapes.begin(), shapes.end());
   return outputs_of(add_operation({axis.graph(), at}, kConcatOffset, inputs, {}, options.name));
 }
 
 std::span<const OpDef* const> joining_ops() {
-  static constexpr const OpDef* kOps[] = {&kConcat, &kConcatOffset, &kConcatV2, &kPack, &kSplit, &kSplitV, &kUnpack};
+  static constexpr const OpDef* kOps[] = {&kConcat, &kConcatOffset, &kConcatV2, &kPack,
+                                          &kSplit,  &kSplitV,       &kUnpack};
   return kOps;
 }
 

@@ -12,15 +12,17 @@ namespace cairn {
 namespace {
 
 void check_rank(const KernelContext& c, const Tensor& x) {
-  if (x.rank() > kMaxRank) c.fail(str_cat("there is no kernel for rank ", x.rank()), Code::kUnimplemented);
+  if (x.rank() > kMaxRank)
+    c.fail(str_cat("there is no kernel for rank ", x.rank()), Code::kUnimplemented);
 }
 
-// ---- Transpose ------------------------------------------------------------------------------------------------------
+// ---- Transpose ----------------------------------------------------------------------------------
 
 // Throws through c.fail unless `perm` has each of 0 … rank - 1 once.
 template <class Context>
 void check_permutation(const Context& c, const IntReader& perm, int64_t rank) {
-  if (perm.size() != rank) c.fail(str_cat("perm has ", perm.size(), " elements, but the rank is ", rank));
+  if (perm.size() != rank)
+    c.fail(str_cat("perm has ", perm.size(), " elements, but the rank is ", rank));
   uint64_t seen = 0;
   for (int64_t i = 0; i < rank; ++i) {
     const bool inside = perm[i] >= 0 && perm[i] < rank && rank <= 64;
@@ -84,7 +86,7 @@ constexpr OpDef kTranspose = {.name = "Transpose",
                               .prepare = transpose_prepare,
                               .gradient = transpose_gradient};
 
-// ---- InvertPermutation ---------------------------------------------------------------------------------------------
+// ---- InvertPermutation --------------------------------------------------------------------------
 
 void invert_permutation_shape(ShapeContext& c) { c.set_output(c.with_rank(0, 1, "x")); }
 Kernel invert_permutation_prepare(const KernelSetup& s) {
@@ -112,14 +114,15 @@ constexpr OpDef kInvertPermutation = {.name = "InvertPermutation",
                                       .prepare = invert_permutation_prepare,
                                       .gradient = not_differentiable};
 
-// ---- ReverseV2, Reverse --------------------------------------------------------------------------------------------
+// ---- ReverseV2, Reverse -------------------------------------------------------------------------
 
 // Which extents ReverseV2's axes, or the flags of the older Reverse, name. Throws through c.fail.
 template <class Context>
 uint64_t reversed_extents(const Context& c, const Tensor& told, int rank) {
   uint64_t named = 0;
   if (told.dtype() == DType::kBool) {
-    if (told.num_elements() != rank) c.fail(str_cat("dims must have ", rank, " elements, got shape ", told.shape()));
+    if (told.num_elements() != rank)
+      c.fail(str_cat("dims must have ", rank, " elements, got shape ", told.shape()));
     for (int i = 0; i < rank; ++i) named |= uint64_t{elements<bool>(told)[i]} << i;
     return named;
   }
@@ -145,7 +148,8 @@ Kernel reverse_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
       check_rank(c, x);
-      if (c.input(1).rank() != 1) c.fail(str_cat("axis must be a vector, got shape ", c.input(1).shape()));
+      if (c.input(1).rank() != 1)
+        c.fail(str_cat("axis must be a vector, got shape ", c.input(1).shape()));
       const uint64_t named = reversed_extents(c, c.input(1), x.rank());
       StridedCopy copy(c);
       int64_t offset = 0, stride = 1;
@@ -159,33 +163,37 @@ Kernel reverse_prepare(const KernelSetup& s) {
     };
   });
 }
-Grads reverse_v2_gradient(const Operation& op, const Grads& dy) { return {reverse(dy[0], op.input(1)), Output()}; }
+Grads reverse_v2_gradient(const Operation& op, const Grads& dy) {
+  return {reverse(dy[0], op.input(1)), Output()};
+}
 
-constexpr OpDef kReverseV2 = {.name = "ReverseV2",
-                              .inputs = "tensor: T, axis: Tidx",
-                              .outputs = "output: T",
-                              .attrs =
-                                  "Tidx: {int32, int64} = DT_INT32, T: {uint8, int8, uint16, int16, int32, int64, "
-                                  "bool, bfloat16, half, float, double, complex64, complex128, string}",
-                              .shape = reverse_shape,
-                              .prepare = reverse_prepare,
-                              .gradient = reverse_v2_gradient};
+constexpr OpDef kReverseV2 = {
+    .name = "ReverseV2",
+    .inputs = "tensor: T, axis: Tidx",
+    .outputs = "output: T",
+    .attrs =
+        "Tidx: {int32, int64} = DT_INT32, T: {uint8, int8, uint16, int16, int32, int64, "
+        "bool, bfloat16, half, float, double, complex64, complex128, string}",
+    .shape = reverse_shape,
+    .prepare = reverse_prepare,
+    .gradient = reverse_v2_gradient};
 
 Grads reverse_gradient(const Operation& op, const Grads& dy);
-constexpr OpDef kReverse = {.name = "Reverse",
-                            .inputs = "tensor: T, dims: bool",
-                            .outputs = "output: T",
-                            .attrs =
-                                "T: {uint8, int8, uint16, int16, int32, int64, bool, half, float, double, complex64, "
-                                "complex128, string}",
-                            .shape = reverse_shape,
-                            .prepare = reverse_prepare,
-                            .gradient = reverse_gradient};
+constexpr OpDef kReverse = {
+    .name = "Reverse",
+    .inputs = "tensor: T, dims: bool",
+    .outputs = "output: T",
+    .attrs =
+        "T: {uint8, int8, uint16, int16, int32, int64, bool, half, float, double, complex64, "
+        "complex128, string}",
+    .shape = reverse_shape,
+    .prepare = reverse_prepare,
+    .gradient = reverse_gradient};
 Grads reverse_gradient(const Operation& op, const Grads& dy) {
   return {add_node(kReverse, {dy[0], op.input(1)}), Output()};
 }
 
-// ---- Tile ----------------------------------------------------------------------------------------------------------
+// ---- Tile ---------------------------------------------------------------------------------------
 
 void tile_shape(ShapeContext& c) {
   const int64_t length = c.with_rank(1, 1, "multiples")[0];
@@ -208,7 +216,8 @@ Kernel tile_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& x = c.input(0);
       const IntReader multiples = vector_input(c, 1, "multiples");
-      if (multiples.size() != x.rank()) c.fail(str_cat("multiples must have ", x.rank(), " elements"));
+      if (multiples.size() != x.rank())
+        c.fail(str_cat("multiples must have ", x.rank(), " elements"));
       Shape shape = x.shape();
       StridedCopy copy(c);
       int64_t to = 1, from = 1;
@@ -229,7 +238,8 @@ Kernel tile_prepare(const KernelSetup& s) {
 // dy, seen as [multiples[0], extent 0, multiples[1], extent 1, …], summed over the multiples.
 Grads tile_gradient(const Operation& op, const Grads& dy) {
   const bool wide = base_dtype(op.input(1).dtype()) == DType::kInt64;
-  const Output x_shape = shape(op.input(0), {.out_type = wide ? DType::kInt64 : extents_dtype({op.input(0)})});
+  const Output x_shape =
+      shape(op.input(0), {.out_type = wide ? DType::kInt64 : extents_dtype({op.input(0)})});
   const Output multiples = cast(op.input(1), x_shape.dtype());
   const Output both = reshape(transpose(stack({multiples, x_shape})), {-1});
   const Output axes = range(0, size(both), 2);
@@ -244,7 +254,7 @@ constexpr OpDef kTile = {.name = "Tile",
                          .prepare = tile_prepare,
                          .gradient = tile_gradient};
 
-// ---- Pad, PadV2 ----------------------------------------------------------------------------------------------------
+// ---- Pad, PadV2 ---------------------------------------------------------------------------------
 
 void pad_shape(ShapeContext& c) {
   const Shape table = merge(c.with_rank(1, 2, "paddings"), {kUnknownDim, 2});
@@ -257,7 +267,8 @@ void pad_shape(ShapeContext& c) {
   Shape result = Shape::unknown(x.rank());
   for (int i = 0; paddings.valid() && i < x.rank(); ++i) {
     const int64_t before = IntReader(paddings)[2 * i], after = IntReader(paddings)[2 * i + 1];
-    c.require(before >= 0 && after >= 0, str_cat("paddings[", i, "] is [", before, ",", after, "]"));
+    c.require(before >= 0 && after >= 0,
+              str_cat("paddings[", i, "] is [", before, ",", after, "]"));
     if (x[i] >= 0) result.set_dim(i, plus(c, plus(c, before, x[i]), after));
   }
   c.set_output(result);
@@ -278,7 +289,8 @@ Kernel pad_prepare(const KernelSetup& s) {
       int64_t offset = 0, to = 1, from = 1;
       for (int i = x.rank() - 1; i >= 0; --i) {
         const int64_t before = paddings[2 * i], after = paddings[2 * i + 1];
-        if (before < 0 || after < 0) c.fail(str_cat("paddings[", i, "] is [", before, ",", after, "]"));
+        if (before < 0 || after < 0)
+          c.fail(str_cat("paddings[", i, "] is [", before, ",", after, "]"));
         shape.set_dim(i, plus(c, plus(c, before, x.dim(i)), after));
         copy.add(x.dim(i), to, from);
         offset += before * to;
@@ -357,16 +369,18 @@ Output tile(const Operand& x, const IntList& multiples, const NameOptions& optio
 Output pad(const Operand& x, const Output& paddings, const NameOptions& options) {
   return add_node(kPad, {x.output(), paddings}, {}, options.name, x.at());
 }
-Output pad(const Operand& x, const Output& paddings, const Operand& value, const NameOptions& options) {
+Output pad(const Operand& x, const Output& paddings, const Operand& value,
+           const NameOptions& options) {
   const Building b(x, "PadV2", options.name);
-  return b.add(kPadV2, {x.output(), paddings, value.in(b.graph(), x.output().dtype(), "constant_values")});
+  return b.add(kPadV2,
+               {x.output(), paddings, value.in(b.graph(), x.output().dtype(), "constant_values")});
 }
 Output pad(const Operand& x, std::initializer_list<std::initializer_list<int64_t>> paddings,
            const NameOptions& options) {
   for (const auto& row : paddings) {
     if (row.size() != 2)
-      fail(Code::kInvalidArgument, "Pad (", x.at().str(), "): paddings[", &row - paddings.begin(), "] is of ",
-           row.size(), " numbers, expected {before, after}");
+      fail(Code::kInvalidArgument, "Pad (", x.at().str(), "): paddings[", &row - paddings.begin(),
+           "] is of ", row.size(), " numbers, expected {before, after}");
   }
   const Building b(x, "Pad", options.name);
   const Tensor wide = Tensor::matrix<int64_t>(paddings);

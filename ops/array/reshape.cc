@@ -7,7 +7,7 @@
 namespace cairn {
 namespace {
 
-// ---- Shape, ShapeN, Size, Rank --------------------------------------------------------------------------------------
+// ---- Shape, ShapeN, Size, Rank ------------------------------------------------------------------
 
 // `values` as a tensor of out_type: int32 or int64.
 void put_integers(KernelContext& c, Tensor& out, std::span<const int64_t> values) {
@@ -37,7 +37,8 @@ Kernel shape_n_prepare(const KernelSetup& s) {
 }
 bool fits(int64_t value, DType dtype) { return dtype == DType::kInt64 || value <= INT32_MAX; }
 bool fit(const Shape& extents, DType dtype) {
-  return std::all_of(extents.begin(), extents.end(), [&](int64_t extent) { return fits(extent, dtype); });
+  return std::all_of(extents.begin(), extents.end(),
+                     [&](int64_t extent) { return fits(extent, dtype); });
 }
 // What does not fit is left to the run, which says so.
 Tensor shape_value(const Operation& op) {
@@ -74,7 +75,9 @@ Tensor number(int64_t value, DType dtype) { return IntList({value}).tensor(dtype
 Tensor size_value(const Operation& op) {
   const Shape& shape = op.input(0).shape();
   const DType dtype = op.dtype("out_type");
-  return shape.is_fully_defined() && fits(shape.num_elements(), dtype) ? number(shape.num_elements(), dtype) : Tensor();
+  return shape.is_fully_defined() && fits(shape.num_elements(), dtype)
+             ? number(shape.num_elements(), dtype)
+             : Tensor();
 }
 constexpr OpDef kSize = {.name = "Size",
                          .inputs = "input: T",
@@ -103,10 +106,10 @@ constexpr OpDef kRank = {.name = "Rank",
                          .gradient = not_differentiable,
                          .static_value = rank_value};
 
-// ---- Reshape --------------------------------------------------------------------------------------------------------
+// ---- Reshape ------------------------------------------------------------------------------------
 
-// `asked` with its one -1, if any, replaced by what `count` elements leave; -1 stays where they do not tell (count -1).
-// Throws through c.fail.
+// `asked` with its one -1, if any, replaced by what `count` elements leave; -1 stays where they do
+// not tell (count -1). Throws through c.fail.
 template <class Context>
 Shape resolved(const Context& c, const Shape& asked, int64_t count) {
   int free = -1;
@@ -125,7 +128,8 @@ Shape resolved(const Context& c, const Shape& asked, int64_t count) {
   if (free >= 0 && product > 0 && count % product == 0) {
     shape.set_dim(free, count / product);
   } else if (free >= 0 && product == 0 && count == 0) {
-    c.fail(str_cat("the extent left open in ", asked, " cannot be told for a tensor without elements"));
+    c.fail(str_cat("the extent left open in ", asked,
+                   " cannot be told for a tensor without elements"));
   } else if (free >= 0 || product != count) {
     c.fail(str_cat("a tensor of ", count, " elements cannot have the shape ", asked));
   }
@@ -135,17 +139,21 @@ Shape resolved(const Context& c, const Shape& asked, int64_t count) {
 void reshape_shape(ShapeContext& c) {
   const Tensor value = c.constant(1);
   c.require(c.input(1).rank() <= 1, str_cat("shape must be a vector, got shape ", c.input(1)));
-  if (value.valid()) return c.set_output(resolved(c, Shape(value.to_int64s()), c.input(0).num_elements()));
+  if (value.valid())
+    return c.set_output(resolved(c, Shape(value.to_int64s()), c.input(0).num_elements()));
   Shape shape = c.shape_from(1);
-  // Of the extents it leaves open one may be -1; a single one is what is left, however it will be told.
+  // Of the extents it leaves open one may be -1; a single one is what is left, however it will be
+  // told.
   const int64_t count = c.input(0).num_elements();
-  if (std::count(shape.begin(), shape.end(), kUnknownDim) == 1 && count > 0) shape = resolved(c, shape, count);
+  if (std::count(shape.begin(), shape.end(), kUnknownDim) == 1 && count > 0)
+    shape = resolved(c, shape, count);
   c.set_output(shape);
 }
 
 Kernel reshape_prepare(const KernelSetup&) {
   return [](KernelContext& c) {
-    if (c.input(1).rank() > 1) c.fail(str_cat("shape must be a vector, got shape ", c.input(1).shape()));
+    if (c.input(1).rank() > 1)
+      c.fail(str_cat("shape must be a vector, got shape ", c.input(1).shape()));
     const IntReader extents(c.input(1));
     Shape asked;
     for (int64_t i = 0; i < extents.size(); ++i) asked.append(extents[i]);
@@ -168,7 +176,7 @@ constexpr OpDef kReshape = {.name = "Reshape",
                             .prepare = reshape_prepare,
                             .gradient = reshape_gradient};
 
-// ---- ExpandDims, Squeeze -------------------------------------------------------------------------------------------
+// ---- ExpandDims, Squeeze ------------------------------------------------------------------------
 
 template <class Context>
 Shape expanded(const Context& c, const Shape& shape, const Tensor& dim) {
@@ -196,8 +204,8 @@ constexpr OpDef kExpandDims = {.name = "ExpandDims",
                                .prepare = expand_dims_prepare,
                                .gradient = reshape_gradient};
 
-// `shape` without the extents at `dims`, or without all that are 1 when there are none. Unknown where that depends on
-// an unknown extent.
+// `shape` without the extents at `dims`, or without all that are 1 when there are none. Unknown
+// where that depends on an unknown extent.
 template <class Context>
 Shape squeezed(const Context& c, const Shape& shape, const std::vector<int64_t>& dims) {
   Shape result;
@@ -206,8 +214,10 @@ Shape squeezed(const Context& c, const Shape& shape, const std::vector<int64_t>&
     for (int64_t d : dims) named |= axis_of(c, d, shape.rank(), "squeeze_dims") == i;
     if (dims.empty() && shape[i] < 0) return Shape::unknown();
     if (!named) result.append(shape[i]);
-    if (named && shape[i] > 1) c.fail(str_cat("extent ", i, " of shape ", shape, " is not 1, and cannot be left out"));
-    if (named && shape[i] == 0) c.fail(str_cat("extent ", i, " of shape ", shape, " is 0, and cannot be left out"));
+    if (named && shape[i] > 1)
+      c.fail(str_cat("extent ", i, " of shape ", shape, " is not 1, and cannot be left out"));
+    if (named && shape[i] == 0)
+      c.fail(str_cat("extent ", i, " of shape ", shape, " is 0, and cannot be left out"));
   }
   return result;
 }
@@ -216,8 +226,9 @@ void squeeze_shape(ShapeContext& c) {
   if (c.input(0).has_rank()) c.set_output(squeezed(c, c.input(0), c.integers("squeeze_dims")));
 }
 Kernel squeeze_prepare(const KernelSetup& s) {
-  return
-      [dims = s.integers("squeeze_dims")](KernelContext& c) { c.forward(0, 0, squeezed(c, c.input(0).shape(), dims)); };
+  return [dims = s.integers("squeeze_dims")](KernelContext& c) {
+    c.forward(0, 0, squeezed(c, c.input(0).shape(), dims));
+  };
 }
 constexpr OpDef kSqueeze = {.name = "Squeeze",
                             .inputs = "input: T",
@@ -227,7 +238,7 @@ constexpr OpDef kSqueeze = {.name = "Squeeze",
                             .prepare = squeeze_prepare,
                             .gradient = reshape_gradient};
 
-// ---- BroadcastGradientArgs -----------------------------------------------------------------------------------------
+// ---- BroadcastGradientArgs ----------------------------------------------------------------------
 
 // Which extents of the broadcast result the operand was stretched along, or are 1 in both.
 struct SummedExtents {
@@ -238,7 +249,8 @@ struct SummedExtents {
 SummedExtents summed_extents(const KernelContext& c) {
   const IntReader s[2] = {vector_input(c, 0, "s0"), vector_input(c, 1, "s1")};
   const int64_t rank = std::max(s[0].size(), s[1].size());
-  if (rank > kMaxRank) c.fail(str_cat("there is no kernel for shapes of rank ", rank), Code::kUnimplemented);
+  if (rank > kMaxRank)
+    c.fail(str_cat("there is no kernel for shapes of rank ", rank), Code::kUnimplemented);
   SummedExtents summed;
   bool equal = s[0].size() == s[1].size();
   for (int64_t i = 0; i < rank; ++i) {
@@ -293,8 +305,8 @@ namespace {
 
 void check_fits(const Operand& x, const char* op, int64_t value, DType dtype) {
   if (!fits(value, dtype))
-    fail(Code::kInvalidArgument, op, " (", x.at().str(), "): ", value, ", of '", x.output().name(), "' ",
-         x.output().shape(), ", does not fit out_type int32; ask for int64");
+    fail(Code::kInvalidArgument, op, " (", x.at().str(), "): ", value, ", of '", x.output().name(),
+         "' ", x.output().shape(), ", does not fit out_type int32; ask for int64");
 }
 
 }  // namespace
@@ -318,7 +330,8 @@ Output size(const Operand& x, const ShapeOptions& options) {
   if (options.optimize && known.is_fully_defined()) {
     check_fits(x, "Size", known.num_elements(), options.out_type);
     const std::string name = options.name.empty() ? "Size" : options.name;
-    return constant({x.graph(), x.at()}, number(known.num_elements(), options.out_type), {.name = name});
+    return constant({x.graph(), x.at()}, number(known.num_elements(), options.out_type),
+                    {.name = name});
   }
   return add_node(kSize, {x.output()}, {{"out_type", options.out_type}}, options.name, x.at());
 }
@@ -334,10 +347,11 @@ Output rank(const Operand& x, const NameOptions& options) {
   return unary_op(kRank, x, options);
 }
 
-std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options, SourceLocation at) {
+std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& options,
+                            SourceLocation at) {
   if (xs.empty()) fail(Code::kInvalidArgument, "shape_n (", at.str(), "): no tensors given");
-  return outputs_of(
-      add_operation({graph_of(xs, "ShapeN", at), at}, kShapeN, xs, {{"out_type", options.out_type}}, options.name));
+  return outputs_of(add_operation({graph_of(xs, "ShapeN", at), at}, kShapeN, xs,
+                                  {{"out_type", options.out_type}}, options.name));
 }
 
 Output reshape(const Operand& x, const IntList& shape, const NameOptions& options) {
@@ -356,16 +370,22 @@ Output squeeze(const Operand& x, const SqueezeOptions& options) {
   return add_node(kSqueeze, {x.output()}, {{"squeeze_dims", options.axis}}, options.name, x.at());
 }
 
-std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1, const NameOptions& options,
-                                                  SourceLocation at) {
+std::pair<Output, Output> broadcast_gradient_args(const Output& s0, const Output& s1,
+                                                  const NameOptions& options, SourceLocation at) {
   const GraphAt graph(graph_of({s0, s1}, "BroadcastGradientArgs", at), at);
   const Operation op = add_operation(graph, kBroadcastGradientArgs, {s0, s1}, {}, options.name);
   return {op.output(0), op.output(1)};
 }
 
 std::span<const OpDef* const> reshape_ops() {
-  static constexpr const OpDef* kOps[] = {
-      &kBroadcastGradientArgs, &kExpandDims, &kRank, &kReshape, &kShape, &kShapeN, &kSize, &kSqueeze};
+  static constexpr const OpDef* kOps[] = {&kBroadcastGradientArgs,
+                                          &kExpandDims,
+                                          &kRank,
+                                          &kReshape,
+                                          &kShape,
+                                          &kShapeN,
+                                          &kSize,
+                                          &kSqueeze};
   return kOps;
 }
 

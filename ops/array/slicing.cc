@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-// ---- Slice ----------------------------------------------------------------------------------------------------------
+// ---- Slice --------------------------------------------------------------------------------------
 
 void slice_shape(ShapeContext& c) {
   const Shape lengths = merge(c.with_rank(1, 1, "begin"), c.with_rank(2, 1, "size"));
@@ -19,12 +19,16 @@ void slice_shape(ShapeContext& c) {
   if (!shape.has_rank()) return;
   c.same(shape.rank(), lengths[0], "the rank and the lengths of begin and size");
   const Tensor begin = c.constant(1), size = c.constant(2);
-  if (!size.valid()) return c.set_output(c.shape_from(2).has_rank() ? Shape::unknown(shape.rank()) : Shape::unknown());
+  if (!size.valid())
+    return c.set_output(c.shape_from(2).has_rank() ? Shape::unknown(shape.rank())
+                                                   : Shape::unknown());
   Shape result;
   for (int i = 0; i < shape.rank(); ++i) {
-    const int64_t extent = shape[i], n = IntReader(size)[i], from = begin.valid() ? IntReader(begin)[i] : kUnknownDim;
+    const int64_t extent = shape[i], n = IntReader(size)[i],
+                  from = begin.valid() ? IntReader(begin)[i] : kUnknownDim;
     const bool told = begin.valid() && extent >= 0;
-    c.require(n >= -1 && (!begin.valid() || from >= 0) && (!told || from + std::max<int64_t>(n, 0) <= extent),
+    c.require(n >= -1 && (!begin.valid() || from >= 0) &&
+                  (!told || from + std::max<int64_t>(n, 0) <= extent),
               str_cat("begin ", from, " and size ", n, " do not fit extent ", i, " of ", shape));
     result.append(n >= 0 ? n : told ? extent - from : kUnknownDim);
   }
@@ -37,13 +41,15 @@ Kernel slice_prepare(const KernelSetup& s) {
       const Tensor& x = c.input(0);
       const IntReader begin = vector_input(c, 1, "begin"), size = vector_input(c, 2, "size");
       if (begin.size() != x.rank() || size.size() != x.rank()) {
-        c.fail(str_cat("begin and size must have ", x.rank(), " elements, as x is of shape ", x.shape()));
+        c.fail(str_cat("begin and size must have ", x.rank(), " elements, as x is of shape ",
+                       x.shape()));
       }
       Shape shape = x.shape();
       for (int i = 0; i < x.rank(); ++i) {
         const int64_t n = size[i] == -1 ? x.dim(i) - begin[i] : size[i];
         if (begin[i] < 0 || n < 0 || begin[i] > x.dim(i) || n > x.dim(i) - begin[i]) {
-          c.fail(str_cat("begin ", begin[i], " and size ", size[i], " do not fit extent ", i, " of ", x.shape()));
+          c.fail(str_cat("begin ", begin[i], " and size ", size[i], " do not fit extent ", i,
+                         " of ", x.shape()));
         }
         shape.set_dim(i, n);
       }
@@ -62,7 +68,8 @@ Kernel slice_prepare(const KernelSetup& s) {
   });
 }
 
-// What a gradient counts places of the input in: the dtype of `begin`, or int64 where the input's extents need it.
+// What a gradient counts places of the input in: the dtype of `begin`, or int64 where the input's
+// extents need it.
 DType index_dtype(const Operation& op) {
   const DType given = base_dtype(op.input(1).dtype());
   return given == DType::kInt64 ? given : extents_dtype({op.input(0)});
@@ -88,7 +95,7 @@ constexpr OpDef kSlice = {.name = "Slice",
                           .prepare = slice_prepare,
                           .gradient = slice_gradient};
 
-// ---- StridedSlice ---------------------------------------------------------------------------------------------------
+// ---- StridedSlice -------------------------------------------------------------------------------
 
 struct Masks {
   int64_t begin, end, ellipsis, new_axis, shrink_axis;
@@ -101,7 +108,8 @@ struct Masks {
 };
 bool bit(int64_t mask, int64_t i) { return i < 63 && (mask >> i & 1) != 0; }
 
-// What a strided slice takes of a tensor: of each of its extents `size` places from `begin`, `stride` apart.
+// What a strided slice takes of a tensor: of each of its extents `size` places from `begin`,
+// `stride` apart.
 struct Box {
   struct Extent {
     int64_t begin, size, stride;
@@ -113,8 +121,9 @@ struct Box {
 
 // One extent of length n (-1: unknown). Throws through c.fail.
 template <class Context>
-Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, bool from_start, bool to_end,
-                           std::optional<int64_t> begin, std::optional<int64_t> end, int64_t stride) {
+Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, bool from_start,
+                           bool to_end, std::optional<int64_t> begin, std::optional<int64_t> end,
+                           int64_t stride) {
   if (stride == 0) c.fail(str_cat("the stride of extent ", axis, " is 0"));
   if (shrink && stride < 0)
     c.fail(str_cat("the stride of extent ", axis, ", of which one place is taken, is negative"));
@@ -123,7 +132,8 @@ Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, b
   }
   if (shrink) {
     const int64_t at = *begin < 0 ? *begin + n : *begin;
-    if (at < 0 || at >= n) c.fail(str_cat("index ", *begin, " is outside extent ", axis, ", which is ", n));
+    if (at < 0 || at >= n)
+      c.fail(str_cat("index ", *begin, " is outside extent ", axis, ", which is ", n));
     return {at, 1, 1};
   }
   const int64_t lowest = stride > 0 ? 0 : -1, highest = stride > 0 ? n : n - 1;
@@ -133,18 +143,21 @@ Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, b
   const int64_t distance = stride > 0 ? last - first : first - last;
   // Unsigned, as -stride may not fit.
   const uint64_t step = stride > 0 ? static_cast<uint64_t>(stride) : -static_cast<uint64_t>(stride);
-  const int64_t size = distance <= 0 ? 0 : static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / step) + 1;
+  const int64_t size =
+      distance <= 0 ? 0 : static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / step) + 1;
   return {first, size, size > 1 ? stride : 1};
 }
 
-// The box of a tensor of `shape`; begin and end may be invalid where only the result's rank is asked for. Throws
-// through c.fail.
+// The box of a tensor of `shape`; begin and end may be invalid where only the result's rank is
+// asked for. Throws through c.fail.
 template <class Context>
-Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const Tensor& end, const Tensor& strides,
-                const Masks& masks) {
-  if (shape.rank() > kMaxRank) c.fail(str_cat("there is no kernel for tensors of rank ", shape.rank()));
+Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const Tensor& end,
+                const Tensor& strides, const Masks& masks) {
+  if (shape.rank() > kMaxRank)
+    c.fail(str_cat("there is no kernel for tensors of rank ", shape.rank()));
   const int64_t told = strides.num_elements();
-  if ((begin.valid() && begin.num_elements() != told) || (end.valid() && end.num_elements() != told)) {
+  if ((begin.valid() && begin.num_elements() != told) ||
+      (end.valid() && end.num_elements() != told)) {
     c.fail("begin, end and strides must be of one length");
   }
   Box box;
@@ -155,10 +168,12 @@ Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const
   int64_t left = 0;  // of the numbers told, those that take an extent each and still come
   bool ellipsis = false;
   for (int64_t i = 0; i < told; ++i) {
-    if (bit(masks.ellipsis, i) && std::exchange(ellipsis, true)) c.fail("there may be one ellipsis only");
+    if (bit(masks.ellipsis, i) && std::exchange(ellipsis, true))
+      c.fail("there may be one ellipsis only");
     left += !bit(masks.ellipsis, i) && !bit(masks.new_axis, i);
   }
-  if (left > shape.rank()) c.fail(str_cat(left, " extents are told, but the tensor is of shape ", shape));
+  if (left > shape.rank())
+    c.fail(str_cat(left, " extents are told, but the tensor is of shape ", shape));
   const auto take_whole = [&](int64_t up_to) {
     while (box.rank < up_to) take({0, shape[box.rank], 1}, false);
   };
@@ -172,8 +187,8 @@ Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const
         return t.valid() ? std::optional<int64_t>(IntReader(t)[i]) : std::nullopt;
       };
       const bool shrink = bit(masks.shrink_axis, i);
-      take(strided_extent(c, box.rank, shape[box.rank], shrink, bit(masks.begin, i), bit(masks.end, i), value(begin),
-                          value(end), IntReader(strides)[i]),
+      take(strided_extent(c, box.rank, shape[box.rank], shrink, bit(masks.begin, i),
+                          bit(masks.end, i), value(begin), value(end), IntReader(strides)[i]),
            shrink);
       --left;
     }
@@ -189,12 +204,14 @@ void strided_slice_shape(ShapeContext& c) {
   c.set_output(strided_box(c, c.input(0), c.constant(1), c.constant(2), strides, Masks(c)).result);
 }
 
-// A copy between the box in a tensor of `shape` and a contiguous tensor; gives where in the tensor the box begins.
+// A copy between the box in a tensor of `shape` and a contiguous tensor; gives where in the tensor
+// the box begins.
 int64_t box_copy(const Box& box, const Shape& shape, bool into_box, StridedCopy& copy) {
   int64_t inside = 1, packed = 1, offset = 0;
   for (int i = box.rank - 1; i >= 0; --i) {
     const Box::Extent& e = box.extents[static_cast<size_t>(i)];
-    into_box ? copy.add(e.size, e.stride * inside, packed) : copy.add(e.size, packed, e.stride * inside);
+    into_box ? copy.add(e.size, e.stride * inside, packed)
+             : copy.add(e.size, packed, e.stride * inside);
     offset += e.size > 0 ? e.begin * inside : 0;
     inside *= shape[i];
     packed *= e.size;
@@ -222,21 +239,24 @@ StridedSliceOptions masks_of(const Operation& op) {
 Grads strided_slice_gradient(const Operation& op, const Grads& dy) {
   const DType index = index_dtype(op);
   const Output x_shape = shape(op.input(0), {.out_type = index});
-  const Output begin = cast(op.input(1), index), end = cast(op.input(2), index), strides = cast(op.input(3), index);
-  return {strided_slice_grad(x_shape, begin, end, strides, dy[0], masks_of(op)), Output(), Output(), Output()};
+  const Output begin = cast(op.input(1), index), end = cast(op.input(2), index),
+               strides = cast(op.input(3), index);
+  return {strided_slice_grad(x_shape, begin, end, strides, dy[0], masks_of(op)), Output(), Output(),
+          Output()};
 }
 
-constexpr OpDef kStridedSlice = {.name = "StridedSlice",
-                                 .inputs = "input: T, begin: Index, end: Index, strides: Index",
-                                 .outputs = "output: T",
-                                 .attrs =
-                                     "T: type, Index: {int32, int64}, begin_mask: int = 0, end_mask: int = 0, "
-                                     "ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0",
-                                 .shape = strided_slice_shape,
-                                 .prepare = strided_slice_prepare,
-                                 .gradient = strided_slice_gradient};
+constexpr OpDef kStridedSlice = {
+    .name = "StridedSlice",
+    .inputs = "input: T, begin: Index, end: Index, strides: Index",
+    .outputs = "output: T",
+    .attrs =
+        "T: type, Index: {int32, int64}, begin_mask: int = 0, end_mask: int = 0, "
+        "ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0",
+    .shape = strided_slice_shape,
+    .prepare = strided_slice_prepare,
+    .gradient = strided_slice_gradient};
 
-// ---- StridedSliceGrad -----------------------------------------------------------------------------------------------
+// ---- StridedSliceGrad ---------------------------------------------------------------------------
 
 void strided_slice_grad_shape(ShapeContext& c) { c.set_output(c.shape_from(0)); }
 
@@ -248,7 +268,8 @@ Kernel strided_slice_grad_prepare(const KernelSetup& s) {
       for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
       const Box box = strided_box(c, shape, c.input(1), c.input(2), c.input(3), masks);
       if (!(box.result == dy.shape())) {
-        c.fail(str_cat("dy is of shape ", dy.shape(), ", but the slice of ", shape, " is of shape ", box.result));
+        c.fail(str_cat("dy is of shape ", dy.shape(), ", but the slice of ", shape, " is of shape ",
+                       box.result));
       }
       Tensor& out = c.allocate(0, shape);
       fill_all(c, out, T{});
@@ -265,15 +286,16 @@ Grads strided_slice_grad_gradient(const Operation& op, const Grads& dy) {
   return grads;
 }
 
-constexpr OpDef kStridedSliceGrad = {.name = "StridedSliceGrad",
-                                     .inputs = "shape: Index, begin: Index, end: Index, strides: Index, dy: T",
-                                     .outputs = "output: T",
-                                     .attrs =
-                                         "T: type, Index: {int32, int64}, begin_mask: int = 0, end_mask: int = 0, "
-                                         "ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0",
-                                     .shape = strided_slice_grad_shape,
-                                     .prepare = strided_slice_grad_prepare,
-                                     .gradient = strided_slice_grad_gradient};
+constexpr OpDef kStridedSliceGrad = {
+    .name = "StridedSliceGrad",
+    .inputs = "shape: Index, begin: Index, end: Index, strides: Index, dy: T",
+    .outputs = "output: T",
+    .attrs =
+        "T: type, Index: {int32, int64}, begin_mask: int = 0, end_mask: int = 0, "
+        "ellipsis_mask: int = 0, new_axis_mask: int = 0, shrink_axis_mask: int = 0",
+    .shape = strided_slice_grad_shape,
+    .prepare = strided_slice_grad_prepare,
+    .gradient = strided_slice_grad_gradient};
 
 Attrs mask_attrs(const StridedSliceOptions& o) {
   return {{"begin_mask", o.begin_mask},
@@ -285,20 +307,23 @@ Attrs mask_attrs(const StridedSliceOptions& o) {
 
 }  // namespace
 
-Output slice(const Operand& x, const IntList& begin, const IntList& size, const NameOptions& options) {
+Output slice(const Operand& x, const IntList& begin, const IntList& size,
+             const NameOptions& options) {
   const Building b(x, "Slice", options.name);
   const DType index = IntList::common_dtype({&begin, &size});
   const Output from = begin.in(b, "begin", index);
   return b.add(kSlice, {x.output(), from, size.in(b, "size", index)});
 }
 
-Output strided_slice(const Operand& x, const IntList& begin, const IntList& end, const IntList& strides,
-                     const StridedSliceOptions& options) {
+Output strided_slice(const Operand& x, const IntList& begin, const IntList& end,
+                     const IntList& strides, const StridedSliceOptions& options) {
   const bool lists = begin.list() && end.list() && strides.list();
   const Building b(x, lists ? "strided_slice" : "StridedSlice", options.name);
   const DType index = IntList::common_dtype({&begin, &end, &strides});
-  const Output from = begin.in(b, lists ? "stack" : "begin", index), to = end.in(b, lists ? "stack" : "end", index);
-  return b.add(kStridedSlice, {x.output(), from, to, strides.in(b, lists ? "stack" : "strides", index)},
+  const Output from = begin.in(b, lists ? "stack" : "begin", index),
+               to = end.in(b, lists ? "stack" : "end", index);
+  return b.add(kStridedSlice,
+               {x.output(), from, to, strides.in(b, lists ? "stack" : "strides", index)},
                mask_attrs(options));
 }
 
@@ -310,9 +335,11 @@ Output tail(const Operand& x, int64_t i, const NameOptions& options) {
   return strided_slice(x, {i}, {0}, {1}, {.end_mask = 1, .name = options.name});
 }
 
-Output strided_slice_grad(const Output& shape, const Output& begin, const Output& end, const Output& strides,
-                          const Output& dy, const StridedSliceOptions& options, SourceLocation at) {
-  return add_node(kStridedSliceGrad, {shape, begin, end, strides, dy}, mask_attrs(options), options.name, at);
+Output strided_slice_grad(const Output& shape, const Output& begin, const Output& end,
+                          const Output& strides, const Output& dy,
+                          const StridedSliceOptions& options, SourceLocation at) {
+  return add_node(kStridedSliceGrad, {shape, begin, end, strides, dy}, mask_attrs(options),
+                  options.name, at);
 }
 
 std::span<const OpDef* const> slicing_ops() {

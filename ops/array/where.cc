@@ -10,9 +10,11 @@
 namespace cairn {
 namespace {
 
-// How far apart the elements of a tensor of `shape` are along each extent of `out`, to which it is stretched.
+// How far apart the elements of a tensor of `shape` are along each extent of `out`, to which it is
+// stretched.
 std::array<int64_t, kMaxRank> steps_to(KernelContext& c, const Shape& shape, const Shape& out) {
-  if (out.rank() > kMaxRank) c.fail("a tensor of such a rank cannot be stretched", Code::kUnimplemented);
+  if (out.rank() > kMaxRank)
+    c.fail("a tensor of such a rank cannot be stretched", Code::kUnimplemented);
   std::array<int64_t, kMaxRank> steps{};
   int64_t step = 1;
   for (int from = shape.rank() - 1, to = out.rank() - 1; from >= 0; --from, --to) {
@@ -28,7 +30,7 @@ Output sum_of_copies(const Output& dy, const Output& shape, const Output& stretc
   return reshape(reduce_sum(dy, axes, {.keep_dims = true}), shape);
 }
 
-// ---- BroadcastTo --------------------------------------------------------------------------------------------------
+// ---- BroadcastTo --------------------------------------------------------------------------------
 
 void check_stretches(const auto& c, const Shape& from, const Shape& to) {
   bool fits = from.rank() <= to.rank();
@@ -53,7 +55,8 @@ Kernel broadcast_to_prepare(const KernelSetup& s) {
       Tensor& out = c.allocate(0, to);
       StridedCopy copy(c);
       int64_t step = 1;
-      for (int i = to.rank(); i-- > 0; step *= to[i]) copy.add(to[i], step, steps[static_cast<size_t>(i)]);
+      for (int i = to.rank(); i-- > 0; step *= to[i])
+        copy.add(to[i], step, steps[static_cast<size_t>(i)]);
       copy.run(elements<T>(out), elements<T>(c.input(0)));
     };
   });
@@ -70,25 +73,31 @@ constexpr OpDef kBroadcastTo = {.name = "BroadcastTo",
                                 .prepare = broadcast_to_prepare,
                                 .gradient = broadcast_to_gradient};
 
-// ---- SelectV2 -----------------------------------------------------------------------------------------------------
+// ---- SelectV2 -----------------------------------------------------------------------------------
 
-void select_v2_shape(ShapeContext& c) { c.set_output(broadcast(c.input(0), broadcast(c.input(1), c.input(2)))); }
+void select_v2_shape(ShapeContext& c) {
+  c.set_output(broadcast(c.input(0), broadcast(c.input(1), c.input(2))));
+}
 
 template <class T>
 void select_v2_kernel(KernelContext& c) {
-  const Shape shape = broadcast(c.input(0).shape(), broadcast(c.input(1).shape(), c.input(2).shape()));
-  const auto of_condition = steps_to(c, c.input(0).shape(), shape), of_x = steps_to(c, c.input(1).shape(), shape),
+  const Shape shape =
+      broadcast(c.input(0).shape(), broadcast(c.input(1).shape(), c.input(2).shape()));
+  const auto of_condition = steps_to(c, c.input(0).shape(), shape),
+             of_x = steps_to(c, c.input(1).shape(), shape),
              of_y = steps_to(c, c.input(2).shape(), shape);
   const bool* condition = c.in<bool>(0);
   const T *x = elements<T>(c.input(1)), *y = elements<T>(c.input(2));
   T* out = elements<T>(c.allocate(0, shape));
   const auto at = [&](int64_t index, const std::array<int64_t, kMaxRank>& steps) {
     int64_t offset = 0;
-    for (int i = shape.rank(); i-- > 0; index /= shape[i]) offset += index % shape[i] * steps[static_cast<size_t>(i)];
+    for (int i = shape.rank(); i-- > 0; index /= shape[i])
+      offset += index % shape[i] * steps[static_cast<size_t>(i)];
     return offset;
   };
   c.parallel_for(shape.num_elements(), 4.0 + 6.0 * shape.rank(), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) out[i] = condition[at(i, of_condition)] ? x[at(i, of_x)] : y[at(i, of_y)];
+    for (int64_t i = begin; i < end; ++i)
+      out[i] = condition[at(i, of_condition)] ? x[at(i, of_x)] : y[at(i, of_y)];
   });
 }
 Kernel select_v2_prepare(const KernelSetup& s) {
@@ -111,7 +120,7 @@ constexpr OpDef kSelectV2 = {.name = "SelectV2",
                              .prepare = select_v2_prepare,
                              .gradient = select_v2_gradient};
 
-// ---- Where --------------------------------------------------------------------------------------------------------
+// ---- Where --------------------------------------------------------------------------------------
 
 void where_shape(ShapeContext& c) {
   const Shape& condition = c.input(0);
@@ -122,12 +131,14 @@ void where_kernel(KernelContext& c) {
   const Shape shape = c.input(0).shape();
   const T* condition = c.in<T>(0);
   const int64_t n = shape.num_elements(), rank = shape.rank();
-  const int64_t count = std::count_if(condition, condition + n, [](const T& v) { return v != T(); });
+  const int64_t count =
+      std::count_if(condition, condition + n, [](const T& v) { return v != T(); });
   int64_t* out = elements<int64_t>(c.allocate(0, {count, rank}));
   for (int64_t i = 0; i < n; ++i) {
     if (condition[i] == T()) continue;
     int64_t rest = i;
-    for (int64_t k = rank; k-- > 0; rest /= shape[static_cast<int>(k)]) out[k] = rest % shape[static_cast<int>(k)];
+    for (int64_t k = rank; k-- > 0; rest /= shape[static_cast<int>(k)])
+      out[k] = rest % shape[static_cast<int>(k)];
     out += rank;
   }
 }
@@ -135,16 +146,16 @@ Kernel where_prepare(const KernelSetup& s) {
   return by_dtype<bool, float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, int64_t>(
       s, s.dtype("T"), []<class T>() -> Kernel { return where_kernel<T>; });
 }
-constexpr OpDef kWhere = {
-    .name = "Where",
-    .inputs = "input: T",
-    .outputs = "index: int64",
-    .attrs =
-        "T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, quint8, qint32, bfloat16, uint16, "
-        "complex128, half, uint32, uint64, bool} = DT_BOOL",
-    .shape = where_shape,
-    .prepare = where_prepare,
-    .gradient = not_differentiable};
+constexpr OpDef kWhere = {.name = "Where",
+                          .inputs = "input: T",
+                          .outputs = "index: int64",
+                          .attrs =
+                              "T: {float, double, int32, uint8, int16, int8, complex64, int64, "
+                              "qint8, quint8, qint32, bfloat16, uint16, "
+                              "complex128, half, uint32, uint64, bool} = DT_BOOL",
+                          .shape = where_shape,
+                          .prepare = where_prepare,
+                          .gradient = not_differentiable};
 
 }  // namespace
 
@@ -153,10 +164,12 @@ Output broadcast_to(const Operand& x, const IntList& shape, const NameOptions& o
   return b.add(kBroadcastTo, {x.output(), shape.in(b, "shape")});
 }
 
-Output where_v2(const Operand& condition, const Operand& x, const Operand& y, const NameOptions& options) {
+Output where_v2(const Operand& condition, const Operand& x, const Operand& y,
+                const NameOptions& options) {
   const Building b(condition, "SelectV2", options.name);
   const DType dtype = base_dtype((x.is_output() ? x : y).natural_dtype());
-  return b.add(kSelectV2, {condition.output(), x.in(b.graph(), dtype, "t"), y.in(b.graph(), dtype, "e")});
+  return b.add(kSelectV2,
+               {condition.output(), x.in(b.graph(), dtype, "t"), y.in(b.graph(), dtype, "e")});
 }
 
 Output where_indices(const Operand& condition, const NameOptions& options) {

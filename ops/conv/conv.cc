@@ -10,9 +10,10 @@
 namespace cairn {
 namespace {
 
-// ---- Conv2D and its gradients ---------------------------------------------------------------------------------------
-// A window of the input is laid out as a row, [rows, K], K = height · width · channels, so that all is matrix products:
-// output = rows · filter, d filter = rowsᵀ · d output, d rows = d output · filterᵀ.
+// ---- Conv2D and its gradients -------------------------------------------------------------------
+// A window of the input is laid out as a row, [rows, K], K = height · width · channels, so that all
+// is matrix products: output = rows · filter, d filter = rowsᵀ · d output, d rows = d output ·
+// filterᵀ.
 
 struct Conv {
   Images images;
@@ -23,19 +24,22 @@ struct Conv {
 
 Conv conv_of(const WindowAttrs& attrs, const Shape& input, const Shape& filter) {
   if (input.rank() != 4 || filter.rank() != 4)
-    fail(Code::kInvalidArgument, "expected an input and a filter of rank 4, got ", input, " and ", filter);
+    fail(Code::kInvalidArgument, "expected an input and a filter of rank 4, got ", input, " and ",
+         filter);
   if (attrs.channels_of(input) != filter[2])
-    fail(Code::kInvalidArgument, "the input ", input, " has ", attrs.channels_of(input), " channels, the filter ",
-         filter, " takes ", filter[2]);
+    fail(Code::kInvalidArgument, "the input ", input, " has ", attrs.channels_of(input),
+         " channels, the filter ", filter, " takes ", filter[2]);
   return {attrs.images(input, filter[0], filter[1]), filter[0] * filter[1] * filter[2], filter[3]};
 }
 
-// Calls inside(where in the image, where in a laid-out window, how many elements) for each line of window (oh, ow) that
-// is inside the image, and outside(where, how many) for the frame around it.
+// Calls inside(where in the image, where in a laid-out window, how many elements) for each line of
+// window (oh, ow) that is inside the image, and outside(where, how many) for the frame around it.
 template <class Inside, class Outside>
-void window_lines(const Images& m, int64_t oh, int64_t ow, const Inside& inside, const Outside& outside) {
+void window_lines(const Images& m, int64_t oh, int64_t ow, const Inside& inside,
+                  const Outside& outside) {
   const int64_t line = m.width.window * m.channels;
-  const int64_t top = oh * m.height.stride - m.height.before, left = ow * m.width.stride - m.width.before;
+  const int64_t top = oh * m.height.stride - m.height.before,
+                left = ow * m.width.stride - m.width.before;
   const int64_t w0 = m.width.begin(ow), w1 = m.width.end(ow);
   for (int64_t kh = 0; kh < m.height.window; ++kh) {
     const int64_t at = kh * line, h = top + kh;
@@ -56,7 +60,9 @@ void lay_out(const Conv& conv, const T* image, int64_t oh, T* rows) {
   for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
     window_lines(
         conv.images, oh, ow,
-        [&](int64_t from, int64_t to, int64_t n) { std::memcpy(rows + to, image + from, size_t(n) * sizeof(T)); },
+        [&](int64_t from, int64_t to, int64_t n) {
+          std::memcpy(rows + to, image + from, size_t(n) * sizeof(T));
+        },
         [&](int64_t to, int64_t n) { std::fill_n(rows + to, n, T(0)); });
   }
 }
@@ -67,18 +73,23 @@ void add_back(const Conv& conv, const T* rows, int64_t oh, T* image) {
   for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
     window_lines(
         conv.images, oh, ow,
-        [&](int64_t to, int64_t from, int64_t n) { each(n, [&](int64_t i) { image[to + i] += rows[from + i]; }); },
+        [&](int64_t to, int64_t from, int64_t n) {
+          each(n, [&](int64_t i) { image[to + i] += rows[from + i]; });
+        },
         [](int64_t, int64_t) {});
   }
 }
 
-// Work in at most `most` parts, whose number depends on the sizes only: body(part, begin, end) over [0, n).
+// Work in at most `most` parts, whose number depends on the sizes only: body(part, begin, end) over
+// [0, n).
 template <class Body>
 void in_parts(KernelContext& c, int64_t n, int64_t most, double cost, const Body& body) {
   const int64_t parts = std::max<int64_t>(1, std::min(n, most));
-  c.parallel_for(parts, cost * static_cast<double>(n) / static_cast<double>(parts), [&](int64_t first, int64_t last) {
-    for (int64_t part = first; part < last; ++part) body(part, n * part / parts, n * (part + 1) / parts);
-  });
+  c.parallel_for(parts, cost * static_cast<double>(n) / static_cast<double>(parts),
+                 [&](int64_t first, int64_t last) {
+                   for (int64_t part = first; part < last; ++part)
+                     body(part, n * part / parts, n * (part + 1) / parts);
+                 });
 }
 constexpr int64_t kParts = 32;
 
@@ -104,7 +115,8 @@ void conv2d_kernel(KernelContext& c, const WindowAttrs& attrs) {
   }
   const int64_t lines = m.count * m.height.out, width = conv.row_width();
   const ConstMatrix<T> filter(filter_data, conv.k, conv.out_channels);
-  Tensor rows_tensor = c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(lines, 1)), width * conv.k});
+  Tensor rows_tensor =
+      c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(lines, 1)), width * conv.k});
   T* const scratch = rows_tensor.data<T>();
   in_parts(c, lines, kParts, product_cost(conv), [&](int64_t part, int64_t begin, int64_t end) {
     T* const rows = scratch + part * width * conv.k;
@@ -129,7 +141,8 @@ Shape sizes_input(const KernelContext& c, int i) {
 }
 
 void check_backprop(const KernelContext& c, const Conv& conv, const Shape& dy) {
-  const Shape expected = {conv.images.count, conv.images.height.out, conv.images.width.out, conv.out_channels};
+  const Shape expected = {conv.images.count, conv.images.height.out, conv.images.width.out,
+                          conv.out_channels};
   if (dy != expected) c.fail(str_cat("expected out_backprop of shape ", expected, ", got ", dy));
 }
 
@@ -145,14 +158,16 @@ void conv2d_backprop_input_kernel(KernelContext& c, const WindowAttrs& attrs) {
   if (shape.num_elements() == 0 || c.input(2).num_elements() == 0 || conv.k == 0) return;
   const int64_t width = conv.row_width();
   const ConstMatrix<T> filter(c.in<T>(1), conv.k, conv.out_channels);
-  Tensor rows_tensor = c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(m.count, 1)), width * conv.k});
+  Tensor rows_tensor =
+      c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(m.count, 1)), width * conv.k});
   T* const scratch = rows_tensor.data<T>();
   const double cost = product_cost(conv) * static_cast<double>(m.height.out);
   in_parts(c, m.count, kParts, cost, [&](int64_t part, int64_t begin, int64_t end) {
     T* const rows = scratch + part * width * conv.k;
     for (int64_t line = begin * m.height.out; line < end * m.height.out; ++line) {
       Matrix<T>(rows, width, conv.k).noalias() =
-          ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels) * filter.transpose();
+          ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels) *
+          filter.transpose();
       add_back(conv, rows, line % m.height.out, dx + line / m.height.out * m.in_size());
     }
   });
@@ -166,13 +181,16 @@ void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const Images& m = conv.images;
   const T *input = c.in<T>(0), *dy = c.in<T>(2);
   T* out = c.allocate(0, shape).template data<T>();
-  if (shape.num_elements() == 0 || c.input(0).num_elements() == 0 || c.input(2).num_elements() == 0) {
+  if (shape.num_elements() == 0 || c.input(0).num_elements() == 0 ||
+      c.input(2).num_elements() == 0) {
     std::fill_n(out, shape.num_elements(), T(0));
     return;
   }
-  const int64_t lines = m.count * m.height.out, width = conv.row_width(), filter_size = shape.num_elements();
+  const int64_t lines = m.count * m.height.out, width = conv.row_width(),
+                filter_size = shape.num_elements();
   // Each part sums into a filter of its own; few parts for large filters.
-  const int64_t parts = std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, filter_size), 1, kParts);
+  const int64_t parts =
+      std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, filter_size), 1, kParts);
   Tensor sums_tensor = c.scratch(dtype_of<T>, {parts, filter_size});
   Tensor rows_tensor = c.scratch(dtype_of<T>, {parts, width * conv.k});
   T *const sums = sums_tensor.data<T>(), *const scratch = rows_tensor.data<T>();
@@ -182,8 +200,9 @@ void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
     Matrix<T> sum(sums + part * filter_size, conv.k, conv.out_channels);
     for (int64_t line = begin; line < end; ++line) {
       lay_out(conv, input + line / m.height.out * m.in_size(), line % m.height.out, rows);
-      sum.noalias() += ConstMatrix<T>(rows, width, conv.k).transpose() *
-                       ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels);
+      sum.noalias() +=
+          ConstMatrix<T>(rows, width, conv.k).transpose() *
+          ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels);
     }
   });
   each(filter_size, [=](int64_t i) {
@@ -196,13 +215,17 @@ void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
 enum class ConvKernel { kForward, kInput, kFilter };
 template <ConvKernel kKind>
 Kernel conv_prepare(const KernelSetup& s) {
-  return by_dtype<float, double>(s, s.dtype("T"), [attrs = runnable_windows(s)]<class T>() -> Kernel {
-    return [attrs](KernelContext& c) {
-      if constexpr (kKind == ConvKernel::kForward) conv2d_kernel<T>(c, attrs);
-      if constexpr (kKind == ConvKernel::kInput) conv2d_backprop_input_kernel<T>(c, attrs);
-      if constexpr (kKind == ConvKernel::kFilter) conv2d_backprop_filter_kernel<T>(c, attrs);
-    };
-  });
+  return by_dtype<float, double>(s, s.dtype("T"),
+                                 [attrs = runnable_windows(s)]<class T>() -> Kernel {
+                                   return [attrs](KernelContext& c) {
+                                     if constexpr (kKind == ConvKernel::kForward)
+                                       conv2d_kernel<T>(c, attrs);
+                                     if constexpr (kKind == ConvKernel::kInput)
+                                       conv2d_backprop_input_kernel<T>(c, attrs);
+                                     if constexpr (kKind == ConvKernel::kFilter)
+                                       conv2d_backprop_filter_kernel<T>(c, attrs);
+                                   };
+                                 });
 }
 
 void conv2d_shape(ShapeContext& c) {
@@ -213,8 +236,12 @@ void conv2d_shape(ShapeContext& c) {
   const Images m = attrs.images(input, filter[0], filter[1]);
   c.set_output(attrs.shape(input[0], m.height.out, m.width.out, filter[3]));
 }
-void conv2d_backprop_input_shape(ShapeContext& c) { c.set_output(merge(c.shape_from(0), Shape::unknown(4))); }
-void conv2d_backprop_filter_shape(ShapeContext& c) { c.set_output(merge(c.shape_from(1), Shape::unknown(4))); }
+void conv2d_backprop_input_shape(ShapeContext& c) {
+  c.set_output(merge(c.shape_from(0), Shape::unknown(4)));
+}
+void conv2d_backprop_filter_shape(ShapeContext& c) {
+  c.set_output(merge(c.shape_from(1), Shape::unknown(4)));
+}
 
 Attrs copied(const Operation& op, std::initializer_list<const char*> names) {
   Attrs attrs;
@@ -224,7 +251,8 @@ Attrs copied(const Operation& op, std::initializer_list<const char*> names) {
   return attrs;
 }
 Attrs conv_attrs(const Operation& op) {
-  return copied(op, {"strides", "use_cudnn_on_gpu", "padding", "explicit_paddings", "data_format", "dilations"});
+  return copied(op, {"strides", "use_cudnn_on_gpu", "padding", "explicit_paddings", "data_format",
+                     "dilations"});
 }
 
 extern const OpDef kConv2D, kBackpropInput, kBackpropFilter;
@@ -273,7 +301,7 @@ constexpr OpDef kBackpropFilter = {.name = "Conv2DBackpropFilter",
                                    .prepare = conv_prepare<ConvKernel::kFilter>,
                                    .gradient = backprop_filter_gradient};
 
-// ---- MaxPool, AvgPool and their gradients ---------------------------------------------------------------------------
+// ---- MaxPool, AvgPool and their gradients -------------------------------------------------------
 
 Images pool_images(const WindowAttrs& attrs, const Shape& shape) {
   if (shape.rank() != 4) fail(Code::kInvalidArgument, "expected images of rank 4, got ", shape);
@@ -285,8 +313,9 @@ Shape pooled_shape(const Images& m) { return {m.count, m.height.out, m.width.out
 template <class Body>
 void for_windows(KernelContext& c, const Images& m, const Body& body) {
   if (pooled_shape(m).num_elements() == 0) return;  // of such images there may be any number
-  const double cost = 0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
-                      static_cast<double>(m.channels);
+  const double cost =
+      0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
+      static_cast<double>(m.channels);
   c.parallel_for(m.count, cost + 20, [&](int64_t begin, int64_t end) {
     for (int64_t image = begin; image < end; ++image) {
       for (int64_t oh = 0; oh < m.height.out; ++oh) {
@@ -320,8 +349,9 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
     bool first = true;
     for_cells(m, image, oh, ow, [&](int64_t cell) {
       if (first) std::copy_n(x + cell, m.channels, out);
-      each(m.channels,
-           [out, in = x + cell](int64_t i) { out[i] = is_above(widen(in[i]), widen(out[i])) ? in[i] : out[i]; });
+      each(m.channels, [out, in = x + cell](int64_t i) {
+        out[i] = is_above(widen(in[i]), widen(out[i])) ? in[i] : out[i];
+      });
       first = false;
     });
   });
@@ -329,7 +359,8 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
 
 // Where in x a window has its maximum y, for the first time; NaN where there is one. -1: nowhere.
 template <class T>
-int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow, int64_t channel, const T* x, T y) {
+int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow, int64_t channel,
+                         const T* x, T y) {
   const auto is_it = [y = widen(y)](auto v) { return !is_above(v, y) && !is_above(y, v); };
   int64_t first = -1;
   for_cells(m, image, oh, ow, [&](int64_t cell) {
@@ -343,8 +374,8 @@ void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const Shape shape = c.input(0).shape();
   const Images m = pool_images(attrs, shape);
   if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != pooled_shape(m))
-    c.fail(str_cat("expected orig_output and grad of shape ", pooled_shape(m), ", got ", c.input(1).shape(), " and ",
-                   c.input(2).shape()));
+    c.fail(str_cat("expected orig_output and grad of shape ", pooled_shape(m), ", got ",
+                   c.input(1).shape(), " and ", c.input(2).shape()));
   const T *x = c.in<T>(0), *y = c.in<T>(1), *dy = c.in<T>(2);
   T* dx = static_cast<T*>(c.allocate(0, shape).raw_data());
   std::fill_n(dx, shape.num_elements(), T(0));
@@ -363,8 +394,8 @@ void max_pool_grad_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const Shape shape = c.input(0).shape();
   const Images m = pool_images(attrs, shape);
   if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != shape)
-    c.fail(str_cat("expected orig_output of shape ", pooled_shape(m), " and grad of shape ", shape, ", got ",
-                   c.input(1).shape(), " and ", c.input(2).shape()));
+    c.fail(str_cat("expected orig_output of shape ", pooled_shape(m), " and grad of shape ", shape,
+                   ", got ", c.input(1).shape(), " and ", c.input(2).shape()));
   const T *x = c.in<T>(0), *y = c.in<T>(1), *d = c.in<T>(2);
   T* out = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
   for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
@@ -404,7 +435,8 @@ void avg_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
     const T* const from = dy + window_offset(m, image, oh, ow);
     const auto share = Wide<T>(1) / static_cast<Wide<T>>(cells_in(m, oh, ow));
     for_cells(m, image, oh, ow, [&](int64_t cell) {
-      each(m.channels, [=, to = dx + cell](int64_t i) { to[i] = T(widen(to[i]) + widen(from[i]) * share); });
+      each(m.channels,
+           [=, to = dx + cell](int64_t i) { to[i] = T(widen(to[i]) + widen(from[i]) * share); });
     });
   });
 }
@@ -441,7 +473,9 @@ void max_pool_grad_grad_shape(ShapeContext& c) {
   c.set_output(merge(c.input(1), Shape::unknown(4)));
 }
 
-Attrs pool_attrs(const Operation& op) { return copied(op, {"ksize", "strides", "padding", "data_format"}); }
+Attrs pool_attrs(const Operation& op) {
+  return copied(op, {"ksize", "strides", "padding", "data_format"});
+}
 
 extern const OpDef kMaxPoolGrad, kMaxPoolGradGrad, kAvgPool, kAvgPoolGrad;
 Grads max_pool_gradient(const Operation& op, const Grads& dy) {
@@ -460,7 +494,8 @@ Grads avg_pool_grad_gradient(const Operation& op, const Grads& d) {
 }
 
 constexpr std::string_view kMaxPoolTypes =
-    "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16, qint8} = DT_FLOAT, "
+    "T: {half, bfloat16, float, double, int32, int64, uint8, int16, int8, uint16, qint8} = "
+    "DT_FLOAT, "
     "ksize: list(int) >= 4, strides: list(int) >= 4, padding: {'SAME', 'VALID'}, "
     "data_format: {'NHWC', 'NCHW', 'NCHW_VECT_C'} = 'NHWC'";
 constexpr std::string_view kMaxPoolGradAttrs =
@@ -512,7 +547,10 @@ constexpr OpDef kAvgPoolGrad = {.name = "AvgPoolGrad",
 Output pool(const OpDef& op, const Operand& value, const PoolOptions& o) {
   const Graph::Transaction whole(value.graph());
   return add_node(op, {value.output()},
-                  {{"ksize", o.ksize}, {"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}},
+                  {{"ksize", o.ksize},
+                   {"strides", o.strides},
+                   {"padding", o.padding},
+                   {"data_format", o.data_format}},
                   o.name, value.at());
 }
 
@@ -521,14 +559,20 @@ Output pool(const OpDef& op, const Operand& value, const PoolOptions& o) {
 Output conv2d(const Operand& input, const Operand& filter, const Conv2DOptions& o) {
   const Graph::Transaction whole(input.graph());
   return add_node(kConv2D, {input.output(), filter.output()},
-                  {{"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}}, o.name, input.at());
+                  {{"strides", o.strides}, {"padding", o.padding}, {"data_format", o.data_format}},
+                  o.name, input.at());
 }
-Output max_pool(const Operand& value, const PoolOptions& options) { return pool(kMaxPool, value, options); }
-Output avg_pool(const Operand& value, const PoolOptions& options) { return pool(kAvgPool, value, options); }
+Output max_pool(const Operand& value, const PoolOptions& options) {
+  return pool(kMaxPool, value, options);
+}
+Output avg_pool(const Operand& value, const PoolOptions& options) {
+  return pool(kAvgPool, value, options);
+}
 
 std::span<const OpDef* const> conv_ops() {
-  static constexpr const OpDef* kOps[] = {&kAvgPool,       &kAvgPoolGrad, &kConv2D,      &kBackpropFilter,
-                                          &kBackpropInput, &kMaxPool,     &kMaxPoolGrad, &kMaxPoolGradGrad};
+  static constexpr const OpDef* kOps[] = {&kAvgPool,        &kAvgPoolGrad,    &kConv2D,
+                                          &kBackpropFilter, &kBackpropInput,  &kMaxPool,
+                                          &kMaxPoolGrad,    &kMaxPoolGradGrad};
   return kOps;
 }
 

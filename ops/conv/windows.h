@@ -20,7 +20,8 @@ struct Extent {
   int64_t end(int64_t o) const { return std::min(in, o * stride - before + window); }
 };
 
-// Unknown extents stay unknown. Throws InvalidArgument when the window is larger than what it slides over.
+// Unknown extents stay unknown. Throws InvalidArgument when the window is larger than what it
+// slides over.
 inline Extent slide(int64_t in, int64_t window, int64_t stride, bool same) {
   Extent e{.in = in, .window = window, .stride = stride};
   if (in < 0 || window < 0) {
@@ -30,7 +31,8 @@ inline Extent slide(int64_t in, int64_t window, int64_t stride, bool same) {
     e.before = in == 0 ? 0 : std::max<int64_t>(0, window - (in - (e.out - 1) * stride)) / 2;
   } else {
     if (in < window - stride)
-      fail(Code::kInvalidArgument, "a window of ", window, " does not fit an extent of ", in, " without padding");
+      fail(Code::kInvalidArgument, "a window of ", window, " does not fit an extent of ", in,
+           " without padding");
     e.out = in < window ? 0 : (in - window) / stride + 1;
   }
   return e;
@@ -44,7 +46,8 @@ struct Images {
 
 // How windows move, as attributes of the ops say it.
 struct WindowAttrs {
-  int64_t stride_height = 1, stride_width = 1, height = 0, width = 0;  // height, width: of ksize, where there is one
+  // height, width: of ksize, where there is one
+  int64_t stride_height = 1, stride_width = 1, height = 0, width = 0;
   bool same = false, nchw = false;
   std::string unusual;  // what, if anything, this code does not know how to do
 
@@ -88,10 +91,12 @@ struct WindowAttrs {
       if (n > INT32_MAX) fail(Code::kInvalidArgument, name, " has ", n, ", which is no int32");
     }
     if (all.size() != 4) {
-      if (unusual.empty()) fail(Code::kInvalidArgument, name, " must have 4 elements, has ", all.size());
+      if (unusual.empty())
+        fail(Code::kInvalidArgument, name, " must have 4 elements, has ", all.size());
       return {1, 1};
     }
-    if (all[0] != 1 || all[nchw ? 1 : 3] != 1) unusual = str_cat(name, " other than 1 along batch or channels");
+    if (all[0] != 1 || all[nchw ? 1 : 3] != 1)
+      unusual = str_cat(name, " other than 1 along batch or channels");
     return {all[nchw ? 2 : 1], all[nchw ? 3 : 2]};
   }
 };

@@ -21,12 +21,14 @@ Broadcast::Broadcast(const Shape& x, const Shape& y) : shape(x == y ? x : broadc
   for (int i = 1; i <= shape.rank(); ++i) {
     const int64_t size = shape[shape.rank() - i];
     if (size == 1) continue;
-    const bool xm = i <= x.rank() && x[x.rank() - i] != 1, ym = i <= y.rank() && y[y.rank() - i] != 1;
+    const bool xm = i <= x.rank() && x[x.rank() - i] != 1,
+               ym = i <= y.rank() && y[y.rank() - i] != 1;
     if (n > 0 && extents[n - 1].x_moves == xm && extents[n - 1].y_moves == ym) {
       extents[n - 1].size *= size;
       continue;
     }
-    if (n > kMaxOuter) fail(Code::kUnimplemented, "shapes ", x, " and ", y, " broadcast along too many extents");
+    if (n > kMaxOuter)
+      fail(Code::kUnimplemented, "shapes ", x, " and ", y, " broadcast along too many extents");
     extents[n++] = {size, xm, ym};
   }
   if (n == 0) {  // one element

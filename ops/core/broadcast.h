@@ -1,4 +1,5 @@
-// How two tensors of different shapes meet element by element (NumPy's rule), reduced to what a loop needs.
+// How two tensors of different shapes meet element by element (NumPy's rule), reduced to what a
+// loop needs.
 #pragma once
 
 #include <array>
@@ -8,13 +9,15 @@
 
 namespace cairn {
 
-// The result, seen as `rows` runs of `inner` elements each. Along a run an operand either advances by one or stands
-// still; from run to run it moves by the strides of the outer extents. Extents of 1 are dropped and extents that both
-// operands walk alike are joined, so that equal shapes, a scalar, a row and a column are all one or two extents.
+// The result, seen as `rows` runs of `inner` elements each. Along a run an operand either advances
+// by one or stands still; from run to run it moves by the strides of the outer extents. Extents of
+// 1 are dropped and extents that both operands walk alike are joined, so that equal shapes, a
+// scalar, a row and a column are all one or two extents.
 struct Broadcast {
   static constexpr int kMaxOuter = 15;
 
-  // Throws InvalidArgument when the shapes do not broadcast, Unimplemented beyond kMaxOuter + 1 extents.
+  // Throws InvalidArgument when the shapes do not broadcast, Unimplemented beyond kMaxOuter + 1
+  // extents.
   Broadcast(const Shape& x, const Shape& y);
 
   Shape shape;

@@ -9,8 +9,8 @@
 
 namespace cairn {
 
-// A builder at work, all or nothing: the scope named like the node to come, in which the constants made for its
-// operands stand
+// A builder at work, all or nothing: the scope named like the node to come, in which the constants
+// made for its operands stand
 // ("Reshape/shape"), and the line of the program that all its nodes are said to be made at.
 //
 //   const Building b(x, "Reshape", options.name);
@@ -48,24 +48,25 @@ inline std::vector<Output> outputs_of(const Operation& op) {
   return outputs;
 }
 
-// The graph of the first of `tensors`. Throws FailedPrecondition, naming `op` and the line, where one is an empty
-// handle.
+// The graph of the first of `tensors`. Throws FailedPrecondition, naming `op` and the line, where
+// one is an empty handle.
 inline Graph& graph_of(const std::vector<Output>& tensors, std::string_view op, SourceLocation at) {
   for (const Output& tensor : tensors) Operand(tensor, at).require(op);
   return tensors.at(0).graph();
 }
 
-// What TensorFlow's functions take shapes as: int32. int64 where one of the extents is known and does not fit.
+// What TensorFlow's functions take shapes as: int32. int64 where one of the extents is known and
+// does not fit.
 DType extents_dtype(std::initializer_list<Output> tensors);
 // shape(x) of that dtype, for builders whose callers cannot ask for one.
 Output extents_of(const Operand& x);
 
-// On a node: names two things that must be of one shape and whose shapes were not known when it was made, so that its
-// kernel compares them. TensorFlow takes attributes with an underscore.
+// On a node: names two things that must be of one shape and whose shapes were not known when it was
+// made, so that its kernel compares them. TensorFlow takes attributes with an underscore.
 constexpr const char* kSameShape = "_same_shape";
 
-// x * y, two tensors of one shape: where the graph does not tell that they are, it is looked at when the node runs.
-// `what` names the two in the error.
+// x * y, two tensors of one shape: where the graph does not tell that they are, it is looked at
+// when the node runs. `what` names the two in the error.
 Output multiply_alike(const Output& x, const Output& y, std::string_view what, SourceLocation at);
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// Kernels that go element by element: one template for one operand, one for two, over a functor that says what happens
-// to an element.
+// Kernels that go element by element: one template for one operand, one for two, over a functor
+// that says what happens to an element.
 //
 //   struct Square {
 //     static constexpr double kCost = 0.2;                     // nanoseconds per element, roughly
@@ -7,8 +7,9 @@
 //   };
 //   constexpr OpDef kSquare = {…, .prepare = unary_prepare<Square, TypeList<float, Half, int32_t>>, …};
 //
-// 16-bit floats are computed as float: a functor sees float, double, integers, bool or strings. Output elements are of
-// the type the functor returns (bool for comparisons), or of the inputs' 16-bit type.
+// 16-bit floats are computed as float: a functor sees float, double, integers, bool or strings.
+// Output elements are of the type the functor returns (bool for comparisons), or of the inputs'
+// 16-bit type.
 #pragma once
 
 #include <algorithm>
@@ -24,7 +25,8 @@ template <class... Ts>
 struct TypeList {};
 using Floats = TypeList<float, double, Half, BFloat16>;
 using Signed = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
-using Reals = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
+using Reals =
+    TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
 
 // by_dtype over a TypeList.
 template <class... Ts, class Make>
@@ -47,8 +49,8 @@ float widen(T x) requires is_half<T> {
   return static_cast<float>(x);
 }
 
-// The order of what maxima, minima, top k and their positions choose among. NaN wins over every number, in both
-// directions, and of equals (of NaNs too) the first stays: is y to take x's place?
+// The order of what maxima, minima, top k and their positions choose among. NaN wins over every
+// number, in both directions, and of equals (of NaNs too) the first stays: is y to take x's place?
 template <class T>
 bool is_above(const T& y, const T& x) {
   if constexpr (std::is_floating_point_v<T>)
@@ -68,8 +70,8 @@ bool is_below(const T& y, const T& x) {
 template <class T>
 using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;
 
-// Calls body(i) for 0 <= i < n. Iterations are independent, even where a kernel works in place, so they may be done
-// several at a time.
+// Calls body(i) for 0 <= i < n. Iterations are independent, even where a kernel works in place, so
+// they may be done several at a time.
 template <class Body>
 void each(int64_t n, const Body& body) {
 #if defined(__clang__)
@@ -80,8 +82,8 @@ void each(int64_t n, const Body& body) {
   for (int64_t i = 0; i < n; ++i) body(i);
 }
 
-// A kernel is a loop, which is compiled for each functor and dtype, and what is around it (shapes, pieces, threads),
-// which is compiled once: unary_kernel and binary_kernel.
+// A kernel is a loop, which is compiled for each functor and dtype, and what is around it (shapes,
+// pieces, threads), which is compiled once: unary_kernel and binary_kernel.
 
 // out[i] = f(x[i]) for i < n.
 struct UnaryLoop {
@@ -112,26 +114,29 @@ Kernel unary_prepare(const KernelSetup& s) {
   });
 }
 
-// out[i] = f(x[i], y[i]) for i < n, an operand that does not move standing at its first element. A functor with a
-// member `parameter` gets the node's.
+// out[i] = f(x[i], y[i]) for i < n, an operand that does not move standing at its first element. A
+// functor with a member `parameter` gets the node's.
 struct BinaryLoop {
-  void (*run)(double parameter, const void* x, bool x_moves, const void* y, bool y_moves, void* out, int64_t n);
+  void (*run)(double parameter, const void* x, bool x_moves, const void* y, bool y_moves, void* out,
+              int64_t n);
   double cost;
   size_t size, out_size;
   bool in_place;
-  // Whether an element of y makes the op fail (a zero divisor), and what is said then. Null: none does.
+  // Whether an element of y makes the op fail (a zero divisor), and what is said then. Null: none
+  // does.
   bool (*refuses)(const void* y, int64_t n);
   const char* refusal;
   double parameter = 0;
-  bool exchanged = false;          // x is input 1 and y is input 0
-  bool same_shape = false;         // no broadcasting
-  const char* alike = "operands";  // what same_shape's error calls the two; lives as long as the node
+  bool exchanged = false;   // x is input 1 and y is input 0
+  bool same_shape = false;  // no broadcasting
+  const char* alike =
+      "operands";  // what same_shape's error calls the two; lives as long as the node
 };
 Kernel binary_kernel(const BinaryLoop& loop);
 
 template <class F, class T, class R>
-void binary_run(double parameter, const void* left, bool x_moves, const void* right, bool y_moves, void* to,
-                int64_t n) {
+void binary_run(double parameter, const void* left, bool x_moves, const void* right, bool y_moves,
+                void* to, int64_t n) {
   const T *x = static_cast<const T*>(left), *y = static_cast<const T*>(right);
   R* out = static_cast<R*>(to);
   F f;
@@ -157,7 +162,8 @@ template <class F, class T>
 BinaryLoop binary_loop() {
   using Result = std::invoke_result_t<F, Wide<T>, Wide<T>>;
   using R = std::conditional_t<std::is_same_v<Result, Wide<T>>, T, Result>;
-  BinaryLoop loop = {binary_run<F, T, R>, F::kCost, sizeof(T), sizeof(R), std::is_same_v<R, T>, nullptr, nullptr};
+  BinaryLoop loop = {binary_run<F, T, R>,  F::kCost, sizeof(T), sizeof(R),
+                     std::is_same_v<R, T>, nullptr,  nullptr};
   if constexpr (requires(T v) { F::refuses(v); }) {
     loop.refuses = any_refused<F, T>;
     loop.refusal = F::kRefusal;
@@ -167,7 +173,8 @@ BinaryLoop binary_loop() {
 
 template <class F, class Types>
 Kernel binary_prepare(const KernelSetup& s) {
-  return by_types(Types(), s, s.input_dtype(0), []<class T>() { return binary_kernel(binary_loop<F, T>()); });
+  return by_types(Types(), s, s.input_dtype(0),
+                  []<class T>() { return binary_kernel(binary_loop<F, T>()); });
 }
 
 }  // namespace cairn

@@ -15,7 +15,8 @@ void eigen_block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_
   using In = Eigen::Map<const EigenMatrix<T>, Eigen::Unaligned, Stride>;
   const In a(p.a + (p.ta ? i : i * p.lda), p.ta ? p.k : rows, p.ta ? rows : p.k, Stride(p.lda));
   const In b(p.b + (p.tb ? j * p.ldb : j), p.tb ? cols : p.k, p.tb ? p.k : cols, Stride(p.ldb));
-  Eigen::Map<EigenMatrix<T>, Eigen::Unaligned, Stride> out(p.out + i * p.n + j, rows, cols, Stride(p.n));
+  Eigen::Map<EigenMatrix<T>, Eigen::Unaligned, Stride> out(p.out + i * p.n + j, rows, cols,
+                                                           Stride(p.n));
   if (p.beta == T(0)) {
     out.setZero();
   } else if (p.beta != T(1)) {
@@ -39,7 +40,8 @@ void plain_block(const Product<T>& p, int64_t i0, int64_t rows, int64_t j0, int6
   const int64_t b_row = p.tb ? 1 : p.ldb, b_col = p.tb ? p.ldb : 1;
   for (int64_t i = i0; i < i0 + rows; ++i) {
     T* out = p.out + i * p.n + j0;
-    for (int64_t j = 0; j < cols; ++j) out[j] = p.beta == 0 ? T(0) : static_cast<T>(U(out[j]) * U(p.beta));
+    for (int64_t j = 0; j < cols; ++j)
+      out[j] = p.beta == 0 ? T(0) : static_cast<T>(U(out[j]) * U(p.beta));
     for (int64_t q = 0; q < p.k; ++q) {
       const U x = U(p.alpha) * U(p.ta ? p.a[q * p.lda + i] : p.a[i * p.lda + q]);
       const T* b = p.b + q * b_row + j0 * b_col;
@@ -53,8 +55,8 @@ double multiplications(const Product<T>& p) {
   return static_cast<double>(p.m) * static_cast<double>(p.n) * static_cast<double>(p.k);
 }
 
-// From this many multiplications on oneDNN is worth asking: some thousand of such products pay for its loading. By
-// shape alone: a run that is resumed takes the same way as one that is not.
+// From this many multiplications on oneDNN is worth asking: some thousand of such products pay for
+// its loading. By shape alone: a run that is resumed takes the same way as one that is not.
 template <class T>
 bool for_onednn(const Product<T>& p) {
   return std::is_same_v<T, float> && p.m > 1 && p.n > 1 && multiplications(p) >= 2.5e5;
@@ -66,15 +68,16 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
     plain_block(p, i, rows, j, cols);
     return;
   } else if constexpr (std::is_same_v<T, float>) {
-    if (for_onednn(p) && onednn_sgemm(p.ta, p.tb, rows, cols, p.k, p.alpha, p.a + (p.ta ? i : i * p.lda), p.lda,
-                                      p.b + (p.tb ? j * p.ldb : j), p.ldb, p.beta, p.out + i * p.n + j, p.n)) {
+    if (for_onednn(p) &&
+        onednn_sgemm(p.ta, p.tb, rows, cols, p.k, p.alpha, p.a + (p.ta ? i : i * p.lda), p.lda,
+                     p.b + (p.tb ? j * p.ldb : j), p.ldb, p.beta, p.out + i * p.n + j, p.n)) {
       return;
     }
   }
   if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols);
 }
 
-// ---- few columns, one row -------------------------------------------------------------------------------------------
+// ---- few columns, one row -----------------------------------------------------------------------
 
 template <class T>
 Right<T> narrow_right(KernelContext& c, const Product<T>& p, int64_t width) {
@@ -82,7 +85,8 @@ Right<T> narrow_right(KernelContext& c, const Product<T>& p, int64_t width) {
   Tensor memory = c.scratch(dtype_of<T>, {p.k - direct, width});
   T* copy = memory.data<T>();
   for (int64_t q = direct; q < p.k; ++q, copy += width) {
-    for (int64_t j = 0; j < width; ++j) copy[j] = j < p.n ? (p.tb ? p.b[j * p.ldb + q] : p.b[q * p.ldb + j]) : T(0);
+    for (int64_t j = 0; j < width; ++j)
+      copy[j] = j < p.n ? (p.tb ? p.b[j * p.ldb + q] : p.b[q * p.ldb + j]) : T(0);
   }
   return {p.b, p.ldb, direct, memory.data<T>()};
 }
@@ -100,8 +104,9 @@ template <class T>
 void single_row(KernelContext& c, const Product<T>& p) {
   constexpr int64_t kBlock = 256;  // columns: narrower ones are read with gaps
   const auto run = narrow_kernels_of<T>().single_row;
-  c.parallel_for((p.n + kBlock - 1) / kBlock, 0.1 * kBlock * static_cast<double>(p.k),
-                 [&](int64_t begin, int64_t end) { run(p, begin * kBlock, std::min(p.n, end * kBlock)); });
+  c.parallel_for(
+      (p.n + kBlock - 1) / kBlock, 0.1 * kBlock * static_cast<double>(p.k),
+      [&](int64_t begin, int64_t end) { run(p, begin * kBlock, std::min(p.n, end * kBlock)); });
 }
 
 // body(begin, end) for pieces of so many rows of the result.
@@ -122,17 +127,19 @@ void narrow(KernelContext& c, const Product<T>& p, ByRows by_rows) {
   const double cost = 0.4 * static_cast<double>(p.k);
   int64_t piece = KernelContext::is_small(p.m, cost) ? p.m : KernelContext::piece_size(p.m, cost);
   if (p.m > kMany * piece) piece = (piece + kernel.rows - 1) / kernel.rows * kernel.rows;
-  over_rows(c, p.m, piece, by_rows, [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
+  over_rows(c, p.m, piece, by_rows,
+            [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
 }
 
-// ---- pieces ---------------------------------------------------------------------------------------------------------
+// ---- pieces -------------------------------------------------------------------------------------
 
-// Pieces are cut from the longer side, an even number of them and of one size, wide enough that packing the other
-// operand anew for each costs little.
+// Pieces are cut from the longer side, an even number of them and of one size, wide enough that
+// packing the other operand anew for each costs little.
 template <class T>
 void in_pieces(KernelContext& c, const Product<T>& p, ByRows by_rows) {
   constexpr int64_t kShortest = 64, kPair = 512, kMostPairs = 8;
-  const double worthwhile = p.m == 1 ? 1.5e5 : 4e5;  // multiplications; a single row waits for memory
+  // multiplications; a single row waits for memory
+  const double worthwhile = p.m == 1 ? 1.5e5 : 4e5;
   const bool wide = p.m < p.n;
   const int64_t side = wide ? p.n : p.m;
   int64_t step = side;
@@ -141,21 +148,27 @@ void in_pieces(KernelContext& c, const Product<T>& p, ByRows by_rows) {
     step = ((side + wanted - 1) / wanted + 15) / 16 * 16;
   }
   if (wide) {
-    over_rows(c, p.n, step, ByRows::kNo, [&](int64_t begin, int64_t end) { block(p, 0, p.m, begin, end - begin); });
+    over_rows(c, p.n, step, ByRows::kNo,
+              [&](int64_t begin, int64_t end) { block(p, 0, p.m, begin, end - begin); });
   } else {
-    over_rows(c, p.m, step, by_rows, [&](int64_t begin, int64_t end) { block(p, begin, end - begin, 0, p.n); });
+    over_rows(c, p.m, step, by_rows,
+              [&](int64_t begin, int64_t end) { block(p, begin, end - begin, 0, p.n); });
   }
 }
 
-// Where oneDNN reads matrices as they stand, rows that lie a multiple of 2 KiB apart share their places in the cache
-// and take a third of the speed, or more. They are copied, with a gap after each, so many at a time that the copies are
-// small beside the matrices and stay in the cache.
+// Where oneDNN reads matrices as they stand, rows that lie a multiple of 2 KiB apart share their
+// places in the cache and take a third of the speed, or more. They are copied, with a gap after
+// each, so many at a time that the copies are small beside the matrices and stay in the cache.
 void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows) {
   constexpr int64_t kBad = 512, kGap = 16, kRows = 256, kUses = 32;
-  const bool copy_a = p.ta && p.lda % kBad == 0 && p.n >= kUses, copy_b = !p.tb && p.ldb % kBad == 0 && p.m >= kUses;
-  if ((!copy_a && !copy_b) || !for_onednn(p) || !onednn_reads_in_place()) return in_pieces(c, p, by_rows);
+  const bool copy_a = p.ta && p.lda % kBad == 0 && p.n >= kUses,
+             copy_b = !p.tb && p.ldb % kBad == 0 && p.m >= kUses;
+  if ((!copy_a && !copy_b) || !for_onednn(p) || !onednn_reads_in_place())
+    return in_pieces(c, p, by_rows);
   const int64_t blocks = (p.k + kRows - 1) / kRows, rows = (p.k + blocks - 1) / blocks;
-  const auto memory = [&](int64_t columns) { return c.scratch(DType::kFloat, {rows, columns + kGap}).data<float>(); };
+  const auto memory = [&](int64_t columns) {
+    return c.scratch(DType::kFloat, {rows, columns + kGap}).data<float>();
+  };
   float *const a = copy_a ? memory(p.lda) : nullptr, *const b = copy_b ? memory(p.ldb) : nullptr;
   for (int64_t q = 0; q < p.k; q += rows) {
     Product<float> part = p;
@@ -165,7 +178,8 @@ void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows) {
     if (q > 0) part.beta = 1;
     const auto copy = [&](const float*& from, int64_t& stride, float* to) {
       c.parallel_for(part.k, 0.1 * static_cast<double>(stride), [&](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) std::copy_n(from + i * stride, stride, to + i * (stride + kGap));
+        for (int64_t i = begin; i < end; ++i)
+          std::copy_n(from + i * stride, stride, to + i * (stride + kGap));
       });
       from = to;
       stride += kGap;
@@ -187,28 +201,35 @@ float* widened(KernelContext& c, const T* x, int64_t n) {
 
 }  // namespace
 
-ProductExtents product_extents(const Node& product, const Tensor& a, const Tensor& b, bool ta, bool tb) {
-  const auto refuse = [&](const std::string& what) { fail_at(product, Code::kInvalidArgument, what); };
+ProductExtents product_extents(const Node& product, const Tensor& a, const Tensor& b, bool ta,
+                               bool tb) {
+  const auto refuse = [&](const std::string& what) {
+    fail_at(product, Code::kInvalidArgument, what);
+  };
   if (a.rank() != 2 || b.rank() != 2)
     refuse(str_cat("a and b must be matrices, got shapes ", a.shape(), " and ", b.shape()));
   const int64_t k = a.dim(ta ? 0 : 1);
-  if (b.dim(tb ? 1 : 0) != k) refuse(str_cat("inner dimensions differ: a is ", a.shape(), ", b is ", b.shape()));
+  if (b.dim(tb ? 1 : 0) != k)
+    refuse(str_cat("inner dimensions differ: a is ", a.shape(), ", b is ", b.shape()));
   return {a.dim(ta ? 1 : 0), b.dim(tb ? 0 : 1), k};
 }
 
 template <class T>
-void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out, T alpha,
-          T beta, ByRows by_rows) {
+void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a,
+          const T* b, T* out, T alpha, T beta, ByRows by_rows) {
   if (m == 0 || n == 0) return;
   if constexpr (is_half<T>) {
-    float* wide = widen(beta) == 0 ? c.scratch(DType::kFloat, {m, n}).template data<float>() : widened(c, out, m * n);
-    gemm<float>(c, ta, tb, m, n, k, widened(c, a, m * k), widened(c, b, k * n), wide, widen(alpha), widen(beta));
+    float* wide = widen(beta) == 0 ? c.scratch(DType::kFloat, {m, n}).template data<float>()
+                                   : widened(c, out, m * n);
+    gemm<float>(c, ta, tb, m, n, k, widened(c, a, m * k), widened(c, b, k * n), wide, widen(alpha),
+                widen(beta));
     each(m * n, [=](int64_t i) { out[i] = T(wide[i]); });
   } else {
     const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
     if constexpr (std::is_floating_point_v<T>) {
       if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p, by_rows);
-      if (m == 1 && n > kMostColumns && !tb && narrow_kernels_of<T>().single_row) return single_row(c, p);
+      if (m == 1 && n > kMostColumns && !tb && narrow_kernels_of<T>().single_row)
+        return single_row(c, p);
     }
     if constexpr (std::is_same_v<T, float>) return with_gaps(c, p, by_rows);
     in_pieces(c, p, by_rows);
@@ -216,49 +237,52 @@ void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, c
 }
 
 template <class T>
-void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, int64_t n, int64_t k, const T* a,
-                const T* b, T* out) {
+void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, int64_t n, int64_t k,
+                const T* a, const T* b, T* out) {
   if (count == 1) return gemm(c, ta, tb, m, n, k, a, b, out);
   if (m == 0 || n == 0) return;
   if constexpr (is_half<T>) {
     Tensor memory = c.scratch(DType::kFloat, {count, m, n});
     float* wide = memory.data<float>();
-    batch_gemm<float>(c, ta, tb, count, m, n, k, widened(c, a, count * m * k), widened(c, b, count * k * n), wide);
+    batch_gemm<float>(c, ta, tb, count, m, n, k, widened(c, a, count * m * k),
+                      widened(c, b, count * k * n), wide);
     each(count * m * n, [=](int64_t i) { out[i] = T(wide[i]); });
   } else {
-    const double cost = 0.05 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) + 20;
+    const double cost =
+        0.05 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) + 20;
     c.parallel_for(count, cost, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const Product<T> p{ta, tb, m, n, k, a + i * m * k, b + i * k * n, out + i * m * n, T(1), T(0)};
+        const Product<T> p{ta,   tb,  m, n, k, a + i * m * k, b + i * k * n, out + i * m * n,
+                           T(1), T(0)};
         block(p, 0, m, 0, n);
       }
     });
   }
 }
 
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const float*, const float*, float*, float,
-                   float, ByRows);
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const double*, const double*, double*, double,
-                   double, ByRows);
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int32_t*, const int32_t*, int32_t*,
-                   int32_t, int32_t, ByRows);
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int64_t*, const int64_t*, int64_t*,
-                   int64_t, int64_t, ByRows);
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const Half*, const Half*, Half*, Half, Half,
-                   ByRows);
-template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const BFloat16*, const BFloat16*, BFloat16*,
-                   BFloat16, BFloat16, ByRows);
-template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const float*, const float*,
-                         float*);
-template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const double*, const double*,
-                         double*);
-template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const int32_t*, const int32_t*,
-                         int32_t*);
-template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const int64_t*, const int64_t*,
-                         int64_t*);
-template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const Half*, const Half*,
-                         Half*);
-template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t, const BFloat16*,
-                         const BFloat16*, BFloat16*);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const float*,
+                   const float*, float*, float, float, ByRows);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const double*,
+                   const double*, double*, double, double, ByRows);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int32_t*,
+                   const int32_t*, int32_t*, int32_t, int32_t, ByRows);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int64_t*,
+                   const int64_t*, int64_t*, int64_t, int64_t, ByRows);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const Half*, const Half*,
+                   Half*, Half, Half, ByRows);
+template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const BFloat16*,
+                   const BFloat16*, BFloat16*, BFloat16, BFloat16, ByRows);
+template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
+                         const float*, const float*, float*);
+template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
+                         const double*, const double*, double*);
+template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
+                         const int32_t*, const int32_t*, int32_t*);
+template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
+                         const int64_t*, const int64_t*, int64_t*);
+template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
+                         const Half*, const Half*, Half*);
+template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
+                         const BFloat16*, const BFloat16*, BFloat16*);
 
 }  // namespace cairn

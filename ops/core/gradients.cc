@@ -16,15 +16,18 @@ namespace {
 
 bool is_trainable(DType dtype) {
   const DType base = base_dtype(dtype);
-  return base == DType::kHalf || base == DType::kFloat || base == DType::kDouble || is_complex(base) ||
-         base == DType::kResource || base == DType::kVariant;
+  return base == DType::kHalf || base == DType::kFloat || base == DType::kDouble ||
+         is_complex(base) || base == DType::kResource || base == DType::kVariant;
 }
-bool carries_gradients(DType dtype) { return is_trainable(dtype) || base_dtype(dtype) == DType::kBFloat16; }
+bool carries_gradients(DType dtype) {
+  return is_trainable(dtype) || base_dtype(dtype) == DType::kBFloat16;
+}
 
 using NodeSet = std::unordered_set<const Node*>;
 
-// The nodes between xs and ys: reached from an x by tensors that carry gradients, and leading to a y. The walk that
-// adds nodes goes over them from the ys on, each node when all that consume it are done.
+// The nodes between xs and ys: reached from an x by tensors that carry gradients, and leading to a
+// y. The walk that adds nodes goes over them from the ys on, each node when all that consume it are
+// done.
 class Walk {
  public:
   Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
@@ -66,15 +69,17 @@ Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<Gradie
   for (const GradientTarget& x : xs) check(x.output());
   for (const Output& stop : options.stop_gradients) check(stop);
   if (!options.grad_ys.empty() && options.grad_ys.size() != ys.size())
-    fail(Code::kInvalidArgument, "gradients (", at.str(), "): ", ys.size(), " ys, but ", options.grad_ys.size(),
-         " grad_ys");
+    fail(Code::kInvalidArgument, "gradients (", at.str(), "): ", ys.size(), " ys, but ",
+         options.grad_ys.size(), " grad_ys");
   for (size_t i = 0; i < options.grad_ys.size(); ++i) {
     const Output &dy = options.grad_ys[i], &y = ys[i];
     if (!dy) continue;
     graph.check_owns(dy, "gradients");
-    if (base_dtype(dy.dtype()) != base_dtype(y.dtype()) || !dy.shape().is_compatible_with(y.shape())) {
-      fail(Code::kInvalidArgument, "gradients (", at.str(), "): '", dy.name(), "' is ", base_dtype(dy.dtype()), " ",
-           dy.shape(), ", but the gradient of '", y.name(), "' is ", base_dtype(y.dtype()), " ", y.shape());
+    if (base_dtype(dy.dtype()) != base_dtype(y.dtype()) ||
+        !dy.shape().is_compatible_with(y.shape())) {
+      fail(Code::kInvalidArgument, "gradients (", at.str(), "): '", dy.name(), "' is ",
+           base_dtype(dy.dtype()), " ", dy.shape(), ", but the gradient of '", y.name(), "' is ",
+           base_dtype(y.dtype()), " ", y.shape());
     }
   }
 }
@@ -91,7 +96,8 @@ void Walk::find_reached() {
     if (!seen.insert(node).second) continue;
     for (const Endpoint& e : node->inputs) {
       queue.push_back(e.node);
-      if (carries_gradients(e.node->output_dtypes[static_cast<size_t>(e.index)])) consumers[e.node].push_back(node);
+      if (carries_gradients(e.node->output_dtypes[static_cast<size_t>(e.index)]))
+        consumers[e.node].push_back(node);
     }
   }
   for (const GradientTarget& x : xs_) queue.push_back(&x.output().node());
@@ -147,21 +153,26 @@ void Walk::refuse_ops_without_gradient() const {
       continue;
     }
     for (const Endpoint& e : node->inputs) {
-      if (carries_gradients(e.node->output_dtypes[static_cast<size_t>(e.index)])) queue.push_back(e.node);
+      if (carries_gradients(e.node->output_dtypes[static_cast<size_t>(e.index)]))
+        queue.push_back(e.node);
     }
   }
   if (refused.empty()) return;
-  std::sort(refused.begin(), refused.end(), [](const Node* a, const Node* b) { return a->id < b->id; });
+  std::sort(refused.begin(), refused.end(),
+            [](const Node* a, const Node* b) { return a->id < b->id; });
   std::string message = "gradients";
   if (at_.known()) message += " (" + at_.str() + ")";
   message += refused.size() == 1 ? ": an op has no gradient:" : ": ops have no gradient:";
-  for (const Node* node : refused) message += "\n  " + node->str() + ", on the path " + path_through(*node);
+  for (const Node* node : refused)
+    message += "\n  " + node->str() + ", on the path " + path_through(*node);
   throw Error(Code::kInvalidArgument, message, refused[0]->name);
 }
 
-// Breadth first from `node` to one of `ends`, within `inside`, by `next`: the nodes passed, without `node` itself.
+// Breadth first from `node` to one of `ends`, within `inside`, by `next`: the nodes passed, without
+// `node` itself.
 template <class Next>
-std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, const NodeSet& inside, const Next& next) {
+std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, const NodeSet& inside,
+                                      const Next& next) {
   std::unordered_map<const Node*, const Node*> from = {{&node, nullptr}};
   std::deque<const Node*> queue = {&node};
   while (!queue.empty()) {
@@ -174,7 +185,8 @@ std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, con
       return way;
     }
     for (const Node* neighbour : next(*at)) {
-      if (inside.count(neighbour) > 0 && from.emplace(neighbour, at).second) queue.push_back(neighbour);
+      if (inside.count(neighbour) > 0 && from.emplace(neighbour, at).second)
+        queue.push_back(neighbour);
     }
   }
   return {};
@@ -213,7 +225,8 @@ std::string Walk::path_through(const Node& node) const {
 void Walk::start() {
   for (size_t i = 0; i < ys_.size(); ++i) {
     const Output& y = ys_[i];
-    const Scope beside = options_.colocate_gradients_with_ops ? graph_.colocate_with(y.op()) : Scope();
+    const Scope beside =
+        options_.colocate_gradients_with_ops ? graph_.colocate_with(y.op()) : Scope();
     const std::string name = str_cat("grad_ys_", i);
     if (i < options_.grad_ys.size() && options_.grad_ys[i]) {
       add(y.endpoint(), identity({options_.grad_ys[i], at_}, {.name = name}));
@@ -250,7 +263,8 @@ Grads Walk::differentiate(const Node& node) {
   for (auto& grads : arrived) any = any || !grads.empty();
   if (!any || stops_.count(&node) > 0) return {};
   for (size_t i = 0; i < arrived.size(); ++i) {
-    const bool has_zeros = is_trainable(node.output_dtypes[i]) && base_dtype(node.output_dtypes[i]) != DType::kResource;
+    const bool has_zeros = is_trainable(node.output_dtypes[i]) &&
+                           base_dtype(node.output_dtypes[i]) != DType::kResource;
     if (arrived[i].empty() && has_zeros) {
       arrived[i] = {zeros_like({op.output(static_cast<int>(i)), at_}, {.optimize = false})};
     }
@@ -263,7 +277,8 @@ Grads Walk::differentiate(const Node& node) {
             str_cat("its gradient gave ", grads.size(), " tensors for ", node.inputs.size(),
                     node.inputs.size() == 1 ? " input" : " inputs"));
   }
-  const auto flows = std::count_if(grads.begin(), grads.end(), [](const Output& grad) { return bool(grad); });
+  const auto flows =
+      std::count_if(grads.begin(), grads.end(), [](const Output& grad) { return bool(grad); });
   if (options_.gate_gradients && flows > 1) {
     const Scope nowhere = graph_.colocate_with({});
     const Scope anywhere = graph_.device("");
@@ -273,7 +288,8 @@ Grads Walk::differentiate(const Node& node) {
 }
 
 void Walk::visit(const Node& node) {
-  const Scope beside = options_.colocate_gradients_with_ops ? graph_.colocate_with(graph_.handle(node)) : Scope();
+  const Scope beside =
+      options_.colocate_gradients_with_ops ? graph_.colocate_with(graph_.handle(node)) : Scope();
   aggregate(node);
   const Grads grads = differentiate(node);
   for (size_t i = 0; i < grads.size(); ++i) {
@@ -284,7 +300,8 @@ void Walk::visit(const Node& node) {
         !grads[i].shape().is_compatible_with(shape)) {
       // A file may say shapes that its nodes do not have.
       fail_at(node, Code::kInvalidArgument,
-              str_cat("its gradient for input ", i, " is of shape ", grads[i].shape(), ", the input of shape ", shape));
+              str_cat("its gradient for input ", i, " is of shape ", grads[i].shape(),
+                      ", the input of shape ", shape));
     }
     add(e, grads[i]);
   }
@@ -301,7 +318,8 @@ std::vector<Output> Walk::run() {
   NodeSet queued;
   for (const Output& y : ys_) {
     const Node* node = &y.node();
-    if (pending_.count(node) == 0 && between_.count(node) > 0 && queued.insert(node).second) ready.push_back(node);
+    if (pending_.count(node) == 0 && between_.count(node) > 0 && queued.insert(node).second)
+      ready.push_back(node);
   }
   while (!ready.empty()) {
     const Node* node = ready.front();

@@ -17,8 +17,9 @@ struct [[gnu::may_alias]] Cell {
   std::array<Bits, kCount> bits{};
 };
 
-// Picks the kernel by how wide elements are: calls make.template operator()<T>() with a Cell or std::string, so that
-// six bodies serve all dtypes. Throws Unimplemented for dtypes tensors cannot hold.
+// Picks the kernel by how wide elements are: calls make.template operator()<T>() with a Cell or
+// std::string, so that six bodies serve all dtypes. Throws Unimplemented for dtypes tensors cannot
+// hold.
 template <class Make>
 Kernel by_width(const KernelSetup& s, DType dtype, Make&& make) {
   if (dtype == DType::kString) return make.template operator()<std::string>();
@@ -51,11 +52,14 @@ T* elements(Tensor& t) {
 class IntReader {
  public:
   explicit IntReader(const Tensor& t)
-      : data_(t.raw_data()), size_(t.num_elements()), width_(static_cast<int>(dtype_size(t.dtype()))) {}
+      : data_(t.raw_data()),
+        size_(t.num_elements()),
+        width_(static_cast<int>(dtype_size(t.dtype()))) {}
   int64_t size() const { return size_; }
   int64_t operator[](int64_t i) const {
     if (width_ == 4) return static_cast<const int32_t*>(data_)[i];
-    return width_ == 8 ? static_cast<const int64_t*>(data_)[i] : static_cast<const uint8_t*>(data_)[i];
+    return width_ == 8 ? static_cast<const int64_t*>(data_)[i]
+                       : static_cast<const uint8_t*>(data_)[i];
   }
 
  private:
@@ -64,18 +68,20 @@ class IntReader {
   int width_;
 };
 
-// The integers at input i, which must be a vector: shape functions see to that only where ranks are known. Throws
-// through c.fail.
+// The integers at input i, which must be a vector: shape functions see to that only where ranks are
+// known. Throws through c.fail.
 inline IntReader vector_input(const KernelContext& c, int i, const char* what) {
-  if (c.input(i).rank() != 1) c.fail(str_cat(what, " must be a vector, got shape ", c.input(i).shape()));
+  if (c.input(i).rank() != 1)
+    c.fail(str_cat(what, " must be a vector, got shape ", c.input(i).shape()));
   return IntReader(c.input(i));
 }
 
 // Ranks that kernels with per-extent tables take.
 inline constexpr int kMaxRank = 16;
 
-// Copies a box of elements from one strided place to another. The extents are added from the innermost outwards, with
-// their strides in elements (of the source 0 repeats, negative runs backwards); neighbours that lie alike are joined.
+// Copies a box of elements from one strided place to another. The extents are added from the
+// innermost outwards, with their strides in elements (of the source 0 repeats, negative runs
+// backwards); neighbours that lie alike are joined.
 //
 //   StridedCopy copy(c);
 //   copy.add(columns, 1, 1);
@@ -95,7 +101,8 @@ class StridedCopy {
         return;
       }
     }
-    if (rank_ == kMaxRank) c_.fail("a tensor of such a rank cannot be rearranged", Code::kUnimplemented);
+    if (rank_ == kMaxRank)
+      c_.fail("a tensor of such a rank cannot be rearranged", Code::kUnimplemented);
     dims_[static_cast<size_t>(rank_++)] = {extent, to, from};
   }
 
@@ -110,7 +117,8 @@ class StridedCopy {
     Walk walk{};
     for (int i = 1; i < rank_; ++i) walk.add(dims_[static_cast<size_t>(i)]);
     c_.parallel_for(walk.count, row_cost<T>(row), [&](int64_t begin, int64_t end) {
-      for (Walk w = walk.from(begin); begin < end; ++begin, w.next()) copy_row(row, to + w.to, from + w.from_offset);
+      for (Walk w = walk.from(begin); begin < end; ++begin, w.next())
+        copy_row(row, to + w.to, from + w.from_offset);
     });
   }
 
@@ -175,11 +183,12 @@ class StridedCopy {
     });
   }
 
-  // The extent whose source elements are neighbours, where the innermost one's are not: a transposition, done in blocks
-  // so that both sides stay in cache. 0 when there is none.
+  // The extent whose source elements are neighbours, where the innermost one's are not: a
+  // transposition, done in blocks so that both sides stay in cache. 0 when there is none.
   int column_dim() const {
     constexpr int64_t kWorthwhile = 8;
-    if (rank_ < 2 || dims_[0].to != 1 || dims_[0].from == 1 || dims_[0].extent < kWorthwhile) return 0;
+    if (rank_ < 2 || dims_[0].to != 1 || dims_[0].from == 1 || dims_[0].extent < kWorthwhile)
+      return 0;
     for (int i = 1; i < rank_; ++i) {
       const Dim& dim = dims_[static_cast<size_t>(i)];
       if (dim.from == 1 && dim.extent >= kWorthwhile) return i;
@@ -218,9 +227,11 @@ class StridedCopy {
   bool empty_ = false;
 };
 
-// `rows` runs of `n` elements each, the first elements of two runs being `to_step` and `from_step` apart.
+// `rows` runs of `n` elements each, the first elements of two runs being `to_step` and `from_step`
+// apart.
 template <class T>
-void copy_runs(KernelContext& c, int64_t rows, int64_t n, T* to, int64_t to_step, const T* from, int64_t from_step) {
+void copy_runs(KernelContext& c, int64_t rows, int64_t n, T* to, int64_t to_step, const T* from,
+               int64_t from_step) {
   StridedCopy copy(c);
   copy.add(n, 1, 1);
   copy.add(rows, to_step, from_step);
@@ -241,13 +252,17 @@ inline int64_t product_of(const Shape& shape, int begin, int end) {
   return product;
 }
 inline int64_t extents_before(const Shape& shape, int axis) { return product_of(shape, 0, axis); }
-inline int64_t extents_after(const Shape& shape, int axis) { return product_of(shape, axis + 1, shape.rank()); }
+inline int64_t extents_after(const Shape& shape, int axis) {
+  return product_of(shape, axis + 1, shape.rank());
+}
 
-// `axis` counted from the front, of `rank` (an axis to be inserted: rank + 1 places). Throws through c.fail.
+// `axis` counted from the front, of `rank` (an axis to be inserted: rank + 1 places). Throws
+// through c.fail.
 template <class Context>
 int axis_of(const Context& c, int64_t axis, int rank, const char* what = "axis") {
   if (axis < -rank || axis >= rank) {
-    c.fail(str_cat(what, " ", axis, " is outside [", -rank, ", ", rank, "), as the rank is ", rank));
+    c.fail(
+        str_cat(what, " ", axis, " is outside [", -rank, ", ", rank, "), as the rank is ", rank));
   }
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
@@ -256,24 +271,28 @@ int axis_of(const Context& c, int64_t axis, int rank, const char* what = "axis")
 template <class Context>
 int64_t times(const Context& c, int64_t a, int64_t b) {
   int64_t product;
-  if (__builtin_mul_overflow(a, b, &product)) c.fail(str_cat("an extent of ", a, " times ", b, " is out of range"));
+  if (__builtin_mul_overflow(a, b, &product))
+    c.fail(str_cat("an extent of ", a, " times ", b, " is out of range"));
   return product;
 }
 template <class Context>
 int64_t plus(const Context& c, int64_t a, int64_t b) {
   int64_t sum;
-  if (__builtin_add_overflow(a, b, &sum)) c.fail(str_cat("an extent of ", a, " plus ", b, " is out of range"));
+  if (__builtin_add_overflow(a, b, &sum))
+    c.fail(str_cat("an extent of ", a, " plus ", b, " is out of range"));
   return sum;
 }
 
-// The shape that an integer vector denotes. Throws through c.fail for negative extents and anything but a vector.
+// The shape that an integer vector denotes. Throws through c.fail for negative extents and anything
+// but a vector.
 template <class Context>
 Shape shape_of_vector(const Context& c, const Tensor& dims, const char* what) {
   if (dims.rank() > 1) c.fail(str_cat(what, " must be a vector, got shape ", dims.shape()));
   const IntReader values(dims);
   Shape shape;
   for (int64_t i = 0; i < values.size(); ++i) {
-    if (values[i] < 0) c.fail(str_cat(what, "[", i, "] is ", values[i], ": an extent must not be negative"));
+    if (values[i] < 0)
+      c.fail(str_cat(what, "[", i, "] is ", values[i], ": an extent must not be negative"));
     shape.append(values[i]);
   }
   return shape;

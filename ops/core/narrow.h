@@ -1,10 +1,12 @@
-// Products whose result has few columns, or one row: a classifier's last layer, and any layer of a single example.
-// General products work in blocks wider than this.
+// Products whose result has few columns, or one row: a classifier's last layer, and any layer of a
+// single example. General products work in blocks wider than this.
 //
-// Few columns: a few rows of the result are kept in registers while k runs, each in as many registers as hold its n
-// columns; what is computed beyond the n-th is not used. One row: B is read once, some of its rows at a time.
+// Few columns: a few rows of the result are kept in registers while k runs, each in as many
+// registers as hold its n columns; what is computed beyond the n-th is not used. One row: B is read
+// once, some of its rows at a time.
 //
-// narrow_rows.cc is compiled for several sets of instructions, so nothing here may need code that is shared by name.
+// narrow_rows.cc is compiled for several sets of instructions, so nothing here may need code that
+// is shared by name.
 #pragma once
 
 #include <cstdint>
@@ -24,8 +26,8 @@ struct Product {
   int64_t lda = ta ? m : k, ldb = tb ? k : n;  // from one row of what is stored to the next
 };
 
-// B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which would be read beyond
-// the end, in a copy.
+// B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which
+// would be read beyond the end, in a copy.
 template <class T>
 struct Right {
   const T* rows;
@@ -41,8 +43,8 @@ struct NarrowKernel {
   void (*run)(const Product<T>&, const Right<T>&, int64_t begin, int64_t end);
 };
 
-// Columns [begin, end) of the result of a product of one row with B, which is not transposed. Each column's sum is the
-// same wherever the columns are cut.
+// Columns [begin, end) of the result of a product of one row with B, which is not transposed. Each
+// column's sum is the same wherever the columns are cut.
 template <class T>
 using SingleRow = void (*)(const Product<T>&, int64_t begin, int64_t end);
 

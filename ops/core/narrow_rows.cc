@@ -1,5 +1,6 @@
-// Compiled once for each set of instructions that is chosen from, in a namespace of its own (CAIRN_VARIANT). Only what
-// stands here unnamed may be called: a function shared by name could be linked in from the wrong set.
+// Compiled once for each set of instructions that is chosen from, in a namespace of its own
+// (CAIRN_VARIANT). Only what stands here unnamed may be called: a function shared by name could be
+// linked in from the wrong set.
 #include <cstring>
 #include <utility>
 
@@ -33,8 +34,8 @@ using Vector __attribute__((vector_size(kCount * sizeof(T)))) = T;
 template <class T>
 using Lanes = Vector<T, kLanes<T>>;
 
-// Rows [i, i+R) of the result, each C registers wide and summed in kChains parts side by side: an addition waits for
-// the one before it.
+// Rows [i, i+R) of the result, each C registers wide and summed in kChains parts side by side: an
+// addition waits for the one before it.
 template <class T, int R, int C, int kChains>
 class NarrowRows {
  public:
@@ -50,7 +51,8 @@ class NarrowRows {
 
   T* place(int r, int c) const { return p_.out + (i_ + r) * p_.n + c * kLanes<T>; }
 
-  // Whole registers, then what is left in half, quarter ... registers: nothing beyond a row is touched.
+  // Whole registers, then what is left in half, quarter ... registers: nothing beyond a row is
+  // touched.
   template <bool kAdds>
   void put() const {
 #pragma GCC unroll 16
@@ -92,7 +94,8 @@ class NarrowRows {
     std::memcpy(to, &sum, sizeof sum);
   }
 
-  // The elements of A that meet row q of B: beside each other where A is given transposed, else each in its own row.
+  // The elements of A that meet row q of B: beside each other where A is given transposed, else
+  // each in its own row.
   template <bool kTransposed>
   struct Left {
     Left(const Product<T>& p, int64_t i) : stride(p.lda) {
@@ -110,7 +113,8 @@ class NarrowRows {
     int64_t q = 0;
     for (const T* from = b.rows; q + kChains <= direct; q += kChains) {
 #pragma GCC unroll 4
-      for (int chain = 0; chain < kChains; ++chain, from += stride) add(sums_[chain], left, q + chain, from);
+      for (int chain = 0; chain < kChains; ++chain, from += stride)
+        add(sums_[chain], left, q + chain, from);
     }
     for (; q < direct; ++q) add(sums_[0], left, q, b.rows + q * stride);
     for (const T* from = b.copy; q < k; ++q, from += kWidth) add(sums_[0], left, q, from);
@@ -145,7 +149,8 @@ void do_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
   rows.store();
 }
 
-// k = 1, the update by a single example: rows are too short for anything but their number of columns known here.
+// k = 1, the update by a single example: rows are too short for anything but their number of
+// columns known here.
 template <class T, int N, bool kAdds, int kAt = 0, int kCount = kLanes<T>>
 void outer_row(T left, const T* right, T beta, T* out) {
   if constexpr (N - kAt >= kCount) {
@@ -171,9 +176,11 @@ void outer_product(const Product<T>& p, const Right<T>&, int64_t begin, int64_t 
   const T *a = p.a, alpha = p.alpha, beta = p.beta;
   T* const out = p.out;
   if (beta == T(0)) {
-    for (int64_t i = begin; i < end; ++i) outer_row<T, N, false>(alpha * a[i], right, beta, out + i * N);
+    for (int64_t i = begin; i < end; ++i)
+      outer_row<T, N, false>(alpha * a[i], right, beta, out + i * N);
   } else {
-    for (int64_t i = begin; i < end; ++i) outer_row<T, N, true>(alpha * a[i], right, beta, out + i * N);
+    for (int64_t i = begin; i < end; ++i)
+      outer_row<T, N, true>(alpha * a[i], right, beta, out + i * N);
   }
 }
 
@@ -233,8 +240,8 @@ void single(const Product<T>& p, int64_t begin, int64_t end) {
   }
 }
 
-// Rows at a time: as many as there are registers for. Where they are few, their sums are split instead, to have as many
-// additions under way.
+// Rows at a time: as many as there are registers for. Where they are few, their sums are split
+// instead, to have as many additions under way.
 template <int C>
 constexpr int kMostRows = C < kSums ? kSums / C : 1;
 template <int C, int R>

@@ -9,8 +9,8 @@ namespace cairn {
 namespace {
 
 struct Library {
-  using Sgemm = int (*)(char, char, int64_t, int64_t, int64_t, float, const float*, int64_t, const float*, int64_t,
-                        float, float*, int64_t);
+  using Sgemm = int (*)(char, char, int64_t, int64_t, int64_t, float, const float*, int64_t,
+                        const float*, int64_t, float, float*, int64_t);
   Sgemm sgemm = nullptr;
   int (*get_threads)() = nullptr;
   void (*set_threads)(int) = nullptr;
@@ -24,7 +24,8 @@ struct Library {
     }
     if (!handle) return;
     sgemm = reinterpret_cast<Sgemm>(dlsym(handle, "dnnl_sgemm"));
-    // Where it is built with OpenMP it would start threads of its own; ours are busy with the other pieces.
+    // Where it is built with OpenMP it would start threads of its own; ours are busy with the other
+    // pieces.
     get_threads = reinterpret_cast<int (*)()>(dlsym(handle, "omp_get_max_threads"));
     set_threads = reinterpret_cast<void (*)(int)>(dlsym(handle, "omp_set_num_threads"));
   }
@@ -56,11 +57,12 @@ const Library& library() {
 
 }  // namespace
 
-bool onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float* a, int64_t lda,
-                  const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
+bool onednn_sgemm(bool ta, bool tb, int64_t m, int64_t n, int64_t k, float alpha, const float* a,
+                  int64_t lda, const float* b, int64_t ldb, float beta, float* c, int64_t ldc) {
   if (!library().sgemm) return false;
   const OneThread alone(library());
-  return library().sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c, ldc) == 0;
+  return library().sgemm(ta ? 'T' : 'N', tb ? 'T' : 'N', m, n, k, alpha, a, lda, b, ldb, beta, c,
+                         ldc) == 0;
 }
 
 bool onednn_reads_in_place() { return library().sgemm && !__builtin_cpu_supports("avx512f"); }

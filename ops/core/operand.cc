@@ -47,7 +47,8 @@ void Operand::require(std::string_view op) const {
   if (output ? bool(*output) : !variable || bool(*variable)) return;
   const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
   fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ",
-       "an empty handle, which stands for no tensor: a default Output or Variable, an option left out, or the gradient "
+       "an empty handle, which stands for no tensor: a default Output or Variable, an option left "
+       "out, or the gradient "
        "for an x that no y depends on");
 }
 
@@ -71,32 +72,34 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
   const Number& number = std::get<Number>(value_);
   Tensor value = Tensor::uninitialized(base_dtype(dtype), {});
   const bool made =
-      for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t,
-                std::complex<float>, std::complex<double>>(base_dtype(dtype), [&]<class T> {
-        std::visit(
-            [&](auto n) {
-              if constexpr (std::is_integral_v<T> && std::is_floating_point_v<decltype(n)>) {
-                if (n != std::trunc(n))
-                  fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": ", n, " is not a value of dtype ",
-                       base_dtype(dtype));
-              }
-              if constexpr (std::is_arithmetic_v<T>) {
-                *value.data<T>() = static_cast<T>(n);
-              } else {
-                *value.data<T>() = T(static_cast<float>(n));
-              }
-            },
-            number);
-      });
+      for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t,
+                uint32_t, uint64_t, std::complex<float>, std::complex<double>>(
+          base_dtype(dtype), [&]<class T> {
+            std::visit(
+                [&](auto n) {
+                  if constexpr (std::is_integral_v<T> && std::is_floating_point_v<decltype(n)>) {
+                    if (n != std::trunc(n))
+                      fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": ", n,
+                           " is not a value of dtype ", base_dtype(dtype));
+                  }
+                  if constexpr (std::is_arithmetic_v<T>) {
+                    *value.data<T>() = static_cast<T>(n);
+                  } else {
+                    *value.data<T>() = T(static_cast<float>(n));
+                  }
+                },
+                number);
+          });
   if (!made) {
-    fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": a number cannot stand for a tensor of dtype ",
-         base_dtype(dtype));
+    fail(Code::kInvalidArgument, graph.current_location(at_).str(),
+         ": a number cannot stand for a tensor of dtype ", base_dtype(dtype));
   }
   return constant({graph, at_}, value, {.name = std::string(name)});
 }
 
 IntList::IntList(const Shape& shape) : value_(std::vector<int64_t>(shape.begin(), shape.end())) {
-  if (!shape.has_rank()) fail(Code::kInvalidArgument, "a shape of unknown rank is not a list of integers");
+  if (!shape.has_rank())
+    fail(Code::kInvalidArgument, "a shape of unknown rank is not a list of integers");
 }
 
 Tensor IntList::tensor(std::optional<DType> dtype) const {
@@ -104,13 +107,15 @@ Tensor IntList::tensor(std::optional<DType> dtype) const {
   const auto wide = std::find_if_not(list()->begin(), list()->end(), fits_int32);
   if (!dtype) dtype = wide == list()->end() ? DType::kInt32 : DType::kInt64;
   if (*dtype == DType::kInt64) return Tensor::vector<int64_t>(*list());
-  if (wide != list()->end()) fail(Code::kInvalidArgument, *wide, " does not fit int32; ask for int64");
+  if (wide != list()->end())
+    fail(Code::kInvalidArgument, *wide, " does not fit int32; ask for int64");
   return Tensor::vector<int32_t>(std::vector<int32_t>(list()->begin(), list()->end()));
 }
 
 Output IntList::in(GraphAt graph, std::string_view name, std::optional<DType> dtype) const {
   if (list()) {
-    const bool fits = dtype != DType::kInt32 || std::all_of(list()->begin(), list()->end(), fits_int32);
+    const bool fits =
+        dtype != DType::kInt32 || std::all_of(list()->begin(), list()->end(), fits_int32);
     if (fits) return constant(graph, tensor(dtype), {.name = std::string(name)});
     fail(Code::kInvalidArgument, place_of(graph, name), " (", graph.at.str(), "): ", Shape(*list()),
          " does not fit int32, which the other tensors are of; cast them to int64");
@@ -138,10 +143,12 @@ Output binary_op(const OpDef& op, std::string_view default_name, const Operand& 
   y.require(op.name);
   Graph& graph = (x.is_output() ? x : y).graph();
   const Graph::Transaction whole(graph);
-  if (x.is_output() && y.is_output()) return add_node(op, {x.output(), y.output()}, {}, name, x.at());
+  if (x.is_output() && y.is_output())
+    return add_node(op, {x.output(), y.output()}, {}, name, x.at());
   Scope scope = graph.name_scope(name);
   const Output& known = x.is_output() ? x.output() : y.output();
-  return add_node(op, {x.in(graph, known.dtype(), "x"), y.in(graph, known.dtype(), "y")}, {}, scope.name(), x.at());
+  return add_node(op, {x.in(graph, known.dtype(), "x"), y.in(graph, known.dtype(), "y")}, {},
+                  scope.name(), x.at());
 }
 
 }  // namespace cairn

@@ -1,5 +1,6 @@
-// Compiled once for each set of instructions that is chosen from, in a namespace of its own (CAIRN_VARIANT), with Eigen
-// under another name: a function shared by name could be linked in from the wrong set.
+// Compiled once for each set of instructions that is chosen from, in a namespace of its own
+// (CAIRN_VARIANT), with Eigen under another name: a function shared by name could be linked in from
+// the wrong set.
 #include "ops/core/packet_math.h"
 
 #include <cstring>
@@ -23,8 +24,8 @@ void each_packet(const T* x, T* out, int64_t n, const F& f) {
   Eigen::Map<Array, Eigen::Aligned64>(out, n) = f(Eigen::Map<const Array, Eigen::Aligned64>(x, n));
 }
 
-// Whether one of n elements is below `low` or above `high`. NaN is neither: pmin and pmax keep their first operand
-// then.
+// Whether one of n elements is below `low` or above `high`. NaN is neither: pmin and pmax keep
+// their first operand then.
 template <class T>
 bool reaches_beyond(const T* x, int64_t n, T low, T high) {
   using namespace Eigen::internal;
@@ -38,7 +39,8 @@ bool reaches_beyond(const T* x, int64_t n, T low, T high) {
   return predux_min(least) < low || (high < kInfinity<T> && predux_max(most) > high);
 }
 
-// The same where Eigen's f is right within [low, high] only; elsewhere g, of one element, stands in.
+// The same where Eigen's f is right within [low, high] only; elsewhere g, of one element, stands
+// in.
 template <class T, class F, class G>
 void each_packet(const T* x, T* out, int64_t n, const F& f, T low, T high, const G& g) {
   constexpr int64_t kBlock = 32 * kPacket;
@@ -83,30 +85,34 @@ constexpr PacketFunctions<T> functions() {
                 x, out, n, [](const auto& v) { return v.exp(); }, kLeastExp<T>, kMostExp<T>,
                 [](T v) { return c_exp(v); });
           },
-      .expm1 = [](const T* x, T* out, int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.expm1(); }); },
+      .expm1 = [](const T* x, T* out,
+                  int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.expm1(); }); },
       // Eigen's log takes denormal numbers for the smallest normal one.
       .log =
           [](const T* x, T* out, int64_t n) {
             each_packet(
-                x, out, n, [](const auto& v) { return v.log(); }, std::numeric_limits<T>::min(), kInfinity<T>,
-                [](T v) { return c_log(v); });
+                x, out, n, [](const auto& v) { return v.log(); }, std::numeric_limits<T>::min(),
+                kInfinity<T>, [](T v) { return c_log(v); });
           },
-      .sin = [](const T* x, T* out, int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.sin(); }); },
-      .cos = [](const T* x, T* out, int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.cos(); }); },
-      .tanh = [](const T* x, T* out, int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.tanh(); }); },
+      .sin = [](const T* x, T* out,
+                int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.sin(); }); },
+      .cos = [](const T* x, T* out,
+                int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.cos(); }); },
+      .tanh = [](const T* x, T* out,
+                 int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.tanh(); }); },
       // Eigen's logistic() is off by 1e-4 of its value where that is small. Far below 0 it is e^x.
       .sigmoid =
           [](const T* x, T* out, int64_t n) {
             each_packet(
-                x, out, n, [](const auto& v) { return (1 + (-v).exp()).inverse(); }, kLeastExp<T>, kInfinity<T>,
-                [](T v) { return c_exp(v); });
+                x, out, n, [](const auto& v) { return (1 + (-v).exp()).inverse(); }, kLeastExp<T>,
+                kInfinity<T>, [](T v) { return c_exp(v); });
           },
       // Far below 0 it is e^x too.
       .softplus =
           [](const T* x, T* out, int64_t n) {
             each_packet(
-                x, out, n, [](const auto& v) { return (-v.abs()).exp().log1p(); }, kLeastExp<T>, kInfinity<T>,
-                [](T v) { return c_exp(v); });
+                x, out, n, [](const auto& v) { return (-v.abs()).exp().log1p(); }, kLeastExp<T>,
+                kInfinity<T>, [](T v) { return c_exp(v); });
           },
   };
 }

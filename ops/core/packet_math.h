@@ -1,5 +1,5 @@
-// Functions that Eigen computes a register at a time. packet_math.cc is compiled for several sets of instructions, so
-// nothing here may need code that is shared by name.
+// Functions that Eigen computes a register at a time. packet_math.cc is compiled for several sets
+// of instructions, so nothing here may need code that is shared by name.
 #pragma once
 
 #include <cstdint>
@@ -18,7 +18,8 @@ struct PacketFunctions {
   // Right to the last digits everywhere, denormal numbers and infinities included.
   PacketFunction<T> exp, expm1, log, sin, cos, tanh;
   PacketFunction<T> sigmoid;   // 1 / (1 + e^-x)
-  PacketFunction<T> softplus;  // log(1 + e^-|x|), which is softplus where x <= 0, and what it is above x elsewhere
+  PacketFunction<T> softplus;  // log(1 + e^-|x|), which is softplus where x <= 0, and what it is
+                               // above x elsewhere
 };
 struct PacketMath {
   PacketFunctions<float> of_float;

@@ -1,5 +1,6 @@
-// Functions that are computed a register at a time (packet_math.h), so that every element goes the same way whatever
-// its place: a short run is filled up. What comes out of a row does not depend on the rows beside it.
+// Functions that are computed a register at a time (packet_math.h), so that every element goes the
+// same way whatever its place: a short run is filled up. What comes out of a row does not depend on
+// the rows beside it.
 #pragma once
 
 #include <algorithm>
@@ -21,7 +22,8 @@ const PacketFunctions<W>& packet_functions() {
 
 // out[i] = finish(x[i], function(x[i])), in blocks; may be done in place.
 template <class T, class Finish>
-void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function, const Finish& finish) {
+void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function,
+                const Finish& finish) {
   using W = Wide<T>;
   constexpr int64_t kBlock = 128;
   alignas(64) W from[kBlock], to[kBlock];
@@ -34,8 +36,9 @@ void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function,
   }
 }
 
-// What happens to an element (elementwise.h): F::of picks one of the functions; F::finish, where F has it, makes the
-// result of an element and that function's value. kTenths: of a nanosecond, for each.
+// What happens to an element (elementwise.h): F::of picks one of the functions; F::finish, where F
+// has it, makes the result of an element and that function's value. kTenths: of a nanosecond, for
+// each.
 template <class F, int kTenths>
 struct Packets {
   static constexpr double kCost = kTenths * 0.1;

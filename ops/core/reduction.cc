@@ -6,9 +6,10 @@ namespace {
 void mark_axis(int64_t axis, int rank, std::vector<bool>& reduced) {
   const int64_t at = axis < 0 ? axis + rank : axis;
   if (at < 0 || at >= rank)
-    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank, "), the axes of a tensor of rank ",
-         rank);
-  if (reduced[static_cast<size_t>(at)]) fail(Code::kInvalidArgument, "axis ", axis, " is named twice");
+    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank,
+         "), the axes of a tensor of rank ", rank);
+  if (reduced[static_cast<size_t>(at)])
+    fail(Code::kInvalidArgument, "axis ", axis, " is named twice");
   reduced[static_cast<size_t>(at)] = true;
 }
 }  // namespace
@@ -36,12 +37,14 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
   uint64_t reduced_bits = 0;  // a step allocates nothing: no vector here
   if (rank > 64) fail(Code::kUnimplemented, "a reduction of a tensor of rank ", rank);
   for (int64_t i = 0, n = axes.num_elements(); i < n; ++i) {
-    const int64_t axis = axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[i] : axes.data<int64_t>()[i];
+    const int64_t axis =
+        axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[i] : axes.data<int64_t>()[i];
     const int64_t at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at >= rank || (reduced_bits >> at & 1)) {
       std::vector<bool> reduced(static_cast<size_t>(rank));
       for (int64_t j = 0; j <= i; ++j)
-        mark_axis(axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[j] : axes.data<int64_t>()[j], rank, reduced);
+        mark_axis(axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[j] : axes.data<int64_t>()[j],
+                  rank, reduced);
     }
     reduced_bits |= uint64_t{1} << at;
   }
@@ -61,7 +64,8 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
     if (n > 0 && extents[n - 1].reduced == reduced) {
       extents[n - 1].size *= from[i];
     } else if (n == kMax) {
-      fail(Code::kUnimplemented, "a reduction with more than ", kMax, " alternations of kept and reduced axes");
+      fail(Code::kUnimplemented, "a reduction with more than ", kMax,
+           " alternations of kept and reduced axes");
     } else {
       extents[n++] = {from[i], reduced};
     }

@@ -1,5 +1,5 @@
-// Sums whose order depends on how much there is to add and on nothing else: not on threads, not on where the memory
-// begins. So the same numbers give the same bits everywhere.
+// Sums whose order depends on how much there is to add and on nothing else: not on threads, not on
+// where the memory begins. So the same numbers give the same bits everywhere.
 #pragma once
 
 #include <algorithm>
@@ -54,7 +54,8 @@ W sum_pieces(KernelContext& c, int64_t n, double cost, const Partial& partial) {
   Tensor sums = c.scratch(dtype_of<W>, {pieces});
   W* const sum = sums.data<W>();
   const int64_t piece = KernelContext::piece_size(n, cost);
-  c.parallel_for(n, cost, [&](int64_t begin, int64_t end) { sum[begin / piece] = partial(begin, end); });
+  c.parallel_for(n, cost,
+                 [&](int64_t begin, int64_t end) { sum[begin / piece] = partial(begin, end); });
   return steady_sum<W>(pieces, [=](int64_t i) { return sum[i]; });
 }
 
@@ -71,7 +72,9 @@ void sum_rows(KernelContext& c, const T* x, int64_t rows, int64_t cols, T* out) 
   c.parallel_for(rows, cost, [&](int64_t begin, int64_t end) {
     W* const mine = sum + begin / piece * cols;
     for (int64_t row = begin; row < end; ++row)
-      each(cols, [mine, from = x + row * cols](int64_t j) { mine[j] = plus<W>(mine[j], widen(from[j])); });
+      each(cols, [mine, from = x + row * cols](int64_t j) {
+        mine[j] = plus<W>(mine[j], widen(from[j]));
+      });
   });
   for (int64_t p = 1; p < pieces; ++p)
     each(cols, [sum, from = sum + p * cols](int64_t j) { sum[j] = plus<W>(sum[j], from[j]); });

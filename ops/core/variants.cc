@@ -1,4 +1,5 @@
-// Which of the sets of instructions that some files are compiled for is used: the best that this machine can run.
+// Which of the sets of instructions that some files are compiled for is used: the best that this
+// machine can run.
 #include "ops/core/narrow.h"
 #include "ops/core/packet_math.h"
 

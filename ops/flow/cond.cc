@@ -65,10 +65,12 @@ class Branch final : public FlowContext {
     if (outer_) outer_->taken_back(op);
   }
   bool holds(const Output& x) const override {
-    return (values_.count(x.name()) > 0 && external_.count(x.name()) == 0) || (outer_ && outer_->holds(x));
+    return (values_.count(x.name()) > 0 && external_.count(x.name()) == 0) ||
+           (outer_ && outer_->holds(x));
   }
 
-  // `x` as nodes of this side may take it: itself when it is made here, else behind a Switch, one for each x.
+  // `x` as nodes of this side may take it: itself when it is made here, else behind a Switch, one
+  // for each x.
   Output inside(const Output& x) {
     if (values_.count(x.name()) > 0) {
       const auto known = external_.find(x.name());
@@ -86,7 +88,8 @@ class Branch final : public FlowContext {
     return external_[x.name()] = taken;
   }
 
-  // A result. What is handed on as it came in needs a Switch too, or it would be there for both sides.
+  // A result. What is handed on as it came in needs a Switch too, or it would be there for both
+  // sides.
   Output result(const Output& made) {
     const Output x = is_ref(made.dtype()) ? identity(made) : made;
     if (values_.count(x.name()) > 0) return inside(x);
@@ -106,9 +109,13 @@ class Branch final : public FlowContext {
     for (const auto& [outside, taken] : external_) {
       values.field(2, MessageWriter().field(1, outside).field(2, taken.name()).bytes());
     }
-    all.field(1, name_).field(2, pred_.name()).field(3, pivot_.name()).field(4, static_cast<unsigned>(side_));
+    all.field(1, name_)
+        .field(2, pred_.name())
+        .field(3, pivot_.name())
+        .field(4, static_cast<unsigned>(side_));
     all.field(5, values.bytes());
-    for (const auto& inner : nested_) all.field(6, MessageWriter().field(1, inner->message()).bytes());
+    for (const auto& inner : nested_)
+      all.field(6, MessageWriter().field(1, inner->message()).bytes());
     return all.bytes();
   }
 
@@ -135,7 +142,8 @@ std::vector<Output> as_list(const std::vector<Output>& several) { return several
 
 // Calls `make` with its nodes on that side.
 template <class Made>
-std::vector<Output> make_side(Graph& graph, const std::shared_ptr<Branch>& side, const std::function<Made()>& make) {
+std::vector<Output> make_side(Graph& graph, const std::shared_ptr<Branch>& side,
+                              const std::function<Made()>& make) {
   const Scope no_waiting = graph.control_dependencies({});
   const Scope here = graph.control_flow(side);
   const auto returned = [&] {
@@ -150,16 +158,18 @@ std::vector<Output> make_side(Graph& graph, const std::shared_ptr<Branch>& side,
   return results;
 }
 
-void check_sides(const std::vector<Output>& when_true, const std::vector<Output>& when_false, const Operand& pred) {
+void check_sides(const std::vector<Output>& when_true, const std::vector<Output>& when_false,
+                 const Operand& pred) {
   const std::string cond = pred.at().known() ? "cond (" + pred.at().str() + ")" : "cond";
   if (when_true.size() != when_false.size()) {
-    fail(Code::kInvalidArgument, cond, ": true_fn gives ", when_true.size(), " tensors, false_fn ", when_false.size());
+    fail(Code::kInvalidArgument, cond, ": true_fn gives ", when_true.size(), " tensors, false_fn ",
+         when_false.size());
   }
   for (size_t i = 0; i < when_true.size(); ++i) {
     const DType a = base_dtype(when_true[i].dtype()), b = base_dtype(when_false[i].dtype());
     if (a == b) continue;
-    fail(Code::kInvalidArgument, cond, ": true_fn gives '", when_true[i].name(), "' of dtype ", a, ", false_fn '",
-         when_false[i].name(), "' of dtype ", b);
+    fail(Code::kInvalidArgument, cond, ": true_fn gives '", when_true[i].name(), "' of dtype ", a,
+         ", false_fn '", when_false[i].name(), "' of dtype ", b);
   }
 }
 
@@ -170,12 +180,14 @@ std::vector<Output> make_cond(const Operand& given, const std::function<Made()>&
   const Graph::Transaction whole(graph, given.at());
   const Scope scope = graph.name_scope(options.name.empty() ? "cond" : options.name);
   const auto outer = std::dynamic_pointer_cast<Branch>(graph.control_flow());
-  const auto [pivot_false, pivot_true] = switch_by(given.output(), given.output(), {.colocate = false});
+  const auto [pivot_false, pivot_true] =
+      switch_by(given.output(), given.output(), {.colocate = false});
   const Output switch_t = identity(pivot_true, {.name = "switch_t"});
   const Output switch_f = identity(pivot_false, {.name = "switch_f"});
   const Output pred = identity(given.output(), {.name = "pred_id"});
   const auto side = [&](const Output& pivot, int number) {
-    return std::make_shared<Branch>(graph.unique_name("cond_text"), pred, pivot, number, outer.get());
+    return std::make_shared<Branch>(graph.unique_name("cond_text"), pred, pivot, number,
+                                    outer.get());
   };
   const auto when_true = side(switch_t, 1);
   const auto true_results = make_side(graph, when_true, true_fn);
@@ -183,25 +195,28 @@ std::vector<Output> make_cond(const Operand& given, const std::function<Made()>&
   const auto false_results = make_side(graph, when_false, false_fn);
   check_sides(true_results, false_results, given);
   std::vector<Output> merged;
-  for (size_t i = 0; i < true_results.size(); ++i) merged.push_back(merge({false_results[i], true_results[i]}).value);
+  for (size_t i = 0; i < true_results.size(); ++i)
+    merged.push_back(merge({false_results[i], true_results[i]}).value);
   for (const auto& branch : {when_true, when_false}) {
-    outer ? outer->nest(branch) : graph.add_to_collection(GraphKeys::kCondContext, branch->message());
+    outer ? outer->nest(branch)
+          : graph.add_to_collection(GraphKeys::kCondContext, branch->message());
   }
   return merged;
 }
 
 }  // namespace
 
-Output cond(const Operand& pred, const std::function<Output()>& true_fn, const std::function<Output()>& false_fn,
-            const NameOptions& options) {
+Output cond(const Operand& pred, const std::function<Output()>& true_fn,
+            const std::function<Output()>& false_fn, const NameOptions& options) {
   return make_cond(pred, true_fn, false_fn, options)[0];
 }
 std::vector<Output> cond(const Operand& pred, const std::function<std::vector<Output>()>& true_fn,
-                         const std::function<std::vector<Output>()>& false_fn, const NameOptions& options) {
+                         const std::function<std::vector<Output>()>& false_fn,
+                         const NameOptions& options) {
   return make_cond(pred, true_fn, false_fn, options);
 }
-Output cond(const Operand& pred, const std::function<Operation()>& true_fn, const std::function<Operation()>& false_fn,
-            const NameOptions& options) {
+Output cond(const Operand& pred, const std::function<Operation()>& true_fn,
+            const std::function<Operation()>& false_fn, const NameOptions& options) {
   return make_cond(pred, true_fn, false_fn, options)[0];
 }
 

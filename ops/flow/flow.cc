@@ -15,10 +15,14 @@
 namespace cairn {
 namespace {
 
-// ---- NoOp, ControlTrigger -----------------------------------------------------------------------------------------
+// ---- NoOp, ControlTrigger -----------------------------------------------------------------------
 
-constexpr OpDef kNoOp = {
-    .name = "NoOp", .inputs = "", .outputs = "", .attrs = "", .prepare = do_nothing, .gradient = not_differentiable};
+constexpr OpDef kNoOp = {.name = "NoOp",
+                         .inputs = "",
+                         .outputs = "",
+                         .attrs = "",
+                         .prepare = do_nothing,
+                         .gradient = not_differentiable};
 constexpr OpDef kControlTrigger = {.name = "ControlTrigger",
                                    .inputs = "",
                                    .outputs = "",
@@ -26,7 +30,7 @@ constexpr OpDef kControlTrigger = {.name = "ControlTrigger",
                                    .prepare = do_nothing,
                                    .gradient = not_differentiable};
 
-// ---- Assert, Print ------------------------------------------------------------------------------------------------
+// ---- Assert, Print ------------------------------------------------------------------------------
 
 // "[1 2 3...]" for each input from `first` on.
 std::string summaries(const KernelContext& c, int first, int64_t limit) {
@@ -60,7 +64,8 @@ constexpr OpDef kAssert = {.name = "Assert",
                            .gradient = not_differentiable};
 
 Kernel print_prepare(const KernelSetup& s) {
-  auto count = s.session_state<std::atomic<int64_t>>([] { return std::make_shared<std::atomic<int64_t>>(0); });
+  auto count = s.session_state<std::atomic<int64_t>>(
+      [] { return std::make_shared<std::atomic<int64_t>>(0); });
   const int64_t first_n = s.integer("first_n");
   return [count, first_n, limit = summary_limit(s), message = s.str("message")](KernelContext& c) {
     c.forward(0, 0);
@@ -74,18 +79,19 @@ Grads first_input_gradient(const Operation& op, const Grads& dy) {
   grads[0] = dy[0];
   return grads;
 }
-constexpr OpDef kPrint = {.name = "Print",
-                          .inputs = "input: T, data: U",
-                          .outputs = "output: T",
-                          .attrs =
-                              "T: type, U: list(type) >= 0, message: string = '', first_n: int = -1, "
-                              "summarize: int = 3",
-                          .stateful = true,
-                          .shape = unchanged_shape,
-                          .prepare = print_prepare,
-                          .gradient = first_input_gradient};
+constexpr OpDef kPrint = {
+    .name = "Print",
+    .inputs = "input: T, data: U",
+    .outputs = "output: T",
+    .attrs =
+        "T: type, U: list(type) >= 0, message: string = '', first_n: int = -1, "
+        "summarize: int = 3",
+    .stateful = true,
+    .shape = unchanged_shape,
+    .prepare = print_prepare,
+    .gradient = first_input_gradient};
 
-// ---- CheckNumerics ------------------------------------------------------------------------------------------------
+// ---- CheckNumerics ------------------------------------------------------------------------------
 
 Kernel check_numerics_prepare(const KernelSetup& s) {
   return by_dtype<float, double, Half, BFloat16>(s, s.dtype("T"), [&]<class T>() -> Kernel {
@@ -99,27 +105,29 @@ Kernel check_numerics_prepare(const KernelSetup& s) {
         infinite |= std::isinf(v);
       }
       if (nan || infinite) {
-        c.fail(str_cat(message, " : Tensor had ", infinite ? "Inf" : "", nan && infinite ? " and " : "",
-                       nan ? "NaN" : "", " values"));
+        c.fail(str_cat(message, " : Tensor had ", infinite ? "Inf" : "",
+                       nan && infinite ? " and " : "", nan ? "NaN" : "", " values"));
       }
       c.forward(0, 0);
     };
   });
 }
 Grads check_numerics_gradient(const Operation& op, const Grads& dy) {
-  return {check_numerics(
-      dy[0], "Not a number (NaN) or infinity (Inf) values detected in gradient. " + op.attrs().str("message"))};
+  return {
+      check_numerics(dy[0], "Not a number (NaN) or infinity (Inf) values detected in gradient. " +
+                                op.attrs().str("message"))};
 }
 constexpr OpDef kCheckNumerics = {.name = "CheckNumerics",
                                   .inputs = "tensor: T",
                                   .outputs = "output: T",
                                   .attrs = "T: {bfloat16, half, float, double}, message: string",
-                                  .never_static = true,  // there to fail, even where nobody reads it
+                                  // there to fail, even where nobody reads it
+                                  .never_static = true,
                                   .shape = unchanged_shape,
                                   .prepare = check_numerics_prepare,
                                   .gradient = check_numerics_gradient};
 
-// ---- Switch, RefSwitch, Merge -------------------------------------------------------------------------------------
+// ---- Switch, RefSwitch, Merge -------------------------------------------------------------------
 
 void switch_shape(ShapeContext& c) {
   c.with_rank(1, 0, "pred");
@@ -198,7 +206,8 @@ struct Side {
 };
 using Sides = std::map<std::pair<int, int>, Side>;
 
-// What a predicate is known by: where it comes from, through the Identity nodes (cond/pred_id) that pass it on.
+// What a predicate is known by: where it comes from, through the Identity nodes (cond/pred_id) that
+// pass it on.
 std::pair<int, int> origin(Output pred) {
   while (pred.op().type() == "Identity") pred = pred.op().input(0);
   return {pred.node().id, pred.index()};
@@ -208,7 +217,8 @@ std::pair<int, int> origin(Output pred) {
 class SideFinder {
  public:
   Sides of(const Output& tensor) {
-    std::vector<std::pair<Operation, bool>> open = {{tensor.op(), false}};  // true: what is before it is known
+    // true: what is before it is known
+    std::vector<std::pair<Operation, bool>> open = {{tensor.op(), false}};
     while (!open.empty()) {
       const auto [op, ready] = open.back();
       open.pop_back();
@@ -239,7 +249,8 @@ class SideFinder {
         return same == more.end() || same->second.side != s.second.side;
       });
     }
-    for (const Operation& control : op.control_inputs()) sides.merge(Sides(of_node_[&control.node()]));
+    for (const Operation& control : op.control_inputs())
+      sides.merge(Sides(of_node_[&control.node()]));
     return sides;
   }
   Sides known(const Output& tensor) {
@@ -268,7 +279,8 @@ Grads merge_gradient(const Operation& op, const Grads& dy) {
       return side.side == 0 ? Grads{when_false, when_true} : Grads{when_true, when_false};
     }
   }
-  fail(Code::kInvalidArgument, op.node().str(), ": there is no gradient, as no one Switch decides which input arrives");
+  fail(Code::kInvalidArgument, op.node().str(),
+       ": there is no gradient, as no one Switch decides which input arrives");
 }
 constexpr OpDef kMerge = {.name = "Merge",
                           .inputs = "inputs: N * T",
@@ -280,7 +292,8 @@ constexpr OpDef kMerge = {.name = "Merge",
                           .gradient = merge_gradient};
 
 // A NoOp behind `ops`, named exactly `name` (which ends in '/').
-Operation wait_for(Graph& graph, const std::vector<Operation>& ops, std::string_view name, SourceLocation at) {
+Operation wait_for(Graph& graph, const std::vector<Operation>& ops, std::string_view name,
+                   SourceLocation at) {
   const Scope after = graph.control_dependencies(ops);
   return no_op({graph, at}, {.name = std::string(name)});
 }
@@ -288,16 +301,21 @@ Operation wait_for(Graph& graph, const std::vector<Operation>& ops, std::string_
 void require_all(const std::vector<Operation>& ops, std::string_view builder, SourceLocation at) {
   for (const Operation& op : ops) {
     if (!op)
-      fail(Code::kFailedPrecondition, builder, " (", at.str(), "): an empty handle, which stands for no operation");
+      fail(Code::kFailedPrecondition, builder, " (", at.str(),
+           "): an empty handle, which stands for no operation");
   }
 }
 
 }  // namespace
 
-Operation no_op(GraphAt graph, const NameOptions& options) { return add_operation(graph, kNoOp, {}, {}, options.name); }
+Operation no_op(GraphAt graph, const NameOptions& options) {
+  return add_operation(graph, kNoOp, {}, {}, options.name);
+}
 
 Operation group(const std::vector<Operation>& ops, const NameOptions& options, SourceLocation at) {
-  if (ops.empty()) fail(Code::kInvalidArgument, "group (", at.str(), "): there is nothing to group; use no_op(graph)");
+  if (ops.empty())
+    fail(Code::kInvalidArgument, "group (", at.str(),
+         "): there is nothing to group; use no_op(graph)");
   require_all(ops, "group", at);
   Graph& graph = ops[0].graph();
   for (const Operation& op : ops) graph.check_owns(op, "group");
@@ -322,44 +340,52 @@ Operation group(const std::vector<Output>& tensors, const NameOptions& options, 
   for (const Output& tensor : tensors) ops.push_back(tensor ? tensor.op() : Operation());
   return group(ops, options, at);
 }
-Operation group(std::initializer_list<Dependency> all, const NameOptions& options, SourceLocation at) {
+Operation group(std::initializer_list<Dependency> all, const NameOptions& options,
+                SourceLocation at) {
   return group(std::vector<Operation>(all.begin(), all.end()), options, at);
 }
 
-Output with_dependencies(const std::vector<Operation>& ops, const Operand& x, const NameOptions& options) {
+Output with_dependencies(const std::vector<Operation>& ops, const Operand& x,
+                         const NameOptions& options) {
   require_all(ops, "with_dependencies", x.at());
   x.require("with_dependencies");
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "control_dependency" : options.name);
   // Read only below, behind `ops`; a variable stands beside what holds it.
-  const Scope beside = graph.colocate_with(x.variable() ? x.variable()->ref().op() : x.output().op());
+  const Scope beside =
+      graph.colocate_with(x.variable() ? x.variable()->ref().op() : x.output().op());
   const Scope after = ops.empty() ? Scope() : graph.control_dependencies(ops);
   return identity({x.output(), x.at()}, {.name = scope.name()});
 }
 
-std::vector<Output> tuple(const std::vector<Output>& tensors, const NameOptions& options, SourceLocation at) {
+std::vector<Output> tuple(const std::vector<Output>& tensors, const NameOptions& options,
+                          SourceLocation at) {
   std::vector<Operation> gates;
   for (const Output& tensor : tensors) {
-    if (tensor && std::find(gates.begin(), gates.end(), tensor.op()) == gates.end()) gates.push_back(tensor.op());
+    if (tensor && std::find(gates.begin(), gates.end(), tensor.op()) == gates.end())
+      gates.push_back(tensor.op());
   }
   if (gates.empty()) fail(Code::kInvalidArgument, "tuple (", at.str(), "): there is no tensor");
   const Graph::Transaction whole(gates[0].graph());
   const Scope scope = gates[0].graph().name_scope(options.name.empty() ? "tuple" : options.name);
   const Operation gate = group(gates, {}, at);
   std::vector<Output> gated;
-  for (const Output& tensor : tensors) gated.push_back(tensor ? with_dependencies({gate}, {tensor, at}) : Output());
+  for (const Output& tensor : tensors)
+    gated.push_back(tensor ? with_dependencies({gate}, {tensor, at}) : Output());
   return gated;
 }
 
-Operation assert_op(const Operand& condition, const std::vector<Output>& data, const AssertOptions& options) {
+Operation assert_op(const Operand& condition, const std::vector<Output>& data,
+                    const AssertOptions& options) {
   condition.require("Assert");
   Graph& graph = condition.graph();
   const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name);
   std::vector<Output> inputs = {condition.output()};
   inputs.insert(inputs.end(), data.begin(), data.end());
-  return add_operation({graph, condition.at()}, kAssert, inputs, {{"summarize", options.summarize}}, "Assert");
+  return add_operation({graph, condition.at()}, kAssert, inputs, {{"summarize", options.summarize}},
+                       "Assert");
 }
 
 Output print(const Operand& x, const std::vector<Output>& data, const PrintOptions& options) {
@@ -368,7 +394,9 @@ Output print(const Operand& x, const std::vector<Output>& data, const PrintOptio
   std::vector<Output> inputs = {x.output()};
   inputs.insert(inputs.end(), data.begin(), data.end());
   return add_node(kPrint, inputs,
-                  {{"message", options.message}, {"first_n", options.first_n}, {"summarize", options.summarize}},
+                  {{"message", options.message},
+                   {"first_n", options.first_n},
+                   {"summarize", options.summarize}},
                   options.name, x.at());
 }
 
@@ -378,7 +406,8 @@ Output check_numerics(const Operand& x, std::string_view message, const NameOpti
   return add_node(kCheckNumerics, {x.output()}, {{"message", message}}, options.name, x.at());
 }
 
-std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const SwitchOptions& options) {
+std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred,
+                                    const SwitchOptions& options) {
   x.require("Switch");
   pred.require("Switch");
   Graph& graph = x.graph();
@@ -386,7 +415,8 @@ std::pair<Output, Output> switch_by(const Operand& x, const Operand& pred, const
   const Scope none = graph.colocate_with({});
   const Scope beside = options.colocate ? graph.colocate_with(x.output().op()) : Scope();
   const OpDef& op = is_ref(x.output().dtype()) ? kRefSwitch : kSwitch;
-  const Operation made = add_operation({graph, x.at()}, op, {x.output(), pred.output()}, {}, options.name);
+  const Operation made =
+      add_operation({graph, x.at()}, op, {x.output(), pred.output()}, {}, options.name);
   return {made.output(0), made.output(1)};
 }
 

@@ -18,13 +18,14 @@ struct Along {
 
 int checked_axis(int64_t axis, int rank) {
   if (axis < -rank || axis >= rank)
-    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank, "), the axes of a tensor of rank ",
-         rank);
+    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank,
+         "), the axes of a tensor of rank ", rank);
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
 Along along(const Shape& shape, const Tensor& axis) {
-  const int64_t value = axis.dtype() == DType::kInt32 ? axis.scalar<int32_t>() : axis.scalar<int64_t>();
+  const int64_t value =
+      axis.dtype() == DType::kInt32 ? axis.scalar<int32_t>() : axis.scalar<int64_t>();
   Along a;
   a.axis = checked_axis(value, shape.rank());
   a.n = shape[a.axis];
@@ -33,7 +34,7 @@ Along along(const Shape& shape, const Tensor& axis) {
   return a;
 }
 
-// ---- ArgMax, ArgMin -----------------------------------------------------------------------------------------------
+// ---- ArgMax, ArgMin -----------------------------------------------------------------------------
 
 void arg_shape(ShapeContext& c) {
   c.with_rank(1, 0, "dimension");
@@ -67,9 +68,11 @@ void arg_kernel(KernelContext& c) {
   Shape left = concat(shape.slice(0, a.axis), shape.slice(a.axis + 1));
   I* out = static_cast<I*>(c.allocate(0, left).raw_data());
   if (a.outer * a.inner == 0) return;
-  if (a.n == 0) c.fail(str_cat("axis ", a.axis, " of shape ", shape, " is empty: it has no extreme"));
+  if (a.n == 0)
+    c.fail(str_cat("axis ", a.axis, " of shape ", shape, " is empty: it has no extreme"));
   if (a.n - 1 > std::numeric_limits<I>::max())
-    c.fail(str_cat("places along axis ", a.axis, " of shape ", shape, " do not fit output_type int32; ask for int64"));
+    c.fail(str_cat("places along axis ", a.axis, " of shape ", shape,
+                   " do not fit output_type int32; ask for int64"));
   const T* x = c.in<T>(0);
   c.parallel_for(a.outer * a.inner, static_cast<double>(a.n), [=](int64_t begin, int64_t end) {
     for (int64_t at = begin; at < end; ++at) {
@@ -91,22 +94,25 @@ void arg_kernel(KernelContext& c) {
 template <class F>
 Kernel arg_prepare(const KernelSetup& s) {
   const bool wide = s.dtype("output_type") == DType::kInt64;
-  return by_types(Reals(), s, s.dtype("T"),
-                  [=]<class T>() -> Kernel { return wide ? arg_kernel<F, T, int64_t> : arg_kernel<F, T, int32_t>; });
+  return by_types(Reals(), s, s.dtype("T"), [=]<class T>() -> Kernel {
+    return wide ? arg_kernel<F, T, int64_t> : arg_kernel<F, T, int32_t>;
+  });
 }
 
 template <class F>
 constexpr OpDef arg(std::string_view name) {
-  return {.name = name,
-          .inputs = "input: T, dimension: Tidx",
-          .outputs = "output: output_type",
-          .attrs = "T: numbertype, Tidx: {int32, int64} = DT_INT32, output_type: {int32, int64} = DT_INT64",
-          .shape = arg_shape,
-          .prepare = arg_prepare<F>,
-          .gradient = not_differentiable};
+  return {
+      .name = name,
+      .inputs = "input: T, dimension: Tidx",
+      .outputs = "output: output_type",
+      .attrs =
+          "T: numbertype, Tidx: {int32, int64} = DT_INT32, output_type: {int32, int64} = DT_INT64",
+      .shape = arg_shape,
+      .prepare = arg_prepare<F>,
+      .gradient = not_differentiable};
 }
 
-// ---- Cumsum, Cumprod ----------------------------------------------------------------------------------------------
+// ---- Cumsum, Cumprod ----------------------------------------------------------------------------
 
 void cumulate_shape(ShapeContext& c) {
   c.with_rank(1, 0, "axis");
@@ -171,13 +177,15 @@ constexpr OpDef cumulate(std::string_view name, Grads (*gradient)(const Operatio
   return {.name = name,
           .inputs = "x: T, axis: Tidx",
           .outputs = "out: T",
-          .attrs = "exclusive: bool = false, reverse: bool = false, T: numbertype, Tidx: {int32, int64} = DT_INT32",
+          .attrs =
+              "exclusive: bool = false, reverse: bool = false, T: numbertype, Tidx: {int32, int64} "
+              "= DT_INT32",
           .shape = cumulate_shape,
           .prepare = cumulate_prepare<F>,
           .gradient = gradient};
 }
 
-// ---- ListDiff -----------------------------------------------------------------------------------------------------
+// ---- ListDiff -----------------------------------------------------------------------------------
 
 void list_diff_shape(ShapeContext& c) {
   c.with_rank(0, 1, "x");
@@ -192,10 +200,12 @@ Kernel list_diff_prepare(const KernelSetup& s) {
   return by_types(Listed(), s, s.dtype("T"), [=]<class T>() -> Kernel {
     return [=](KernelContext& c) {
       if (c.input(0).rank() != 1 || c.input(1).rank() != 1)
-        c.fail(str_cat("x and y must be vectors, got shapes ", c.input(0).shape(), " and ", c.input(1).shape()));
+        c.fail(str_cat("x and y must be vectors, got shapes ", c.input(0).shape(), " and ",
+                       c.input(1).shape()));
       const auto x = c.input(0).template span<T>(), y = c.input(1).template span<T>();
       if (!wide && c.input(0).num_elements() - 1 > INT32_MAX)
-        c.fail(str_cat("places in x, of shape ", c.input(0).shape(), ", do not fit out_idx int32; ask for int64"));
+        c.fail(str_cat("places in x, of shape ", c.input(0).shape(),
+                       ", do not fit out_idx int32; ask for int64"));
       const std::unordered_set<T> listed(y.begin(), y.end());
       const auto is_left = [&](const T& v) { return listed.count(v) == 0; };
       const int64_t count = std::count_if(x.begin(), x.end(), is_left);
@@ -228,8 +238,8 @@ constexpr OpDef kCumsum = cumulate<Plus>("Cumsum", internal::cumsum_gradient);
 constexpr OpDef kCumprod = cumulate<Times>("Cumprod", internal::cumprod_gradient);
 
 // A node of x and an axis, which as a number becomes the constant `<name>/<axis_name>`.
-Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::string_view axis_name, const Attrs& attrs,
-                 std::string_view name) {
+Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::string_view axis_name,
+                 const Attrs& attrs, std::string_view name) {
   const std::string_view own = name.empty() ? op.name : name;
   x.require(op.name);
   axis.require(op.name);
@@ -237,7 +247,8 @@ Output with_axis(const OpDef& op, const Operand& x, const Operand& axis, std::st
   const Graph::Transaction whole(graph);
   if (axis.is_output()) return add_node(op, {x.output(), axis.output()}, attrs, own, x.at());
   Scope scope = graph.name_scope(own);
-  return add_node(op, {x.output(), axis.in(graph, DType::kInt32, axis_name)}, attrs, scope.name(), x.at());
+  return add_node(op, {x.output(), axis.in(graph, DType::kInt32, axis_name)}, attrs, scope.name(),
+                  x.at());
 }
 
 }  // namespace
@@ -249,10 +260,12 @@ Output argmin(const Operand& x, const Operand& axis, const ArgOptions& o) {
   return with_axis(kArgMin, x, axis, "dimension", {{"output_type", o.output_type}}, o.name);
 }
 Output cumsum(const Operand& x, const Operand& axis, const CumulateOptions& o) {
-  return with_axis(kCumsum, x, axis, "axis", {{"exclusive", o.exclusive}, {"reverse", o.reverse}}, o.name);
+  return with_axis(kCumsum, x, axis, "axis", {{"exclusive", o.exclusive}, {"reverse", o.reverse}},
+                   o.name);
 }
 Output cumprod(const Operand& x, const Operand& axis, const CumulateOptions& o) {
-  return with_axis(kCumprod, x, axis, "axis", {{"exclusive", o.exclusive}, {"reverse", o.reverse}}, o.name);
+  return with_axis(kCumprod, x, axis, "axis", {{"exclusive", o.exclusive}, {"reverse", o.reverse}},
+                   o.name);
 }
 
 std::pair<Output, Output> list_diff(const Operand& x, const Operand& y, const NameOptions& o) {

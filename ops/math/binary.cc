@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------------------------
+// ---- what happens to an element -----------------------------------------------------------------
 
 struct Light {
   static constexpr double kCost = 0.3;
@@ -61,7 +61,8 @@ struct SquaredDifference : Light {
   }
 };
 
-// Divisions refuse a zero divisor where it is an integer, and know that the lowest integer divided by -1 wraps around.
+// Divisions refuse a zero divisor where it is an integer, and know that the lowest integer divided
+// by -1 wraps around.
 struct Division {
   static constexpr double kCost = 1;
   static constexpr const char* kRefusal = "integer division by zero";
@@ -144,7 +145,7 @@ struct Atan2 {
   }
 };
 
-// ---- AddN ---------------------------------------------------------------------------------------------------------
+// ---- AddN ---------------------------------------------------------------------------------------
 
 void add_n_shape(ShapeContext& c) {
   Shape shape = c.input(0);
@@ -156,7 +157,8 @@ void add_n(KernelContext& c, const BinaryLoop& loop) {
   const Shape shape = c.input(0).shape();
   for (int i = 1; i < c.num_inputs(); ++i) {
     if (c.input(i).shape() != shape)
-      c.fail(str_cat("input 0 is ", shape, ", input ", i, " is ", c.input(i).shape(), "; all must be of one shape"));
+      c.fail(str_cat("input 0 is ", shape, ", input ", i, " is ", c.input(i).shape(),
+                     "; all must be of one shape"));
   }
   if (c.num_inputs() == 1) return c.forward(0, 0);
   const char* first = static_cast<const char*>(c.input(0).raw_data());
@@ -175,7 +177,7 @@ Kernel add_n_prepare(const KernelSetup& s) {
   });
 }
 
-// ---- Mul of two tensors that must be alike --------------------------------------------------------------------------
+// ---- Mul of two tensors that must be alike ------------------------------------------------------
 
 Kernel mul_prepare(const KernelSetup& s) {
   return by_types(Reals(), s, s.input_dtype(0), [&]<class T>() {
@@ -189,21 +191,25 @@ Kernel mul_prepare(const KernelSetup& s) {
   });
 }
 
-// ---- the ops ------------------------------------------------------------------------------------------------------
+// ---- the ops ------------------------------------------------------------------------------------
 
 constexpr std::string_view kAddTypes =
-    "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, string}";
+    "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128, "
+    "string}";
 constexpr std::string_view kAddV2Types =
     "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, complex128}";
 constexpr std::string_view kMore =
-    "T: {bfloat16, half, float, double, uint8, int8, uint16, int16, int32, int64, complex64, complex128}";
-constexpr std::string_view kFewer = "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}";
+    "T: {bfloat16, half, float, double, uint8, int8, uint16, int16, int32, int64, complex64, "
+    "complex128}";
+constexpr std::string_view kFewer =
+    "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}";
 constexpr std::string_view kOrdered = "T: {bfloat16, half, float, double, int32, int64}";
 constexpr std::string_view kModTypes = "T: {int32, int64, bfloat16, half, float, double}";
 
 template <class F, class Types>
-constexpr OpDef binary(std::string_view name, std::string_view types, Grads (*gradient)(const Operation&, const Grads&),
-                       bool commutative = false, bool aggregate = false) {
+constexpr OpDef binary(std::string_view name, std::string_view types,
+                       Grads (*gradient)(const Operation&, const Grads&), bool commutative = false,
+                       bool aggregate = false) {
   return {.name = name,
           .inputs = "x: T, y: T",
           .outputs = "z: T",
@@ -217,11 +223,13 @@ constexpr OpDef binary(std::string_view name, std::string_view types, Grads (*gr
 }
 
 using namespace internal;  // the gradients
-using WithStrings = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, int16_t, std::string>;
+using WithStrings = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t,
+                             int16_t, std::string>;
 constexpr bool kCommutative = true, kAggregate = true;
 
 constexpr OpDef kAdd = binary<Add, WithStrings>("Add", kAddTypes, add_gradient);
-constexpr OpDef kAddV2 = binary<Add, Reals>("AddV2", kAddV2Types, add_gradient, kCommutative, kAggregate);
+constexpr OpDef kAddV2 =
+    binary<Add, Reals>("AddV2", kAddV2Types, add_gradient, kCommutative, kAggregate);
 constexpr OpDef kSub = binary<Sub, Reals>("Sub", kMore, sub_gradient);
 constexpr OpDef kMul = [] {
   OpDef def = binary<Mul, Reals>("Mul", kMore, mul_gradient, kCommutative);
@@ -231,34 +239,38 @@ constexpr OpDef kMul = [] {
 constexpr OpDef kDiv = binary<TruncateDiv, Reals>("Div", kMore, div_gradient);
 constexpr OpDef kRealDiv = binary<TruncateDiv, Floats>("RealDiv", kMore, real_div_gradient);
 constexpr OpDef kFloorDiv = binary<FloorDiv, Reals>("FloorDiv", kMore, not_differentiable);
-constexpr OpDef kTruncateDiv = binary<TruncateDiv, TypeList<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t>>(
-    "TruncateDiv", kMore, not_differentiable);
+constexpr OpDef kTruncateDiv =
+    binary<TruncateDiv, TypeList<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t>>(
+        "TruncateDiv", kMore, not_differentiable);
 constexpr OpDef kFloorMod = binary<FloorMod, Signed>("FloorMod", kModTypes, floor_mod_gradient);
 constexpr OpDef kTruncateMod = binary<TruncateMod, Signed>("TruncateMod", kModTypes, nullptr);
-constexpr OpDef kMod =
-    binary<TruncateMod, Signed>("Mod", "T: {int32, int64, half, half, bfloat16, float, double}", nullptr);
-constexpr OpDef kPow =
-    binary<Pow, Signed>("Pow", "T: {bfloat16, float, half, double, int32, int64, complex64, complex128}", pow_gradient);
-constexpr OpDef kMaximum = binary<Maximum, Signed>("Maximum", kOrdered, maximum_gradient, kCommutative);
-constexpr OpDef kMinimum = binary<Minimum, Signed>("Minimum", kOrdered, minimum_gradient, kCommutative);
-constexpr OpDef kSquaredDifference =
-    binary<SquaredDifference, Signed>("SquaredDifference", kFewer, squared_difference_gradient, kCommutative);
+constexpr OpDef kMod = binary<TruncateMod, Signed>(
+    "Mod", "T: {int32, int64, half, half, bfloat16, float, double}", nullptr);
+constexpr OpDef kPow = binary<Pow, Signed>(
+    "Pow", "T: {bfloat16, float, half, double, int32, int64, complex64, complex128}", pow_gradient);
+constexpr OpDef kMaximum =
+    binary<Maximum, Signed>("Maximum", kOrdered, maximum_gradient, kCommutative);
+constexpr OpDef kMinimum =
+    binary<Minimum, Signed>("Minimum", kOrdered, minimum_gradient, kCommutative);
+constexpr OpDef kSquaredDifference = binary<SquaredDifference, Signed>(
+    "SquaredDifference", kFewer, squared_difference_gradient, kCommutative);
 constexpr OpDef kAtan2 = [] {
   OpDef def = binary<Atan2, Floats>("Atan2", "T: {bfloat16, half, float, double}", atan2_gradient);
   def.inputs = "y: T, x: T";
   return def;
 }();
-constexpr OpDef kAddN = {.name = "AddN",
-                         .inputs = "inputs: N * T",
-                         .outputs = "sum: T",
-                         .attrs =
-                             "N: int >= 1, T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, "
-                             "quint8, qint32, bfloat16, uint16, complex128, half, uint32, uint64, variant}",
-                         .commutative = true,
-                         .aggregate = true,
-                         .shape = add_n_shape,
-                         .prepare = add_n_prepare,
-                         .gradient = add_n_gradient};
+constexpr OpDef kAddN = {
+    .name = "AddN",
+    .inputs = "inputs: N * T",
+    .outputs = "sum: T",
+    .attrs =
+        "N: int >= 1, T: {float, double, int32, uint8, int16, int8, complex64, int64, qint8, "
+        "quint8, qint32, bfloat16, uint16, complex128, half, uint32, uint64, variant}",
+    .commutative = true,
+    .aggregate = true,
+    .shape = add_n_shape,
+    .prepare = add_n_prepare,
+    .gradient = add_n_gradient};
 
 // The dtype Python's `/` divides integers in: kInvalid for those it leaves as they are.
 DType quotient_dtype(DType dtype) {
@@ -278,7 +290,9 @@ DType quotient_dtype(DType dtype) {
   }
 }
 
-DType known_dtype(const Operand& x, const Operand& y) { return (x.is_output() ? x : y).output().dtype(); }
+DType known_dtype(const Operand& x, const Operand& y) {
+  return (x.is_output() ? x : y).output().dtype();
+}
 
 }  // namespace
 
@@ -286,7 +300,9 @@ Output operator+(const Operand& x, const Operand& y) { return binary_op(kAdd, "a
 Output operator-(const Operand& x, const Operand& y) { return binary_op(kSub, "sub", x, y, {}); }
 Output operator*(const Operand& x, const Operand& y) { return binary_op(kMul, "mul", x, y, {}); }
 Output operator/(const Operand& x, const Operand& y) { return divide(x, y); }
-Output operator%(const Operand& x, const Operand& y) { return binary_op(kFloorMod, "mod", x, y, {}); }
+Output operator%(const Operand& x, const Operand& y) {
+  return binary_op(kFloorMod, "mod", x, y, {});
+}
 Output& operator+=(Output& x, const Operand& y) { return x = Operand(x, y.at()) + y; }
 Output& operator-=(Output& x, const Operand& y) { return x = Operand(x, y.at()) - y; }
 Output& operator*=(Output& x, const Operand& y) { return x = Operand(x, y.at()) * y; }
@@ -294,32 +310,53 @@ Output& operator/=(Output& x, const Operand& y) { return x = Operand(x, y.at()) 
 
 Output multiply_alike(const Output& x, const Output& y, std::string_view what, SourceLocation at) {
   Attrs attrs;
-  if (!x.shape().is_fully_defined() || x.shape() != y.shape()) attrs.set(kSameShape, std::string(what));
+  if (!x.shape().is_fully_defined() || x.shape() != y.shape())
+    attrs.set(kSameShape, std::string(what));
   return add_node(kMul, {x, y}, std::move(attrs), "mul", at);
 }
 
-Output add(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kAdd, "", x, y, o); }
-Output subtract(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kSub, "", x, y, o); }
-Output multiply(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kMul, "", x, y, o); }
-Output realdiv(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kRealDiv, "", x, y, o); }
+Output add(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kAdd, "", x, y, o);
+}
+Output subtract(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kSub, "", x, y, o);
+}
+Output multiply(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kMul, "", x, y, o);
+}
+Output realdiv(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kRealDiv, "", x, y, o);
+}
 Output floordiv(const Operand& x, const Operand& y, const NameOptions& o) {
   return binary_op(kFloorDiv, "floordiv", x, y, o);
 }
-Output floor_div(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kFloorDiv, "", x, y, o); }
-Output floormod(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kFloorMod, "", x, y, o); }
+Output floor_div(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kFloorDiv, "", x, y, o);
+}
+Output floormod(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kFloorMod, "", x, y, o);
+}
 Output truncatediv(const Operand& x, const Operand& y, const NameOptions& o) {
   return binary_op(kTruncateDiv, "", x, y, o);
 }
 Output truncatemod(const Operand& x, const Operand& y, const NameOptions& o) {
   return binary_op(kTruncateMod, "", x, y, o);
 }
-Output pow(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kPow, "", x, y, o); }
-Output maximum(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kMaximum, "", x, y, o); }
-Output minimum(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kMinimum, "", x, y, o); }
+Output pow(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kPow, "", x, y, o);
+}
+Output maximum(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kMaximum, "", x, y, o);
+}
+Output minimum(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kMinimum, "", x, y, o);
+}
 Output squared_difference(const Operand& x, const Operand& y, const NameOptions& o) {
   return binary_op(kSquaredDifference, "", x, y, o);
 }
-Output atan2(const Operand& y, const Operand& x, const NameOptions& o) { return binary_op(kAtan2, "", y, x, o); }
+Output atan2(const Operand& y, const Operand& x, const NameOptions& o) {
+  return binary_op(kAtan2, "", y, x, o);
+}
 
 Output div(const Operand& x, const Operand& y, const NameOptions& o) {
   const bool whole = is_integer(base_dtype(known_dtype(x, y)));
@@ -345,7 +382,8 @@ Output add_n(const std::vector<Output>& inputs, const NameOptions& options, Sour
   return add_node(kAddN, inputs, {}, options.name, at);
 }
 
-Output clip_by_value(const Operand& x, const Operand& low, const Operand& high, const NameOptions& options) {
+Output clip_by_value(const Operand& x, const Operand& low, const Operand& high,
+                     const NameOptions& options) {
   const Graph::Transaction whole(x.graph(), x.at());
   Scope scope = x.graph().name_scope(options.name.empty() ? "clip_by_value" : options.name);
   const Output below = minimum(x, high);

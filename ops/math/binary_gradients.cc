@@ -1,5 +1,5 @@
-// Gradients of two-operand ops, and of Select, AddN and Cast. Where an operand was stretched to the other's shape, what
-// came to its copies is summed.
+// Gradients of two-operand ops, and of Select, AddN and Cast. Where an operand was stretched to the
+// other's shape, what came to its copies is summed.
 #include "ops/array/array.h"
 #include "ops/array/reshape.h"
 #include "ops/core/building.h"
@@ -13,7 +13,8 @@ namespace {
 // The shapes of x and y, and the axes over which the gradient of each is summed.
 struct Stretched {
   Stretched(const Output& x, const Output& y)
-      : sx(shape(x, {.out_type = extents_dtype({x, y})})), sy(shape(y, {.out_type = extents_dtype({x, y})})) {
+      : sx(shape(x, {.out_type = extents_dtype({x, y})})),
+        sy(shape(y, {.out_type = extents_dtype({x, y})})) {
     const auto [for_x, for_y] = broadcast_gradient_args(sx, sy);
     rx = for_x;
     ry = for_y;
@@ -70,8 +71,12 @@ Grads quotient_gradient(const Operation& op, const Output& g,
 }
 }  // namespace
 
-Grads div_gradient(const Operation& op, const Grads& dy) { return quotient_gradient(op, dy[0], div); }
-Grads real_div_gradient(const Operation& op, const Grads& dy) { return quotient_gradient(op, dy[0], realdiv); }
+Grads div_gradient(const Operation& op, const Grads& dy) {
+  return quotient_gradient(op, dy[0], div);
+}
+Grads real_div_gradient(const Operation& op, const Grads& dy) {
+  return quotient_gradient(op, dy[0], realdiv);
+}
 
 Grads floor_mod_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), y = op.input(1);
@@ -86,7 +91,8 @@ bool may_be_zero(const Output& y) {
   if (!value.valid()) return true;
   bool zero = false;
   for_dtype<float, double, int32_t, int64_t, Half, BFloat16>(value.dtype(), [&]<class T> {
-    for (const T& element : value.span<T>()) zero |= static_cast<double>(static_cast<float>(element)) == 0;
+    for (const T& element : value.span<T>())
+      zero |= static_cast<double>(static_cast<float>(element)) == 0;
   });
   return zero;
 }
@@ -101,7 +107,8 @@ Grads pow_gradient(const Operation& op, const Grads& dy) {
   const Output scaled = dy[0] * y, power = pow(x, exponent);
   const Output dx = s.to_x(scaled * power);
   // Elsewhere the logarithm of 1, which stays 0 however often it is differentiated.
-  const Output positive = greater(x, 0), log_x = log(where(positive, x, ones_like(x))), dz = dy[0] * z;
+  const Output positive = greater(x, 0), log_x = log(where(positive, x, ones_like(x))),
+               dz = dy[0] * z;
   return {dx, s.to_y(dz * log_x)};
 }
 
@@ -119,8 +126,12 @@ Grads choice_gradient(const Operation& op, const Output& g,
 }
 }  // namespace
 
-Grads maximum_gradient(const Operation& op, const Grads& dy) { return choice_gradient(op, dy[0], greater_equal); }
-Grads minimum_gradient(const Operation& op, const Grads& dy) { return choice_gradient(op, dy[0], less_equal); }
+Grads maximum_gradient(const Operation& op, const Grads& dy) {
+  return choice_gradient(op, dy[0], greater_equal);
+}
+Grads minimum_gradient(const Operation& op, const Grads& dy) {
+  return choice_gradient(op, dy[0], less_equal);
+}
 
 Grads squared_difference_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), y = op.input(1);

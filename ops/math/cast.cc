@@ -15,7 +15,8 @@ template <class T>
 inline constexpr bool is_complex_type =
     std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
-// A floating number as an integer: cut off; its lowest value where it does not fit (as x86 does; C++ leaves it open).
+// A floating number as an integer: cut off; its lowest value where it does not fit (as x86 does;
+// C++ leaves it open).
 template <class D, class S>
 D to_integer(S x) {
   if constexpr (sizeof(D) < 4) {
@@ -24,8 +25,9 @@ D to_integer(S x) {
     return static_cast<D>(to_integer<int64_t>(x));
   } else if constexpr (std::is_same_v<D, uint64_t>) {
     constexpr S kHalfRange = 9223372036854775808.0;
-    return x < kHalfRange ? static_cast<D>(to_integer<int64_t>(x))
-                          : static_cast<D>(to_integer<int64_t>(x - kHalfRange)) + (uint64_t{1} << 63);
+    return x < kHalfRange
+               ? static_cast<D>(to_integer<int64_t>(x))
+               : static_cast<D>(to_integer<int64_t>(x - kHalfRange)) + (uint64_t{1} << 63);
   } else {
     constexpr S kLow = static_cast<S>(std::numeric_limits<D>::lowest());
     return x >= kLow && x < -kLow ? static_cast<D>(x) : std::numeric_limits<D>::lowest();
@@ -67,10 +69,12 @@ inline constexpr int kFractionBits<Half> = 10;
 template <>
 inline constexpr int kFractionBits<BFloat16> = 7;
 
-// The attribute Truncate: the bits that D has no room for are cleared, so that the conversion has nothing to round.
+// The attribute Truncate: the bits that D has no room for are cleared, so that the conversion has
+// nothing to round.
 template <class D, class S>
 S drop_fraction_bits(S x) {
-  using Bits = std::conditional_t<sizeof(S) == 8, uint64_t, std::conditional_t<sizeof(S) == 4, uint32_t, uint16_t>>;
+  using Bits = std::conditional_t<sizeof(S) == 8, uint64_t,
+                                  std::conditional_t<sizeof(S) == 4, uint32_t, uint16_t>>;
   if (std::isnan(widen(x))) return x;
   constexpr int kDropped = kFractionBits<S> - kFractionBits<D>;
   return std::bit_cast<S>(static_cast<Bits>(std::bit_cast<Bits>(x) >> kDropped << kDropped));
@@ -88,8 +92,9 @@ void cast_run(const void* from, void* to, int64_t n) {
   });
 }
 
-using AllTypes = TypeList<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t,
-                          Half, BFloat16, std::complex<float>, std::complex<double>>;
+using AllTypes =
+    TypeList<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t, uint32_t,
+             uint64_t, Half, BFloat16, std::complex<float>, std::complex<double>>;
 
 Kernel cast_prepare(const KernelSetup& s) {
   const DType from = s.dtype("SrcT"), to = s.dtype("DstT");
@@ -121,7 +126,8 @@ constexpr OpDef kCast = {.name = "Cast",
 Output cast(const Operand& x, DType dtype, const CastOptions& options) {
   const Graph::Transaction whole(x.graph());
   if (base_dtype(x.output().dtype()) == base_dtype(dtype)) return x.output();
-  return add_node(kCast, {x.output()}, {{"DstT", base_dtype(dtype)}, {"Truncate", options.truncate}}, options.name,
+  return add_node(kCast, {x.output()},
+                  {{"DstT", base_dtype(dtype)}, {"Truncate", options.truncate}}, options.name,
                   x.at());
 }
 

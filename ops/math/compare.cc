@@ -9,12 +9,13 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------------------------
+// ---- what happens to an element -----------------------------------------------------------------
 
 struct Light {
   static constexpr double kCost = 0.3;
 };
-// Three comparisons are six: NotEqual is Equal negated, and Greater is Less with its operands exchanged.
+// Three comparisons are six: NotEqual is Equal negated, and Greater is Less with its operands
+// exchanged.
 struct Equal : Light {
   double parameter = 0;  // 1: negated
   template <class T>
@@ -44,7 +45,7 @@ struct LogicalNot : Light {
   bool operator()(bool x) const { return !x; }
 };
 
-// ---- ApproximateEqual ---------------------------------------------------------------------------------------------
+// ---- ApproximateEqual ---------------------------------------------------------------------------
 
 struct ApproximateEqual : Light {
   double parameter = 0;  // the tolerance
@@ -65,7 +66,7 @@ Kernel approximate_equal_prepare(const KernelSetup& s) {
   });
 }
 
-// ---- Select -------------------------------------------------------------------------------------------------------
+// ---- Select -------------------------------------------------------------------------------------
 
 void select_shape(ShapeContext& c) {
   Shape data = merge(c.input(1), c.input(2));
@@ -87,17 +88,19 @@ void select_kernel(KernelContext& c) {
     c.fail(str_cat("t and e must be of one shape, got ", shape, " and ", c.input(2).shape()));
   const bool* condition = c.in<bool>(0);
   if (chosen.is_scalar()) return c.forward(*condition ? 1 : 2, 0);
-  const T *t = static_cast<const T*>(c.input(1).raw_data()), *e = static_cast<const T*>(c.input(2).raw_data());
+  const T *t = static_cast<const T*>(c.input(1).raw_data()),
+          *e = static_cast<const T*>(c.input(2).raw_data());
   if (chosen == shape) {
     T* out = static_cast<T*>(c.allocate_or_reuse(0, 1, shape).raw_data());
     c.parallel_for(shape.num_elements(), 0.4, [=](int64_t begin, int64_t end) {
-      each(end - begin, [=, i0 = begin](int64_t i) { out[i0 + i] = condition[i0 + i] ? t[i0 + i] : e[i0 + i]; });
+      each(end - begin,
+           [=, i0 = begin](int64_t i) { out[i0 + i] = condition[i0 + i] ? t[i0 + i] : e[i0 + i]; });
     });
     return;
   }
   if (chosen.rank() != 1 || shape.rank() < 1 || chosen[0] != shape[0])
-    c.fail(str_cat("the condition must be a scalar, of t's shape ", shape, ", or a vector as long as t has rows; got ",
-                   chosen));
+    c.fail(str_cat("the condition must be a scalar, of t's shape ", shape,
+                   ", or a vector as long as t has rows; got ", chosen));
   const int64_t row = shape[0] == 0 ? 0 : shape.num_elements() / shape[0];
   T* out = static_cast<T*>(c.allocate_or_reuse(0, 1, shape).raw_data());
   c.parallel_for(shape[0], 0.3 * static_cast<double>(row) + 2, [=](int64_t begin, int64_t end) {
@@ -128,17 +131,18 @@ Kernel select_prepare(const KernelSetup& s) {
   }
 }
 
-// ---- the ops ------------------------------------------------------------------------------------------------------
+// ---- the ops ------------------------------------------------------------------------------------
 
-using Ordered =
-    TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t, uint32_t, uint64_t>;
-using Equatable = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, int16_t, bool, std::string,
-                           std::complex<float>, std::complex<double>>;
+using Ordered = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t,
+                         int16_t, uint32_t, uint64_t>;
+using Equatable = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t,
+                           int16_t, bool, std::string, std::complex<float>, std::complex<double>>;
 
 constexpr std::string_view kOrderedTypes =
     "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}";
 constexpr std::string_view kEquatableTypes =
-    "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, quint8, qint8, qint32, string, "
+    "T: {bfloat16, half, float, double, uint8, int8, int16, int32, int64, complex64, quint8, "
+    "qint8, qint32, string, "
     "bool, complex128}";
 
 template <bool kNegated>
@@ -158,8 +162,8 @@ Kernel ordered_prepare(const KernelSetup& s) {
   });
 }
 
-constexpr OpDef comparison(std::string_view name, std::string_view types, Kernel (*prepare)(const KernelSetup&),
-                           bool commutative) {
+constexpr OpDef comparison(std::string_view name, std::string_view types,
+                           Kernel (*prepare)(const KernelSetup&), bool commutative) {
   return {.name = name,
           .inputs = "x: T, y: T",
           .outputs = "z: bool",
@@ -184,9 +188,11 @@ constexpr OpDef logical(std::string_view name) {
 constexpr OpDef kEqual = comparison("Equal", kEquatableTypes, equal_prepare<false>, true);
 constexpr OpDef kNotEqual = comparison("NotEqual", kEquatableTypes, equal_prepare<true>, true);
 constexpr OpDef kLess = comparison("Less", kOrderedTypes, ordered_prepare<Less, false>, false);
-constexpr OpDef kLessEqual = comparison("LessEqual", kOrderedTypes, ordered_prepare<LessEqual, false>, false);
+constexpr OpDef kLessEqual =
+    comparison("LessEqual", kOrderedTypes, ordered_prepare<LessEqual, false>, false);
 constexpr OpDef kGreater = comparison("Greater", kOrderedTypes, ordered_prepare<Less, true>, false);
-constexpr OpDef kGreaterEqual = comparison("GreaterEqual", kOrderedTypes, ordered_prepare<LessEqual, true>, false);
+constexpr OpDef kGreaterEqual =
+    comparison("GreaterEqual", kOrderedTypes, ordered_prepare<LessEqual, true>, false);
 constexpr OpDef kLogicalAnd = logical<LogicalAnd>("LogicalAnd");
 constexpr OpDef kLogicalOr = logical<LogicalOr>("LogicalOr");
 constexpr OpDef kLogicalNot = {.name = "LogicalNot",
@@ -214,13 +220,21 @@ constexpr OpDef kSelect = {.name = "Select",
 
 }  // namespace
 
-Output equal(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kEqual, "", x, y, o); }
-Output not_equal(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kNotEqual, "", x, y, o); }
-Output less(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kLess, "", x, y, o); }
+Output equal(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kEqual, "", x, y, o);
+}
+Output not_equal(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kNotEqual, "", x, y, o);
+}
+Output less(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kLess, "", x, y, o);
+}
 Output less_equal(const Operand& x, const Operand& y, const NameOptions& o) {
   return binary_op(kLessEqual, "", x, y, o);
 }
-Output greater(const Operand& x, const Operand& y, const NameOptions& o) { return binary_op(kGreater, "", x, y, o); }
+Output greater(const Operand& x, const Operand& y, const NameOptions& o) {
+  return binary_op(kGreater, "", x, y, o);
+}
 Output greater_equal(const Operand& x, const Operand& y, const NameOptions& o) {
   return binary_op(kGreaterEqual, "", x, y, o);
 }
@@ -234,7 +248,8 @@ Output logical_not(const Operand& x, const NameOptions& o) { return unary_op(kLo
 
 Output approximate_equal(const Operand& x, const Operand& y, const ApproximateEqualOptions& o) {
   const Graph::Transaction whole(x.graph());
-  return add_node(kApproximateEqual, {x.output(), y.output()}, {{"tolerance", o.tolerance}}, o.name, x.at());
+  return add_node(kApproximateEqual, {x.output(), y.output()}, {{"tolerance", o.tolerance}}, o.name,
+                  x.at());
 }
 
 Output where(const Operand& condition, const Operand& x, const Operand& y, const NameOptions& o) {
@@ -242,10 +257,12 @@ Output where(const Operand& condition, const Operand& x, const Operand& y, const
   Graph& graph = condition.graph();
   const Graph::Transaction whole(graph);
   if (x.is_output() && y.is_output())
-    return add_node(kSelect, {condition.output(), x.output(), y.output()}, {}, name, condition.at());
+    return add_node(kSelect, {condition.output(), x.output(), y.output()}, {}, name,
+                    condition.at());
   const DType dtype = (x.is_output() ? x : y).output().dtype();
   Scope scope = graph.name_scope(name);
-  const std::vector<Output> inputs = {condition.output(), x.in(graph, dtype, "t"), y.in(graph, dtype, "e")};
+  const std::vector<Output> inputs = {condition.output(), x.in(graph, dtype, "t"),
+                                      y.in(graph, dtype, "e")};
   return add_node(kSelect, inputs, {}, scope.name(), condition.at());
 }
 

@@ -1,5 +1,5 @@
-// The gradients of ops/math/math.h's ops. Each is built of the ops TensorFlow's Python builds it of, in that order, so
-// that the nodes get the same names.
+// The gradients of ops/math/math.h's ops. Each is built of the ops TensorFlow's Python builds it
+// of, in that order, so that the nodes get the same names.
 #pragma once
 
 #include "runtime/graph/node.h"

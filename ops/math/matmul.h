@@ -10,10 +10,10 @@ struct MatMulOptions {
   std::string name = "";
 };
 
-// a [m,k] · b [k,n] = [m,n] (TensorFlow's MatMul); with transpose_a, a is given as [k,m], with transpose_b, b as [n,k].
-// Tensors of more extents are stacks of matrices, multiplied one by one: [s,t,m,k] · [s,t,k,n] = [s,t,m,n]
-// (TensorFlow's BatchMatMul, named MatMul). Throws InvalidArgument unless both are of one dtype, of as many extents,
-// and inner dimensions agree.
+// a [m,k] · b [k,n] = [m,n] (TensorFlow's MatMul); with transpose_a, a is given as [k,m], with
+// transpose_b, b as [n,k]. Tensors of more extents are stacks of matrices, multiplied one by one:
+// [s,t,m,k] · [s,t,k,n] = [s,t,m,n] (TensorFlow's BatchMatMul, named MatMul). Throws
+// InvalidArgument unless both are of one dtype, of as many extents, and inner dimensions agree.
 //   auto logits = matmul(images, weights);
 Output matmul(const Operand& a, const Operand& b, const MatMulOptions& options = {});
 

@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-// ---- what is made of two elements ---------------------------------------------------------------------------------
+// ---- what is made of two elements ---------------------------------------------------------------
 
 struct Sum {
   template <class A>
@@ -37,8 +37,9 @@ struct Prod {
 };
 struct Max {
   template <class A>
-  static constexpr A identity = std::numeric_limits<A>::has_infinity ? -std::numeric_limits<A>::infinity()
-                                                                     : std::numeric_limits<A>::lowest();
+  static constexpr A identity = std::numeric_limits<A>::has_infinity
+                                    ? -std::numeric_limits<A>::infinity()
+                                    : std::numeric_limits<A>::lowest();
   template <class A>
   static A combine(A x, A y) {
     return is_above(y, x) ? y : x;
@@ -46,8 +47,9 @@ struct Max {
 };
 struct Min {
   template <class A>
-  static constexpr A identity = std::numeric_limits<A>::has_infinity ? std::numeric_limits<A>::infinity()
-                                                                     : std::numeric_limits<A>::max();
+  static constexpr A identity = std::numeric_limits<A>::has_infinity
+                                    ? std::numeric_limits<A>::infinity()
+                                    : std::numeric_limits<A>::max();
   template <class A>
   static A combine(A x, A y) {
     return is_below(y, x) ? y : x;
@@ -64,15 +66,18 @@ struct Any {
   static bool combine(bool x, bool y) { return x | y; }
 };
 
-// ---- loops --------------------------------------------------------------------------------------------------------
-// As in ops/core/elementwise.h: what is compiled for each op and dtype are loops, and the kernel is compiled once.
-// T is the dtype, A what is added up in.
+// ---- loops --------------------------------------------------------------------------------------
+// As in ops/core/elementwise.h: what is compiled for each op and dtype are loops, and the kernel is
+// compiled once. T is the dtype, A what is added up in.
 
-// A mean of integers is summed up in 64 bits, so that neither its sum nor its count has to fit their dtype.
+// A mean of integers is summed up in 64 bits, so that neither its sum nor its count has to fit
+// their dtype.
 template <class F, class T>
-using Accumulator = std::conditional_t<std::is_same_v<F, Mean> && std::is_integral_v<T>, int64_t, Wide<T>>;
+using Accumulator =
+    std::conditional_t<std::is_same_v<F, Mean> && std::is_integral_v<T>, int64_t, Wide<T>>;
 
-// n elements next to each other, in an order that depends on n alone: lanes within blocks, blocks in pairs.
+// n elements next to each other, in an order that depends on n alone: lanes within blocks, blocks
+// in pairs.
 template <class F, class T>
 Accumulator<F, T> reduce_run(const T* x, int64_t n) {
   using A = Accumulator<F, T>;
@@ -113,10 +118,11 @@ void rows(const Reduction& r, const void* from, int64_t begin, int64_t end, void
   std::fill(to, to + r.inner, F::template identity<A>);
   int64_t row = begin;
   for (; row + 4 <= end; row += 4) {
-    const T *a = x + r.reduced.offset(row), *b = x + r.reduced.offset(row + 1), *c = x + r.reduced.offset(row + 2),
-            *d = x + r.reduced.offset(row + 3);
+    const T *a = x + r.reduced.offset(row), *b = x + r.reduced.offset(row + 1),
+            *c = x + r.reduced.offset(row + 2), *d = x + r.reduced.offset(row + 3);
     each(r.inner, [=](int64_t j) {
-      const A ab = F::combine(A(widen(a[j])), A(widen(b[j]))), cd = F::combine(A(widen(c[j])), A(widen(d[j])));
+      const A ab = F::combine(A(widen(a[j])), A(widen(b[j]))),
+              cd = F::combine(A(widen(c[j])), A(widen(d[j])));
       to[j] = F::combine(to[j], F::combine(ab, cd));
     });
   }
@@ -129,7 +135,9 @@ void rows(const Reduction& r, const void* from, int64_t begin, int64_t end, void
 // to[j] combined with from[j].
 template <class F, class A>
 void fold(void* to, const void* from, int64_t n) {
-  each(n, [a = static_cast<A*>(to), b = static_cast<const A*>(from)](int64_t j) { a[j] = F::combine(a[j], b[j]); });
+  each(n, [a = static_cast<A*>(to), b = static_cast<const A*>(from)](int64_t j) {
+    a[j] = F::combine(a[j], b[j]);
+  });
 }
 
 // The results as stored: of a mean the quotient.
@@ -163,10 +171,11 @@ Loops loops_of() {
           sizeof(A),  dtype_of<A>,  std::is_same_v<F, Mean> && std::is_integral_v<T>};
 }
 
-// ---- the kernel ---------------------------------------------------------------------------------------------------
+// ---- the kernel ---------------------------------------------------------------------------------
 
-constexpr double kCost = 0.25;                // nanoseconds per element
-constexpr int64_t kPiece = int64_t{1} << 15;  // elements that one piece of a big reduction to few results takes
+constexpr double kCost = 0.25;  // nanoseconds per element
+constexpr int64_t kPiece =
+    int64_t{1} << 15;  // elements that one piece of a big reduction to few results takes
 
 // Everything to one result: pieces of the run, then their results.
 void reduce_whole(KernelContext& c, const Loops& f, const char* x, int64_t n, char* sum) {
@@ -182,7 +191,8 @@ void reduce_whole(KernelContext& c, const Loops& f, const char* x, int64_t n, ch
 }
 
 // Rows to one row: pieces of rows, then theirs.
-void reduce_to_row(KernelContext& c, const Loops& f, const Reduction& r, const char* x, char* sums) {
+void reduce_to_row(KernelContext& c, const Loops& f, const Reduction& r, const char* x,
+                   char* sums) {
   constexpr int64_t kMostPieces = 64;
   const int64_t count = r.reduced.count, n = r.inner;
   const int64_t step = std::max({kPiece / n, (count + kMostPieces - 1) / kMostPieces, int64_t{1}});
@@ -191,15 +201,18 @@ void reduce_to_row(KernelContext& c, const Loops& f, const Reduction& r, const c
   Tensor parts = c.scratch(f.part, {pieces, n});
   char* part = static_cast<char*>(parts.raw_data());
   const int64_t part_row = n * f.part_size;
-  c.parallel_for(pieces, kCost * static_cast<double>(step * n), [&, part](int64_t begin, int64_t end) {
-    for (int64_t p = begin; p < end; ++p) f.rows(r, x, p * step, std::min(count, (p + 1) * step), part + p * part_row);
-  });
+  c.parallel_for(pieces, kCost * static_cast<double>(step * n),
+                 [&, part](int64_t begin, int64_t end) {
+                   for (int64_t p = begin; p < end; ++p)
+                     f.rows(r, x, p * step, std::min(count, (p + 1) * step), part + p * part_row);
+                 });
   for (int64_t p = 1; p < pieces; ++p) f.fold(part, part + p * part_row, n);
   std::memcpy(sums, part, static_cast<size_t>(part_row));
 }
 
 // Results [begin, end) of those that have runs or rows of their own.
-void reduce_each(const Loops& f, const Reduction& r, const char* x, int64_t begin, int64_t end, char* sums) {
+void reduce_each(const Loops& f, const Reduction& r, const char* x, int64_t begin, int64_t end,
+                 char* sums) {
   for (int64_t k = begin; k < end; ++k) {
     const char* from = x + r.kept.offset(k) * f.size;
     if (!r.inner_reduced) {
@@ -218,7 +231,8 @@ void reduce_each(const Loops& f, const Reduction& r, const char* x, int64_t begi
 
 void reduce_kernel(KernelContext& c, const Loops& f, bool keep_dims) {
   if (c.input(1).rank() > 1)
-    c.fail(str_cat("reduction_indices must be a scalar or a vector, got shape ", c.input(1).shape()));
+    c.fail(
+        str_cat("reduction_indices must be a scalar or a vector, got shape ", c.input(1).shape()));
   const Reduction r(c.input(0).shape(), c.input(1), keep_dims);
   const char* x = static_cast<const char*>(c.input(0).raw_data());
   char* out = static_cast<char*>(c.allocate(0, r.shape).raw_data());
@@ -248,7 +262,7 @@ Kernel reduce_prepare(const KernelSetup& s) {
   });
 }
 
-// ---- the ops ------------------------------------------------------------------------------------------------------
+// ---- the ops ------------------------------------------------------------------------------------
 
 void reduction_shape(ShapeContext& c) {
   const Shape& input = c.input(0);
@@ -266,7 +280,8 @@ void reduction_shape(ShapeContext& c) {
 }
 
 template <class F>
-constexpr OpDef reduction(std::string_view name, Grads (*gradient)(const Operation&, const Grads&)) {
+constexpr OpDef reduction(std::string_view name,
+                          Grads (*gradient)(const Operation&, const Grads&)) {
   return {.name = name,
           .inputs = "input: T, reduction_indices: Tidx",
           .outputs = "output: T",
@@ -323,16 +338,31 @@ Output Axes::before(const Output& x) const {
 }
 
 Output Axes::given(Graph& graph, std::string_view name) const {
-  return constant(graph, scalar_ ? Tensor(list_[0]) : Tensor::vector<int32_t>(list_), {.name = std::string(name)});
+  return constant(graph, scalar_ ? Tensor(list_[0]) : Tensor::vector<int32_t>(list_),
+                  {.name = std::string(name)});
 }
 
-Output reduce_sum(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kSum, x, axes, o); }
-Output reduce_mean(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kMean, x, axes, o); }
-Output reduce_prod(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kProd, x, axes, o); }
-Output reduce_max(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kMax, x, axes, o); }
-Output reduce_min(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kMin, x, axes, o); }
-Output reduce_all(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kAll, x, axes, o); }
-Output reduce_any(const Operand& x, const Axes& axes, const ReduceOptions& o) { return reduce(kAny, x, axes, o); }
+Output reduce_sum(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kSum, x, axes, o);
+}
+Output reduce_mean(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kMean, x, axes, o);
+}
+Output reduce_prod(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kProd, x, axes, o);
+}
+Output reduce_max(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kMax, x, axes, o);
+}
+Output reduce_min(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kMin, x, axes, o);
+}
+Output reduce_all(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kAll, x, axes, o);
+}
+Output reduce_any(const Operand& x, const Axes& axes, const ReduceOptions& o) {
+  return reduce(kAny, x, axes, o);
+}
 
 std::span<const OpDef* const> reduce_ops() {
   static constexpr const OpDef* kOps[] = {&kAll, &kAny, &kMax, &kMean, &kMin, &kProd, &kSum};

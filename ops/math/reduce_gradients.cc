@@ -1,5 +1,5 @@
-// Gradients of reductions. What came to a result goes to all elements it was made of: reshaped to have the reduced axes
-// with extent 1, then tiled.
+// Gradients of reductions. What came to a result goes to all elements it was made of: reshaped to
+// have the reduced axes with extent 1, then tiled.
 #include "ops/math/reduce_gradients.h"
 
 #include "ops/array/array.h"
@@ -22,7 +22,8 @@ Output kept_shape(const Output& extents, const Operand& axes) {
   const Output shifted = named + rank, wrapped = shifted % rank;
   const Output count = shape(wrapped);
   const Output every = range(0, rank);
-  const Output ones = fill(count, extents.dtype() == DType::kInt64 ? Tensor(int64_t{1}) : Tensor(int32_t{1}));
+  const Output ones =
+      fill(count, extents.dtype() == DType::kInt64 ? Tensor(int64_t{1}) : Tensor(int32_t{1}));
   return dynamic_stitch({every, wrapped}, {extents, ones});
 }
 
@@ -42,7 +43,9 @@ Output safe_quotient(const Output& x, const Output& y) {
 }
 
 // What counts of elements are divided by in: 16-bit floats reach 65504 or have eight bits only.
-DType counting_dtype(DType dtype) { return dtype == DType::kHalf || dtype == DType::kBFloat16 ? DType::kFloat : dtype; }
+DType counting_dtype(DType dtype) {
+  return dtype == DType::kHalf || dtype == DType::kBFloat16 ? DType::kFloat : dtype;
+}
 
 bool are_all_axes(const Tensor& axes, int rank) {
   if (!axes.valid() || axes.num_elements() != rank) return false;
@@ -58,7 +61,8 @@ bool are_all_axes(const Tensor& axes, int rank) {
 Grads sum_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), axes = op.input(1);
   if (x.shape().has_rank() && are_all_axes(x.graph().static_value(axes), x.shape().rank())) {
-    const Output spread = reshape(dy[0], std::vector<int64_t>(static_cast<size_t>(x.shape().rank()), 1));
+    const Output spread =
+        reshape(dy[0], std::vector<int64_t>(static_cast<size_t>(x.shape().rank()), 1));
     if (!x.shape().is_fully_defined()) return {tile(spread, extents_of(x)), {}};
     const Output multiples = constant(x.graph(), IntList(x.shape()).tensor());
     return {tile(spread, multiples), {}};
@@ -100,8 +104,8 @@ Grads extremum_gradient(const Operation& op, const Grads& dy) {
   return {cast(div(chosen, count), dtype) * g, {}};
 }
 
-// The product of all others, which is not y / x where x is 0: running products from both sides, with the reduced axes
-// brought to the front and joined.
+// The product of all others, which is not y / x where x is 0: running products from both sides,
+// with the reduced axes brought to the front and joined.
 Grads prod_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), extents = shape(x);
   const Output flat_axes = reshape(op.input(1), {-1});
@@ -133,7 +137,9 @@ Grads prod_gradient(const Operation& op, const Grads& dy) {
 }
 
 Grads cumsum_gradient(const Operation& op, const Grads& dy) {
-  return {cumsum(dy[0], op.input(1), {.exclusive = op.flag("exclusive"), .reverse = !op.flag("reverse")}), {}};
+  return {cumsum(dy[0], op.input(1),
+                 {.exclusive = op.flag("exclusive"), .reverse = !op.flag("reverse")}),
+          {}};
 }
 
 Grads cumprod_gradient(const Operation& op, const Grads& dy) {
@@ -143,9 +149,10 @@ Grads cumprod_gradient(const Operation& op, const Grads& dy) {
     const Output products = cumprod(of, axis, {.exclusive = exclusive, .reverse = reverse});
     return cumsum(products * dy[0], axis, {.exclusive = exclusive, .reverse = !reverse});
   };
-  // What came to all products that an element is in, divided by it. A zero on the way is left out of the products
-  // instead. That matters of the first one: all products from there on are 0, so that nothing comes to later elements.
-  // But what came to the second is the first times something, and has a derivative: it is left out, too.
+  // What came to all products that an element is in, divided by it. A zero on the way is left out
+  // of the products instead. That matters of the first one: all products from there on are 0, so
+  // that nothing comes to later elements. But what came to the second is the first times something,
+  // and has a derivative: it is left out, too.
   const Output is_zero = equal(x, 0), one = ones_like(x);
   const Output zeros_so_far = cumsum(cast(is_zero, DType::kInt32), axis, {.reverse = reverse});
   Output dx = sum_of(x) / where(is_zero, one, x);

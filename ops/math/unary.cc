@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------------------------
+// ---- what happens to an element -----------------------------------------------------------------
 
 template <double (*F)(double), float (*G)(float), int kNanoseconds>
 struct Libm {
@@ -58,7 +58,8 @@ struct Light {
 struct Neg : Light {
   template <class T>
   T operator()(T x) const {
-    if constexpr (std::is_integral_v<T>) return static_cast<T>(Wrapping<T>(0) - static_cast<Wrapping<T>>(x));
+    if constexpr (std::is_integral_v<T>)
+      return static_cast<T>(Wrapping<T>(0) - static_cast<Wrapping<T>>(x));
     return static_cast<T>(-x);
   }
 };
@@ -170,10 +171,11 @@ struct ReciprocalGrad : Light {
   }
 };
 
-// ---- the ops ------------------------------------------------------------------------------------------------------
+// ---- the ops ------------------------------------------------------------------------------------
 
 constexpr std::string_view kReal = "T: {bfloat16, half, float, double}";
-constexpr std::string_view kNumber = "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}";
+constexpr std::string_view kNumber =
+    "T: {bfloat16, half, float, double, int32, int64, complex64, complex128}";
 constexpr std::string_view kComplex = "T: {bfloat16, half, float, double, complex64, complex128}";
 
 using Gradient = Grads(const Operation&, const Grads&);
@@ -227,8 +229,8 @@ using Integral = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
 using AbsTypes = TypeList<float, double, int32_t, int64_t, Half, BFloat16, int8_t, int16_t>;
 
 constexpr OpDef kNeg = unary<Neg, Integral>("Neg", kNumber, negative_gradient);
-constexpr OpDef kAbs =
-    unary<Abs, AbsTypes>("Abs", "T: {bfloat16, half, float, double, int8, int16, int32, int64}", abs_gradient);
+constexpr OpDef kAbs = unary<Abs, AbsTypes>(
+    "Abs", "T: {bfloat16, half, float, double, int8, int16, int32, int64}", abs_gradient);
 constexpr OpDef kSquare = unary<Square, Integral>("Square", kNumber, square_gradient);
 constexpr OpDef kSqrt = unary<Sqrt>("Sqrt", kComplex, sqrt_gradient);
 constexpr OpDef kRsqrt = unary<Rsqrt>("Rsqrt", kComplex, rsqrt_gradient);

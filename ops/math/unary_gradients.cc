@@ -1,5 +1,5 @@
-// Gradients of one-operand ops. `after(dy)` is the control dependency under which most build their nodes: TensorFlow
-// keeps them from running before the gradient they belong to is there.
+// Gradients of one-operand ops. `after(dy)` is the control dependency under which most build their
+// nodes: TensorFlow keeps them from running before the gradient they belong to is there.
 #include <cmath>
 
 #include "ops/array/array.h"
@@ -28,9 +28,13 @@ Grads square_gradient(const Operation& op, const Grads& dy) {
   return {multiply(dy[0], twice)};
 }
 
-Grads sqrt_gradient(const Operation& op, const Grads& dy) { return {sqrt_grad(op.output(), dy[0])}; }
+Grads sqrt_gradient(const Operation& op, const Grads& dy) {
+  return {sqrt_grad(op.output(), dy[0])};
+}
 
-Grads rsqrt_gradient(const Operation& op, const Grads& dy) { return {rsqrt_grad(op.output(), dy[0])}; }
+Grads rsqrt_gradient(const Operation& op, const Grads& dy) {
+  return {rsqrt_grad(op.output(), dy[0])};
+}
 
 Grads exp_gradient(const Operation& op, const Grads& dy) {
   Scope scope = after(dy[0]);
@@ -52,7 +56,9 @@ Grads log1p_gradient(const Operation& op, const Grads& dy) {
   return {dy[0] * reciprocal(1 + op.input(0))};
 }
 
-Grads reciprocal_gradient(const Operation& op, const Grads& dy) { return {reciprocal_grad(op.output(), dy[0])}; }
+Grads reciprocal_gradient(const Operation& op, const Grads& dy) {
+  return {reciprocal_grad(op.output(), dy[0])};
+}
 
 Grads sign_gradient(const Operation& op, const Grads&) {
   const Output x = op.input(0);
@@ -123,13 +129,15 @@ Grads tanh_gradient(const Operation& op, const Grads& dy) {
 
 // 2/sqrt(pi) · exp(-x²)
 Grads erf_gradient(const Operation& op, const Grads& dy) {
-  const Output x = op.input(0), factor = Operand(2 / std::sqrt(std::acos(-1.0))).in(x.graph(), dy[0].dtype(), "Const");
+  const Output x = op.input(0),
+               factor =
+                   Operand(2 / std::sqrt(std::acos(-1.0))).in(x.graph(), dy[0].dtype(), "Const");
   Scope scope = after(dy[0]);
   const Output scaled = dy[0] * factor;
   return {scaled * exp(-square(x))};
 }
 
-// ---- gradients of gradients: z = f(a, b), a the output of the forward op, b the gradient that came to it -----------
+// ---- gradients of gradients: z = f(a, b), a the output of the forward op, b the gradient that cam
 
 Grads sigmoid_grad_gradient(const Operation& op, const Grads& dy) {
   const Output a = op.input(0), b = op.input(1);

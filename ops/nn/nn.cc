@@ -20,10 +20,10 @@
 namespace cairn {
 namespace {
 
-// ---- BiasAdd, BiasAddV1, BiasAddGrad --------------------------------------------------------------------------------
+// ---- BiasAdd, BiasAddV1, BiasAddGrad ------------------------------------------------------------
 
-using Numbers = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t, uint32_t,
-                         uint64_t, std::complex<float>, std::complex<double>>;
+using Numbers = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t,
+                         int16_t, uint32_t, uint64_t, std::complex<float>, std::complex<double>>;
 
 bool channels_second(const AttrReader& attrs) {
   return attrs.find("data_format") && attrs.str("data_format") == "NCHW";
@@ -51,9 +51,11 @@ void bias_add_grad_shape(ShapeContext& c) {
 struct Channels {
   int64_t outer = 1, count = 1, inner = 1;
   Channels(KernelContext& c, const Shape& shape, bool second) {
-    if (shape.rank() < (second ? 3 : 2)) c.fail(str_cat("a tensor of shape ", shape, " has no channels"));
+    if (shape.rank() < (second ? 3 : 2))
+      c.fail(str_cat("a tensor of shape ", shape, " has no channels"));
     const int axis = channel_axis(second, shape.rank());
-    for (int i = 0; i < shape.rank(); ++i) (i < axis ? outer : i == axis ? count : inner) *= shape[i];
+    for (int i = 0; i < shape.rank(); ++i)
+      (i < axis ? outer : i == axis ? count : inner) *= shape[i];
   }
 };
 
@@ -68,23 +70,27 @@ Kernel bias_add_prepare(const KernelSetup& s) {
       const Shape shape = c.input(0).shape();
       const Channels n(c, shape, second);
       if (c.input(1).rank() != 1 || c.input(1).dim(0) != n.count)
-        c.fail(str_cat("expected a bias of shape [", n.count, "] for a value of shape ", shape, ", got ",
-                       c.input(1).shape()));
+        c.fail(str_cat("expected a bias of shape [", n.count, "] for a value of shape ", shape,
+                       ", got ", c.input(1).shape()));
       const T *value = c.in<T>(0), *bias = c.in<T>(1);
       T* out = static_cast<T*>(c.allocate_or_reuse(0, 0, shape).raw_data());
       if (shape.num_elements() == 0) return;
       if (n.inner == 1) {
-        c.parallel_rows(n.outer, 0.2 * static_cast<double>(n.count) + 2, [&](int64_t begin, int64_t end) {
-          for (int64_t row = begin * n.count; row < end * n.count; row += n.count)
-            each(n.count, [=](int64_t i) { out[row + i] = add_elements(value[row + i], bias[i]); });
-        });
-      } else {
-        c.parallel_for(n.outer * n.count, 0.2 * static_cast<double>(n.inner) + 2, [&](int64_t begin, int64_t end) {
-          for (int64_t plane = begin; plane < end; ++plane)
-            each(n.inner, [=, b = bias[plane % n.count], at = plane * n.inner](int64_t i) {
-              out[at + i] = add_elements(value[at + i], b);
+        c.parallel_rows(
+            n.outer, 0.2 * static_cast<double>(n.count) + 2, [&](int64_t begin, int64_t end) {
+              for (int64_t row = begin * n.count; row < end * n.count; row += n.count)
+                each(n.count,
+                     [=](int64_t i) { out[row + i] = add_elements(value[row + i], bias[i]); });
             });
-        });
+      } else {
+        c.parallel_for(n.outer * n.count, 0.2 * static_cast<double>(n.inner) + 2,
+                       [&](int64_t begin, int64_t end) {
+                         for (int64_t plane = begin; plane < end; ++plane)
+                           each(n.inner,
+                                [=, b = bias[plane % n.count], at = plane * n.inner](int64_t i) {
+                                  out[at + i] = add_elements(value[at + i], b);
+                                });
+                       });
       }
     };
   });
@@ -101,16 +107,19 @@ Kernel bias_add_grad_prepare(const KernelSetup& s) {
         return;
       }
       if (n.inner == 1) return sum_rows(c, dy, n.outer, n.count, out);
-      c.parallel_for(n.count, static_cast<double>(n.outer * n.inner), [&](int64_t begin, int64_t end) {
-        for (int64_t channel = begin; channel < end; ++channel) {
-          Wide<T> sum{};
-          for (int64_t i = 0; i < n.outer; ++i) {
-            const T* plane = dy + (i * n.count + channel) * n.inner;
-            sum = plus(sum, steady_sum<Wide<T>>(n.inner, [=](int64_t j) -> Wide<T> { return widen(plane[j]); }));
-          }
-          out[channel] = T(sum);
-        }
-      });
+      c.parallel_for(n.count, static_cast<double>(n.outer * n.inner),
+                     [&](int64_t begin, int64_t end) {
+                       for (int64_t channel = begin; channel < end; ++channel) {
+                         Wide<T> sum{};
+                         for (int64_t i = 0; i < n.outer; ++i) {
+                           const T* plane = dy + (i * n.count + channel) * n.inner;
+                           sum = plus(sum, steady_sum<Wide<T>>(n.inner, [=](int64_t j) -> Wide<T> {
+                                        return widen(plane[j]);
+                                      }));
+                         }
+                         out[channel] = T(sum);
+                       }
+                     });
     };
   });
 }
@@ -119,7 +128,9 @@ extern const OpDef kBiasAddGrad;
 Grads bias_add_gradient(const Operation& op, const Grads& dy) {
   return {dy[0], add_node(kBiasAddGrad, {dy[0]}, {{"data_format", op.attrs().str("data_format")}})};
 }
-Grads bias_add_v1_gradient(const Operation&, const Grads& dy) { return {dy[0], add_node(kBiasAddGrad, {dy[0]})}; }
+Grads bias_add_v1_gradient(const Operation&, const Grads& dy) {
+  return {dy[0], add_node(kBiasAddGrad, {dy[0]})};
+}
 // Every element went into one channel's sum: it gets that channel's gradient.
 Grads bias_add_grad_gradient(const Operation& op, const Grads& dy) {
   return {bias_add(zeros_like(op.input(0)), dy[0], {.data_format = op.attrs().str("data_format")})};
@@ -149,9 +160,10 @@ constexpr OpDef kBiasAddGrad = {.name = "BiasAddGrad",
                                 .prepare = bias_add_grad_prepare,
                                 .gradient = bias_add_grad_gradient};
 
-// ---- activations ----------------------------------------------------------------------------------------------------
+// ---- activations --------------------------------------------------------------------------------
 
-constexpr double kSeluScale = 1.0507009873554804934193349852946, kSeluAlpha = 1.7580993408473768599402175208123;
+constexpr double kSeluScale = 1.0507009873554804934193349852946,
+                 kSeluAlpha = 1.7580993408473768599402175208123;
 
 struct EluParts {
   static auto of(const auto& functions) { return functions.expm1; }
@@ -292,9 +304,11 @@ Grads softplus_grad_gradient(const Operation& op, const Grads& ddy) {
   return {first, ddy[0] * dy / (exp(-x) + 2.0 + exp(x))};
 }
 
-constexpr std::string_view kRealAttrs = "T: realnumbertype", kFloatAttrs = "T: {half, bfloat16, float, double}";
+constexpr std::string_view kRealAttrs = "T: realnumbertype",
+                           kFloatAttrs = "T: {half, bfloat16, float, double}";
 
-constexpr OpDef activation(std::string_view name, std::string_view attrs, Kernel (*prepare)(const KernelSetup&),
+constexpr OpDef activation(std::string_view name, std::string_view attrs,
+                           Kernel (*prepare)(const KernelSetup&),
                            Grads (*gradient)(const Operation&, const Grads&)) {
   return {.name = name,
           .inputs = "features: T",
@@ -305,8 +319,8 @@ constexpr OpDef activation(std::string_view name, std::string_view attrs, Kernel
           .prepare = prepare,
           .gradient = gradient};
 }
-constexpr OpDef activation_grad(std::string_view name, std::string_view inputs, std::string_view attrs,
-                                Kernel (*prepare)(const KernelSetup&),
+constexpr OpDef activation_grad(std::string_view name, std::string_view inputs,
+                                std::string_view attrs, Kernel (*prepare)(const KernelSetup&),
                                 Grads (*gradient)(const Operation&, const Grads&)) {
   return {.name = name,
           .inputs = inputs,
@@ -317,40 +331,51 @@ constexpr OpDef activation_grad(std::string_view name, std::string_view inputs, 
           .prepare = prepare,
           .gradient = gradient};
 }
-constexpr std::string_view kFeatures = "gradients: T, features: T", kOutputs = "gradients: T, outputs: T";
+constexpr std::string_view kFeatures = "gradients: T, features: T",
+                           kOutputs = "gradients: T, outputs: T";
 
-constexpr OpDef kRelu = activation("Relu", kRealAttrs, unary_prepare<ReluOf, Reals>, gradient_by_output<kReluGrad>);
-constexpr OpDef kRelu6 = activation("Relu6", kRealAttrs, unary_prepare<Relu6Of, Reals>, gradient_by_output<kRelu6Grad>);
-constexpr OpDef kElu = activation("Elu", kFloatAttrs, unary_prepare<EluOf, Floats>, gradient_by_output<kEluGrad>);
-constexpr OpDef kSelu = activation("Selu", kFloatAttrs, unary_prepare<SeluOf, Floats>, gradient_by_output<kSeluGrad>);
-constexpr OpDef kSoftplus =
-    activation("Softplus", kFloatAttrs, unary_prepare<SoftplusOf, Floats>, gradient_by_input<kSoftplusGrad>);
-constexpr OpDef kSoftsign =
-    activation("Softsign", kFloatAttrs, unary_prepare<SoftsignOf, Floats>, gradient_by_input<kSoftsignGrad>);
+constexpr OpDef kRelu =
+    activation("Relu", kRealAttrs, unary_prepare<ReluOf, Reals>, gradient_by_output<kReluGrad>);
+constexpr OpDef kRelu6 =
+    activation("Relu6", kRealAttrs, unary_prepare<Relu6Of, Reals>, gradient_by_output<kRelu6Grad>);
+constexpr OpDef kElu =
+    activation("Elu", kFloatAttrs, unary_prepare<EluOf, Floats>, gradient_by_output<kEluGrad>);
+constexpr OpDef kSelu =
+    activation("Selu", kFloatAttrs, unary_prepare<SeluOf, Floats>, gradient_by_output<kSeluGrad>);
+constexpr OpDef kSoftplus = activation("Softplus", kFloatAttrs, unary_prepare<SoftplusOf, Floats>,
+                                       gradient_by_input<kSoftplusGrad>);
+constexpr OpDef kSoftsign = activation("Softsign", kFloatAttrs, unary_prepare<SoftsignOf, Floats>,
+                                       gradient_by_input<kSoftsignGrad>);
 
 constexpr OpDef kReluGrad =
-    activation_grad("ReluGrad", kFeatures, kRealAttrs, grad_prepare<ReluGradOf, Reals>, flat_grad_gradient<kReluGrad>);
-constexpr OpDef kRelu6Grad = activation_grad("Relu6Grad", kFeatures, kRealAttrs, grad_prepare<Relu6GradOf, Reals>,
-                                             flat_grad_gradient<kRelu6Grad>);
-constexpr OpDef kEluGrad =
-    activation_grad("EluGrad", kOutputs, kFloatAttrs, grad_prepare<EluGradOf, Floats>, elu_grad_gradient);
-constexpr OpDef kSeluGrad =
-    activation_grad("SeluGrad", kOutputs, kFloatAttrs, grad_prepare<SeluGradOf, Floats>, selu_grad_gradient);
-constexpr OpDef kSoftplusGrad = activation_grad("SoftplusGrad", kFeatures, kFloatAttrs,
-                                                grad_prepare<SoftplusGradOf, Floats>, softplus_grad_gradient);
-constexpr OpDef kSoftsignGrad = activation_grad("SoftsignGrad", kFeatures, kFloatAttrs,
-                                                grad_prepare<SoftsignGradOf, Floats>, softsign_grad_gradient);
+    activation_grad("ReluGrad", kFeatures, kRealAttrs, grad_prepare<ReluGradOf, Reals>,
+                    flat_grad_gradient<kReluGrad>);
+constexpr OpDef kRelu6Grad =
+    activation_grad("Relu6Grad", kFeatures, kRealAttrs, grad_prepare<Relu6GradOf, Reals>,
+                    flat_grad_gradient<kRelu6Grad>);
+constexpr OpDef kEluGrad = activation_grad("EluGrad", kOutputs, kFloatAttrs,
+                                           grad_prepare<EluGradOf, Floats>, elu_grad_gradient);
+constexpr OpDef kSeluGrad = activation_grad("SeluGrad", kOutputs, kFloatAttrs,
+                                            grad_prepare<SeluGradOf, Floats>, selu_grad_gradient);
+constexpr OpDef kSoftplusGrad =
+    activation_grad("SoftplusGrad", kFeatures, kFloatAttrs, grad_prepare<SoftplusGradOf, Floats>,
+                    softplus_grad_gradient);
+constexpr OpDef kSoftsignGrad =
+    activation_grad("SoftsignGrad", kFeatures, kFloatAttrs, grad_prepare<SoftsignGradOf, Floats>,
+                    softsign_grad_gradient);
 
-// ---- L2Loss ---------------------------------------------------------------------------------------------------------
+// ---- L2Loss -------------------------------------------------------------------------------------
 
 Kernel l2_loss_prepare(const KernelSetup& s) {
   return by_types(Floats(), s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       using W = Wide<T>;
       const T* x = c.in<T>(0);
-      const W sum = sum_pieces<W>(c, c.input(0).num_elements(), 0.2, [x](int64_t begin, int64_t end) {
-        return steady_sum<W>(end - begin, [x = x + begin](int64_t i) -> W { return widen(x[i]) * widen(x[i]); });
-      });
+      const W sum =
+          sum_pieces<W>(c, c.input(0).num_elements(), 0.2, [x](int64_t begin, int64_t end) {
+            return steady_sum<W>(
+                end - begin, [x = x + begin](int64_t i) -> W { return widen(x[i]) * widen(x[i]); });
+          });
       c.allocate(0, {});
       *c.out<T>(0) = T(sum / 2);
     };
@@ -367,10 +392,11 @@ constexpr OpDef kL2Loss = {.name = "L2Loss",
                            .prepare = l2_loss_prepare,
                            .gradient = l2_loss_gradient};
 
-// ---- InTopK, InTopKV2, TopKV2 ---------------------------------------------------------------------------------------
+// ---- InTopK, InTopKV2, TopKV2 -------------------------------------------------------------------
 
 void in_top_k_shape(ShapeContext& c) {
-  const Shape predictions = c.with_rank(0, 2, "predictions"), targets = c.with_rank(1, 1, "targets");
+  const Shape predictions = c.with_rank(0, 2, "predictions"),
+              targets = c.with_rank(1, 1, "targets");
   if (c.num_inputs() > 2) c.with_rank(2, 0, "k");
   c.set_output({c.same(predictions[0], targets[0], "rows of predictions and targets")});
 }
@@ -393,8 +419,8 @@ Kernel in_top_k_prepare(const KernelSetup& s) {
     return [=](KernelContext& c) {
       const Tensor &predictions = c.input(0), &targets = c.input(1);
       if (predictions.rank() != 2 || targets.rank() != 1 || predictions.dim(0) != targets.dim(0))
-        c.fail(str_cat("expected predictions [batch, classes] and targets [batch], got ", predictions.shape(), " and ",
-                       targets.shape()));
+        c.fail(str_cat("expected predictions [batch, classes] and targets [batch], got ",
+                       predictions.shape(), " and ", targets.shape()));
       const int64_t k = fixed_k ? *fixed_k : static_cast<int64_t>(c.input(2).scalar<T>());
       const int64_t rows = predictions.dim(0), classes = predictions.dim(1);
       const auto* p = c.in<float>(0);
@@ -431,7 +457,8 @@ void top_k_shape(ShapeContext& c) {
     const Tensor k = c.constant(1);
     const int64_t count = k.valid() ? k.to_int64s()[0] : kUnknownDim;
     c.require(!k.valid() || count >= 0, str_cat("k must not be negative, is ", count));
-    c.require(last < 0 || count <= last, str_cat("k is ", count, ", but a row has ", last, " values"));
+    c.require(last < 0 || count <= last,
+              str_cat("k is ", count, ", but a row has ", last, " values"));
     shape.set_dim(shape.rank() - 1, count);
   }
   c.set_output(0, shape);
@@ -447,7 +474,8 @@ Kernel top_k_prepare(const KernelSetup& s) {
       if (k < 0 || k > row) c.fail(str_cat("k is ", k, ", but a row has ", row, " values"));
       shape.set_dim(shape.rank() - 1, k);
       T* values = static_cast<T*>(c.allocate(0, shape).raw_data());
-      if (row - 1 > INT32_MAX) c.fail(str_cat("indices of rows of ", row, " values do not fit int32"));
+      if (row - 1 > INT32_MAX)
+        c.fail(str_cat("indices of rows of ", row, " values do not fit int32"));
       auto* indices = c.allocate(1, shape).data<int32_t>();
       const int64_t rows = k == 0 ? 0 : shape.num_elements() / k;
       if (rows == 0) return;
@@ -457,7 +485,8 @@ Kernel top_k_prepare(const KernelSetup& s) {
         const T* x = c.in<T>(0) + r * row;
         std::iota(order, order + row, 0);
         std::partial_sort(order, order + k, order + row, [x](int32_t a, int32_t b) {
-          return is_above(widen(x[a]), widen(x[b])) || (!is_above(widen(x[b]), widen(x[a])) && a < b);
+          return is_above(widen(x[a]), widen(x[b])) ||
+                 (!is_above(widen(x[b]), widen(x[a])) && a < b);
         });
         for (int64_t i = 0; i < k; ++i) {
           indices[r * k + i] = order[i];
@@ -492,7 +521,7 @@ constexpr OpDef kTopKV2 = {.name = "TopKV2",
 
 }  // namespace
 
-// ---- builders -------------------------------------------------------------------------------------------------------
+// ---- builders -----------------------------------------------------------------------------------
 
 Output bias_add(const Operand& value, const Operand& bias, const BiasAddOptions& options) {
   const Building b(value, "BiasAdd", options.name);
@@ -504,21 +533,29 @@ Output relu(const Operand& x, const NameOptions& options) { return unary_op(kRel
 Output relu6(const Operand& x, const NameOptions& options) { return unary_op(kRelu6, x, options); }
 Output elu(const Operand& x, const NameOptions& options) { return unary_op(kElu, x, options); }
 Output selu(const Operand& x, const NameOptions& options) { return unary_op(kSelu, x, options); }
-Output softplus(const Operand& x, const NameOptions& options) { return unary_op(kSoftplus, x, options); }
-Output softsign(const Operand& x, const NameOptions& options) { return unary_op(kSoftsign, x, options); }
-Output l2_loss(const Operand& t, const NameOptions& options) { return unary_op(kL2Loss, t, options); }
+Output softplus(const Operand& x, const NameOptions& options) {
+  return unary_op(kSoftplus, x, options);
+}
+Output softsign(const Operand& x, const NameOptions& options) {
+  return unary_op(kSoftsign, x, options);
+}
+Output l2_loss(const Operand& t, const NameOptions& options) {
+  return unary_op(kL2Loss, t, options);
+}
 
-Output in_top_k(const Operand& predictions, const Operand& targets, const Operand& k, const NameOptions& options) {
+Output in_top_k(const Operand& predictions, const Operand& targets, const Operand& k,
+                const NameOptions& options) {
   const Building scope(predictions, "in_top_k", options.name);
   const Building b(scope, "InTopKV2", "");
   const Output& of = targets.output();
   return b.add(kInTopKV2, {predictions.output(), of, k.in(b.graph(), of.dtype(), "k")});
 }
 
-std::pair<Output, Output> top_k(const Operand& input, const Operand& k, const TopKOptions& options) {
+std::pair<Output, Output> top_k(const Operand& input, const Operand& k,
+                                const TopKOptions& options) {
   const Building b(input, "TopKV2", options.name);
-  const Operation op =
-      b.add_op(kTopKV2, {input.output(), k.in(b.graph(), DType::kInt32, "k")}, {{"sorted", options.sorted}});
+  const Operation op = b.add_op(kTopKV2, {input.output(), k.in(b.graph(), DType::kInt32, "k")},
+                                {{"sorted", options.sorted}});
   return {op.output(0), op.output(1)};
 }
 
@@ -526,28 +563,31 @@ Output dropout(const Operand& operand, const Operand& keep_prob, const DropoutOp
   const Output x = operand.output();
   const DType dtype = base_dtype(x.dtype());
   if (!is_floating(dtype))
-    fail(Code::kInvalidArgument, operand.at().str(), ": dropout needs a floating dtype, got ", x.dtype());
+    fail(Code::kInvalidArgument, operand.at().str(), ": dropout needs a floating dtype, got ",
+         x.dtype());
   if (const std::optional<double> number = keep_prob.number()) {
     if (!(*number > 0 && *number <= 1))
-      fail(Code::kInvalidArgument, operand.at().str(), ": keep_prob must be in (0, 1], is ", *number);
+      fail(Code::kInvalidArgument, operand.at().str(), ": keep_prob must be in (0, 1], is ",
+           *number);
     if (*number == 1) return x;
   }
   const Building b(operand, "dropout", options.name);
   const Output keep = keep_prob.in(b.graph(), dtype, "keep_prob");
   const IntList extents = options.noise_shape ? *options.noise_shape : IntList(extents_of(x));
-  const Output noise = options.stateless_seed
-                           ? stateless_random_uniform(b, extents, options.stateless_seed, {.dtype = dtype})
-                           : random_uniform(b, extents, {.dtype = dtype, .seed = options.seed});
+  const Output noise =
+      options.stateless_seed
+          ? stateless_random_uniform(b, extents, options.stateless_seed, {.dtype = dtype})
+          : random_uniform(b, extents, {.dtype = dtype, .seed = options.seed});
   // Uniform in [keep, 1 + keep), so 1 with probability keep once rounded down.
   const Output kept = floor(keep + noise);
   return div(x, keep) * kept;
 }
 
 std::span<const OpDef* const> nn_ops() {
-  static constexpr const OpDef* kOps[] = {&kBiasAdd,      &kBiasAddGrad, &kBiasAddV1,    &kElu,      &kEluGrad,
-                                          &kInTopK,       &kInTopKV2,    &kL2Loss,       &kRelu,     &kRelu6,
-                                          &kRelu6Grad,    &kReluGrad,    &kSelu,         &kSeluGrad, &kSoftplus,
-                                          &kSoftplusGrad, &kSoftsign,    &kSoftsignGrad, &kTopKV2};
+  static constexpr const OpDef* kOps[] = {
+      &kBiasAdd,  &kBiasAddGrad,  &kBiasAddV1, &kElu,          &kEluGrad,  &kInTopK, &kInTopKV2,
+      &kL2Loss,   &kRelu,         &kRelu6,     &kRelu6Grad,    &kReluGrad, &kSelu,   &kSeluGrad,
+      &kSoftplus, &kSoftplusGrad, &kSoftsign,  &kSoftsignGrad, &kTopKV2};
   return kOps;
 }
 

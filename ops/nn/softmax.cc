@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::string_view kFloatAttrs = "T: {half, bfloat16, float, double}";
 
-// ---- what all kernels here do to a row ------------------------------------------------------------------------------
+// ---- what all kernels here do to a row ----------------------------------------------------------
 
 // A tensor as rows of its last extent.
 struct Rows {
@@ -38,13 +38,15 @@ Wide<T> greatest(const T* x, int64_t n) {
   std::fill_n(lanes, kPacket, -std::numeric_limits<W>::infinity());
   for (int64_t i = 0; i < n; i += kPacket) {
     const int64_t m = std::min(kPacket, n - i);
-    each(m, [&lanes, from = x + i](int64_t j) { lanes[j] = lanes[j] < widen(from[j]) ? W(widen(from[j])) : lanes[j]; });
+    each(m, [&lanes, from = x + i](int64_t j) {
+      lanes[j] = lanes[j] < widen(from[j]) ? W(widen(from[j])) : lanes[j];
+    });
   }
   return *std::max_element(lanes, lanes + kPacket);
 }
 
-// One row on its way: exps[j] = exp(in[j] - greatest), whose sum is `sum`. What is to become of it goes to `out`, which
-// may be where the exps are.
+// One row on its way: exps[j] = exp(in[j] - greatest), whose sum is `sum`. What is to become of it
+// goes to `out`, which may be where the exps are.
 template <class T>
 struct Row {
   int64_t index;
@@ -56,7 +58,8 @@ struct Row {
 
 // Calls finish(Row) for each row of x that a piece of work has, long rows one at a time.
 template <class T, class Finish>
-void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end, const Finish& finish) {
+void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end,
+               const Finish& finish) {
   using W = Wide<T>;
   for (int64_t row = begin; row < end; ++row) {
     const T* const in = x + row * cols;
@@ -68,13 +71,15 @@ void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t en
   }
 }
 
-// Short rows, some at a time, each filled up to whole registers with what does not count: -inf for the maximum, and
-// then, as that is slow to take the exponential of, kFaint, which vanishes beside the 1 that the greatest makes.
+// Short rows, some at a time, each filled up to whole registers with what does not count: -inf for
+// the maximum, and then, as that is slow to take the exponential of, kFaint, which vanishes beside
+// the 1 that the greatest makes.
 template <class W>
 constexpr W kFaint = sizeof(W) == 4 ? W(-87) : W(-708);
 constexpr int64_t kShort = 64;
 template <class T, class Finish>
-void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end, const Finish& finish) {
+void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end,
+                const Finish& finish) {
   using W = Wide<T>;
   using Array = Eigen::Map<Eigen::Array<W, Eigen::Dynamic, 1>, Eigen::Aligned64>;
   constexpr int64_t kBlock = 1024;
@@ -93,8 +98,9 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
       Array d(row, width);
       most[i] = d.maxCoeff();
       d -= most[i];
-      each(kPacket,
-           [&floor, last = row + width - kPacket](int64_t j) { last[j] = last[j] < floor[j] ? floor[j] : last[j]; });
+      each(kPacket, [&floor, last = row + width - kPacket](int64_t j) {
+        last[j] = last[j] < floor[j] ? floor[j] : last[j];
+      });
     }
     packet_functions<W>().exp(block, block, n * width);
     for (int64_t i = 0; i < n; ++i) {
@@ -105,25 +111,28 @@ void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t e
   }
 }
 
-// Calls finish(Row) for all rows of x, with `out` for what comes of it. Where x and `out` are one, finish finds nothing
-// in Row::in.
+// Calls finish(Row) for all rows of x, with `out` for what comes of it. Where x and `out` are one,
+// finish finds nothing in Row::in.
 template <class T, class Finish>
 void for_rows(KernelContext& c, const T* x, Wide<T>* out, const Rows& rows, const Finish& finish) {
   const int64_t cols = rows.cols;
   const double cost = 2 * static_cast<double>(cols) + 10;
   const auto piece = [=, &finish](int64_t begin, int64_t end) {
-    (cols <= kShort ? short_rows<T, Finish> : long_rows<T, Finish>)(x, out, cols, begin, end, finish);
+    (cols <= kShort ? short_rows<T, Finish> : long_rows<T, Finish>)(x, out, cols, begin, end,
+                                                                    finish);
   };
   // 16-bit rows are not whole before Work::done().
   is_half<T> ? c.parallel_for(rows.count, cost, piece) : c.parallel_rows(rows.count, cost, piece);
 }
 
-// Memory to work in for an output: its own, or floats beside it when it holds 16-bit values; done() brings them over.
+// Memory to work in for an output: its own, or floats beside it when it holds 16-bit values; done()
+// brings them over.
 template <class T>
 class Work {
  public:
   using W = Wide<T>;
-  Work(KernelContext& c, Tensor& out) : out_(static_cast<T*>(out.raw_data())), n_(out.num_elements()) {
+  Work(KernelContext& c, Tensor& out)
+      : out_(static_cast<T*>(out.raw_data())), n_(out.num_elements()) {
     if constexpr (is_half<T>) {
       scratch_ = c.scratch(DType::kFloat, out.shape());
       data_ = scratch_.data<float>();
@@ -133,7 +142,8 @@ class Work {
   }
   W* data() { return data_; }
   void done() {
-    if constexpr (is_half<T>) each(n_, [out = out_, from = data_](int64_t i) { out[i] = T(from[i]); });
+    if constexpr (is_half<T>)
+      each(n_, [out = out_, from = data_](int64_t i) { out[i] = T(from[i]); });
   }
 
  private:
@@ -143,7 +153,7 @@ class Work {
   W* data_;
 };
 
-// ---- Softmax, LogSoftmax --------------------------------------------------------------------------------------------
+// ---- Softmax, LogSoftmax ------------------------------------------------------------------------
 
 void rows_shape(ShapeContext& c) { c.set_output(c.with_rank_at_least(0, 1, "logits")); }
 
@@ -155,7 +165,9 @@ Kernel softmax_prepare(const KernelSetup& s) {
       const T* x = c.in<T>(0);
       Work<T> work(c, c.allocate_or_reuse(0, 0, shape));
       for_rows(c, x, work.data(), rows, [cols = rows.cols](const Row<T>& row) {
-        each(cols, [out = row.out, e = row.exps, scale = 1 / row.sum](int64_t j) { out[j] = e[j] * scale; });
+        each(cols, [out = row.out, e = row.exps, scale = 1 / row.sum](int64_t j) {
+          out[j] = e[j] * scale;
+        });
       });
       work.done();
     };
@@ -170,9 +182,8 @@ Kernel log_softmax_prepare(const KernelSetup& s) {
       const T* x = c.in<T>(0);
       Work<T> work(c, c.allocate(0, shape));
       for_rows(c, x, work.data(), rows, [cols = rows.cols](const Row<T>& row) {
-        each(cols, [out = row.out, in = row.in, most = row.greatest, log_sum = std::log(row.sum)](int64_t j) {
-          out[j] = (widen(in[j]) - most) - log_sum;
-        });
+        each(cols, [out = row.out, in = row.in, most = row.greatest, log_sum = std::log(row.sum)](
+                       int64_t j) { out[j] = (widen(in[j]) - most) - log_sum; });
       });
       work.done();
     };
@@ -206,19 +217,22 @@ constexpr OpDef kLogSoftmax = {.name = "LogSoftmax",
                                .prepare = log_softmax_prepare,
                                .gradient = log_softmax_gradient};
 
-// ---- SoftmaxCrossEntropyWithLogits ----------------------------------------------------------------------------------
+// ---- SoftmaxCrossEntropyWithLogits --------------------------------------------------------------
 
 std::string different_shapes(const Shape& labels, const Shape& logits) {
-  return str_cat("labels are of shape ", labels, ", logits of shape ", logits, "; expected one shape, ",
-                 logits.rank() == 2 ? "[batch, classes]" : "[..., classes]", ": a probability for each logit");
+  return str_cat(
+      "labels are of shape ", labels, ", logits of shape ", logits, "; expected one shape, ",
+      logits.rank() == 2 ? "[batch, classes]" : "[..., classes]", ": a probability for each logit");
 }
 
-// Rows do not tell what they were made of: [2,3,4] and [3,2,4] both are six rows of four. Where the builder could not
-// see that labels and logits are alike, the kernel is shown them as they were given too.
+// Rows do not tell what they were made of: [2,3,4] and [3,2,4] both are six rows of four. Where the
+// builder could not see that labels and logits are alike, the kernel is shown them as they were
+// given too.
 bool is_marked(const Node& node) { return node.attrs.find(kSameShape) != nullptr; }
 struct Given {
   explicit Given(const KernelContext& c)
-      : logits(c.input(c.num_inputs() > 2 ? 2 : 0).shape()), labels(c.input(c.num_inputs() > 2 ? 3 : 1).shape()) {}
+      : logits(c.input(c.num_inputs() > 2 ? 2 : 0).shape()),
+        labels(c.input(c.num_inputs() > 2 ? 3 : 1).shape()) {}
   const Shape &logits, &labels;
 };
 
@@ -237,19 +251,24 @@ Kernel cross_entropy_prepare(const KernelSetup& s) {
       const Shape shape = c.input(0).shape();
       const Given given(c);
       if (given.labels != given.logits) c.fail(different_shapes(given.labels, given.logits));
-      if (shape.rank() != 2 || c.input(1).shape() != shape) c.fail(different_shapes(c.input(1).shape(), shape));
+      if (shape.rank() != 2 || c.input(1).shape() != shape)
+        c.fail(different_shapes(c.input(1).shape(), shape));
       const Rows rows(c, shape);
       const T *x = c.in<T>(0), *y = c.in<T>(1);
       Work<T> loss(c, c.allocate(0, {shape[0]})), backprop(c, c.allocate(1, shape));
       if (rows.cols == 0) std::fill_n(loss.data(), shape[0], W(0));
-      for_rows(c, x, backprop.data(), rows, [out = loss.data(), y, cols = rows.cols](const Row<T>& row) {
-        const T* const p = y + row.index * cols;
-        const W log_sum = std::log(row.sum);
-        out[row.index] = steady_sum<W>(cols, [=, in = row.in, most = row.greatest](int64_t j) -> W {
-          return widen(p[j]) * (log_sum - (widen(in[j]) - most));
-        });
-        each(cols, [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) { to[j] = e[j] / sum - widen(p[j]); });
-      });
+      for_rows(c, x, backprop.data(), rows,
+               [out = loss.data(), y, cols = rows.cols](const Row<T>& row) {
+                 const T* const p = y + row.index * cols;
+                 const W log_sum = std::log(row.sum);
+                 out[row.index] =
+                     steady_sum<W>(cols, [=, in = row.in, most = row.greatest](int64_t j) -> W {
+                       return widen(p[j]) * (log_sum - (widen(in[j]) - most));
+                     });
+                 each(cols, [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) {
+                   to[j] = e[j] / sum - widen(p[j]);
+                 });
+               });
       loss.done();
       backprop.done();
     };
@@ -288,7 +307,7 @@ constexpr OpDef kCrossEntropy = {.name = "SoftmaxCrossEntropyWithLogits",
                                  .sees_before_reshape = is_marked,
                                  .gradient = cross_entropy_gradient};
 
-// ---- SparseSoftmaxCrossEntropyWithLogits ----------------------------------------------------------------------------
+// ---- SparseSoftmaxCrossEntropyWithLogits --------------------------------------------------------
 
 void sparse_cross_entropy_shape(ShapeContext& c) {
   const Shape features = c.with_rank(0, 2, "features"), labels = c.with_rank(1, 1, "labels");
@@ -308,24 +327,29 @@ Kernel sparse_cross_entropy_prepare(const KernelSetup& s) {
   return by_types(Floats(), s, s.dtype("T"), [narrow]<class T>() -> Kernel {
     return [narrow](KernelContext& c) {
       const Tensor &logits = c.input(0), &labels = c.input(1);
-      if (logits.rank() != 2 || labels.rank() != 1) c.fail(no_class_for_each_row(labels.shape(), logits.shape()));
+      if (logits.rank() != 2 || labels.rank() != 1)
+        c.fail(no_class_for_each_row(labels.shape(), logits.shape()));
       const Given given(c);
-      if (given.labels != given.logits.slice(0, -1)) c.fail(no_class_for_each_row(given.labels, given.logits));
+      if (given.labels != given.logits.slice(0, -1))
+        c.fail(no_class_for_each_row(given.labels, given.logits));
       const Shape shape = logits.shape();
       const Rows rows(c, shape);
       const auto label = [narrow, data = labels.raw_data()](int64_t row) -> int64_t {
-        return narrow ? static_cast<const int32_t*>(data)[row] : static_cast<const int64_t*>(data)[row];
+        return narrow ? static_cast<const int32_t*>(data)[row]
+                      : static_cast<const int64_t*>(data)[row];
       };
       for (int64_t row = 0; row < shape[0]; ++row) {
         if (label(row) < 0 || label(row) >= rows.cols)
-          c.fail(str_cat("label ", label(row), " at row ", row, " is outside the valid range [0, ", rows.cols, ")"));
+          c.fail(str_cat("label ", label(row), " at row ", row, " is outside the valid range [0, ",
+                         rows.cols, ")"));
       }
       const T* x = c.in<T>(0);
       Work<T> loss(c, c.allocate(0, {shape[0]})), backprop(c, c.allocate(1, shape));
       for_rows(c, x, backprop.data(), rows, [&, out = loss.data()](const Row<T>& row) {
         const int64_t own = label(row.index);
         out[row.index] = std::log(row.sum) - (widen(row.in[own]) - row.greatest);
-        each(rows.cols, [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) { to[j] = e[j] / sum; });
+        each(rows.cols,
+             [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) { to[j] = e[j] / sum; });
         row.out[own] -= 1;
       });
       loss.done();
@@ -337,9 +361,10 @@ Kernel sparse_cross_entropy_prepare(const KernelSetup& s) {
 Grads sparse_cross_entropy_gradient(const Operation& op, const Grads& dy) {
   const Output loss = dy[0] ? dy[0] : zeros_like(op.output(0));
   const Output backprop = prevent_gradient(
-      op.output(1), {.message = "Currently there is no way to take the second derivative of "
-                                "sparse_softmax_cross_entropy_with_logits due to the fused implementation's "
-                                "interaction with tf.gradients()"});
+      op.output(1),
+      {.message = "Currently there is no way to take the second derivative of "
+                  "sparse_softmax_cross_entropy_with_logits due to the fused implementation's "
+                  "interaction with tf.gradients()"});
   return {times_rows(loss, backprop), Output()};
 }
 
@@ -354,12 +379,13 @@ constexpr OpDef kSparseCrossEntropy = {
     .sees_before_reshape = is_marked,
     .gradient = sparse_cross_entropy_gradient};
 
-// ---- builders -------------------------------------------------------------------------------------------------------
+// ---- builders -----------------------------------------------------------------------------------
 
 // The n-th of several nodes of one name in a scope: "Slice", "Slice_1".
 std::string nth(const char* name, int n) { return n == 0 ? name : str_cat(name, "_", n); }
 
-// x as [rows, last extent], by the nodes TensorFlow's Python makes; n counts the calls in one scope.
+// x as [rows, last extent], by the nodes TensorFlow's Python makes; n counts the calls in one
+// scope.
 Output as_rows(const Output& x, int n) {
   const Output extents = rank(x);
   const Output all = shape(x);
@@ -378,11 +404,12 @@ Output precise(const Output& logits) {
 // Throws where labels and logits are known to be of different shapes.
 void check_shapes(const Operand& at, const Shape& labels, const Shape& logits) {
   if (!labels.is_compatible_with(logits))
-    fail(Code::kInvalidArgument, at.at().str(), ": labels are of shape ", labels, ", expected ", logits);
+    fail(Code::kInvalidArgument, at.at().str(), ": labels are of shape ", labels, ", expected ",
+         logits);
 }
 
-// The mark of a cross entropy whose labels and logits, of such extents but for the classes, may be as many rows and yet
-// not alike. Matrices are their own rows, which the kernel compares.
+// The mark of a cross entropy whose labels and logits, of such extents but for the classes, may be
+// as many rows and yet not alike. Matrices are their own rows, which the kernel compares.
 Attrs mark_for(const Shape& labels, const Shape& logits) {
   const bool known = labels.is_fully_defined() && logits.is_fully_defined();
   const bool flat = labels.has_rank() && logits.has_rank() && labels.rank() <= 1;
@@ -392,8 +419,10 @@ Attrs mark_for(const Shape& labels, const Shape& logits) {
 }
 
 // `labels` and `logits` in the scope of `b`, whose name the op itself bears.
-Output dense_cross_entropy(const Building& b, const Output& labels_as_given, const Output& logits_as_given) {
-  const Output logits = precise(logits_as_given), labels = cast(labels_as_given, base_dtype(logits.dtype()));
+Output dense_cross_entropy(const Building& b, const Output& labels_as_given,
+                           const Output& logits_as_given) {
+  const Output logits = precise(logits_as_given),
+               labels = cast(labels_as_given, base_dtype(logits.dtype()));
   const Output extents = rank(logits);
   const Output all = shape(logits);
   const Output logit_rows = as_rows(logits, 0), label_rows = as_rows(labels, 1);
@@ -402,7 +431,8 @@ Output dense_cross_entropy(const Building& b, const Output& labels_as_given, con
   const Output outer = subtract(extents, 1);
   const Output begin = constant(b, Tensor::vector<int32_t>({0}), {.name = "Slice_2/begin"});
   const Output size = stack({outer}, {.name = "Slice_2/size"});
-  return cast(reshape(loss, slice(all, begin, size, {.name = "Slice_2"})), base_dtype(logits_as_given.dtype()));
+  return cast(reshape(loss, slice(all, begin, size, {.name = "Slice_2"})),
+              base_dtype(logits_as_given.dtype()));
 }
 
 }  // namespace
@@ -416,7 +446,8 @@ void require_both(const CrossEntropyOptions& options, const std::string& builder
 
 // A scalar has no extent that could be the classes.
 void refuse_scalars(const CrossEntropyOptions& options, const char* builder) {
-  for (const auto& [name, given] : {std::pair{"labels", &options.labels}, {"logits", &options.logits}}) {
+  for (const auto& [name, given] :
+       {std::pair{"labels", &options.labels}, {"logits", &options.logits}}) {
     if (given->output().shape().is_scalar())
       fail(Code::kInvalidArgument, builder, " (", given->at().str(), "): ", name,
            " must not be a scalar; expected [..., classes]");
@@ -425,8 +456,12 @@ void refuse_scalars(const CrossEntropyOptions& options, const char* builder) {
 
 }  // namespace
 
-Output softmax(const Operand& logits, const NameOptions& options) { return unary_op(kSoftmax, logits, options); }
-Output log_softmax(const Operand& logits, const NameOptions& options) { return unary_op(kLogSoftmax, logits, options); }
+Output softmax(const Operand& logits, const NameOptions& options) {
+  return unary_op(kSoftmax, logits, options);
+}
+Output log_softmax(const Operand& logits, const NameOptions& options) {
+  return unary_op(kLogSoftmax, logits, options);
+}
 
 Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   require_both(options, "softmax_cross_entropy_with_logits");
@@ -480,7 +515,8 @@ Output sigmoid_cross_entropy_with_logits(const CrossEntropyOptions& options) {
 }
 
 std::span<const OpDef* const> softmax_ops() {
-  static constexpr const OpDef* kOps[] = {&kLogSoftmax, &kSoftmax, &kCrossEntropy, &kSparseCrossEntropy};
+  static constexpr const OpDef* kOps[] = {&kLogSoftmax, &kSoftmax, &kCrossEntropy,
+                                          &kSparseCrossEntropy};
   return kOps;
 }
 

@@ -1,6 +1,6 @@
-// Philox 4x32-10: random bits as a function of a key and a counter (Salmon et al., "Parallel random numbers: as easy as
-// 1, 2, 3", 2011). Any place of a sequence is reached at once, so threads fill parts of a tensor independently and
-// always with the same bits, which are TensorFlow's.
+// Philox 4x32-10: random bits as a function of a key and a counter (Salmon et al., "Parallel random
+// numbers: as easy as 1, 2, 3", 2011). Any place of a sequence is reached at once, so threads fill
+// parts of a tensor independently and always with the same bits, which are TensorFlow's.
 #pragma once
 
 #include <array>
@@ -15,7 +15,8 @@ class Philox {
   using Key = std::array<uint32_t, 2>;
 
   // TensorFlow's: `seed` is the key, `seed2` the upper half of the counter.
-  Philox(uint64_t seed, uint64_t seed2) : Philox(Block{0, 0, low(seed2), high(seed2)}, Key{low(seed), high(seed)}) {}
+  Philox(uint64_t seed, uint64_t seed2)
+      : Philox(Block{0, 0, low(seed2), high(seed2)}, Key{low(seed), high(seed)}) {}
   Philox(const Block& counter, const Key& key) : counter_(counter), key_(key) {}
 
   // Four random words; the counter moves on by one.

@@ -14,15 +14,18 @@
 namespace cairn {
 namespace {
 
-// ---- from bits to values --------------------------------------------------------------------------------------------
-// Everything here, down to the order in which words are used, decides the bits of the result and is TensorFlow's.
+// ---- from bits to values ------------------------------------------------------------------------
+// Everything here, down to the order in which words are used, decides the bits of the result and is
+// TensorFlow's.
 
 // Numbers in [0, 1): the bits become the mantissa of a number in [1, 2).
 float unit_float(uint32_t x) { return std::bit_cast<float>(0x3F800000u | (x & 0x7FFFFFu)) - 1.0f; }
 double unit_double(uint32_t x0, uint32_t x1) {
   return std::bit_cast<double>(uint64_t{1023} << 52 | uint64_t{x0 & 0xFFFFFu} << 32 | x1) - 1.0;
 }
-Half unit(uint32_t x, Half) { return Half(float(Half::from_bits(uint16_t(15 << 10 | (x & 0x3FF)))) - 1.0f); }
+Half unit(uint32_t x, Half) {
+  return Half(float(Half::from_bits(uint16_t(15 << 10 | (x & 0x3FF)))) - 1.0f);
+}
 BFloat16 unit(uint32_t x, BFloat16) {
   return BFloat16(float(BFloat16::from_bits(uint16_t(127 << 7 | (x & 0x7F)))) - 1.0f);
 }
@@ -40,7 +43,8 @@ std::array<F, 2> box_muller(F u, F v) {
 template <class T>
 constexpr int kPerBlock = sizeof(T) == 8 ? 2 : 4;
 
-// A distribution makes kPerBlock values at a time, a group. Groups lie kBlocks blocks of the sequence apart.
+// A distribution makes kPerBlock values at a time, a group. Groups lie kBlocks blocks of the
+// sequence apart.
 template <class T>
 struct Uniform {
   using Value = T;
@@ -67,7 +71,8 @@ struct UniformInt {
   void operator()(Philox gen, T* out) const {
     const Philox::Block x = gen();
     for (size_t i = 0; i < kPerBlock<T>; ++i) {
-      const Unsigned bits = sizeof(T) == 8 ? Unsigned(x[2 * i] | uint64_t{x[2 * i + 1]} << 32) : Unsigned(x[i]);
+      const Unsigned bits =
+          sizeof(T) == 8 ? Unsigned(x[2 * i] | uint64_t{x[2 * i + 1]} << 32) : Unsigned(x[i]);
       out[i] = static_cast<T>(static_cast<Unsigned>(lowest) + bits % range);
     }
   }
@@ -142,17 +147,19 @@ void fill(KernelContext& c, Tensor& tensor, const Philox& start, const D& distri
   });
 }
 
-// ---- common to the kernels ------------------------------------------------------------------------------------------
+// ---- common to the kernels ----------------------------------------------------------------------
 
 void random_shape(ShapeContext& c) { c.set_output(c.shape_from(0)); }
 
 // The shape that input 0 spells.
 Shape shape_input(const KernelContext& c) {
   const Tensor& extents = c.input(0);
-  if (extents.rank() != 1) c.fail(str_cat("shape must be a vector, got a tensor of shape ", extents.shape()));
+  if (extents.rank() != 1)
+    c.fail(str_cat("shape must be a vector, got a tensor of shape ", extents.shape()));
   Shape shape;
   for (int64_t i = 0; i < extents.num_elements(); ++i) {
-    const int64_t extent = extents.dtype() == DType::kInt32 ? extents.data<int32_t>()[i] : extents.data<int64_t>()[i];
+    const int64_t extent =
+        extents.dtype() == DType::kInt32 ? extents.data<int32_t>()[i] : extents.data<int64_t>()[i];
     if (extent < 0) c.fail(str_cat("shape has the negative extent ", extent, " at index ", i));
     shape.append(extent);
   }
@@ -162,7 +169,8 @@ Shape shape_input(const KernelContext& c) {
 // The node's sequence in this session.
 std::shared_ptr<PhiloxSequence> sequence_of(const KernelSetup& s) {
   return s.session_state<PhiloxSequence>([&s] {
-    auto seed = static_cast<uint64_t>(s.integer("seed")), seed2 = static_cast<uint64_t>(s.integer("seed2"));
+    auto seed = static_cast<uint64_t>(s.integer("seed")),
+         seed2 = static_cast<uint64_t>(s.integer("seed2"));
     if (seed == 0 && seed2 == 0) {
       seed = s.fresh_seed();
       seed2 = s.fresh_seed();
@@ -179,7 +187,8 @@ Kernel random_prepare(const KernelSetup& s) {
   return by_dtype<float, double, Half, BFloat16>(s, s.dtype("dtype"), [&]<class T>() -> Kernel {
     return [sequence = sequence_of(s)](KernelContext& c) {
       Tensor& out = c.allocate(0, shape_input(c));
-      fill(c, out, sequence->reserve(static_cast<uint64_t>(out.num_elements()) * kReserved), D<T>{});
+      fill(c, out, sequence->reserve(static_cast<uint64_t>(out.num_elements()) * kReserved),
+           D<T>{});
     };
   });
 }
@@ -190,11 +199,13 @@ Kernel random_uniform_int_prepare(const KernelSetup& s) {
       Tensor& out = c.allocate(0, shape_input(c));
       for (int i : {1, 2}) {
         if (c.input(i).num_elements() != 1)
-          c.fail(str_cat(i == 1 ? "minval" : "maxval", " must be a scalar, is of shape ", c.input(i).shape()));
+          c.fail(str_cat(i == 1 ? "minval" : "maxval", " must be a scalar, is of shape ",
+                         c.input(i).shape()));
       }
       const T lowest = *c.in<T>(1), limit = *c.in<T>(2);
       if (out.num_elements() == 0) return;
-      if (lowest >= limit) c.fail(str_cat("minval must be less than maxval, got ", lowest, " and ", limit));
+      if (lowest >= limit)
+        c.fail(str_cat("minval must be less than maxval, got ", lowest, " and ", limit));
       using Unsigned = std::make_unsigned_t<T>;
       const Unsigned range = static_cast<Unsigned>(limit) - static_cast<Unsigned>(lowest);
       fill(c, out, sequence->reserve(static_cast<uint64_t>(out.num_elements()) * kReserved),
@@ -208,16 +219,20 @@ void check_seed_shape(ShapeContext& c) {
   c.same(c.with_rank(1, 1, "seed")[0], 2, "the length of seed");
 }
 
-// Key and counter of a stateless op: the seed, scrambled, so that any two seeds differ in many bits.
+// Key and counter of a stateless op: the seed, scrambled, so that any two seeds differ in many
+// bits.
 Philox scramble(const KernelContext& c) {
   const Tensor& seed = c.input(1);
-  if (seed.shape() != Shape{2}) c.fail(str_cat("seed must be of shape [2], is of shape ", seed.shape()));
+  if (seed.shape() != Shape{2})
+    c.fail(str_cat("seed must be of shape [2], is of shape ", seed.shape()));
   const auto half = [&](int i) {
-    return static_cast<uint64_t>(seed.dtype() == DType::kInt32 ? seed.data<int32_t>()[i] : seed.data<int64_t>()[i]);
+    return static_cast<uint64_t>(seed.dtype() == DType::kInt32 ? seed.data<int32_t>()[i]
+                                                               : seed.data<int64_t>()[i]);
   };
   const auto word = [](uint64_t x, int i) { return static_cast<uint32_t>(x >> (32 * i)); };
   const Philox::Block mix =
-      Philox({word(half(0), 0), word(half(0), 1), word(half(1), 0), word(half(1), 1)}, {0x3EC8F720, 0x02461E29})();
+      Philox({word(half(0), 0), word(half(0), 1), word(half(1), 0), word(half(1), 1)},
+             {0x3EC8F720, 0x02461E29})();
   return Philox({0, 0, mix[2], mix[3]}, {mix[0], mix[1]});
 }
 
@@ -228,7 +243,7 @@ Kernel stateless_prepare(const KernelSetup& s) {
   });
 }
 
-// ---- RandomShuffle --------------------------------------------------------------------------------------------------
+// ---- RandomShuffle ------------------------------------------------------------------------------
 
 void copy_rows(const Tensor& from, const int64_t* order, Tensor& to) {
   const int64_t rows = from.dim(0), row = from.num_elements() / rows;
@@ -242,7 +257,8 @@ void copy_rows(const Tensor& from, const int64_t* order, Tensor& to) {
   const auto* in = static_cast<const char*>(from.raw_data());
   auto* out = static_cast<char*>(to.raw_data());
   for (int64_t i = 0; i < rows; ++i)
-    std::memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(order[i]) * bytes, bytes);
+    std::memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(order[i]) * bytes,
+                bytes);
 }
 
 Kernel random_shuffle_prepare(const KernelSetup& s) {
@@ -253,17 +269,19 @@ Kernel random_shuffle_prepare(const KernelSetup& s) {
     const Tensor& value = c.input(0);
     if (value.num_elements() <= 1 || value.dim(0) <= 1) return c.forward(0, 0);
     const int64_t rows = value.dim(0);
-    if (rows > std::numeric_limits<uint32_t>::max()) c.fail(str_cat(rows, " rows are too many to shuffle"));
+    if (rows > std::numeric_limits<uint32_t>::max())
+      c.fail(str_cat(rows, " rows are too many to shuffle"));
     PhiloxWords words(sequence->reserve(static_cast<uint64_t>(rows - 1 + 3) / 4));
     Tensor order_tensor = c.scratch(DType::kInt64, {rows});
     auto* order = order_tensor.data<int64_t>();
     for (int64_t i = 0; i < rows; ++i) order[i] = i;
-    for (int64_t i = 0; i + 1 < rows; ++i) std::swap(order[i], order[i + words() % static_cast<uint32_t>(rows - i)]);
+    for (int64_t i = 0; i + 1 < rows; ++i)
+      std::swap(order[i], order[i + words() % static_cast<uint32_t>(rows - i)]);
     copy_rows(value, order, c.allocate(0, value.shape()));
   };
 }
 
-// ---- the ops --------------------------------------------------------------------------------------------------------
+// ---- the ops ------------------------------------------------------------------------------------
 
 constexpr std::string_view kRandomAttrs =
     "seed: int = 0, seed2: int = 0, dtype: {half, bfloat16, float, double}, T: {int32, int64}";
@@ -292,19 +310,22 @@ constexpr OpDef stateless_op(std::string_view name, Kernel (*prepare)(const Kern
 constexpr OpDef kRandomUniform = random_op("RandomUniform", random_prepare<Uniform>);
 constexpr OpDef kRandomStandardNormal = random_op("RandomStandardNormal", random_prepare<Normal>);
 constexpr OpDef kTruncatedNormal = random_op("TruncatedNormal", random_prepare<TruncatedNormal>);
-constexpr OpDef kStatelessRandomUniform = stateless_op("StatelessRandomUniform", stateless_prepare<Uniform>);
-constexpr OpDef kStatelessRandomNormal = stateless_op("StatelessRandomNormal", stateless_prepare<Normal>);
+constexpr OpDef kStatelessRandomUniform =
+    stateless_op("StatelessRandomUniform", stateless_prepare<Uniform>);
+constexpr OpDef kStatelessRandomNormal =
+    stateless_op("StatelessRandomNormal", stateless_prepare<Normal>);
 constexpr OpDef kStatelessTruncatedNormal =
     stateless_op("StatelessTruncatedNormal", stateless_prepare<TruncatedNormal>);
 
-constexpr OpDef kRandomUniformInt = {.name = "RandomUniformInt",
-                                     .inputs = "shape: T, minval: Tout, maxval: Tout",
-                                     .outputs = "output: Tout",
-                                     .attrs = "seed: int = 0, seed2: int = 0, Tout: {int32, int64}, T: {int32, int64}",
-                                     .stateful = true,
-                                     .shape = random_shape,
-                                     .prepare = random_uniform_int_prepare,
-                                     .gradient = not_differentiable};
+constexpr OpDef kRandomUniformInt = {
+    .name = "RandomUniformInt",
+    .inputs = "shape: T, minval: Tout, maxval: Tout",
+    .outputs = "output: Tout",
+    .attrs = "seed: int = 0, seed2: int = 0, Tout: {int32, int64}, T: {int32, int64}",
+    .stateful = true,
+    .shape = random_shape,
+    .prepare = random_uniform_int_prepare,
+    .gradient = not_differentiable};
 
 // TensorFlow knows no gradient for it either.
 constexpr OpDef kRandomShuffle = {.name = "RandomShuffle",
@@ -315,7 +336,7 @@ constexpr OpDef kRandomShuffle = {.name = "RandomShuffle",
                                   .shape = unchanged_shape,
                                   .prepare = random_shuffle_prepare};
 
-// ---- builders -------------------------------------------------------------------------------------------------------
+// ---- builders -----------------------------------------------------------------------------------
 
 // A random op as Python's wrappers dress it: in a scope of this name, its constants beside it.
 struct Dress {
@@ -327,28 +348,31 @@ Output shape_in(const Building& b, const IntList& shape) {
   if (const auto* extents = shape.list()) {
     for (int64_t extent : *extents) {
       if (extent < 0)
-        fail(Code::kInvalidArgument, GraphAt(b).at.str(), ": random values need a fully known shape, got the extent ",
-             extent);
+        fail(Code::kInvalidArgument, GraphAt(b).at.str(),
+             ": random values need a fully known shape, got the extent ", extent);
     }
   }
   return shape.in(b, "shape");
 }
 
 // The op by itself: without the seed of a stateless op it is a stateful one.
-Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype, std::optional<int64_t> op_seed,
-            const Operand* stateless_seed) {
+Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype,
+            std::optional<int64_t> op_seed, const Operand* stateless_seed) {
   const GraphAt graph = b;
   if (stateless_seed) {
-    if (op_seed) fail(Code::kInvalidArgument, graph.at.str(), ": ", op.name, " takes its seed as a tensor only");
-    return add_node(op, {shape, stateless_seed->in(graph, DType::kInt64, str_cat(op.name, "/seed"))},
+    if (op_seed)
+      fail(Code::kInvalidArgument, graph.at.str(), ": ", op.name,
+           " takes its seed as a tensor only");
+    return add_node(op,
+                    {shape, stateless_seed->in(graph, DType::kInt64, str_cat(op.name, "/seed"))},
                     {{"dtype", dtype}});
   }
   const auto [seed, seed2] = graph->random_seeds(op_seed);
   return add_node(op, {shape}, {{"seed", seed}, {"seed2", seed2}, {"dtype", dtype}});
 }
 
-Output uniform(GraphAt graph, const IntList& extents, const Dress& dress, const RandomUniformOptions& o,
-               const Operand* stateless_seed = nullptr) {
+Output uniform(GraphAt graph, const IntList& extents, const Dress& dress,
+               const RandomUniformOptions& o, const Operand* stateless_seed = nullptr) {
   const bool integers = is_integer(o.dtype);
   if (integers && (!o.maxval || stateless_seed))
     fail(Code::kInvalidArgument, graph.at.str(), ": ", dress.scope,
@@ -365,11 +389,12 @@ Output uniform(GraphAt graph, const IntList& extents, const Dress& dress, const 
   return add(values * (high - low), low, {.name = b.name()});
 }
 
-Output normal(GraphAt graph, const IntList& extents, const Dress& dress, const RandomNormalOptions& o,
-              const Operand* stateless_seed = nullptr) {
+Output normal(GraphAt graph, const IntList& extents, const Dress& dress,
+              const RandomNormalOptions& o, const Operand* stateless_seed = nullptr) {
   const Building b(graph, dress.scope, o.name);
   const Output shape = shape_in(b, extents);
-  const Output mean = o.mean.in(graph, o.dtype, "mean"), stddev = o.stddev.in(graph, o.dtype, "stddev");
+  const Output mean = o.mean.in(graph, o.dtype, "mean"),
+               stddev = o.stddev.in(graph, o.dtype, "stddev");
   const Output values = draw(b, dress.op, shape, o.dtype, o.seed, stateless_seed);
   return add(values * stddev, mean, {.name = b.name()});
 }
@@ -389,12 +414,14 @@ Output truncated_normal(GraphAt graph, const IntList& shape, const RandomNormalO
 Output random_shuffle(const Operand& value, const RandomShuffleOptions& options) {
   const Graph::Transaction whole(value.graph());
   const auto [seed, seed2] = value.graph().random_seeds(options.seed);
-  return add_node(kRandomShuffle, {value.output()}, {{"seed", seed}, {"seed2", seed2}}, options.name, value.at());
+  return add_node(kRandomShuffle, {value.output()}, {{"seed", seed}, {"seed2", seed2}},
+                  options.name, value.at());
 }
 
 Output stateless_random_uniform(GraphAt graph, const IntList& shape, const Operand& seed,
                                 const RandomUniformOptions& options) {
-  return uniform(graph, shape, {kStatelessRandomUniform, "stateless_random_uniform"}, options, &seed);
+  return uniform(graph, shape, {kStatelessRandomUniform, "stateless_random_uniform"}, options,
+                 &seed);
 }
 Output stateless_random_normal(GraphAt graph, const IntList& shape, const Operand& seed,
                                const RandomNormalOptions& options) {
@@ -402,7 +429,8 @@ Output stateless_random_normal(GraphAt graph, const IntList& shape, const Operan
 }
 Output stateless_truncated_normal(GraphAt graph, const IntList& shape, const Operand& seed,
                                   const RandomNormalOptions& options) {
-  return normal(graph, shape, {kStatelessTruncatedNormal, "stateless_truncated_normal"}, options, &seed);
+  return normal(graph, shape, {kStatelessTruncatedNormal, "stateless_truncated_normal"}, options,
+                &seed);
 }
 
 std::span<const OpDef* const> random_ops() {

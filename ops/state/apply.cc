@@ -10,10 +10,10 @@
 namespace cairn {
 namespace {
 
-// ---- the rules ----------------------------------------------------------------------------------------------------
-// Each takes the scalars in the order of its op's inputs, and one element of the variable and its slots, x, with the
-// gradient g. kVariables counts the variable and its slots, kScalars the scalars, kGrad is the gradient's input; kFlag
-// names the attribute that `flag` is.
+// ---- the rules ----------------------------------------------------------------------------------
+// Each takes the scalars in the order of its op's inputs, and one element of the variable and its
+// slots, x, with the gradient g. kVariables counts the variable and its slots, kScalars the
+// scalars, kGrad is the gradient's input; kFlag names the attribute that `flag` is.
 
 struct RuleBase {
   static constexpr std::string_view kFlag = "";
@@ -75,7 +75,11 @@ struct Adam : RuleBase {  // x: variable, m, v
   T alpha, beta1, beta2, epsilon;
   bool nesterov;
   Adam(const T* s, bool flag)  // beta1_power, beta2_power, lr, beta1, beta2, epsilon
-      : alpha(s[2] * std::sqrt(1 - s[1]) / (1 - s[0])), beta1(s[3]), beta2(s[4]), epsilon(s[5]), nesterov(flag) {}
+      : alpha(s[2] * std::sqrt(1 - s[1]) / (1 - s[0])),
+        beta1(s[3]),
+        beta2(s[4]),
+        epsilon(s[5]),
+        nesterov(flag) {}
   void operator()(T* x, T g) const {
     x[1] += (g - x[1]) * (1 - beta1);
     x[2] += (g * g - x[2]) * (1 - beta2);
@@ -123,7 +127,11 @@ struct FtrlRule : RuleBase {  // x: variable, accum, linear
     return "";
   }
   FtrlRule(const T* s, bool)
-      : lr(s[0]), l1(s[1]), l2(s[2]), shrinkage(kShrinks ? s[3] : T(0)), power(-s[kShrinks ? 4 : 3]) {}
+      : lr(s[0]),
+        l1(s[1]),
+        l2(s[2]),
+        shrinkage(kShrinks ? s[3] : T(0)),
+        power(-s[kShrinks ? 4 : 3]) {}
   T raised(T accum) const { return power == T(0.5) ? std::sqrt(accum) : std::pow(accum, power); }
   void operator()(T* x, T g) const {
     if (kShrinks) g += 2 * shrinkage * x[0];
@@ -139,7 +147,7 @@ using Ftrl = FtrlRule<T, false>;
 template <class T>
 using FtrlV2 = FtrlRule<T, true>;
 
-// ---- the op -------------------------------------------------------------------------------------------------------
+// ---- the op -------------------------------------------------------------------------------------
 
 template <template <class> class Rule>
 void apply_shape(ShapeContext& c) {
@@ -150,8 +158,8 @@ void apply_shape(ShapeContext& c) {
     if (i < R::kVariables) {
       if (resource) continue;
       c.require(shape.is_compatible_with(c.input(i)),
-                str_cat("variable '", c.node().inputs[static_cast<size_t>(i)].node->name, "' is of shape ", c.input(i),
-                        ", the gradient of shape ", shape));
+                str_cat("variable '", c.node().inputs[static_cast<size_t>(i)].node->name,
+                        "' is of shape ", c.input(i), ", the gradient of shape ", shape));
       shape = merge(shape, c.input(i));
     } else if (i != R::kGrad) {
       c.with_rank(i, 0, c.node().op->inputs[static_cast<size_t>(i)].name);
@@ -168,8 +176,8 @@ void apply(KernelContext& c, bool flag) {
   for (int i = R::kVariables, k = 0; i < c.num_inputs(); ++i) {
     if (i == R::kGrad) continue;
     if (c.input(i).rank() != 0)
-      c.fail(str_cat(c.node().op->inputs[static_cast<size_t>(i)].name, " is of shape ", c.input(i).shape(),
-                     ", expected a scalar"));
+      c.fail(str_cat(c.node().op->inputs[static_cast<size_t>(i)].name, " is of shape ",
+                     c.input(i).shape(), ", expected a scalar"));
     scalars[static_cast<size_t>(k++)] = static_cast<W>(*c.in<T>(i));
   }
   const R rule(scalars.data(), flag);
@@ -177,8 +185,8 @@ void apply(KernelContext& c, bool flag) {
   for (int i = 0; i < R::kVariables; ++i) {
     const VariableState& variable = c.variable(i);
     if (variable.initialized() && variable.value.shape() != c.input(R::kGrad).shape()) {
-      c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(), ", the gradient of shape ",
-                     c.input(R::kGrad).shape()));
+      c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(),
+                     ", the gradient of shape ", c.input(R::kGrad).shape()));
     }
   }
   std::array<T*, R::kVariables> variables{};
@@ -187,33 +195,37 @@ void apply(KernelContext& c, bool flag) {
   }
   // Only now: the gradient may be the variable itself, which may just have moved.
   const T* grad = c.in<T>(R::kGrad);
-  c.parallel_for(c.input(R::kGrad).num_elements(), 0.5 * R::kVariables, [=](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      W x[R::kVariables];
-      for (int k = 0; k < R::kVariables; ++k) x[k] = static_cast<W>(variables[static_cast<size_t>(k)][i]);
-      rule(x, static_cast<W>(grad[i]));
-      for (int k = 0; k < R::kVariables; ++k) variables[static_cast<size_t>(k)][i] = static_cast<T>(x[k]);
-    }
-  });
+  c.parallel_for(c.input(R::kGrad).num_elements(), 0.5 * R::kVariables,
+                 [=](int64_t begin, int64_t end) {
+                   for (int64_t i = begin; i < end; ++i) {
+                     W x[R::kVariables];
+                     for (int k = 0; k < R::kVariables; ++k)
+                       x[k] = static_cast<W>(variables[static_cast<size_t>(k)][i]);
+                     rule(x, static_cast<W>(grad[i]));
+                     for (int k = 0; k < R::kVariables; ++k)
+                       variables[static_cast<size_t>(k)][i] = static_cast<T>(x[k]);
+                   }
+                 });
 }
 
-// ---- a product for a gradient: straight into the variable ---------------------------------------------------------
+// ---- a product for a gradient: straight into the variable ---------------------------------------
 
 bool absorbs_product(const Node& node, int i, const Node& producer) {
   const DType dtype = base_dtype(producer.output_dtypes[0]);
-  return i == GradientDescent<float>::kGrad && producer.op->name == "MatMul" && node.op->def && producer.op->def &&
-         (dtype == DType::kFloat || dtype == DType::kDouble);
+  return i == GradientDescent<float>::kGrad && producer.op->name == "MatMul" && node.op->def &&
+         producer.op->def && (dtype == DType::kFloat || dtype == DType::kDouble);
 }
 
 // var -= alpha · a · b; inputs: var, alpha, nothing, a, b.
 template <class T>
 void descend_by_product(KernelContext& c, const Node& product, bool ta, bool tb) {
-  if (c.input(1).rank() != 0) c.fail(str_cat("alpha is of shape ", c.input(1).shape(), ", expected a scalar"));
+  if (c.input(1).rank() != 0)
+    c.fail(str_cat("alpha is of shape ", c.input(1).shape(), ", expected a scalar"));
   const auto [m, n, k] = product_extents(product, c.input(3), c.input(4), ta, tb);
   VariableState& variable = c.variable(0);
   if (variable.initialized() && variable.value.shape() != Shape{m, n}) {
-    c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(), ", the gradient of shape ",
-                   Shape{m, n}));
+    c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(),
+                   ", the gradient of shape ", Shape{m, n}));
   }
   T* var = variable.writable().data<T>();
   gemm<T>(c, ta, tb, m, n, k, c.in<T>(3), c.in<T>(4), var, -*c.in<T>(1), T(1));
@@ -239,7 +251,8 @@ Kernel apply_prepare(const KernelSetup& s) {
 constexpr std::string_view kPlain = "T: numbertype, use_locking: bool = false";
 
 template <template <class> class Rule>
-constexpr OpDef ref_op(std::string_view name, std::string_view inputs, std::string_view attrs = kPlain,
+constexpr OpDef ref_op(std::string_view name, std::string_view inputs,
+                       std::string_view attrs = kPlain,
                        decltype(OpDef::absorbs) absorbs = nullptr) {
   return {.name = name,
           .inputs = inputs,
@@ -251,7 +264,8 @@ constexpr OpDef ref_op(std::string_view name, std::string_view inputs, std::stri
           .absorbs = absorbs};
 }
 template <template <class> class Rule>
-constexpr OpDef resource_op(std::string_view name, std::string_view inputs, std::string_view attrs = kPlain,
+constexpr OpDef resource_op(std::string_view name, std::string_view inputs,
+                            std::string_view attrs = kPlain,
                             decltype(OpDef::absorbs) absorbs = nullptr) {
   return {.name = name,
           .inputs = inputs,
@@ -264,74 +278,90 @@ constexpr OpDef resource_op(std::string_view name, std::string_view inputs, std:
           .absorbs = absorbs};
 }
 
-constexpr std::string_view kNesterov = "T: numbertype, use_locking: bool = false, use_nesterov: bool = false";
-constexpr std::string_view kUpdateSlots = "T: numbertype, use_locking: bool = false, update_slots: bool = true";
+constexpr std::string_view kNesterov =
+    "T: numbertype, use_locking: bool = false, use_nesterov: bool = false";
+constexpr std::string_view kUpdateSlots =
+    "T: numbertype, use_locking: bool = false, update_slots: bool = true";
 
-constexpr OpDef kApplyGradientDescent =
-    ref_op<GradientDescent>("ApplyGradientDescent", "var: Ref(T), alpha: T, delta: T", kPlain, absorbs_product);
+constexpr OpDef kApplyGradientDescent = ref_op<GradientDescent>(
+    "ApplyGradientDescent", "var: Ref(T), alpha: T, delta: T", kPlain, absorbs_product);
 constexpr OpDef kResourceApplyGradientDescent = resource_op<GradientDescent>(
     "ResourceApplyGradientDescent", "var: resource, alpha: T, delta: T", kPlain, absorbs_product);
 
-constexpr OpDef kApplyMomentum =
-    ref_op<Momentum>("ApplyMomentum", "var: Ref(T), accum: Ref(T), lr: T, grad: T, momentum: T", kNesterov);
-constexpr OpDef kResourceApplyMomentum = resource_op<Momentum>(
-    "ResourceApplyMomentum", "var: resource, accum: resource, lr: T, grad: T, momentum: T", kNesterov);
+constexpr OpDef kApplyMomentum = ref_op<Momentum>(
+    "ApplyMomentum", "var: Ref(T), accum: Ref(T), lr: T, grad: T, momentum: T", kNesterov);
+constexpr OpDef kResourceApplyMomentum =
+    resource_op<Momentum>("ResourceApplyMomentum",
+                          "var: resource, accum: resource, lr: T, grad: T, momentum: T", kNesterov);
 
 constexpr OpDef kApplyAdagrad =
     ref_op<Adagrad>("ApplyAdagrad", "var: Ref(T), accum: Ref(T), lr: T, grad: T", kUpdateSlots);
-constexpr OpDef kResourceApplyAdagrad =
-    resource_op<Adagrad>("ResourceApplyAdagrad", "var: resource, accum: resource, lr: T, grad: T", kUpdateSlots);
+constexpr OpDef kResourceApplyAdagrad = resource_op<Adagrad>(
+    "ResourceApplyAdagrad", "var: resource, accum: resource, lr: T, grad: T", kUpdateSlots);
 
 constexpr OpDef kApplyAdadelta = ref_op<Adadelta>(
-    "ApplyAdadelta", "var: Ref(T), accum: Ref(T), accum_update: Ref(T), lr: T, rho: T, epsilon: T, grad: T");
-constexpr OpDef kResourceApplyAdadelta =
-    resource_op<Adadelta>("ResourceApplyAdadelta",
-                          "var: resource, accum: resource, accum_update: resource, lr: T, rho: T, epsilon: T, grad: T");
+    "ApplyAdadelta",
+    "var: Ref(T), accum: Ref(T), accum_update: Ref(T), lr: T, rho: T, epsilon: T, grad: T");
+constexpr OpDef kResourceApplyAdadelta = resource_op<Adadelta>(
+    "ResourceApplyAdadelta",
+    "var: resource, accum: resource, accum_update: resource, lr: T, rho: T, epsilon: T, grad: T");
 
-constexpr OpDef kApplyAdam = ref_op<Adam>("ApplyAdam",
-                                          "var: Ref(T), m: Ref(T), v: Ref(T), beta1_power: T, beta2_power: T, lr: T, "
-                                          "beta1: T, beta2: T, epsilon: T, grad: T",
-                                          kNesterov);
-constexpr OpDef kResourceApplyAdam =
-    resource_op<Adam>("ResourceApplyAdam",
-                      "var: resource, m: resource, v: resource, beta1_power: T, beta2_power: T, lr: T, beta1: T, "
-                      "beta2: T, epsilon: T, grad: T",
-                      kNesterov);
+constexpr OpDef kApplyAdam =
+    ref_op<Adam>("ApplyAdam",
+                 "var: Ref(T), m: Ref(T), v: Ref(T), beta1_power: T, beta2_power: T, lr: T, "
+                 "beta1: T, beta2: T, epsilon: T, grad: T",
+                 kNesterov);
+constexpr OpDef kResourceApplyAdam = resource_op<Adam>(
+    "ResourceApplyAdam",
+    "var: resource, m: resource, v: resource, beta1_power: T, beta2_power: T, lr: T, beta1: T, "
+    "beta2: T, epsilon: T, grad: T",
+    kNesterov);
 
 constexpr OpDef kApplyRMSProp = ref_op<RmsProp>(
-    "ApplyRMSProp", "var: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T");
-constexpr OpDef kResourceApplyRMSProp =
-    resource_op<RmsProp>("ResourceApplyRMSProp",
-                         "var: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, grad: T");
+    "ApplyRMSProp",
+    "var: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T");
+constexpr OpDef kResourceApplyRMSProp = resource_op<RmsProp>(
+    "ResourceApplyRMSProp",
+    "var: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, grad: T");
 
-constexpr OpDef kApplyCenteredRMSProp = ref_op<CenteredRmsProp>(
-    "ApplyCenteredRMSProp",
-    "var: Ref(T), mg: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, momentum: T, epsilon: T, grad: T");
-constexpr OpDef kResourceApplyCenteredRMSProp = resource_op<CenteredRmsProp>(
-    "ResourceApplyCenteredRMSProp",
-    "var: resource, mg: resource, ms: resource, mom: resource, lr: T, rho: T, momentum: T, epsilon: T, grad: T");
+constexpr OpDef kApplyCenteredRMSProp =
+    ref_op<CenteredRmsProp>("ApplyCenteredRMSProp",
+                            "var: Ref(T), mg: Ref(T), ms: Ref(T), mom: Ref(T), lr: T, rho: T, "
+                            "momentum: T, epsilon: T, grad: T");
+constexpr OpDef kResourceApplyCenteredRMSProp =
+    resource_op<CenteredRmsProp>("ResourceApplyCenteredRMSProp",
+                                 "var: resource, mg: resource, ms: resource, mom: resource, lr: T, "
+                                 "rho: T, momentum: T, epsilon: T, grad: T");
 
-constexpr OpDef kApplyFtrl =
-    ref_op<Ftrl>("ApplyFtrl", "var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, lr: T, l1: T, l2: T, lr_power: T");
+constexpr OpDef kApplyFtrl = ref_op<Ftrl>(
+    "ApplyFtrl",
+    "var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, lr: T, l1: T, l2: T, lr_power: T");
 constexpr OpDef kResourceApplyFtrl = resource_op<Ftrl>(
-    "ResourceApplyFtrl", "var: resource, accum: resource, linear: resource, grad: T, lr: T, l1: T, l2: T, lr_power: T");
+    "ResourceApplyFtrl",
+    "var: resource, accum: resource, linear: resource, grad: T, lr: T, l1: T, l2: T, lr_power: T");
 
-constexpr OpDef kApplyFtrlV2 = ref_op<FtrlV2>(
-    "ApplyFtrlV2",
-    "var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, lr: T, l1: T, l2: T, l2_shrinkage: T, lr_power: T");
-constexpr OpDef kResourceApplyFtrlV2 = resource_op<FtrlV2>(
-    "ResourceApplyFtrlV2",
-    "var: resource, accum: resource, linear: resource, grad: T, lr: T, l1: T, l2: T, l2_shrinkage: T, lr_power: T");
+constexpr OpDef kApplyFtrlV2 =
+    ref_op<FtrlV2>("ApplyFtrlV2",
+                   "var: Ref(T), accum: Ref(T), linear: Ref(T), grad: T, lr: T, l1: T, l2: T, "
+                   "l2_shrinkage: T, lr_power: T");
+constexpr OpDef kResourceApplyFtrlV2 =
+    resource_op<FtrlV2>("ResourceApplyFtrlV2",
+                        "var: resource, accum: resource, linear: resource, grad: T, lr: T, l1: T, "
+                        "l2: T, l2_shrinkage: T, lr_power: T");
 
 }  // namespace
 
-ApplyOp apply_gradient_descent() { return {&kApplyGradientDescent, &kResourceApplyGradientDescent}; }
+ApplyOp apply_gradient_descent() {
+  return {&kApplyGradientDescent, &kResourceApplyGradientDescent};
+}
 ApplyOp apply_momentum() { return {&kApplyMomentum, &kResourceApplyMomentum}; }
 ApplyOp apply_adagrad() { return {&kApplyAdagrad, &kResourceApplyAdagrad}; }
 ApplyOp apply_adadelta() { return {&kApplyAdadelta, &kResourceApplyAdadelta}; }
 ApplyOp apply_adam() { return {&kApplyAdam, &kResourceApplyAdam}; }
 ApplyOp apply_rms_prop() { return {&kApplyRMSProp, &kResourceApplyRMSProp}; }
-ApplyOp apply_centered_rms_prop() { return {&kApplyCenteredRMSProp, &kResourceApplyCenteredRMSProp}; }
+ApplyOp apply_centered_rms_prop() {
+  return {&kApplyCenteredRMSProp, &kResourceApplyCenteredRMSProp};
+}
 ApplyOp apply_ftrl() { return {&kApplyFtrl, &kResourceApplyFtrl}; }
 ApplyOp apply_ftrl_v2() { return {&kApplyFtrlV2, &kResourceApplyFtrlV2}; }
 

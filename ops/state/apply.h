@@ -1,5 +1,5 @@
-// The steps of optimizers, each one node that changes a variable and its slots in place. Programs use the optimizers of
-// train/optimizers.h, which make these.
+// The steps of optimizers, each one node that changes a variable and its slots in place. Programs
+// use the optimizers of train/optimizers.h, which make these.
 #pragma once
 
 #include <span>
@@ -8,8 +8,8 @@
 
 namespace CAIRN_API cairn {
 
-// One way to update a variable: the op for reference variables, and the one for resource variables. Both take the
-// variable and its slots, then scalars and the gradient, all of the variable's dtype.
+// One way to update a variable: the op for reference variables, and the one for resource variables.
+// Both take the variable and its slots, then scalars and the gradient, all of the variable's dtype.
 struct ApplyOp {
   const OpDef* ref = nullptr;
   const OpDef* resource = nullptr;

@@ -11,15 +11,16 @@
 namespace cairn {
 namespace {
 
-// What a handle names, once initialized. Never changed, so that lookups of other runs may go on reading it.
+// What a handle names, once initialized. Never changed, so that lookups of other runs may go on
+// reading it.
 struct Table {
   Tensor keys, values;
   int64_t size = 0;                    // without keys that stand there twice
   std::shared_ptr<const void> places;  // Places<Key>, of the keys' type
 
   template <class Key>
-  using Places =
-      std::unordered_map<std::conditional_t<std::is_same_v<Key, std::string>, std::string_view, Key>, int64_t>;
+  using Places = std::unordered_map<
+      std::conditional_t<std::is_same_v<Key, std::string>, std::string_view, Key>, int64_t>;
 
   template <class Key>
   const Places<Key>& places_of() const {
@@ -36,7 +37,8 @@ Kernel by_key(const KernelSetup& s, DType dtype, Make&& make) {
 const Table& table_at(KernelContext& c, int i) {
   const VariableState& state = c.variable(i);
   if (!state.resource) {
-    c.fail(str_cat("the table '", state.name, "' is not initialized: run its initializer, or tables_initializer()"),
+    c.fail(str_cat("the table '", state.name,
+                   "' is not initialized: run its initializer, or tables_initializer()"),
            Code::kFailedPrecondition);
   }
   return *static_cast<const Table*>(state.resource.get());
@@ -46,24 +48,25 @@ void require_dtype(KernelContext& c, const char* what, DType got, DType table) {
   if (got != table) c.fail(str_cat(what, " of dtype ", got, " for a table of ", table));
 }
 
-// ---- HashTable, HashTableV2 ---------------------------------------------------------------------------------------
+// ---- HashTable, HashTableV2 ---------------------------------------------------------------------
 
 constexpr OpDef table_op(std::string_view name, std::string_view output) {
-  return {.name = name,
-          .inputs = "",
-          .outputs = output,
-          .attrs =
-              "container: string = '', shared_name: string = '', use_node_name_sharing: bool = false, "
-              "key_dtype: type, value_dtype: type",
-          .stateful = true,
-          .shape = scalar_shape,
-          .prepare = do_nothing,
-          .gradient = not_differentiable};
+  return {
+      .name = name,
+      .inputs = "",
+      .outputs = output,
+      .attrs =
+          "container: string = '', shared_name: string = '', use_node_name_sharing: bool = false, "
+          "key_dtype: type, value_dtype: type",
+      .stateful = true,
+      .shape = scalar_shape,
+      .prepare = do_nothing,
+      .gradient = not_differentiable};
 }
 constexpr OpDef kHashTable = table_op("HashTable", "table_handle: Ref(string)");
 constexpr OpDef kHashTableV2 = table_op("HashTableV2", "table_handle: resource");
 
-// ---- InitializeTable, LookupTableImport ---------------------------------------------------------------------------
+// ---- InitializeTable, LookupTableImport ---------------------------------------------------------
 
 template <class T>
 bool same(const T& a, const T& b) {
@@ -82,7 +85,8 @@ void import_shape(ShapeContext& c) {
 template <class Key, class Value>
 void import(KernelContext& c) {
   if (c.input(1).shape() != c.input(2).shape())
-    c.fail(str_cat("keys are of shape ", c.input(1).shape(), ", values of shape ", c.input(2).shape()));
+    c.fail(str_cat("keys are of shape ", c.input(1).shape(), ", values of shape ",
+                   c.input(2).shape()));
   auto table = std::make_shared<Table>(Table{c.input(1).clone(), c.input(2).clone(), 0, nullptr});
   auto places = std::make_shared<Table::Places<Key>>();
   const Key* keys = table->keys.data<Key>();
@@ -90,18 +94,20 @@ void import(KernelContext& c) {
   for (int64_t i = 0; i < table->keys.num_elements(); ++i) {
     const auto [known, is_new] = places->emplace(keys[i], i);
     if (!is_new && !same(values[known->second], values[i]))
-      c.fail(str_cat("key ", keys[i], " stands at ", known->second, " and ", i, ", with different values"));
+      c.fail(str_cat("key ", keys[i], " stands at ", known->second, " and ", i,
+                     ", with different values"));
   }
   table->size = static_cast<int64_t>(places->size());
   table->places = places;
   VariableState& state = c.variable(0);
   if (state.resource) {
     const Table& old = table_at(c, 0);
-    bool equal = old.keys.dtype() == table->keys.dtype() && old.values.dtype() == table->values.dtype() &&
-                 old.size == table->size;
+    bool equal = old.keys.dtype() == table->keys.dtype() &&
+                 old.values.dtype() == table->values.dtype() && old.size == table->size;
     for (auto entry = places->begin(); equal && entry != places->end(); ++entry) {
       const auto at = old.places_of<Key>().find(entry->first);
-      equal = at != old.places_of<Key>().end() && same(elements<Value>(old.values)[at->second], values[entry->second]);
+      equal = at != old.places_of<Key>().end() &&
+              same(elements<Value>(old.values)[at->second], values[entry->second]);
     }
     if (!equal) {
       c.fail(str_cat("the table '", state.name, "' was already initialized, with other entries"),
@@ -116,14 +122,16 @@ void require_made_for(const KernelSetup& s, const char* attr, DType dtype) {
   const Node& holder = *s.node().inputs[0].node;
   const Attr* made_for = holder.attrs.find(attr);
   if (made_for && made_for->get<DType>() && *made_for->get<DType>() != dtype)
-    s.fail(str_cat("the table '", holder.name, "' is made with ", attr, " ", *made_for->get<DType>(), ", not ", dtype));
+    s.fail(str_cat("the table '", holder.name, "' is made with ", attr, " ",
+                   *made_for->get<DType>(), ", not ", dtype));
 }
 
 Kernel import_prepare(const KernelSetup& s) {
   require_made_for(s, "key_dtype", s.input_dtype(1));
   require_made_for(s, "value_dtype", s.input_dtype(2));
   return by_key(s, s.input_dtype(1), [&]<class Key>() -> Kernel {
-    return by_width(s, s.input_dtype(2), []<class Value>() -> Kernel { return import <Key, Value>; });
+    return by_width(s, s.input_dtype(2),
+                    []<class Value>() -> Kernel { return import <Key, Value>; });
   });
 }
 
@@ -139,15 +147,19 @@ constexpr OpDef import_op(std::string_view name, std::string_view inputs, std::s
           .gradient = not_differentiable};
 }
 constexpr OpDef kInitializeTable =
-    import_op("InitializeTable", "table_handle: Ref(string), keys: Tkey, values: Tval", "Tkey: type, Tval: type");
+    import_op("InitializeTable", "table_handle: Ref(string), keys: Tkey, values: Tval",
+              "Tkey: type, Tval: type");
 constexpr OpDef kInitializeTableV2 =
-    import_op("InitializeTableV2", "table_handle: resource, keys: Tkey, values: Tval", "Tkey: type, Tval: type");
+    import_op("InitializeTableV2", "table_handle: resource, keys: Tkey, values: Tval",
+              "Tkey: type, Tval: type");
 constexpr OpDef kLookupTableImport =
-    import_op("LookupTableImport", "table_handle: Ref(string), keys: Tin, values: Tout", "Tin: type, Tout: type");
+    import_op("LookupTableImport", "table_handle: Ref(string), keys: Tin, values: Tout",
+              "Tin: type, Tout: type");
 constexpr OpDef kLookupTableImportV2 =
-    import_op("LookupTableImportV2", "table_handle: resource, keys: Tin, values: Tout", "Tin: type, Tout: type");
+    import_op("LookupTableImportV2", "table_handle: resource, keys: Tin, values: Tout",
+              "Tin: type, Tout: type");
 
-// ---- LookupTableFind ----------------------------------------------------------------------------------------------
+// ---- LookupTableFind ----------------------------------------------------------------------------
 
 void find_shape(ShapeContext& c) {
   c.with_rank(2, 0, "default_value");
@@ -158,7 +170,8 @@ void find(KernelContext& c) {
   const Table& table = table_at(c, 0);
   require_dtype(c, "keys", c.input(1).dtype(), table.keys.dtype());
   require_dtype(c, "default_value", c.input(2).dtype(), table.values.dtype());
-  if (c.input(2).rank() != 0) c.fail(str_cat("default_value is of shape ", c.input(2).shape(), ", no scalar"));
+  if (c.input(2).rank() != 0)
+    c.fail(str_cat("default_value is of shape ", c.input(2).shape(), ", no scalar"));
   const auto& places = table.places_of<Key>();
   const Key* keys = c.in<Key>(1);
   const Value* values = elements<Value>(table.values);
@@ -190,7 +203,7 @@ constexpr OpDef kLookupTableFind =
 constexpr OpDef kLookupTableFindV2 =
     find_op("LookupTableFindV2", "table_handle: resource, keys: Tin, default_value: Tout");
 
-// ---- LookupTableSize ----------------------------------------------------------------------------------------------
+// ---- LookupTableSize ----------------------------------------------------------------------------
 
 Kernel size_prepare(const KernelSetup&) {
   return [](KernelContext& c) { *c.allocate(0, {}).data<int64_t>() = table_at(c, 0).size; };
@@ -219,11 +232,12 @@ Output HashTable::lookup(const Operand& keys, const NameOptions& options) const 
 }
 Output HashTable::size(const NameOptions& options, SourceLocation at) const {
   Operand(handle, at).require("hash_table_Size");
-  return add_node(kLookupTableSizeV2, {handle}, {}, options.name.empty() ? "hash_table_Size" : options.name, at);
+  return add_node(kLookupTableSizeV2, {handle}, {},
+                  options.name.empty() ? "hash_table_Size" : options.name, at);
 }
 
-HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values, const Operand& default_value,
-                     const HashTableOptions& options) {
+HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values,
+                     const Operand& default_value, const HashTableOptions& options) {
   const Graph::Transaction whole(*graph.graph, graph.at);
   for (const Operand* given : {&keys, &values}) {
     if (given->is_output()) internal::check_made_outside(graph, given->output(), "hash_table");
@@ -239,11 +253,13 @@ HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values, 
     initializer = init.name();
   }
   const Building b(graph, "hash_table", options.name);
-  table.handle =
-      b.add(kHashTableV2, {},
-            {{"shared_name", options.shared_name}, {"key_dtype", from.dtype()}, {"value_dtype", to.dtype()}});
+  table.handle = b.add(kHashTableV2, {},
+                       {{"shared_name", options.shared_name},
+                        {"key_dtype", from.dtype()},
+                        {"value_dtype", to.dtype()}});
   table.default_value = default_value.in(b.graph(), to.dtype(), "Const");
-  table.initializer = add_operation(graph, kInitializeTableV2, {table.handle, from, to}, {}, initializer);
+  table.initializer =
+      add_operation(graph, kInitializeTableV2, {table.handle, from, to}, {}, initializer);
   graph->add_to_collection(GraphKeys::kTableInitializers, table.initializer);
   return table;
 }
@@ -256,8 +272,9 @@ Operation tables_initializer(GraphAt graph) {
 
 std::span<const OpDef* const> lookup_ops() {
   static constexpr const OpDef* kOps[] = {
-      &kHashTable,           &kHashTableV2,     &kInitializeTable,   &kInitializeTableV2, &kLookupTableImport,
-      &kLookupTableImportV2, &kLookupTableFind, &kLookupTableFindV2, &kLookupTableSize,   &kLookupTableSizeV2};
+      &kHashTable,         &kHashTableV2,         &kInitializeTable, &kInitializeTableV2,
+      &kLookupTableImport, &kLookupTableImportV2, &kLookupTableFind, &kLookupTableFindV2,
+      &kLookupTableSize,   &kLookupTableSizeV2};
   return kOps;
 }
 

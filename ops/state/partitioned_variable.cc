@@ -44,13 +44,15 @@ Partitioner fixed_size_partitioner(int64_t num_shards, int axis, SourceLocation 
   };
 }
 
-Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPartitioner& o, SourceLocation at) {
+Partitioner variable_axis_size_partitioner(int64_t max_shard_bytes, const AxisPartitioner& o,
+                                           SourceLocation at) {
   const std::string who = called("variable_axis_size_partitioner", at);
   check_positive(who, "max_shard_bytes", max_shard_bytes);
   return [=](const Shape& shape, DType dtype) {
     check_axis(who, shape, o.axis);
     const int64_t length = std::max<int64_t>(shape[o.axis], 1);
-    const int64_t row_bytes = shape.num_elements() / length * element_bytes(dtype, o.bytes_per_string_element);
+    const int64_t row_bytes =
+        shape.num_elements() / length * element_bytes(dtype, o.bytes_per_string_element);
     const int64_t rows = std::max<int64_t>(1, row_bytes > 0 ? max_shard_bytes / row_bytes : length);
     const int64_t shards = (length + rows - 1) / rows;
     return cut_along(shape, o.axis, o.max_shards > 0 ? std::min(o.max_shards, shards) : shards);
@@ -65,11 +67,12 @@ Partitioner min_max_variable_partitioner(const MinMaxPartitioner& o, SourceLocat
     check_axis(who, shape, o.axis);
     const int64_t bytes = shape.num_elements() * element_bytes(dtype, o.bytes_per_string_element);
     const int64_t wanted = (bytes + o.min_slice_size - 1) / o.min_slice_size;
-    return cut_along(shape, o.axis, std::max<int64_t>(1, std::min({shape[o.axis], o.max_partitions, wanted})));
+    return cut_along(shape, o.axis,
+                     std::max<int64_t>(1, std::min({shape[o.axis], o.max_partitions, wanted})));
   };
 }
 
-// ---- the variable -------------------------------------------------------------------------------------------------
+// ---- the variable -------------------------------------------------------------------------------
 
 namespace {
 
@@ -78,7 +81,8 @@ const SaveSliceInfo& slice_of(const Variable& part) {
   const SaveSliceInfo& slice = *part.slice();
   const size_t rank = slice.full_shape.size();
   if (slice.var_offset.size() != rank || slice.var_shape.size() != rank) {
-    fail(Code::kInvalidArgument, "variable '", part.name(), "': its slice of '", slice.full_name, "' is malformed");
+    fail(Code::kInvalidArgument, "variable '", part.name(), "': its slice of '", slice.full_name,
+         "' is malformed");
   }
   return slice;
 }
@@ -91,7 +95,8 @@ int64_t volume(const std::vector<int64_t>& extents) {
 
 bool overlap(const SaveSliceInfo& a, const SaveSliceInfo& b) {
   for (size_t d = 0; d < a.full_shape.size(); ++d) {
-    if (a.var_offset[d] + a.var_shape[d] <= b.var_offset[d] || b.var_offset[d] + b.var_shape[d] <= a.var_offset[d])
+    if (a.var_offset[d] + a.var_shape[d] <= b.var_offset[d] ||
+        b.var_offset[d] + b.var_shape[d] <= a.var_offset[d])
       return false;
   }
   return volume(a.var_shape) > 0 && volume(b.var_shape) > 0;
@@ -107,20 +112,21 @@ void check_parts(const std::vector<Variable>& parts) {
            " != ", first.full_name);
     }
     if (slice.full_shape != first.full_shape || parts[i].dtype() != parts[0].dtype()) {
-      fail(Code::kInvalidArgument, "partitioned variable '", first.full_name, "': '", parts[i].name(),
-           "' is a slice of ", parts[i].dtype(), " ", Shape(slice.full_shape), ", '", parts[0].name(), "' of ",
-           parts[0].dtype(), " ", Shape(first.full_shape));
+      fail(Code::kInvalidArgument, "partitioned variable '", first.full_name, "': '",
+           parts[i].name(), "' is a slice of ", parts[i].dtype(), " ", Shape(slice.full_shape),
+           ", '", parts[0].name(), "' of ", parts[0].dtype(), " ", Shape(first.full_shape));
     }
     for (size_t k = 0; k < i; ++k) {
       if (!overlap(slice, *parts[k].slice())) continue;
-      fail(Code::kInvalidArgument, "partitioned variable '", first.full_name, "': '", parts[k].name(), "' and '",
-           parts[i].name(), "' overlap: ", parts[k].slice()->spec(), " and ", slice.spec());
+      fail(Code::kInvalidArgument, "partitioned variable '", first.full_name, "': '",
+           parts[k].name(), "' and '", parts[i].name(), "' overlap: ", parts[k].slice()->spec(),
+           " and ", slice.spec());
     }
     held += volume(slice.var_shape);
   }
   if (held != volume(first.full_shape)) {
-    fail(Code::kInvalidArgument, "partitioned variable '", first.full_name, "': its ", parts.size(), " parts hold ",
-         held, " of ", volume(first.full_shape), " elements");
+    fail(Code::kInvalidArgument, "partitioned variable '", first.full_name, "': its ", parts.size(),
+         " parts hold ", held, " of ", volume(first.full_shape), " elements");
   }
 }
 
@@ -129,8 +135,9 @@ void check_parts(const std::vector<Variable>& parts) {
 PartitionedVariable::PartitionedVariable(std::vector<Variable> parts) : parts_(std::move(parts)) {
   if (parts_.empty()) fail(Code::kInvalidArgument, "a partitioned variable needs parts");
   check_parts(parts_);
-  std::sort(parts_.begin(), parts_.end(),
-            [](const Variable& a, const Variable& b) { return a.slice()->var_offset < b.slice()->var_offset; });
+  std::sort(parts_.begin(), parts_.end(), [](const Variable& a, const Variable& b) {
+    return a.slice()->var_offset < b.slice()->var_offset;
+  });
   const SaveSliceInfo& first = slice();
   for (size_t d = first.full_shape.size(); d-- > 0;) {
     if (first.var_shape[d] != first.full_shape[d]) axis_ = static_cast<int>(d);
@@ -138,7 +145,8 @@ PartitionedVariable::PartitionedVariable(std::vector<Variable> parts) : parts_(s
 }
 
 const Variable& PartitionedVariable::part(size_t i) const {
-  if (parts_.empty()) fail(Code::kFailedPrecondition, "an empty PartitionedVariable was used: it stands for none");
+  if (parts_.empty())
+    fail(Code::kFailedPrecondition, "an empty PartitionedVariable was used: it stands for none");
   return parts_[i];
 }
 
@@ -153,7 +161,9 @@ Output PartitionedVariable::as_tensor(SourceLocation at) const {
       int cut = 0;
       for (size_t d = 0; d < v.slice()->full_shape.size(); ++d)
         cut += v.slice()->var_shape[d] != shape()[static_cast<int>(d)];
-      if (cut > 1) fail(Code::kUnimplemented, "'", name(), "' is cut along several axes; only one can be put together");
+      if (cut > 1)
+        fail(Code::kUnimplemented, "'", name(),
+             "' is cut along several axes; only one can be put together");
     }
     whole = concat(std::vector<Operand>(parts_.begin(), parts_.end()), axis_);
   }
@@ -161,7 +171,7 @@ Output PartitionedVariable::as_tensor(SourceLocation at) const {
   return identity(whole, {.name = name()});
 }
 
-// ---- making and finding -------------------------------------------------------------------------------------------
+// ---- making and finding -------------------------------------------------------------------------
 
 namespace {
 
@@ -177,32 +187,37 @@ std::pair<size_t, int64_t> cut_of(GraphAt graph, std::string_view name, const Sh
   for (size_t d = 0; d < partitions.size(); ++d) {
     const int64_t length = shape[static_cast<int>(d)];
     if (partitions[d] < 1 || (partitions[d] > 1 && length < partitions[d])) {
-      fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): Cannot create ", partitions[d],
-           " slices for size ", length, ": variable '", shown, "' of shape ", shape);
+      fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(),
+           "): Cannot create ", partitions[d], " slices for size ", length, ": variable '", shown,
+           "' of shape ", shape);
     }
     if (partitions[d] == 1) continue;
     if (cut.second > 1) {
       fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(),
-           "): Can only slice a variable along one dimension: variable '", shown, "' of shape ", shape);
+           "): Can only slice a variable along one dimension: variable '", shown, "' of shape ",
+           shape);
     }
     cut = {d, partitions[d]};
   }
   return cut;
 }
 
-PartitionedVariable reused(GraphAt graph, PartitionedVariable found, const Shape& shape, DType dtype, int64_t parts) {
-  if (found.shape() != shape || found.dtype() != dtype || found.parts().size() != static_cast<size_t>(parts)) {
-    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", found.name(), "' is ",
-         found.dtype(), " of shape ", found.shape(), " in ", found.parts().size(), " parts, not ", dtype, " of shape ",
-         shape, " in ", parts);
+PartitionedVariable reused(GraphAt graph, PartitionedVariable found, const Shape& shape,
+                           DType dtype, int64_t parts) {
+  if (found.shape() != shape || found.dtype() != dtype ||
+      found.parts().size() != static_cast<size_t>(parts)) {
+    fail(Code::kInvalidArgument, "get_partitioned_variable (", graph.at.str(), "): '", found.name(),
+         "' is ", found.dtype(), " of shape ", found.shape(), " in ", found.parts().size(),
+         " parts, not ", dtype, " of shape ", shape, " in ", parts);
   }
   return found;
 }
 
 }  // namespace
 
-PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view name, const Shape& shape,
-                                             const Partitioner& partitioner, const GetVariableOptions& options) {
+PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view name,
+                                             const Shape& shape, const Partitioner& partitioner,
+                                             const GetVariableOptions& options) {
   const std::string scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   if (!shape.is_fully_defined() || shape.rank() == 0) {
@@ -211,7 +226,8 @@ PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view nam
   }
   const auto [axis, count] = cut_of(graph, full, shape, partitioner(shape, options.dtype));
   if (graph->reusing_variables()) {
-    return reused(graph, find_partitioned_variable(graph, full), shape, base_dtype(options.dtype), count);
+    return reused(graph, find_partitioned_variable(graph, full), shape, base_dtype(options.dtype),
+                  count);
   }
   const int64_t length = shape[static_cast<int>(axis)];
   SaveSliceInfo slice = {.full_name = full,
@@ -222,8 +238,8 @@ PartitionedVariable get_partitioned_variable(GraphAt graph, std::string_view nam
   std::vector<Variable> parts;
   for (int64_t i = 0; i < count; ++i) {
     slice.var_shape[axis] = length / count + (i < length % count ? 1 : 0);
-    parts.push_back(
-        internal::get_variable_part(graph, str_cat(name, "/part_", i), Shape(slice.var_shape), options, slice));
+    parts.push_back(internal::get_variable_part(graph, str_cat(name, "/part_", i),
+                                                Shape(slice.var_shape), options, slice));
     slice.var_offset[axis] += slice.var_shape[axis];
   }
   return PartitionedVariable(std::move(parts));
@@ -237,13 +253,15 @@ PartitionedVariable find_partitioned_variable(const Graph& graph, std::string_vi
       const auto* variable = std::get_if<Variable>(&item);
       if (!variable || !variable->slice()) continue;
       const std::string& full = variable->slice()->full_name;
-      if (full == name && std::find(parts.begin(), parts.end(), *variable) == parts.end()) parts.push_back(*variable);
+      if (full == name && std::find(parts.begin(), parts.end(), *variable) == parts.end())
+        parts.push_back(*variable);
       if (std::find(names.begin(), names.end(), full) == names.end()) names.push_back(full);
     }
   }
   if (!parts.empty()) return PartitionedVariable(std::move(parts));
   const auto close = nearest_names(name, names);
-  fail(Code::kNotFound, "there is no partitioned variable '", printable(name), "' in the graph's collections",
+  fail(Code::kNotFound, "there is no partitioned variable '", printable(name),
+       "' in the graph's collections",
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
 }
 

@@ -10,14 +10,16 @@
 namespace cairn {
 namespace {
 
-// The node that holds the variable behind a reference or a resource; null where it came from elsewhere, or through more
-// than `most` nodes.
+// The node that holds the variable behind a reference or a resource; null where it came from
+// elsewhere, or through more than `most` nodes.
 const Node* holder_of(Endpoint e, int most = std::numeric_limits<int>::max()) {
-  while (e.node->op->name != "VarHandleOp" && !e.node->inputs.empty() && most-- > 0) e = e.node->inputs[0];
+  while (e.node->op->name != "VarHandleOp" && !e.node->inputs.empty() && most-- > 0)
+    e = e.node->inputs[0];
   return e.node->op->name == "VarHandleOp" ? e.node : nullptr;
 }
 
-// The declared shape of the resource variable at input i. A file may hand a handle on and on, and read it everywhere.
+// The declared shape of the resource variable at input i. A file may hand a handle on and on, and
+// read it everywhere.
 Shape resource_shape(const ShapeContext& c, int i) {
   constexpr int kFarthest = 200;  // deeper than conditions stand in each other
   const Node* holder = holder_of(c.node().inputs[static_cast<size_t>(i)], kFarthest);
@@ -32,7 +34,7 @@ Shape same_shape(const ShapeContext& c, const Shape& variable, const Shape& valu
   return merge(variable, value);
 }
 
-// ---- VariableV2, Variable, VarHandleOp ----------------------------------------------------------------------------
+// ---- VariableV2, Variable, VarHandleOp ----------------------------------------------------------
 
 void variable_shape(ShapeContext& c) { c.set_output(c.shape("shape")); }
 // Where a scalar's shape also stood for "unknown".
@@ -40,32 +42,35 @@ void legacy_variable_shape(ShapeContext& c) {
   c.set_output(c.shape("shape").is_scalar() ? Shape::unknown() : c.shape("shape"));
 }
 
-constexpr OpDef kVariableV2 = {.name = "VariableV2",
-                               .inputs = "",
-                               .outputs = "ref: Ref(dtype)",
-                               .attrs = "shape: shape, dtype: type, container: string = '', shared_name: string = ''",
-                               .stateful = true,
-                               .shape = variable_shape,
-                               .prepare = do_nothing,
-                               .gradient = not_differentiable};
-constexpr OpDef kVariable = {.name = "Variable",
-                             .inputs = "",
-                             .outputs = "ref: Ref(dtype)",
-                             .attrs = "shape: shape, dtype: type, container: string = '', shared_name: string = ''",
-                             .stateful = true,
-                             .shape = legacy_variable_shape,
-                             .prepare = do_nothing,
-                             .gradient = not_differentiable};
-constexpr OpDef kVarHandleOp = {.name = "VarHandleOp",
-                                .inputs = "",
-                                .outputs = "resource: resource",
-                                .attrs = "container: string = '', shared_name: string = '', dtype: type, shape: shape",
-                                .stateful = true,
-                                .shape = scalar_shape,
-                                .prepare = do_nothing,
-                                .gradient = not_differentiable};
+constexpr OpDef kVariableV2 = {
+    .name = "VariableV2",
+    .inputs = "",
+    .outputs = "ref: Ref(dtype)",
+    .attrs = "shape: shape, dtype: type, container: string = '', shared_name: string = ''",
+    .stateful = true,
+    .shape = variable_shape,
+    .prepare = do_nothing,
+    .gradient = not_differentiable};
+constexpr OpDef kVariable = {
+    .name = "Variable",
+    .inputs = "",
+    .outputs = "ref: Ref(dtype)",
+    .attrs = "shape: shape, dtype: type, container: string = '', shared_name: string = ''",
+    .stateful = true,
+    .shape = legacy_variable_shape,
+    .prepare = do_nothing,
+    .gradient = not_differentiable};
+constexpr OpDef kVarHandleOp = {
+    .name = "VarHandleOp",
+    .inputs = "",
+    .outputs = "resource: resource",
+    .attrs = "container: string = '', shared_name: string = '', dtype: type, shape: shape",
+    .stateful = true,
+    .shape = scalar_shape,
+    .prepare = do_nothing,
+    .gradient = not_differentiable};
 
-// ---- ReadVariableOp, IsVariableInitialized, VarIsInitializedOp, VariableShape --------------------------------------
+// ---- ReadVariableOp, IsVariableInitialized, VarIsInitializedOp, VariableShape -------------------
 
 void read_shape(ShapeContext& c) { c.set_output(resource_shape(c, 0)); }
 Kernel read_prepare(const KernelSetup&) {
@@ -129,14 +134,15 @@ constexpr OpDef kVariableShape = {.name = "VariableShape",
                                   .prepare = variable_shape_prepare,
                                   .gradient = not_differentiable};
 
-// ---- Assign, AssignVariableOp -------------------------------------------------------------------------------------
+// ---- Assign, AssignVariableOp -------------------------------------------------------------------
 
 void assign_value(KernelContext& c, bool validate_shape) {
   VariableState& variable = c.variable(0);
   const Tensor& value = c.input(1);
   const Shape& expected = variable.initialized() ? variable.value.shape() : variable.shape;
   if (validate_shape && !expected.is_compatible_with(value.shape())) {
-    c.fail(str_cat("variable '", variable.name, "' is of shape ", expected, ", the value of shape ", value.shape()));
+    c.fail(str_cat("variable '", variable.name, "' is of shape ", expected, ", the value of shape ",
+                   value.shape()));
   }
   if (&value != &variable.value) variable.assign(value);
 }
@@ -147,17 +153,19 @@ void assign_shape(ShapeContext& c) {
 Kernel assign_prepare(const KernelSetup& s) {
   return [validate = s.flag("validate_shape")](KernelContext& c) { assign_value(c, validate); };
 }
-constexpr OpDef kAssign = {.name = "Assign",
-                           .inputs = "ref: Ref(T), value: T",
-                           .outputs = "output_ref: Ref(T)",
-                           .attrs = "T: type, validate_shape: bool = true, use_locking: bool = true",
-                           .allows_uninitialized_input = true,
-                           .access = Access::kAssign,
-                           .shape = assign_shape,
-                           .prepare = assign_prepare,
-                           .gradient = not_differentiable};
+constexpr OpDef kAssign = {
+    .name = "Assign",
+    .inputs = "ref: Ref(T), value: T",
+    .outputs = "output_ref: Ref(T)",
+    .attrs = "T: type, validate_shape: bool = true, use_locking: bool = true",
+    .allows_uninitialized_input = true,
+    .access = Access::kAssign,
+    .shape = assign_shape,
+    .prepare = assign_prepare,
+    .gradient = not_differentiable};
 
-// Also AssignAddVariableOp and AssignSubVariableOp: there is nothing to shape but something to check.
+// Also AssignAddVariableOp and AssignSubVariableOp: there is nothing to shape but something to
+// check.
 void resource_assign_shape(ShapeContext& c) { same_shape(c, resource_shape(c, 0), c.input(1)); }
 // A resource variable declared with unknown extents may change them.
 Kernel resource_assign_prepare(const KernelSetup&) {
@@ -176,7 +184,7 @@ constexpr OpDef kAssignVariableOp = {.name = "AssignVariableOp",
                                      .prepare = resource_assign_prepare,
                                      .gradient = not_differentiable};
 
-// ---- AssignAdd, AssignSub and their resource forms ----------------------------------------------------------------
+// ---- AssignAdd, AssignSub and their resource forms ----------------------------------------------
 
 void update_shape(ShapeContext& c) { c.set_output(same_shape(c, c.input(0), c.input(1))); }
 
@@ -187,8 +195,8 @@ Kernel update_prepare(const KernelSetup& s) {
       const Tensor& value = c.input(1);
       Tensor& variable = c.variable(0).writable();
       if (variable.shape() != value.shape()) {
-        c.fail(str_cat("variable '", c.variable(0).name, "' is of shape ", variable.shape(), ", the value of shape ",
-                       value.shape()));
+        c.fail(str_cat("variable '", c.variable(0).name, "' is of shape ", variable.shape(),
+                       ", the value of shape ", value.shape()));
       }
       T* v = variable.template data<T>();
       const T* x = value.template data<T>();
@@ -222,15 +230,19 @@ constexpr OpDef resource_update_op(std::string_view name, Kernel (*prepare)(cons
 }
 constexpr OpDef kAssignAdd = ref_update_op("AssignAdd", update_prepare<true>);
 constexpr OpDef kAssignSub = ref_update_op("AssignSub", update_prepare<false>);
-constexpr OpDef kAssignAddVariableOp = resource_update_op("AssignAddVariableOp", update_prepare<true>);
-constexpr OpDef kAssignSubVariableOp = resource_update_op("AssignSubVariableOp", update_prepare<false>);
+constexpr OpDef kAssignAddVariableOp =
+    resource_update_op("AssignAddVariableOp", update_prepare<true>);
+constexpr OpDef kAssignSubVariableOp =
+    resource_update_op("AssignSubVariableOp", update_prepare<false>);
 
-// ---- ScatterUpdate, ScatterAdd, ScatterSub -----------------------------------------------------------------------
+// ---- ScatterUpdate, ScatterAdd, ScatterSub ------------------------------------------------------
 
 enum class Scatter { kUpdate, kAdd, kSub };
 
 // What `updates` must be for a variable of shape `variable`; a scalar serves all.
-Shape updates_shape(const Shape& variable, const Shape& indices) { return concat(indices, variable.slice(1)); }
+Shape updates_shape(const Shape& variable, const Shape& indices) {
+  return concat(indices, variable.slice(1));
+}
 
 void scatter_shape(ShapeContext& c) {
   const Shape variable = c.with_rank_at_least(0, 1, "ref");
@@ -282,7 +294,8 @@ Kernel scatter_prepare(const KernelSetup& s) {
   return by_number_type(s, s.dtype("T"), make);
 }
 
-constexpr OpDef scatter_op(std::string_view name, std::string_view attrs, Kernel (*prepare)(const KernelSetup&)) {
+constexpr OpDef scatter_op(std::string_view name, std::string_view attrs,
+                           Kernel (*prepare)(const KernelSetup&)) {
   return {.name = name,
           .inputs = "ref: Ref(T), indices: Tindices, updates: T",
           .outputs = "output_ref: Ref(T)",
@@ -292,57 +305,71 @@ constexpr OpDef scatter_op(std::string_view name, std::string_view attrs, Kernel
           .prepare = prepare,
           .gradient = not_differentiable};
 }
-constexpr OpDef kScatterUpdate = scatter_op(
-    "ScatterUpdate", "T: type, Tindices: {int32, int64}, use_locking: bool = true", scatter_prepare<Scatter::kUpdate>);
-constexpr OpDef kScatterAdd = scatter_op(
-    "ScatterAdd", "T: numbertype, Tindices: {int32, int64}, use_locking: bool = false", scatter_prepare<Scatter::kAdd>);
-constexpr OpDef kScatterSub = scatter_op(
-    "ScatterSub", "T: numbertype, Tindices: {int32, int64}, use_locking: bool = false", scatter_prepare<Scatter::kSub>);
+constexpr OpDef kScatterUpdate =
+    scatter_op("ScatterUpdate", "T: type, Tindices: {int32, int64}, use_locking: bool = true",
+               scatter_prepare<Scatter::kUpdate>);
+constexpr OpDef kScatterAdd =
+    scatter_op("ScatterAdd", "T: numbertype, Tindices: {int32, int64}, use_locking: bool = false",
+               scatter_prepare<Scatter::kAdd>);
+constexpr OpDef kScatterSub =
+    scatter_op("ScatterSub", "T: numbertype, Tindices: {int32, int64}, use_locking: bool = false",
+               scatter_prepare<Scatter::kSub>);
 
-// ---- builders -----------------------------------------------------------------------------------------------------
+// ---- builders -----------------------------------------------------------------------------------
 
 // `op` on a reference or resource, with a value that may be a number: then name/value.
-Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs attrs, std::string_view name) {
+Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs attrs,
+                std::string_view name) {
   Graph& graph = ref.graph();
   const Graph::Transaction whole(graph);
   const std::string_view wish = name.empty() ? op.name : name;
-  if (value.is_output()) return add_operation({graph, value.at()}, op, {ref, value.output()}, std::move(attrs), wish);
+  if (value.is_output())
+    return add_operation({graph, value.at()}, op, {ref, value.output()}, std::move(attrs), wish);
   const Node* holder = ref.dtype() == DType::kResource ? holder_of(ref.endpoint()) : nullptr;
   const DType dtype = holder ? AttrReader(*holder).dtype("dtype") : ref.dtype();
   const Scope scope = graph.name_scope(wish);
-  return add_operation({graph, value.at()}, op, {ref, value.in(graph, dtype, "value")}, std::move(attrs), scope.name());
+  return add_operation({graph, value.at()}, op, {ref, value.in(graph, dtype, "value")},
+                       std::move(attrs), scope.name());
 }
 
 // Writes a resource variable, and reads it then.
-Output write_and_read(const OpDef& op, const Variable& variable, const Operand& value, std::string_view name) {
+Output write_and_read(const OpDef& op, const Variable& variable, const Operand& value,
+                      std::string_view name) {
   const Graph::Transaction whole(variable.graph(), value.at());
-  const Scope after = variable.graph().control_dependencies({write(op, variable.ref(), value, {}, name)});
+  const Scope after =
+      variable.graph().control_dependencies({write(op, variable.ref(), value, {}, name)});
   return read_variable(variable.ref());
 }
 
-Output scatter(const OpDef& op, const Variable& variable, const Operand& indices, const Operand& updates,
-               const ScatterOptions& options) {
+Output scatter(const OpDef& op, const Variable& variable, const Operand& indices,
+               const Operand& updates, const ScatterOptions& options) {
   Graph& graph = variable.graph();
   const Graph::Transaction whole(graph, indices.at());
   const bool plain = !indices.is_output() || !updates.is_output();
-  const Scope scope = plain ? graph.name_scope(options.name.empty() ? op.name : options.name) : Scope();
-  return add_node(
-      op, {variable.ref(), indices.in(graph, DType::kInt32, "indices"), updates.in(graph, variable.dtype(), "updates")},
-      {{"use_locking", options.use_locking}}, plain ? scope.name() : options.name, indices.at());
+  const Scope scope =
+      plain ? graph.name_scope(options.name.empty() ? op.name : options.name) : Scope();
+  return add_node(op,
+                  {variable.ref(), indices.in(graph, DType::kInt32, "indices"),
+                   updates.in(graph, variable.dtype(), "updates")},
+                  {{"use_locking", options.use_locking}}, plain ? scope.name() : options.name,
+                  indices.at());
 }
 
 }  // namespace
 
 Output assign(const Output& ref, const Operand& value, const AssignOptions& options) {
-  return write(kAssign, ref, value, {{"validate_shape", options.validate_shape}, {"use_locking", options.use_locking}},
+  return write(kAssign, ref, value,
+               {{"validate_shape", options.validate_shape}, {"use_locking", options.use_locking}},
                options.name)
       .output();
 }
 Output assign_add(const Output& ref, const Operand& value, const UpdateOptions& options) {
-  return write(kAssignAdd, ref, value, {{"use_locking", options.use_locking}}, options.name).output();
+  return write(kAssignAdd, ref, value, {{"use_locking", options.use_locking}}, options.name)
+      .output();
 }
 Output assign_sub(const Output& ref, const Operand& value, const UpdateOptions& options) {
-  return write(kAssignSub, ref, value, {{"use_locking", options.use_locking}}, options.name).output();
+  return write(kAssignSub, ref, value, {{"use_locking", options.use_locking}}, options.name)
+      .output();
 }
 
 Output assign(const Variable& variable, const Operand& value, const AssignOptions& options) {
@@ -353,7 +380,8 @@ Output assign_add(const Variable& variable, const Operand& value, const UpdateOp
   if (!variable.is_resource()) return assign_add(variable.ref(), value, options);
   return write_and_read(kAssignAddVariableOp, variable, value, options.name);
 }
-Operation assign_add_op(const Variable& variable, const Operand& value, const UpdateOptions& options) {
+Operation assign_add_op(const Variable& variable, const Operand& value,
+                        const UpdateOptions& options) {
   if (!variable.is_resource()) return assign_add(variable.ref(), value, options).op();
   return write(kAssignAddVariableOp, variable.ref(), value, {}, options.name);
 }
@@ -363,7 +391,8 @@ Output assign_sub(const Variable& variable, const Operand& value, const UpdateOp
 }
 
 Output Variable::as_tensor(SourceLocation at) const {
-  const bool may_have_changed = is_resource() && (graph().has_control_dependencies() || graph().control_flow());
+  const bool may_have_changed =
+      is_resource() && (graph().has_control_dependencies() || graph().control_flow());
   return may_have_changed ? read_variable({ref(), at}) : value();
 }
 Output Variable::read_value(SourceLocation at) const {
@@ -390,26 +419,33 @@ Output scatter_sub(const Variable& variable, const Operand& indices, const Opera
   return scatter(kScatterSub, variable, indices, updates, options);
 }
 
-Output is_variable_initialized(const Variable& variable, const NameOptions& options, SourceLocation at) {
-  return add_node(variable.is_resource() ? kVarIsInitializedOp : kIsVariableInitialized, {variable.ref()}, {},
-                  options.name, at);
+Output is_variable_initialized(const Variable& variable, const NameOptions& options,
+                               SourceLocation at) {
+  return add_node(variable.is_resource() ? kVarIsInitializedOp : kIsVariableInitialized,
+                  {variable.ref()}, {}, options.name, at);
 }
 Output read_variable(const Operand& handle, const NameOptions& options) {
   const Node* holder = holder_of(handle.output().endpoint());
-  if (!holder) fail(Code::kInvalidArgument, "'", handle.output().name(), "' is not a resource variable");
-  return add_node(kReadVariableOp, {handle.output()}, {{"dtype", AttrReader(*holder).dtype("dtype")}}, options.name,
-                  handle.at());
+  if (!holder)
+    fail(Code::kInvalidArgument, "'", handle.output().name(), "' is not a resource variable");
+  return add_node(kReadVariableOp, {handle.output()},
+                  {{"dtype", AttrReader(*holder).dtype("dtype")}}, options.name, handle.at());
 }
 
 Output variable_v2(GraphAt graph, const Shape& shape, DType dtype, std::string_view name) {
-  return add_operation(graph, kVariableV2, {}, {{"shape", shape}, {"dtype", base_dtype(dtype)}}, name).output();
-}
-Output var_handle(GraphAt graph, const Shape& shape, DType dtype, std::string_view name, std::string_view shared_name) {
-  return add_operation(graph, kVarHandleOp, {},
-                       {{"shape", shape}, {"dtype", base_dtype(dtype)}, {"shared_name", shared_name}}, name)
+  return add_operation(graph, kVariableV2, {}, {{"shape", shape}, {"dtype", base_dtype(dtype)}},
+                       name)
       .output();
 }
-Operation assign_initial(const Output& ref, const Output& value, bool validate_shape, std::string_view name) {
+Output var_handle(GraphAt graph, const Shape& shape, DType dtype, std::string_view name,
+                  std::string_view shared_name) {
+  return add_operation(
+             graph, kVarHandleOp, {},
+             {{"shape", shape}, {"dtype", base_dtype(dtype)}, {"shared_name", shared_name}}, name)
+      .output();
+}
+Operation assign_initial(const Output& ref, const Output& value, bool validate_shape,
+                         std::string_view name) {
   if (ref.dtype() == DType::kResource) return write(kAssignVariableOp, ref, value, {}, name);
   return assign(ref, value, {.validate_shape = validate_shape, .name = std::string(name)}).op();
 }

@@ -14,28 +14,31 @@ namespace {
 Shape declared_shape(const NewVariable& wanted, const Output& initial, const std::string& name) {
   if (!wanted.validate_shape) return Shape::unknown();
   if (!initial.shape().is_fully_defined()) {
-    fail(Code::kInvalidArgument, "variable '", name, "': the shape of its initial value '", initial.name(), "' is ",
-         initial.shape(), "; give one that is fully known, or .validate_shape = false");
+    fail(Code::kInvalidArgument, "variable '", name, "': the shape of its initial value '",
+         initial.name(), "' is ", initial.shape(),
+         "; give one that is fully known, or .validate_shape = false");
   }
   return initial.shape();
 }
 
 Output initial_value(GraphAt graph, const NewVariable& wanted) {
   if (wanted.tensor) return wanted.tensor;
-  if (wanted.value.valid() && !wanted.use_resource) return constant(graph, wanted.value, {.name = "initial_value"});
+  if (wanted.value.valid() && !wanted.use_resource)
+    return constant(graph, wanted.value, {.name = "initial_value"});
   const Scope scope = graph->name_scope("Initializer");
   const Scope anywhere = graph->device("");
   if (wanted.value.valid()) return constant(graph, wanted.value, {.name = "initial_value"});
   const DType dtype = base_dtype(wanted.dtype);
-  const Output made = wanted.initializer(graph, wanted.shape, dtype, wanted.slice ? &*wanted.slice : nullptr);
+  const Output made =
+      wanted.initializer(graph, wanted.shape, dtype, wanted.slice ? &*wanted.slice : nullptr);
   const std::string_view name =
       std::string_view(wanted.name).substr(0, wanted.name.size() - wanted.name.ends_with('/'));
   graph->check_owns(made, str_cat("what the initializer of variable '", name, "' gives"));
   const bool fits = !wanted.validate_shape || made.shape().is_compatible_with(wanted.shape);
   if (base_dtype(made.dtype()) != dtype || !fits) {
-    fail(Code::kInvalidArgument, "variable '", name, "' (", graph.at.str(), ") is to be ", dtype, " ", wanted.shape,
-         ", and its initializer gives ", base_dtype(made.dtype()), " ", made.shape(), ": ", made.node().str(),
-         "; it must give what it is asked for");
+    fail(Code::kInvalidArgument, "variable '", name, "' (", graph.at.str(), ") is to be ", dtype,
+         " ", wanted.shape, ", and its initializer gives ", base_dtype(made.dtype()), " ",
+         made.shape(), ": ", made.node().str(), "; it must give what it is asked for");
   }
   return made;
 }
@@ -80,18 +83,21 @@ VariableInfo make_resource(GraphAt graph, const NewVariable& wanted, const std::
 void check_made_outside(GraphAt graph, const Output& tensor, std::string_view what) {
   const auto condition = graph->control_flow();
   if (!condition || !condition->holds(tensor)) return;
-  fail(Code::kInvalidArgument, what, " (", graph.at.str(), "): what it begins with, ", tensor.node().str(),
-       ", is made inside a condition; make it outside, or have get_variable() call an initializer, which it does "
+  fail(Code::kInvalidArgument, what, " (", graph.at.str(), "): what it begins with, ",
+       tensor.node().str(),
+       ", is made inside a condition; make it outside, or have get_variable() call an initializer, "
+       "which it does "
        "outside");
 }
 
 Variable make_variable(GraphAt graph, const NewVariable& wanted) {
   const Graph::Transaction whole(*graph.graph, graph.at);
-  if (wanted.tensor) check_made_outside(graph, wanted.tensor, str_cat("variable '", wanted.name, "'"));
+  if (wanted.tensor)
+    check_made_outside(graph, wanted.tensor, str_cat("variable '", wanted.name, "'"));
   const Scope once = graph->init_scope();
   const Scope scope = graph->name_scope(wanted.name);
-  VariableInfo info =
-      wanted.use_resource ? make_resource(graph, wanted, scope.name()) : make_reference(graph, wanted, scope.name());
+  VariableInfo info = wanted.use_resource ? make_resource(graph, wanted, scope.name())
+                                          : make_reference(graph, wanted, scope.name());
   info.trainable = wanted.trainable;
   info.slice = wanted.slice;
   const Variable variable(std::move(info));
@@ -114,8 +120,8 @@ std::string slot_name(const Graph& graph, const Variable& owner, std::string_vie
   return name;
 }
 
-// TensorFlow takes what follows the owner's name off by its length alone, and so names the slots of optimizers inside
-// variable scopes W/part_0/Adam in checkpoints; theirs must be found.
+// TensorFlow takes what follows the owner's name off by its length alone, and so names the slots of
+// optimizers inside variable scopes W/part_0/Adam in checkpoints; theirs must be found.
 std::optional<SaveSliceInfo> slot_slice(const Variable& owner, std::string_view slot) {
   if (!owner.slice()) return std::nullopt;
   SaveSliceInfo slice = *owner.slice();
@@ -145,14 +151,15 @@ std::optional<Variable> known_variable(const Graph& graph, std::string_view name
   return std::nullopt;
 }
 
-Variable reused(GraphAt graph, const Variable& variable, const Shape& shape, const GetVariableOptions& options) {
+Variable reused(GraphAt graph, const Variable& variable, const Shape& shape,
+                const GetVariableOptions& options) {
   if (!shape.is_compatible_with(variable.shape())) {
-    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", variable.name(), "' is of shape ",
-         variable.shape(), ", not ", shape);
+    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", variable.name(),
+         "' is of shape ", variable.shape(), ", not ", shape);
   }
   if (variable.dtype() != base_dtype(options.dtype)) {
-    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", variable.name(), "' is of dtype ",
-         variable.dtype(), ", not ", options.dtype);
+    fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", variable.name(),
+         "' is of dtype ", variable.dtype(), ", not ", options.dtype);
   }
   return variable;
 }
@@ -160,8 +167,8 @@ Variable reused(GraphAt graph, const Variable& variable, const Shape& shape, con
 Initializer default_initializer(GraphAt graph, DType dtype, std::string_view name) {
   if (is_floating(dtype)) return glorot_uniform_initializer();
   if (is_integer(dtype) || dtype == DType::kBool) return zeros_initializer();
-  fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", printable(name), "' of dtype ", dtype,
-       " needs an initializer");
+  fail(Code::kInvalidArgument, "get_variable (", graph.at.str(), "): '", printable(name),
+       "' of dtype ", dtype, " needs an initializer");
 }
 
 }  // namespace
@@ -179,19 +186,24 @@ Variable variable(GraphAt graph, const Tensor& initial_value, const VariableOpti
   return internal::make_variable(graph, wanted);
 }
 
-Variable get_variable(GraphAt graph, std::string_view name, const Shape& shape, const GetVariableOptions& options) {
+Variable get_variable(GraphAt graph, std::string_view name, const Shape& shape,
+                      const GetVariableOptions& options) {
   return internal::get_variable_part(graph, name, shape, options, std::nullopt);
 }
 
 Variable internal::get_variable_part(GraphAt graph, std::string_view name, const Shape& shape,
-                                     const GetVariableOptions& options, const std::optional<SaveSliceInfo>& slice) {
+                                     const GetVariableOptions& options,
+                                     const std::optional<SaveSliceInfo>& slice) {
   const std::string scope = graph->current_variable_scope();
   const std::string full = scope.empty() ? std::string(name) : str_cat(scope, "/", name);
   const auto known = known_variable(graph, full);
-  if (graph->reusing_variables()) return reused(graph, known ? *known : find_variable(graph, full), shape, options);
+  if (graph->reusing_variables())
+    return reused(graph, known ? *known : find_variable(graph, full), shape, options);
   if (known || graph->contains(full)) {
-    fail(Code::kAlreadyExists, "get_variable (", graph.at.str(), "): '", full, "' exists already, made at ",
-         graph->find_op(full).node().made_at.known() ? graph->find_op(full).node().made_at.str() : "an unknown place",
+    fail(Code::kAlreadyExists, "get_variable (", graph.at.str(), "): '", full,
+         "' exists already, made at ",
+         graph->find_op(full).node().made_at.known() ? graph->find_op(full).node().made_at.str()
+                                                     : "an unknown place",
          "; to share it, enter the variable scope with reuse");
   }
   if (!shape.is_fully_defined()) {
@@ -204,7 +216,8 @@ Variable internal::get_variable_part(GraphAt graph, std::string_view name, const
   const Scope root = graph->name_scope("");
   const Variable variable = internal::make_variable(
       graph, {.name = full + "/",
-              .initializer = options.initializer ? options.initializer : default_initializer(graph, dtype, full),
+              .initializer = options.initializer ? options.initializer
+                                                 : default_initializer(graph, dtype, full),
               .shape = shape,
               .dtype = dtype,
               .trainable = options.trainable,
@@ -237,13 +250,16 @@ Variable find_variable(const Graph& graph, std::string_view name) {
        close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
 }
 
-Operation variables_initializer(GraphAt graph, const std::vector<Variable>& variables, const NameOptions& options) {
+Operation variables_initializer(GraphAt graph, const std::vector<Variable>& variables,
+                                const NameOptions& options) {
   if (variables.empty()) return no_op(graph, options);
   std::vector<Operation> initializers;
   for (const Variable& variable : variables) initializers.push_back(variable.initializer());
   return group(initializers, options, graph.at);
 }
-Operation global_variables_initializer(GraphAt graph) { return variables_initializer(graph, graph->variables()); }
+Operation global_variables_initializer(GraphAt graph) {
+  return variables_initializer(graph, graph->variables());
+}
 Operation local_variables_initializer(GraphAt graph) {
   return variables_initializer(graph, graph->collection<Variable>(GraphKeys::kLocalVariables));
 }
@@ -254,7 +270,8 @@ std::optional<Variable> global_step(const Graph& graph) {
   for (const CollectionItem& item : graph.items(GraphKeys::kGlobalStep)) {
     if (const auto* variable = std::get_if<Variable>(&item)) return *variable;
     // Older files name its tensor only.
-    if (const auto* tensor = std::get_if<Output>(&item)) return find_variable(graph, tensor->op().name());
+    if (const auto* tensor = std::get_if<Output>(&item))
+      return find_variable(graph, tensor->op().name());
   }
   return known_variable(graph, GraphKeys::kGlobalStep);
 }
@@ -263,7 +280,8 @@ std::optional<Variable> global_step(const Graph& graph) {
 
 Variable create_global_step(GraphAt graph) {
   if (const auto known = global_step(graph))
-    fail(Code::kAlreadyExists, "create_global_step (", graph.at.str(), "): there is one, '", known->name(), "'");
+    fail(Code::kAlreadyExists, "create_global_step (", graph.at.str(), "): there is one, '",
+         known->name(), "'");
   return get_variable(graph, GraphKeys::kGlobalStep, {},
                       {.dtype = DType::kInt64,
                        .initializer = zeros_initializer(),
@@ -272,7 +290,8 @@ Variable create_global_step(GraphAt graph) {
 }
 Variable get_global_step(GraphAt graph) {
   if (const auto known = global_step(graph)) return *known;
-  fail(Code::kNotFound, "get_global_step (", graph.at.str(), "): the graph has none; see create_global_step()");
+  fail(Code::kNotFound, "get_global_step (", graph.at.str(),
+       "): the graph has none; see create_global_step()");
 }
 Variable get_or_create_global_step(GraphAt graph) {
   const auto known = global_step(graph);

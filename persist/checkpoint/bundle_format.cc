@@ -8,8 +8,8 @@ namespace {
 constexpr auto kVarint = 0, kBytes = 2, kFixed32 = 5;
 constexpr char tag(int field, int kind) { return static_cast<char>(field << 3 | kind); }
 // BundleEntryProto's, and TensorShapeProto's of one extent.
-constexpr char kDType = tag(1, kVarint), kShape = tag(2, kBytes), kShard = tag(3, kVarint), kOffset = tag(4, kVarint),
-               kSize = tag(5, kVarint), kChecksum = tag(6, kFixed32);
+constexpr char kDType = tag(1, kVarint), kShape = tag(2, kBytes), kShard = tag(3, kVarint),
+               kOffset = tag(4, kVarint), kSize = tag(5, kVarint), kChecksum = tag(6, kFixed32);
 constexpr char kDim = tag(2, kBytes), kExtent = tag(1, kVarint);
 
 bool take(std::string_view& bytes, char expected) {
@@ -29,7 +29,8 @@ bool take_field(std::string_view& bytes, char tag, uint64_t most, uint64_t& valu
 }
 
 std::optional<std::string_view> take_bytes(std::string_view& bytes) {
-  const auto length = take_varint<uint32_t>(bytes);  // protobuf takes no longer ones, also where the rest is zeros
+  // protobuf takes no longer ones, also where the rest is zeros
+  const auto length = take_varint<uint32_t>(bytes);
   if (!length || *length > bytes.size()) return std::nullopt;
   const std::string_view taken = bytes.substr(0, *length);
   bytes.remove_prefix(*length);
@@ -47,7 +48,9 @@ bool take_shape(std::string_view bytes, Shape& shape) {
     uint64_t extent = 0;
     if (!dim || !take_field(*dim, kExtent, INT64_MAX, extent) || !dim->empty()) return false;
     extents[rank++] = static_cast<int64_t>(extent);
-    if (__builtin_mul_overflow(product, std::max<int64_t>(1, static_cast<int64_t>(extent)), &product)) return false;
+    if (__builtin_mul_overflow(product, std::max<int64_t>(1, static_cast<int64_t>(extent)),
+                               &product))
+      return false;
   }
   shape = Shape(std::span<const int64_t>(extents, rank));
   return true;
@@ -68,7 +71,8 @@ bool take_plain_entry(std::string_view bytes, int num_shards, BundleEntry& entry
     const auto extents = take_bytes(bytes);
     if (!extents || !take_shape(*extents, entry.shape)) return false;
   }
-  if (!take_field(bytes, kShard, INT32_MAX, shard) || static_cast<int64_t>(shard) >= num_shards) return false;
+  if (!take_field(bytes, kShard, INT32_MAX, shard) || static_cast<int64_t>(shard) >= num_shards)
+    return false;
   if (!take_field(bytes, kOffset, INT64_MAX, entry.offset)) return false;
   if (!take_field(bytes, kSize, INT64_MAX, entry.size)) return false;
   if (take(bytes, kChecksum)) {
@@ -116,7 +120,8 @@ std::optional<std::string> prefix_of_data_file(const std::string& name) {
 
 std::optional<std::string> prefix_of_file(const std::string& path) {
   for (const std::string_view ending : {".index", ".meta"}) {
-    if (path.ends_with(ending) && path.size() > ending.size()) return path.substr(0, path.size() - ending.size());
+    if (path.ends_with(ending) && path.size() > ending.size())
+      return path.substr(0, path.size() - ending.size());
   }
   const auto prefix = prefix_of_data_file(base_name(path));
   return prefix ? std::optional(join_path(directory_of(path), *prefix)) : std::nullopt;

@@ -14,7 +14,7 @@
 
 namespace cairn {
 
-// ---- Index --------------------------------------------------------------------------------------------------------
+// ---- Index --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -23,14 +23,15 @@ std::string key_text(std::string_view key) {
   return str_cat(printable(key.substr(1, key.find('\0', 1) - 1)), " (a slice)");
 }
 
-[[noreturn]] void bad_entry(const TableReader& table, const TableReader::Entry& item, std::string_view what) {
+[[noreturn]] void bad_entry(const TableReader& table, const TableReader::Entry& item,
+                            std::string_view what) {
   fail(Code::kDataLoss, table.path(), ": in the block at offset ", item.block, ": ", what,
        "; the file is damaged, use another copy");
 }
 
 // `proto` is memory to work in, which several entries share.
-void read_entry(const TableReader& table, const TableReader::Entry& item, int num_shards, pb::BundleEntryProto& proto,
-                BundleEntry& entry) {
+void read_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
+                pb::BundleEntryProto& proto, BundleEntry& entry) {
   if (!take_plain_entry(item.value, num_shards, entry)) {
     parse_bundle_entry(table, item, num_shards, proto);
     entry = {.dtype = static_cast<DType>(proto.dtype()),
@@ -54,7 +55,9 @@ void read_entry(const TableReader& table, const TableReader::Entry& item, int nu
     bad_entry(table, item, str_cat("Invalid tensor shape: ", key_text(item.key), " ", entry.shape));
   }
   if (static_cast<int>(entry.dtype) <= 0 || is_ref(entry.dtype)) {
-    bad_entry(table, item, str_cat("Invalid dtype of ", key_text(item.key), ": ", static_cast<int>(entry.dtype)));
+    bad_entry(
+        table, item,
+        str_cat("Invalid dtype of ", key_text(item.key), ": ", static_cast<int>(entry.dtype)));
   }
 }
 
@@ -62,13 +65,15 @@ void read_entry(const TableReader& table, const TableReader::Entry& item, int nu
 
 void check_checkpoint_version(const std::string& path, const pb::VersionDef& version) {
   const auto refuse = [&](const auto&... what) {
-    fail(Code::kInvalidArgument, path, ": ", what..., "; use the program that wrote it, or a newer Cairn");
+    fail(Code::kInvalidArgument, path, ": ", what...,
+         "; use the program that wrote it, or a newer Cairn");
   };
   if (version.producer() < 0) {
     refuse("Checkpoint producer version ", version.producer(), " below min producer 0 supported");
   }
   if (version.min_consumer() > kBundleVersion) {
-    refuse("Checkpoint min consumer version ", version.min_consumer(), " above current version ", kBundleVersion);
+    refuse("Checkpoint min consumer version ", version.min_consumer(), " above current version ",
+           kBundleVersion);
   }
   for (const int bad : version.bad_consumers()) {
     if (bad == kBundleVersion) refuse("Checkpoint disallows consumer version ", bad);
@@ -78,8 +83,9 @@ void check_checkpoint_version(const std::string& path, const pb::VersionDef& ver
 pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   const auto refuse = [&](std::string_view why) {
     fail(Code::kDataLoss, "Unable to read file (", table.path(),
-         "). Perhaps the file is corrupt or was produced by a newer version of TensorFlow with format changes (", why,
-         ")");
+         "). Perhaps the file is corrupt or was produced by a newer version of TensorFlow with "
+         "format changes (",
+         why, ")");
   };
   const auto* item = table.find("");
   if (!item) refuse("failed to seek to header entry");
@@ -88,7 +94,8 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   constexpr int kMostShards = 99999;  // their numbers have five digits
   if (header.num_shards() <= 0 || header.num_shards() > kMostShards)
     refuse(str_cat("the header counts ", header.num_shards(), " data files"));
-  if (header.endianness() != pb::BundleHeaderProto::LITTLE && header.endianness() != pb::BundleHeaderProto::BIG) {
+  if (header.endianness() != pb::BundleHeaderProto::LITTLE &&
+      header.endianness() != pb::BundleHeaderProto::BIG) {
     refuse(str_cat("unknown byte order ", header.endianness()));
   }
   check_checkpoint_version(table.path(), header.version());
@@ -99,15 +106,19 @@ void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item
                         pb::BundleEntryProto& proto) {
   if (!parse_bytes(item.value, proto))
     bad_entry(table, item, str_cat("Entry for key ", key_text(item.key), " not parseable."));
-  if (proto.offset() < 0 || proto.size() < 0 || proto.shard_id() < 0 || proto.shard_id() >= num_shards) {
-    bad_entry(table, item,
-              str_cat("Entry for key ", key_text(item.key), " has offset ", proto.offset(), ", size ", proto.size(),
-                      ", data file ", proto.shard_id(), " of ", num_shards));
+  if (proto.offset() < 0 || proto.size() < 0 || proto.shard_id() < 0 ||
+      proto.shard_id() >= num_shards) {
+    bad_entry(
+        table, item,
+        str_cat("Entry for key ", key_text(item.key), " has offset ", proto.offset(), ", size ",
+                proto.size(), ", data file ", proto.shard_id(), " of ", num_shards));
   }
 }
 
 BundleReader::BundleReader(FileSystem& fs, std::string prefix)
-    : view_(view_for(fs, bundle_index_path(prefix))), fs_(view_ ? *view_ : fs), prefix_(std::move(prefix)) {
+    : view_(view_for(fs, bundle_index_path(prefix))),
+      fs_(view_ ? *view_ : fs),
+      prefix_(std::move(prefix)) {
   const auto index = open_table(fs_, bundle_index_path(prefix_));
   TableReader& table = *index;
   const auto header = read_bundle_header(table);
@@ -169,8 +180,9 @@ const BundleEntry* BundleReader::find_key(std::string_view key) const {
     last_found_.store(i, std::memory_order_relaxed);
     return &stored_[i].entry;
   }
-  const auto at = std::lower_bound(stored_.begin(), stored_.end(), key,
-                                   [](const Stored& s, std::string_view wanted) { return s.key < wanted; });
+  const auto at =
+      std::lower_bound(stored_.begin(), stored_.end(), key,
+                       [](const Stored& s, std::string_view wanted) { return s.key < wanted; });
   if (at == stored_.end() || at->key != key) return nullptr;
   last_found_.store(static_cast<size_t>(at - stored_.begin()), std::memory_order_relaxed);
   return &at->entry;
@@ -188,15 +200,17 @@ const BundleEntry& BundleReader::entry(const std::string& name) const {
        near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
-const BundleEntry& BundleReader::slice_entry(const std::string& name, const TensorSlice& slice) const {
+const BundleEntry& BundleReader::slice_entry(const std::string& name,
+                                             const TensorSlice& slice) const {
   const BundleEntry& full = entry(name);
   const BundleEntry* found = find_key(slice_key(name, slice));
   const auto refuse = [&](std::string_view what) {
-    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slice ", slice.str(), " of ", quoted(name), " ", what,
-         "; the file is damaged, use another copy");
+    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slice ", slice.str(), " of ", quoted(name),
+         " ", what, "; the file is damaged, use another copy");
   };
   if (!found) refuse("has no entry");
-  if (found->dtype != full.dtype || found->shape != slice.shape_in(full.shape) || !found->slices.empty()) {
+  if (found->dtype != full.dtype || found->shape != slice.shape_in(full.shape) ||
+      !found->slices.empty()) {
     refuse("is of another dtype or shape than the tensor's entry says");
   }
   return *found;
@@ -207,7 +221,9 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   for (const Stored& s : stored_) {
     if (is_slice_key(s.key)) continue;
     if (s.entry.slices.empty())
-      placed.push_back({&s.entry, {std::string(s.key), std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
+      placed.push_back(
+          {&s.entry,
+           {std::string(s.key), std::nullopt, s.entry.shard, s.entry.size, s.entry.masked_crc}});
     for (const TensorSlice& slice : s.entry.slices) {
       const std::string name(s.key);
       const BundleEntry& entry = slice_entry(name, slice);
@@ -223,7 +239,7 @@ std::vector<BundlePiece> BundleReader::pieces_in_file_order() const {
   return pieces;
 }
 
-// ---- Data ---------------------------------------------------------------------------------------------------------
+// ---- Data ---------------------------------------------------------------------------------------
 
 const RandomAccessFile& BundleReader::shard(int index) const {
   const std::lock_guard lock(mutex_);
@@ -241,41 +257,48 @@ const RandomAccessFile& BundleReader::shard(int index) const {
   return *file;
 }
 
-void BundleReader::corrupt(const BundleEntry& entry, std::string_view name, const std::string& what) const {
-  fail(Code::kDataLoss, bundle_data_path(prefix_, entry.shard, num_shards_), ": at offset ", entry.offset, ": tensor '",
-       printable(name), "': ", what, "; the checkpoint is damaged, use another one");
+void BundleReader::corrupt(const BundleEntry& entry, std::string_view name,
+                           const std::string& what) const {
+  fail(Code::kDataLoss, bundle_data_path(prefix_, entry.shard, num_shards_), ": at offset ",
+       entry.offset, ": tensor '", printable(name), "': ", what,
+       "; the checkpoint is damaged, use another one");
 }
 
 // Everything the entry says about its bytes, held against the dtype and the data file's size.
 void BundleReader::check_place(const BundleEntry& entry, const std::string& name) const {
   if (!is_storable(entry.dtype)) {
-    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name), " has the dtype ", entry.dtype,
-         " (", static_cast<int>(entry.dtype), "), which cannot be read");
+    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name),
+         " has the dtype ", entry.dtype, " (", static_cast<int>(entry.dtype),
+         "), which cannot be read");
   }
   if (entry.dtype == DType::kString && big_endian_) {
     fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name),
-         ": strings of a big-endian checkpoint cannot be read; convert it on the machine that wrote it");
+         ": strings of a big-endian checkpoint cannot be read; convert it on the machine that "
+         "wrote it");
   }
   const auto elements = static_cast<uint64_t>(entry.shape.num_elements());
   uint64_t expected = elements;  // strings: a length of one byte each, at least
   if (entry.dtype == DType::kString) {
     if (entry.size < elements) {
       corrupt(entry, name,
-              str_cat("Invalid size in bundle entry: key ", printable(name), "; stored size ", entry.size,
-                      "; expected size is at least ", elements));
+              str_cat("Invalid size in bundle entry: key ", printable(name), "; stored size ",
+                      entry.size, "; expected size is at least ", elements));
     }
-  } else if (__builtin_mul_overflow(elements, dtype_size(entry.dtype), &expected) || entry.size != expected) {
+  } else if (__builtin_mul_overflow(elements, dtype_size(entry.dtype), &expected) ||
+             entry.size != expected) {
     corrupt(entry, name,
-            str_cat("Invalid size in bundle entry: key ", printable(name), "; stored size ", entry.size,
-                    "; expected size ", expected));
+            str_cat("Invalid size in bundle entry: key ", printable(name), "; stored size ",
+                    entry.size, "; expected size ", expected));
   }
   const RandomAccessFile& file = shard(entry.shard);
   const uint64_t limit = file.size();
   if (entry.offset > limit || entry.size > limit - entry.offset) {
     // A pointer or a web page that a download left in place of the data.
-    const std::string begin = beginning_of(file), what = is_plain_text(begin) ? no_checkpoint_but(begin) : "";
+    const std::string begin = beginning_of(file),
+                      what = is_plain_text(begin) ? no_checkpoint_but(begin) : "";
     if (!what.empty()) fail(Code::kDataLoss, file.path(), ": ", what);
-    corrupt(entry, name, str_cat("its ", entry.size, " bytes go beyond the end of the file, ", limit));
+    corrupt(entry, name,
+            str_cat("its ", entry.size, " bytes go beyond the end of the file, ", limit));
   }
 }
 
@@ -306,8 +329,8 @@ void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<c
   const uint64_t from = entry.offset + at;
   if (into.size() > kSmall) return shard(entry.shard).read(from, into);
   const std::lock_guard lock(ahead_mutex_);
-  const bool there =
-      ahead_.shard == entry.shard && from >= ahead_.offset && from + into.size() <= ahead_.offset + ahead_.bytes.size();
+  const bool there = ahead_.shard == entry.shard && from >= ahead_.offset &&
+                     from + into.size() <= ahead_.offset + ahead_.bytes.size();
   if (!there) {
     const RandomAccessFile& file = shard(entry.shard);
     ahead_.shard = -1;
@@ -320,7 +343,8 @@ void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<c
 }
 
 // Bytes [begin, end) of the entry, from `data` on. Gives their checksum.
-uint32_t BundleReader::read_stretch(const BundleEntry& entry, uint64_t begin, uint64_t end, char* data) const {
+uint32_t BundleReader::read_stretch(const BundleEntry& entry, uint64_t begin, uint64_t end,
+                                    char* data) const {
   uint32_t crc = 0;
   for (uint64_t at = begin; at < end; at += kTransferSize, data += kTransferSize) {
     const std::span<char> piece(data, std::min<uint64_t>(kTransferSize, end - at));
@@ -330,7 +354,8 @@ uint32_t BundleReader::read_stretch(const BundleEntry& entry, uint64_t begin, ui
   return crc;
 }
 
-uint32_t BundleReader::read_stretches(const BundleEntry& entry, char* data, const ParallelFor& in_parallel) const {
+uint32_t BundleReader::read_stretches(const BundleEntry& entry, char* data,
+                                      const ParallelFor& in_parallel) const {
   constexpr uint64_t kStretch = 16 * kTransferSize;
   const auto end_of = [&](size_t k) { return std::min((k + 1) * kStretch, entry.size); };
   std::vector<uint32_t> crcs((entry.size + kStretch - 1) / kStretch);
@@ -339,18 +364,21 @@ uint32_t BundleReader::read_stretches(const BundleEntry& entry, char* data, cons
     crcs[k] = read_stretch(entry, k * kStretch, end_of(k), data + k * kStretch);
   });
   uint32_t crc = 0;
-  for (size_t k = 0; k < crcs.size(); ++k) crc = crc32c_joined(crc, crcs[k], end_of(k) - k * kStretch);
+  for (size_t k = 0; k < crcs.size(); ++k)
+    crc = crc32c_joined(crc, crcs[k], end_of(k) - k * kStretch);
   return crc;
 }
 
-void BundleReader::check_values(const BundleEntry& entry, std::string_view name, uint32_t crc) const {
+void BundleReader::check_values(const BundleEntry& entry, std::string_view name,
+                                uint32_t crc) const {
   if (mask_crc(crc) == entry.masked_crc) return;
   corrupt(entry, name,
-          str_cat("Checksum does not match: stored ", entry.masked_crc, " vs. calculated on the restored bytes ",
-                  mask_crc(crc)));
+          str_cat("Checksum does not match: stored ", entry.masked_crc,
+                  " vs. calculated on the restored bytes ", mask_crc(crc)));
 }
 
-void BundleReader::check_bools(const BundleEntry& entry, std::string_view name, std::span<const char> bytes) const {
+void BundleReader::check_bools(const BundleEntry& entry, std::string_view name,
+                               std::span<const char> bytes) const {
   const auto is_none = [](char c) { return c != 0 && c != 1; };
   if (entry.dtype == DType::kBool && std::any_of(bytes.begin(), bytes.end(), is_none))
     corrupt(entry, name, "a bool is neither 0 nor 1");
@@ -361,14 +389,15 @@ void BundleReader::read_stored_into(const BundleEntry& entry, const std::string&
                                     const ParallelFor& in_parallel) const {
   if (entry.dtype == DType::kString) return read_strings(entry, name, into);
   char* const data = static_cast<char*>(into.raw_data());
-  const uint32_t crc =
-      in_parallel ? read_stretches(entry, data, in_parallel) : read_stretch(entry, 0, entry.size, data);
+  const uint32_t crc = in_parallel ? read_stretches(entry, data, in_parallel)
+                                   : read_stretch(entry, 0, entry.size, data);
   check_values(entry, name, crc);
   check_bools(entry, name, {data, entry.size});
   if (big_endian_) swap_bytes(data, entry.size, entry.dtype);
 }
 
-void BundleReader::read_strings(const BundleEntry& entry, const std::string& name, Tensor& into) const {
+void BundleReader::read_strings(const BundleEntry& entry, const std::string& name,
+                                Tensor& into) const {
   std::string bytes(entry.size, '\0');
   read_bytes(entry, 0, bytes);
   std::string_view rest = bytes;
@@ -387,12 +416,14 @@ void BundleReader::read_strings(const BundleEntry& entry, const std::string& nam
   uint32_t crc = crc32c(covered);
   if (stored != mask_crc(crc)) {
     corrupt(entry, name,
-            str_cat("The length checksum does not match: expected ", stored, " but actual is ", mask_crc(crc)));
+            str_cat("The length checksum does not match: expected ", stored, " but actual is ",
+                    mask_crc(crc)));
   }
   crc = crc32c(rest, crc);
   rest.remove_prefix(sizeof stored);
   for (size_t i = 0; i < lengths.size(); ++i) {
-    if (lengths[i] > rest.size()) corrupt(entry, name, str_cat("string ", i, " goes beyond the tensor's bytes"));
+    if (lengths[i] > rest.size())
+      corrupt(entry, name, str_cat("string ", i, " goes beyond the tensor's bytes"));
     strings[i] = rest.substr(0, lengths[i]);
     rest.remove_prefix(lengths[i]);
   }
@@ -400,10 +431,12 @@ void BundleReader::read_strings(const BundleEntry& entry, const std::string& nam
   check_values(entry, name, crc);
 }
 
-// ---- Slices -------------------------------------------------------------------------------------------------------
+// ---- Slices -------------------------------------------------------------------------------------
 
-// The stored slices hold every element of `asked` once. Looks only at the index and the sizes of the files.
-void BundleReader::check_coverage(const BundleEntry& entry, const std::string& name, const TensorSlice& asked) const {
+// The stored slices hold every element of `asked` once. Looks only at the index and the sizes of
+// the files.
+void BundleReader::check_coverage(const BundleEntry& entry, const std::string& name,
+                                  const TensorSlice& asked) const {
   uint64_t held = 0;
   std::vector<TensorSlice> resolved;
   for (const TensorSlice& slice : entry.slices) {
@@ -412,18 +445,21 @@ void BundleReader::check_coverage(const BundleEntry& entry, const std::string& n
     if (const auto common = intersection(resolved.back(), asked)) held += volume(*common);
   }
   if (const auto overlap = first_overlap(std::move(resolved))) {
-    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slices ", overlap->first.str(), " and ", overlap->second.str(),
-         " of ", quoted(name), " overlap; the file is damaged, use another copy");
+    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slices ", overlap->first.str(), " and ",
+         overlap->second.str(), " of ", quoted(name),
+         " overlap; the file is damaged, use another copy");
   }
   if (held != volume(asked)) {
-    fail(Code::kInvalidArgument, prefix_, ": Does not have sufficient slices for partitioned tensor ", printable(name),
-         " to restore in slice_spec: ", asked.str(), " (", held, " of ", volume(asked), " elements are there)");
+    fail(Code::kInvalidArgument, prefix_,
+         ": Does not have sufficient slices for partitioned tensor ", printable(name),
+         " to restore in slice_spec: ", asked.str(), " (", held, " of ", volume(asked),
+         " elements are there)");
   }
 }
 
 // check_coverage() was called.
-void BundleReader::read_sliced_into(const BundleEntry& entry, const std::string& name, const TensorSlice& asked,
-                                    Tensor& into) const {
+void BundleReader::read_sliced_into(const BundleEntry& entry, const std::string& name,
+                                    const TensorSlice& asked, Tensor& into) const {
   for (const TensorSlice& slice : entry.slices) {
     const TensorSlice resolved = slice.within(entry.shape);
     const BundleEntry& piece = slice_entry(name, slice);
@@ -444,8 +480,8 @@ Tensor BundleReader::read(const std::string& name, const ParallelFor& in_paralle
 void BundleReader::read_into(const std::string& name, Tensor& into) const {
   const BundleEntry& found = entry(name);
   if (into.dtype() != found.dtype || into.shape() != found.shape) {
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " is ", found.dtype, found.shape,
-         " in the checkpoint, but was to be read into ", into.dtype(), into.shape());
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " is ", found.dtype,
+         found.shape, " in the checkpoint, but was to be read into ", into.dtype(), into.shape());
   }
   if (found.slices.empty()) {
     check_place(found, name);
@@ -460,21 +496,24 @@ void BundleReader::read_into(const std::string& name, Tensor& into) const {
 std::function<void(std::span<char>)> BundleReader::stream(const std::string& name) const {
   const BundleEntry& found = entry(name);
   if (found.dtype == DType::kString)
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " holds strings, which are read as a whole");
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name),
+         " holds strings, which are read as a whole");
   const auto check_left = [this, name](uint64_t left, uint64_t asked) {
     if (asked <= left) return;
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), ": ", asked, " more bytes are asked for than its ",
-         left, " left");
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), ": ", asked,
+         " more bytes are asked for than its ", left, " left");
   };
   if (!found.slices.empty() || big_endian_) {
     return [tensor = read(name), at = size_t{0}, check_left](std::span<char> into) mutable {
       check_left(tensor.num_bytes() - at, into.size());
-      if (!into.empty()) std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
+      if (!into.empty())
+        std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
       at += into.size();
     };
   }
   check_place(found, name);
-  return [this, name, &found, at = uint64_t{0}, crc = uint32_t{0}, check_left](std::span<char> into) mutable {
+  return [this, name, &found, at = uint64_t{0}, crc = uint32_t{0},
+          check_left](std::span<char> into) mutable {
     check_left(found.size - at, into.size());
     if (into.empty()) return;
     read_bytes(found, at, into);
@@ -506,10 +545,12 @@ void BundleReader::verify() const {
   // First: no piece is read twice, as it might be very often.
   for (const Stored& s : stored_) {
     if (s.entry.slices.empty()) continue;
-    check_coverage(s.entry, std::string(s.key), TensorSlice::whole(s.entry.shape.rank()).within(s.entry.shape));
+    check_coverage(s.entry, std::string(s.key),
+                   TensorSlice::whole(s.entry.shape.rank()).within(s.entry.shape));
   }
   for (const BundlePiece& piece : pieces_in_file_order()) {
-    const BundleEntry& stored = piece.slice ? slice_entry(piece.name, *piece.slice) : entry(piece.name);
+    const BundleEntry& stored =
+        piece.slice ? slice_entry(piece.name, *piece.slice) : entry(piece.name);
     read_stored(stored, piece.name);
   }
 }

@@ -46,7 +46,8 @@ class Pieces {
       for (uint32_t k = 0; k < list_.size(); ++k) order_.push_back(k);
     }
     if (i < list_.size() || !order_.empty())
-      order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(i), static_cast<uint32_t>(list_.size()));
+      order_.insert(order_.begin() + static_cast<std::ptrdiff_t>(i),
+                    static_cast<uint32_t>(list_.size()));
     list_.push_back({keys_.keep(key), {}});
     return &list_.back();
   }
@@ -97,7 +98,7 @@ std::string bundle_data_path(const std::string& prefix, int shard, int num_shard
   return str_cat(prefix, ".data-", five_digits(shard), "-of-", five_digits(num_shards));
 }
 
-// ---- Writer -------------------------------------------------------------------------------------------------------
+// ---- Writer -------------------------------------------------------------------------------------
 
 struct BundleWriter::Impl {
   Impl(FileSystem& file_system, std::string where, FiniteWatch* finite_watch)
@@ -107,9 +108,11 @@ struct BundleWriter::Impl {
         watch(finite_watch),
         data(fs, bundle_data_path(prefix, 0, 1)) {}
 
-  Piece& new_piece(const std::string& key, const std::string& name, DType dtype, const Shape& shape) {
+  Piece& new_piece(const std::string& key, const std::string& name, DType dtype,
+                   const Shape& shape) {
     Piece* piece = pieces.add(key);
-    if (!piece) fail(Code::kInvalidArgument, bundle_index_path(prefix), ": Adding duplicate key: ", name);
+    if (!piece)
+      fail(Code::kInvalidArgument, bundle_index_path(prefix), ": Adding duplicate key: ", name);
     piece->entry.dtype = dtype;
     piece->entry.shape = shape;
     return *piece;
@@ -121,8 +124,8 @@ struct BundleWriter::Impl {
            ": a tensor's name must not be empty or begin with a zero byte");
     }
     if (!is_storable(tensor.dtype())) {
-      fail(Code::kUnimplemented, bundle_index_path(prefix), ": tensor '", name, "' of dtype ", tensor.dtype(),
-           " cannot be stored in a checkpoint");
+      fail(Code::kUnimplemented, bundle_index_path(prefix), ": tensor '", name, "' of dtype ",
+           tensor.dtype(), " cannot be stored in a checkpoint");
     }
     BundleEntry& entry = new_piece(key, name, tensor.dtype(), tensor.shape()).entry;
     const uint64_t begin = offset;
@@ -130,15 +133,16 @@ struct BundleWriter::Impl {
     const uint32_t crc =
         tensor.dtype() == DType::kString
             ? put_strings(tensor)
-            : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0, watch ? &counter : nullptr);
+            : put({static_cast<const char*>(tensor.raw_data()), tensor.num_bytes()}, 0,
+                  watch ? &counter : nullptr);
     if (watch) watch->note(name, tensor, counter);
     entry.offset = begin;
     entry.size = offset - begin;
     entry.masked_crc = mask_crc(crc);
   }
 
-  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory once for all. Pieces
-  // that are not full wait for the next ones.
+  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory
+  // once for all. Pieces that are not full wait for the next ones.
   uint32_t put(std::string_view bytes, uint32_t crc, NonfiniteCounter* counter = nullptr) {
     offset += bytes.size();
     while (!bytes.empty()) {
@@ -193,25 +197,29 @@ BundleWriter::BundleWriter(FileSystem& fs, std::string prefix, FiniteWatch* watc
     : impl_(std::make_unique<Impl>(fs, std::move(prefix), watch)) {}
 BundleWriter::~BundleWriter() = default;
 
-void BundleWriter::add(const std::string& name, const Tensor& tensor) { impl_->add(name, name, tensor); }
+void BundleWriter::add(const std::string& name, const Tensor& tensor) {
+  impl_->add(name, name, tensor);
+}
 
 void BundleWriter::add_slice(const std::string& name, const Shape& full, const TensorSlice& slice,
                              const Tensor& tensor) {
   const std::string index = bundle_index_path(impl_->prefix);
   const Shape shape = slice.shape_in(full);
   if (tensor.shape() != shape) {
-    fail(Code::kInvalidArgument, index, ": slice ", slice.str(), " of '", name, "' ", full, " has the shape ", shape,
-         ", but the tensor given for it ", tensor.shape());
+    fail(Code::kInvalidArgument, index, ": slice ", slice.str(), " of '", name, "' ", full,
+         " has the shape ", shape, ", but the tensor given for it ", tensor.shape());
   }
   if (shape == full) return add(name, tensor);
   if (const Piece* whole = impl_->pieces.find(name); !whole) {
     impl_->add(slice_key(name, slice), name, tensor);
     impl_->new_piece(name, name, tensor.dtype(), full);
   } else {
-    if (whole->entry.slices.empty()) fail(Code::kInvalidArgument, index, ": Adding duplicate key: ", name);
+    if (whole->entry.slices.empty())
+      fail(Code::kInvalidArgument, index, ": Adding duplicate key: ", name);
     if (whole->entry.dtype != tensor.dtype() || !(whole->entry.shape == full)) {
-      fail(Code::kInvalidArgument, index, ": slice ", slice.str(), " of '", name, "' is ", tensor.dtype(), " of a ",
-           full, ", but an earlier slice is of another dtype or full shape");
+      fail(Code::kInvalidArgument, index, ": slice ", slice.str(), " of '", name, "' is ",
+           tensor.dtype(), " of a ", full,
+           ", but an earlier slice is of another dtype or full shape");
     }
     impl_->add(slice_key(name, slice), str_cat(name, " (slice ", slice.str(), ")"), tensor);
   }
@@ -243,7 +251,7 @@ void BundleWriter::publish() {
   impl_->made.keep();
 }
 
-// ---- Merge --------------------------------------------------------------------------------------------------------
+// ---- Merge --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -256,12 +264,13 @@ class Merge {
     const pb::BundleHeaderProto header = read_bundle_header(table);
     if (header_.num_shards() == 0) header_ = header;
     if (header.endianness() != header_.endianness()) {
-      fail(Code::kInvalidArgument, table.path(), ": Merging bundles with conflicting endianness; inputs corrupted?");
+      fail(Code::kInvalidArgument, table.path(),
+           ": Merging bundles with conflicting endianness; inputs corrupted?");
     }
     if (header.version().SerializeAsString() != header_.version().SerializeAsString()) {
       fail(Code::kInvalidArgument, table.path(),
-           ": Merging bundles with different format versions: ", to_line(header_.version()), " and ",
-           to_line(header.version()));
+           ": Merging bundles with different format versions: ", to_line(header_.version()),
+           " and ", to_line(header.version()));
     }
     std::map<int, int> shard_here_to_shard;
     for (size_t i = 1; i < table.entries().size(); ++i) {
@@ -271,7 +280,8 @@ class Merge {
       if (entry.slices().empty()) {
         const auto [at, first] =
             shard_here_to_shard.try_emplace(entry.shard_id(), static_cast<int>(data_files_.size()));
-        if (first) data_files_.push_back(bundle_data_path(prefix, entry.shard_id(), header.num_shards()));
+        if (first)
+          data_files_.push_back(bundle_data_path(prefix, entry.shard_id(), header.num_shards()));
         entry.set_shard_id(at->second);
       }
       add(key, std::move(entry), prefix);
@@ -309,11 +319,11 @@ class Merge {
     const auto [at, added] = entries_.try_emplace(key, entry);
     if (added) return;
     auto& there = at->second;
-    const bool same_tensor =
-        there.dtype() == entry.dtype() && there.shape().SerializeAsString() == entry.shape().SerializeAsString();
+    const bool same_tensor = there.dtype() == entry.dtype() &&
+                             there.shape().SerializeAsString() == entry.shape().SerializeAsString();
     if (there.slices().empty() || entry.slices().empty() || !same_tensor) {
-      fail(Code::kInvalidArgument, "Duplicate tensor keyed by ", is_slice_key(key) ? "a slice" : key,
-           " encountered, when merging prefix: ", prefix);
+      fail(Code::kInvalidArgument, "Duplicate tensor keyed by ",
+           is_slice_key(key) ? "a slice" : key, " encountered, when merging prefix: ", prefix);
     }
     there.mutable_slices()->MergeFrom(entry.slices());
   }
@@ -326,9 +336,10 @@ class Merge {
 
 }  // namespace
 
-void merge_bundles(FileSystem& fs, const std::vector<std::string>& prefixes, const std::string& destination,
-                   bool delete_old_dirs) {
-  if (prefixes.empty()) fail(Code::kInvalidArgument, "merging into ", destination, ": there are no parts");
+void merge_bundles(FileSystem& fs, const std::vector<std::string>& prefixes,
+                   const std::string& destination, bool delete_old_dirs) {
+  if (prefixes.empty())
+    fail(Code::kInvalidArgument, "merging into ", destination, ": there are no parts");
   Merge merge(fs);
   for (const std::string& prefix : prefixes) merge.take(prefix);
   merge.write(destination, [&fs, prefixes, destination, delete_old_dirs] {

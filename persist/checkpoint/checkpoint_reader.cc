@@ -35,12 +35,17 @@ CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_sys
 
 CheckpointReader::~CheckpointReader() = default;
 
-int CheckpointReader::num_shards() const { return v2_ ? v2_->num_shards() : static_cast<int>(v1_->files().size()); }
+int CheckpointReader::num_shards() const {
+  return v2_ ? v2_->num_shards() : static_cast<int>(v1_->files().size());
+}
 
-std::vector<std::string> CheckpointReader::names_but(std::span<const std::string_view> sorted) const {
+std::vector<std::string> CheckpointReader::names_but(
+    std::span<const std::string_view> sorted) const {
   if (v2_) return v2_->names_but(sorted);
   std::vector<std::string> names = v1_->names();
-  std::erase_if(names, [&](const std::string& name) { return std::binary_search(sorted.begin(), sorted.end(), name); });
+  std::erase_if(names, [&](const std::string& name) {
+    return std::binary_search(sorted.begin(), sorted.end(), name);
+  });
   return names;
 }
 
@@ -79,11 +84,13 @@ std::function<void(std::span<char>)> CheckpointReader::stream(const std::string&
   if (v2_) return v2_->stream(name);
   const Tensor tensor = v1_->read(name);
   if (tensor.dtype() == DType::kString)
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " holds strings, which are read as a whole");
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name),
+         " holds strings, which are read as a whole");
   return [tensor, at = size_t{0}, this](std::span<char> into) mutable {
     if (into.size() > tensor.num_bytes() - at)
       fail(Code::kInvalidArgument, prefix_, ": more bytes of a tensor are asked for than are left");
-    if (!into.empty()) std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
+    if (!into.empty())
+      std::memcpy(into.data(), static_cast<const char*>(tensor.raw_data()) + at, into.size());
     at += into.size();
   };
 }
@@ -107,8 +114,9 @@ std::string CheckpointReader::debug_string() const {
   return text;
 }
 
-void print_tensors_in_checkpoint_file(const std::string& file, const std::string& tensor_name, bool all_tensors,
-                                      bool all_tensor_names, const PrintTensorsOptions& options) {
+void print_tensors_in_checkpoint_file(const std::string& file, const std::string& tensor_name,
+                                      bool all_tensors, bool all_tensor_names,
+                                      const PrintTensorsOptions& options) {
   std::ostream& out = options.out ? *options.out : std::cout;
   const CheckpointReader reader(file, options.file_system);
   const auto print = [&](const std::string& name, bool value) {
@@ -126,7 +134,8 @@ void print_tensors_in_checkpoint_file(const std::string& file, const std::string
   }
   if (!options.count_parameters) return;
   int64_t parameters = 0;
-  for (const auto& [name, shape] : reader.variable_to_shape_map()) parameters += shape.num_elements();
+  for (const auto& [name, shape] : reader.variable_to_shape_map())
+    parameters += shape.num_elements();
   out << "# Total number of params: " << parameters << "\n";
 }
 

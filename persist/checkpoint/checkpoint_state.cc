@@ -33,10 +33,12 @@ std::string last_component(const std::string& path) {
 std::string relative_to(const std::string& directory, const std::string& path) {
   const std::string inside = directory == "/" ? "/" : directory + "/";
   if (directory == ".") return path.starts_with("./") ? path.substr(2) : path;
-  return path.size() > inside.size() && path.starts_with(inside) ? path.substr(inside.size()) : path;
+  return path.size() > inside.size() && path.starts_with(inside) ? path.substr(inside.size())
+                                                                 : path;
 }
 
-// Like checkpoint_exists(), without looking through the directory: for names that a file may hold any number of.
+// Like checkpoint_exists(), without looking through the directory: for names that a file may hold
+// any number of.
 bool is_there_as_named(FileSystem& fs, const std::string& prefix) {
   const auto view = view_for(fs, prefix);
   FileSystem& as_it_counts = view ? *view : fs;
@@ -47,16 +49,20 @@ bool is_there_as_named(FileSystem& fs, const std::string& prefix) {
   const std::string begin = without_shard_ending(prefix);
   std::string first = prefix;  // of the files of V1 that a pattern stands for
   std::replace(first.begin() + static_cast<std::ptrdiff_t>(begin.size()), first.end(), '?', '0');
-  return is_file(bundle_index_path(prefix)) || is_file(prefix) || (first != prefix && is_file(first));
+  return is_file(bundle_index_path(prefix)) || is_file(prefix) ||
+         (first != prefix && is_file(first));
 }
 
 std::string locate(FileSystem& fs, const std::string& directory, const std::string& stored) {
-  const bool foreign = stored.find('\\') != std::string::npos || (stored.size() > 1 && stored[1] == ':');
+  const bool foreign =
+      stored.find('\\') != std::string::npos || (stored.size() > 1 && stored[1] == ':');
   const std::string as_it_stands = join_path(directory, stored);
-  if ((!is_absolute(stored) && !foreign) || is_there_as_named(fs, as_it_stands)) return as_it_stands;
+  if ((!is_absolute(stored) && !foreign) || is_there_as_named(fs, as_it_stands))
+    return as_it_stands;
   // A backslash may be a letter of a name like any other.
   const std::string last = join_path(directory, base_name(stored));
-  return !foreign || is_there_as_named(fs, last) ? last : join_path(directory, last_component(stored));
+  return !foreign || is_there_as_named(fs, last) ? last
+                                                 : join_path(directory, last_component(stored));
 }
 
 // Checkpoint files that people write name one file of the checkpoint now and then.
@@ -67,24 +73,29 @@ std::string as_prefix(FileSystem& fs, const std::string& path) {
 
 }  // namespace
 
-std::optional<CheckpointState> get_checkpoint_state(const std::string& directory, const std::string& latest_filename,
+std::optional<CheckpointState> get_checkpoint_state(const std::string& directory,
+                                                    const std::string& latest_filename,
                                                     FileSystem* file_system) {
   FileSystem& fs = or_posix(file_system);
   const std::string path = join_path(directory, latest_filename);
   const auto info = fs.stat(path);
   if (!info || info->is_directory) return std::nullopt;
-  if (!info->is_file()) fail(Code::kDataLoss, path, ": it is no file, and this name is that of a checkpoint file");
+  if (!info->is_file())
+    fail(Code::kDataLoss, path, ": it is no file, and this name is that of a checkpoint file");
   constexpr uint64_t kLargest = 64 << 20;
   if (info->size > kLargest)
-    fail(Code::kDataLoss, path, ": ", info->size, " bytes are no checkpoint file, which is a short text");
+    fail(Code::kDataLoss, path, ": ", info->size,
+         " bytes are no checkpoint file, which is a short text");
   pb::CheckpointState proto;
   std::string why;
   if (!parse_text(read_file(fs, path), proto, &why)) {
-    fail(Code::kDataLoss, path, ": ", why, "; this file names the newest checkpoint and can be written again");
+    fail(Code::kDataLoss, path, ": ", why,
+         "; this file names the newest checkpoint and can be written again");
   }
   if (proto.model_checkpoint_path().empty()) {
     fail(Code::kDataLoss, path,
-         ": at offset 0: it has no model_checkpoint_path; this file names the newest checkpoint and can be written "
+         ": at offset 0: it has no model_checkpoint_path; this file names the newest checkpoint "
+         "and can be written "
          "again");
   }
   CheckpointState state;
@@ -98,8 +109,9 @@ std::optional<CheckpointState> get_checkpoint_state(const std::string& directory
   return state;
 }
 
-void update_checkpoint_state(const std::string& directory, const std::string& path, std::vector<std::string> all,
-                             const std::string& latest_filename, FileSystem* file_system, bool relative_paths) {
+void update_checkpoint_state(const std::string& directory, const std::string& path,
+                             std::vector<std::string> all, const std::string& latest_filename,
+                             FileSystem* file_system, bool relative_paths) {
   FileSystem& fs = or_posix(file_system);
   const std::string file = join_path(directory, latest_filename);
   if (file == path) {
@@ -117,7 +129,8 @@ void update_checkpoint_state(const std::string& directory, const std::string& pa
   write_file_atomically(fs, file, to_text(proto));
 }
 
-std::optional<std::string> interrupted_overwriting(const std::string& prefix, FileSystem* file_system) {
+std::optional<std::string> interrupted_overwriting(const std::string& prefix,
+                                                   FileSystem* file_system) {
   FileSystem& fs = or_posix(file_system);
   const auto view = view_for(fs, prefix);
   if (!view || (view->followed().empty() && view->foreign().empty())) return std::nullopt;
@@ -127,8 +140,10 @@ std::optional<std::string> interrupted_overwriting(const std::string& prefix, Fi
     if (e.code() == Code::kFailedPrecondition) return std::nullopt;  // its writer is at work
   }
   if (!view->followed().empty()) {
-    return str_cat(*view->followed().begin(), ": a writer was interrupted while it overwrote ", prefix,
-                   "; what was there before is read from its recovery files, and the next save into this directory or "
+    return str_cat(*view->followed().begin(), ": a writer was interrupted while it overwrote ",
+                   prefix,
+                   "; what was there before is read from its recovery files, and the next save "
+                   "into this directory or "
                    "`cairn doctor --fix` puts it back");
   }
   const auto& [journal, why] = *view->foreign().begin();
@@ -144,14 +159,14 @@ bool checkpoint_exists(const std::string& prefix, FileSystem* file_system) {
   return (index && index->is_file()) || !checkpoint_v1_files(as_it_counts, prefix).empty();
 }
 
-std::optional<std::string> latest_checkpoint(const std::string& directory, const std::string& latest_filename,
-                                             FileSystem* fs) {
+std::optional<std::string> latest_checkpoint(const std::string& directory,
+                                             const std::string& latest_filename, FileSystem* fs) {
   const auto state = get_checkpoint_state(directory, latest_filename, fs);
   if (!state || !checkpoint_exists(state->model_checkpoint_path, fs)) return std::nullopt;
   return state->model_checkpoint_path;
 }
 
-// ---- which checkpoint is whole --------------------------------------------------------------------------------------
+// ---- which checkpoint is whole ------------------------------------------------------------------
 
 namespace {
 
@@ -161,7 +176,8 @@ int64_t step_of(const std::string& prefix) {
   const size_t last = name.find_last_not_of("0123456789");
   if (last == std::string::npos || name[last] != '-' || last + 1 == name.size()) return -1;
   constexpr size_t kMostDigits = 18;
-  const std::string digits = name.substr(std::min(name.find_first_not_of('0', last + 1), name.size() - 1));
+  const std::string digits =
+      name.substr(std::min(name.find_first_not_of('0', last + 1), name.size() - 1));
   return digits.size() > kMostDigits ? -1 : std::stoll(digits);
 }
 
@@ -213,7 +229,9 @@ class LatestSearch {
     return newest_whole(find_checkpoints(directory_, &fs_));
   }
 
-  void skip(const std::string& prefix, const std::string& why) { skipped_.emplace_back(prefix, why); }
+  void skip(const std::string& prefix, const std::string& why) {
+    skipped_.emplace_back(prefix, why);
+  }
 
   // Oldest first, as checkpoint files list them.
   std::optional<std::string> newest_whole(const std::vector<std::string>& prefixes) {
@@ -230,11 +248,13 @@ class LatestSearch {
   }
 
   void check(const std::string& prefix) const {
-    // Files of V1 that a name only begins are looked for in the whole directory, which is not done for any number.
+    // Files of V1 that a name only begins are looked for in the whole directory, which is not done
+    // for any number.
     constexpr size_t kMostSearched = 100;
     const bool searches = tried_.size() <= kMostSearched;
     if (!is_there_as_named(fs_, prefix) && !(searches && checkpoint_exists(prefix, &fs_))) {
-      fail(Code::kNotFound, prefix, ": there is neither ", bundle_index_path(prefix), " nor a V1 file of that name");
+      fail(Code::kNotFound, prefix, ": there is neither ", bundle_index_path(prefix),
+           " nor a V1 file of that name");
     }
     CheckpointReader(prefix, &fs_).verify();
     const std::string meta = meta_graph_path(prefix);
@@ -248,14 +268,14 @@ class LatestSearch {
   std::vector<std::pair<std::string, std::string>> skipped_;
 };
 
-// What a directory means whose checkpoint file does not lead to a checkpoint: a SavedModel's variables, or the only
-// checkpoint that is there.
+// What a directory means whose checkpoint file does not lead to a checkpoint: a SavedModel's
+// variables, or the only checkpoint that is there.
 std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory) {
   if (!saved_model_graph_path(directory, &fs).empty()) {
     const std::string variables = saved_model_variables_path(directory);
     if (checkpoint_exists(variables, &fs)) return variables;
-    fail(Code::kNotFound, directory, ": this SavedModel has no variables (there is no ", bundle_index_path(variables),
-         ")");
+    fail(Code::kNotFound, directory, ": this SavedModel has no variables (there is no ",
+         bundle_index_path(variables), ")");
   }
   const std::vector<std::string> found = find_checkpoints(directory, &fs);
   const auto state = get_checkpoint_state(directory, kCheckpointFileName, &fs);
@@ -264,12 +284,13 @@ std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory
                                          : str_cat("; give one that is: ", join_for_people(found));
   if (!state) {
     fail(Code::kNotFound, directory,
-         found.empty() ? ": there is no checkpoint in this directory"
-                       : str_cat(": no file named checkpoint says which of several is meant; give one: ",
-                                 join_for_people(found)));
+         found.empty()
+             ? ": there is no checkpoint in this directory"
+             : str_cat(": no file named checkpoint says which of several is meant; give one: ",
+                       join_for_people(found)));
   }
-  fail(Code::kNotFound, directory, ": its checkpoint file names ", printable(state->model_checkpoint_path),
-       ", which is not there", here);
+  fail(Code::kNotFound, directory, ": its checkpoint file names ",
+       printable(state->model_checkpoint_path), ", which is not there", here);
 }
 
 }  // namespace
@@ -291,12 +312,14 @@ std::vector<std::string> find_checkpoints(const std::string& directory, FileSyst
     }
   }
   std::vector<std::string> prefixes(found.begin(), found.end());
-  std::stable_sort(prefixes.begin(), prefixes.end(),
-                   [](const std::string& a, const std::string& b) { return step_of(a) < step_of(b); });
+  std::stable_sort(
+      prefixes.begin(), prefixes.end(),
+      [](const std::string& a, const std::string& b) { return step_of(a) < step_of(b); });
   return prefixes;
 }
 
-std::optional<std::string> latest_checkpoint(const std::string& directory, const LatestOptions& options) {
+std::optional<std::string> latest_checkpoint(const std::string& directory,
+                                             const LatestOptions& options) {
   if (options.verify) return LatestSearch(directory, options).run();
   return latest_checkpoint(directory, options.latest_filename, options.file_system);
 }
@@ -326,7 +349,8 @@ std::string meta_graph_path(const std::string& prefix, const std::string& meta_g
   return without_shard_ending(prefix) + "." + meta_graph_suffix;
 }
 
-void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_suffix, FileSystem* file_system) {
+void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_suffix,
+                       FileSystem* file_system) {
   FileSystem& fs = or_posix(file_system);
   const auto remove = [&](const std::string& path) {
     if (fs.exists(path)) fs.remove(path);

@@ -20,23 +20,25 @@
 namespace cairn {
 namespace {
 
-// ---- values -------------------------------------------------------------------------------------------------------
+// ---- values -------------------------------------------------------------------------------------
 
 // The format's messages have no room for the other dtypes.
 bool fits_format(DType dtype) {
   using enum DType;
-  return is_storable(dtype) && dtype != kBFloat16 && dtype != kUInt32 && dtype != kUInt64 && dtype != kQInt16 &&
-         dtype != kQUInt16;
+  return is_storable(dtype) && dtype != kBFloat16 && dtype != kUInt32 && dtype != kUInt64 &&
+         dtype != kQInt16 && dtype != kQUInt16;
 }
 
 template <class F>
 void with_type(DType dtype, F&& f) {
-  for_dtype<float, double, int32_t, uint8_t, int16_t, int8_t, uint16_t, std::string, std::complex<float>, int64_t, bool,
-            std::complex<double>, Half>(storage_dtype(dtype), std::forward<F>(f));
+  for_dtype<float, double, int32_t, uint8_t, int16_t, int8_t, uint16_t, std::string,
+            std::complex<float>, int64_t, bool, std::complex<double>, Half>(storage_dtype(dtype),
+                                                                            std::forward<F>(f));
 }
 
 template <class T>
-inline constexpr bool kIsComplex = std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
+inline constexpr bool kIsComplex =
+    std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
 // The field that holds values of T.
 template <class T>
@@ -74,7 +76,8 @@ constexpr size_t kRecordHeaderBytes = 1 << 10;
 
 size_t estimated_size(const pb::SavedSlice& head, const Tensor& tensor) {
   size_t bytes = head.ByteSizeLong() + kRecordHeaderBytes;
-  with_type(tensor.dtype(), [&]<class T> { bytes += kMostBytes<T> * static_cast<size_t>(tensor.num_elements()); });
+  with_type(tensor.dtype(),
+            [&]<class T> { bytes += kMostBytes<T> * static_cast<size_t>(tensor.num_elements()); });
   if (tensor.dtype() == DType::kString) {
     for (const std::string& s : tensor.span<std::string>()) bytes += s.size();
   }
@@ -88,15 +91,16 @@ constexpr int kBytesKind = 2;
 
 // The number of the field of a TensorProto in which values of T stand: values_of()'s.
 template <class T>
-constexpr int kValuesField = std::is_same_v<T, float>                  ? pb::TensorProto::kFloatValFieldNumber
-                             : std::is_same_v<T, double>               ? pb::TensorProto::kDoubleValFieldNumber
-                             : std::is_same_v<T, int64_t>              ? pb::TensorProto::kInt64ValFieldNumber
-                             : std::is_same_v<T, bool>                 ? pb::TensorProto::kBoolValFieldNumber
-                             : std::is_same_v<T, Half>                 ? pb::TensorProto::kHalfValFieldNumber
-                             : std::is_same_v<T, std::string>          ? pb::TensorProto::kStringValFieldNumber
-                             : std::is_same_v<T, std::complex<float>>  ? pb::TensorProto::kScomplexValFieldNumber
-                             : std::is_same_v<T, std::complex<double>> ? pb::TensorProto::kDcomplexValFieldNumber
-                                                                       : pb::TensorProto::kIntValFieldNumber;
+constexpr int kValuesField =
+    std::is_same_v<T, float>                  ? pb::TensorProto::kFloatValFieldNumber
+    : std::is_same_v<T, double>               ? pb::TensorProto::kDoubleValFieldNumber
+    : std::is_same_v<T, int64_t>              ? pb::TensorProto::kInt64ValFieldNumber
+    : std::is_same_v<T, bool>                 ? pb::TensorProto::kBoolValFieldNumber
+    : std::is_same_v<T, Half>                 ? pb::TensorProto::kHalfValFieldNumber
+    : std::is_same_v<T, std::string>          ? pb::TensorProto::kStringValFieldNumber
+    : std::is_same_v<T, std::complex<float>>  ? pb::TensorProto::kScomplexValFieldNumber
+    : std::is_same_v<T, std::complex<double>> ? pb::TensorProto::kDcomplexValFieldNumber
+                                              : pb::TensorProto::kIntValFieldNumber;
 
 template <class T>
 constexpr bool kIsVarint = std::is_integral_v<T> || std::is_same_v<T, Half>;
@@ -110,8 +114,8 @@ uint64_t varint_of(T v) {
     return static_cast<uint64_t>(static_cast<int64_t>(v));
 }
 
-// Calls `sink` with the bytes of a SavedTensorSlices that holds `head` and the tensor's values, piece by piece, and
-// with no more than a piece beside the tensor.
+// Calls `sink` with the bytes of a SavedTensorSlices that holds `head` and the tensor's values,
+// piece by piece, and with no more than a piece beside the tensor.
 class RecordBytes {
  public:
   RecordBytes(const pb::SavedSlice& head, const Tensor& tensor) : tensor_(tensor) {
@@ -159,7 +163,8 @@ class RecordBytes {
   template <class T>
   void put_values(const TableWriter::Sink& sink) const {
     if constexpr (!std::is_same_v<T, std::string> && !kIsVarint<T>) {
-      if (values_size_ > 0) sink({static_cast<const char*>(tensor_.raw_data()), tensor_.num_bytes()});
+      if (values_size_ > 0)
+        sink({static_cast<const char*>(tensor_.raw_data()), tensor_.num_bytes()});
     } else {
       std::string piece;
       for (const T& v : elements<T>()) {
@@ -190,8 +195,10 @@ Tensor take_values(pb::TensorProto& proto, DType dtype, const Shape& shape, cons
   with_type(dtype, [&]<class T> {
     auto& values = values_of<T>(proto);
     const auto listed = static_cast<uint64_t>(values.size()) / (kIsComplex<T> ? 2 : 1);
-    if (listed != static_cast<uint64_t>(shape.num_elements()) || (kIsComplex<T> && values.size() % 2 != 0)) {
-      refuse(str_cat("it lists ", listed, " values, but a slice of shape ", shape, " has ", shape.num_elements()));
+    if (listed != static_cast<uint64_t>(shape.num_elements()) ||
+        (kIsComplex<T> && values.size() % 2 != 0)) {
+      refuse(str_cat("it lists ", listed, " values, but a slice of shape ", shape, " has ",
+                     shape.num_elements()));
     }
     tensor = Tensor::uninitialized(dtype, shape);
     T* const out = static_cast<T*>(tensor.raw_data());
@@ -206,7 +213,8 @@ Tensor take_values(pb::TensorProto& proto, DType dtype, const Shape& shape, cons
       if constexpr (std::is_integral_v<T>) {
         using Limits = std::numeric_limits<T>;
         for (const auto v : values) {
-          if (v < Limits::lowest() || v > Limits::max()) refuse(str_cat("the value ", v, " is no ", dtype));
+          if (v < Limits::lowest() || v > Limits::max())
+            refuse(str_cat("the value ", v, " is no ", dtype));
         }
       }
       std::copy(values.begin(), values.end(), out);
@@ -217,7 +225,7 @@ Tensor take_values(pb::TensorProto& proto, DType dtype, const Shape& shape, cons
 
 }  // namespace
 
-// ---- writer -------------------------------------------------------------------------------------------------------
+// ---- writer -------------------------------------------------------------------------------------
 
 struct CheckpointV1Writer::Impl {
   struct Record {
@@ -231,8 +239,8 @@ struct CheckpointV1Writer::Impl {
   Tensor take(Record& record) const {
     const Tensor tensor = std::exchange(record.read, nullptr)();
     if (tensor.dtype() != record.dtype || tensor.shape() != record.shape) {
-      fail(Code::kInvalidArgument, path, ": tensor ", quoted(record.head.name()), " was to be ", record.dtype, " ",
-           record.shape, " and is ", tensor.dtype(), " ", tensor.shape());
+      fail(Code::kInvalidArgument, path, ": tensor ", quoted(record.head.name()), " was to be ",
+           record.dtype, " ", record.shape, " and is ", tensor.dtype(), " ", tensor.shape());
     }
     check_size(record.head, tensor);
     return tensor;
@@ -241,7 +249,8 @@ struct CheckpointV1Writer::Impl {
   void check_size(const pb::SavedSlice& head, const Tensor& tensor) const {
     if (const size_t bytes = estimated_size(head, tensor); bytes >= kMostRecordBytes) {
       fail(Code::kInvalidArgument, path, ": tensor ", quoted(head.name()),
-           ": Tensor slice is too large to serialize (conservative estimate: ", bytes, " bytes); use V2");
+           ": Tensor slice is too large to serialize (conservative estimate: ", bytes,
+           " bytes); use V2");
     }
   }
 
@@ -268,9 +277,10 @@ struct CheckpointV1Writer::Impl {
       meta.set_name(name);
       *meta.mutable_shape() = shape;
       meta.set_type(static_cast<pb::DataType>(dtype));
-    } else if (meta.type() != static_cast<pb::DataType>(dtype) || !same_message(meta.shape(), shape)) {
-      fail(Code::kInvalidArgument, path, ": slice ", slice.str(), " of ", quoted(name), " is ", dtype, " of a ", full,
-           ", but an earlier slice is of another dtype or full shape");
+    } else if (meta.type() != static_cast<pb::DataType>(dtype) ||
+               !same_message(meta.shape(), shape)) {
+      fail(Code::kInvalidArgument, path, ": slice ", slice.str(), " of ", quoted(name), " is ",
+           dtype, " of a ", full, ", but an earlier slice is of another dtype or full shape");
     }
     *meta.add_slice() = record.head.slice();
     if (!records.try_emplace(slice_key(name, slice), std::move(record)).second) {
@@ -280,10 +290,11 @@ struct CheckpointV1Writer::Impl {
 
   void check_overlaps(const pb::SavedSliceMeta& meta) const {
     std::vector<TensorSlice> slices;
-    for (const auto& slice : meta.slice()) slices.push_back(from_proto(slice).within(from_proto(meta.shape())));
+    for (const auto& slice : meta.slice())
+      slices.push_back(from_proto(slice).within(from_proto(meta.shape())));
     if (const auto overlap = first_overlap(std::move(slices))) {
-      fail(Code::kInvalidArgument, path, ": slices ", overlap->first.str(), " and ", overlap->second.str(), " of '",
-           meta.name(), "' overlap");
+      fail(Code::kInvalidArgument, path, ": slices ", overlap->first.str(), " and ",
+           overlap->second.str(), " of '", meta.name(), "' overlap");
     }
   }
 
@@ -307,11 +318,11 @@ void CheckpointV1Writer::add(const std::string& name, const Tensor& tensor) {
   add_slice(name, tensor.shape(), TensorSlice::whole(tensor.rank()), tensor);
 }
 
-void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full, const TensorSlice& slice,
-                                   const Tensor& tensor) {
+void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full,
+                                   const TensorSlice& slice, const Tensor& tensor) {
   if (const Shape shape = slice.shape_in(full); tensor.shape() != shape) {
-    fail(Code::kInvalidArgument, impl_->path, ": slice ", slice.str(), " of ", quoted(name), " ", full,
-         " has the shape ", shape, ", but the tensor given for it ", tensor.shape());
+    fail(Code::kInvalidArgument, impl_->path, ": slice ", slice.str(), " of ", quoted(name), " ",
+         full, " has the shape ", shape, ", but the tensor given for it ", tensor.shape());
   }
   pb::SavedSlice head;
   head.set_name(name);
@@ -320,7 +331,8 @@ void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full, c
   impl_->add(name, full, slice, tensor.dtype(), [tensor] { return tensor; });
 }
 
-void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full, const TensorSlice& slice, DType dtype,
+void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full,
+                                   const TensorSlice& slice, DType dtype,
                                    std::function<Tensor()> read) {
   impl_->add(name, full, slice, dtype, std::move(read));
 }
@@ -341,11 +353,12 @@ void CheckpointV1Writer::finish() {
     table.add(key, bytes.size(), [&](const TableWriter::Sink& sink) { bytes.produce(sink); });
   }
   table.finish();
-  publish(impl_->fs, impl_->path, [&](Publication& publication) { publication.add(file, Publication::kLast); });
+  publish(impl_->fs, impl_->path,
+          [&](Publication& publication) { publication.add(file, Publication::kLast); });
   impl_->made.keep();
 }
 
-// ---- names of files -----------------------------------------------------------------------------------------------
+// ---- names of files -----------------------------------------------------------------------------
 
 namespace {
 
@@ -364,7 +377,8 @@ std::optional<ShardName> parse_shard_name(const std::string& name) {
   const size_t dash = name.rfind('-', of - 1);
   if (dash == std::string::npos) return std::nullopt;
   ShardName parsed{name.substr(0, dash), name.substr(dash + 1, of - dash - 1), name.substr(of + 4)};
-  const bool shard = !parsed.shard.empty() && parsed.shard.find_first_not_of("0123456789?") == std::string::npos;
+  const bool shard =
+      !parsed.shard.empty() && parsed.shard.find_first_not_of("0123456789?") == std::string::npos;
   return shard && all_digits(parsed.count) ? std::optional(parsed) : std::nullopt;
 }
 
@@ -383,7 +397,8 @@ std::string without_shard_ending(const std::string& path) {
 std::string shard_pattern(const std::string& path) {
   const auto parsed = parse_shard_name(base_name(path));
   if (!parsed) return path;
-  return str_cat(without_shard_ending(path), "-", std::string(parsed->shard.size(), '?'), "-of-", parsed->count);
+  return str_cat(without_shard_ending(path), "-", std::string(parsed->shard.size(), '?'), "-of-",
+                 parsed->count);
 }
 
 std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& path) {
@@ -397,22 +412,24 @@ std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& 
   for (const std::string& there : fs.list_dir(directory)) {
     const auto found = parse_shard_name(there);
     if (!found || !all_digits(found->shard)) continue;
-    const bool fits = is_pattern ? found->base == asked->base && found->count == asked->count &&
-                                       found->shard.size() == asked->shard.size()
-                                 : found->base == name && found->shard.size() == 5 && found->count.size() == 5;
+    const bool fits =
+        is_pattern ? found->base == asked->base && found->count == asked->count &&
+                         found->shard.size() == asked->shard.size()
+                   : found->base == name && found->shard.size() == 5 && found->count.size() == 5;
     const std::string file = path.substr(0, path.size() - name.size()) + there;
     if (fits && is_file(fs, file)) series[found->count].push_back(file);
   }
   if (series.size() > 1) {
     std::vector<std::string> patterns;
-    for (const auto& [count, files] : series) patterns.push_back(str_cat(path, "-\?\?\?\?\?-of-", count));
+    for (const auto& [count, files] : series)
+      patterns.push_back(str_cat(path, "-\?\?\?\?\?-of-", count));
     fail(Code::kInvalidArgument, path, " begins the names of several checkpoints; give one of ",
          join_for_people(patterns));
   }
   return series.empty() ? std::vector<std::string>() : series.begin()->second;
 }
 
-// ---- reader -------------------------------------------------------------------------------------------------------
+// ---- reader -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -426,15 +443,19 @@ pb::SavedTensorSliceMeta read_contents(const TableReader& table) {
   pb::SavedTensorSlices contents;
   if (!item || !parse_bytes(item->value, contents) || !contents.has_meta()) {
     fail(Code::kDataLoss,
-         "Failed to find the saved tensor slices at the beginning of the checkpoint file: ", table.path(),
-         table.path().ends_with(".index") ? " (it is the index of a V2 checkpoint: give its name without .index)" : "");
+         "Failed to find the saved tensor slices at the beginning of the checkpoint file: ",
+         table.path(),
+         table.path().ends_with(".index")
+             ? " (it is the index of a V2 checkpoint: give its name without .index)"
+             : "");
   }
   check_checkpoint_version(table.path(), contents.meta().versions());
   return std::move(*contents.mutable_meta());
 }
 
 // Adds what one file says of one tensor to what others said.
-void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& meta, CheckpointV1Entry& entry) {
+void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& meta,
+                 CheckpointV1Entry& entry) {
   const uint64_t offset = table.find("")->block;
   const auto refuse = [&](const auto&... what) {
     damaged(table, offset, str_cat("tensor ", quoted(meta.name()), ": ", what...));
@@ -451,7 +472,8 @@ void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& m
     refuse("Invalid tensor shape: ", e.what());
   }
   if (!here.shape.is_fully_defined()) refuse("Invalid tensor shape: ", here.shape);
-  if (static_cast<int>(here.dtype) <= 0 || is_ref(here.dtype)) refuse("invalid dtype ", meta.type());
+  if (static_cast<int>(here.dtype) <= 0 || is_ref(here.dtype))
+    refuse("invalid dtype ", meta.type());
   if (here.slices.empty()) refuse("it has no slices");
   if (entry.slices.empty()) {
     entry.dtype = here.dtype;
@@ -465,12 +487,15 @@ void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& m
 
 }  // namespace
 
-CheckpointV1Reader::CheckpointV1Reader(FileSystem& file_system, std::string path) : path_(std::move(path)) {
+CheckpointV1Reader::CheckpointV1Reader(FileSystem& file_system, std::string path)
+    : path_(std::move(path)) {
   const auto view = view_for(file_system, path_);
   FileSystem& fs = view ? *view : file_system;
   files_ = checkpoint_v1_files(fs, path_);
   if (files_.empty()) {
-    fail(Code::kNotFound, "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for ", path_);
+    fail(Code::kNotFound,
+         "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for ",
+         path_);
   }
   for (const std::string& file : files_) {
     tables_.push_back(open_table(fs, file));
@@ -495,7 +520,8 @@ void CheckpointV1Reader::find_missing_files() {
 
 void CheckpointV1Reader::check_no_file_is_missing() const {
   if (missing_ == 0) return;
-  fail(Code::kNotFound, path_, ": ", missing_, missing_ == 1 ? " of its files is" : " of its files are",
+  fail(Code::kNotFound, path_, ": ", missing_,
+       missing_ == 1 ? " of its files is" : " of its files are",
        " missing, with all that is in it; all files of a checkpoint are needed");
 }
 
@@ -513,8 +539,9 @@ const CheckpointV1Entry* CheckpointV1Reader::find(const std::string& name) const
 const CheckpointV1Entry& CheckpointV1Reader::entry(const std::string& name) const {
   if (const CheckpointV1Entry* found = find(name)) return *found;
   const auto near = nearest_names(name, names());
-  fail(Code::kNotFound, "Tensor name \"", printable(name), "\" not found in checkpoint files ", path_,
-       about_missing_files(), near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
+  fail(Code::kNotFound, "Tensor name \"", printable(name), "\" not found in checkpoint files ",
+       path_, about_missing_files(),
+       near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
 std::string CheckpointV1Reader::about_missing_files() const {
@@ -524,25 +551,29 @@ std::string CheckpointV1Reader::about_missing_files() const {
 Tensor CheckpointV1Reader::read_stored(const std::string& name, size_t index) const {
   const CheckpointV1Entry& found = entry(name);
   if (index >= found.slices.size()) {
-    fail(Code::kOutOfRange, path_, ": tensor ", quoted(name), " has ", found.slices.size(), " slices, not ", index + 1);
+    fail(Code::kOutOfRange, path_, ": tensor ", quoted(name), " has ", found.slices.size(),
+         " slices, not ", index + 1);
   }
   const TensorSlice& slice = found.slices[index];
   const TableReader& table = *tables_[static_cast<size_t>(found.files[index])];
   if (!fits_format(found.dtype)) {
-    fail(Code::kUnimplemented, table.path(), ": tensor ", quoted(name), " has the dtype ", found.dtype, " (",
-         static_cast<int>(found.dtype), "), which cannot be read");
+    fail(Code::kUnimplemented, table.path(), ": tensor ", quoted(name), " has the dtype ",
+         found.dtype, " (", static_cast<int>(found.dtype), "), which cannot be read");
   }
   const auto* item = table.find(slice_key(name, slice));
   const auto refuse = [&](const std::string& what) {
-    damaged(table, item ? item->block : 0, str_cat("slice ", slice.str(), " of ", quoted(name), ": ", what));
+    damaged(table, item ? item->block : 0,
+            str_cat("slice ", slice.str(), " of ", quoted(name), ": ", what));
   };
   if (!item) refuse("there is no record of it");
   pb::SavedTensorSlices record;
-  if (!parse_bytes(item->value, record) || !record.has_data()) refuse("its record cannot be parsed");
+  if (!parse_bytes(item->value, record) || !record.has_data())
+    refuse("its record cannot be parsed");
   if (record.data().name() != name || !same_message(record.data().slice(), to_proto(slice))) {
     refuse("its record says it is of another tensor or slice");
   }
-  return take_values(*record.mutable_data()->mutable_data(), found.dtype, slice.shape_in(found.shape), refuse);
+  return take_values(*record.mutable_data()->mutable_data(), found.dtype,
+                     slice.shape_in(found.shape), refuse);
 }
 
 // The slices hold every element of `asked` once. Looks only at the tables of contents.
@@ -556,16 +587,17 @@ void CheckpointV1Reader::check_coverage(const CheckpointV1Entry& entry, const st
   }
   const bool twice = has_equal(resolved);
   if (const auto overlap = first_overlap(std::move(resolved))) {
-    fail(Code::kDataLoss, path_, ": Overlapping slices of ", quoted(name), ": existing slice = ", overlap->first.str(),
-         ", new slice = ", overlap->second.str(), "; the file is damaged, use another copy");
+    fail(Code::kDataLoss, path_, ": Overlapping slices of ", quoted(name),
+         ": existing slice = ", overlap->first.str(), ", new slice = ", overlap->second.str(),
+         "; the file is damaged, use another copy");
   }
   if (twice)  // a slice of no elements
     fail(Code::kDataLoss, path_, ": a slice of ", quoted(name),
          " is named twice; the file is damaged, use another copy");
   if (held != volume(asked)) {
-    fail(Code::kInvalidArgument, path_, ": Does not have sufficient slices for partitioned tensor ", printable(name),
-         " to restore in slice_spec: ", asked.str(), " (", held, " of ", volume(asked), " elements are there)",
-         about_missing_files());
+    fail(Code::kInvalidArgument, path_, ": Does not have sufficient slices for partitioned tensor ",
+         printable(name), " to restore in slice_spec: ", asked.str(), " (", held, " of ",
+         volume(asked), " elements are there)", about_missing_files());
   }
 }
 
@@ -600,8 +632,8 @@ void CheckpointV1Reader::verify() const {
     for (size_t i = 0; i < entry.slices.size(); ++i) read_stored(name, i);
   }
   if (named != stored) {
-    fail(Code::kDataLoss, path_, ": it has ", stored, " records, but its table of contents names ", named,
-         "; the file is damaged, use another copy");
+    fail(Code::kDataLoss, path_, ": it has ", stored, " records, but its table of contents names ",
+         named, "; the file is damaged, use another copy");
   }
 }
 

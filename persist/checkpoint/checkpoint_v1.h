@@ -1,6 +1,7 @@
-// V1 checkpoints: the format before TensorFlow 0.12, byte for byte. A checkpoint is one table file that holds names,
-// shapes and values together; a sharded one is several, P-00000-of-00002 and so on, told as P-?????-of-00002.
-// docs/formats.md describes it. persist/checkpoint/checkpoint_reader.h reads both formats through one door.
+// V1 checkpoints: the format before TensorFlow 0.12, byte for byte. A checkpoint is one table file
+// that holds names, shapes and values together; a sharded one is several, P-00000-of-00002 and so
+// on, told as P-?????-of-00002. docs/formats.md describes it.
+// persist/checkpoint/checkpoint_reader.h reads both formats through one door.
 //
 //   CheckpointV1Writer writer(posix_file_system(), "run/m");
 //   writer.add("W", weights);
@@ -9,7 +10,8 @@
 //   CheckpointV1Reader reader(posix_file_system(), "run/m");
 //   Tensor w = reader.read("W");
 //
-// Not every dtype fits: bfloat16, uint32, uint64, qint16 and quint16 do not, nor resources and variants.
+// Not every dtype fits: bfloat16, uint32, uint64, qint16 and quint16 do not, nor resources and
+// variants.
 #pragma once
 
 #include <functional>
@@ -26,28 +28,33 @@ namespace CAIRN_API cairn {
 
 class TableReader;
 
-// Writes one file. Nothing is seen under `path` before finish(). After an error the writer is of no more use.
+// Writes one file. Nothing is seen under `path` before finish(). After an error the writer is of no
+// more use.
 class CheckpointV1Writer {
  public:
-  // Makes the file's directory if only that one level is missing. The file system must outlive the writer.
+  // Makes the file's directory if only that one level is missing. The file system must outlive the
+  // writer.
   CheckpointV1Writer(FileSystem& fs, std::string path);
   ~CheckpointV1Writer();
   CheckpointV1Writer(const CheckpointV1Writer&) = delete;
   CheckpointV1Writer& operator=(const CheckpointV1Writer&) = delete;
 
-  // Adds a tensor, which is shared and must not change until finish(). The order of calls does not matter but for the
-  // slices of one tensor. Throws InvalidArgument for a name that is empty, not UTF-8 or was added before, and for a
-  // tensor that may not fit a record of 2 GiB ("Tensor slice is too large to serialize"); Unimplemented for another
-  // dtype.
+  // Adds a tensor, which is shared and must not change until finish(). The order of calls does not
+  // matter but for the slices of one tensor. Throws InvalidArgument for a name that is empty, not
+  // UTF-8 or was added before, and for a tensor that may not fit a record of 2 GiB ("Tensor slice
+  // is too large to serialize"); Unimplemented for another dtype.
   void add(const std::string& name, const Tensor& tensor);
-  // Adds one slice of the tensor `name` whose shape is `full`. Throws as add(); InvalidArgument when the slice does not
-  // fit, `tensor` has another shape than the slice, or earlier slices of this name had another dtype or full shape.
-  void add_slice(const std::string& name, const Shape& full, const TensorSlice& slice, const Tensor& tensor);
-  // The same of a tensor that `read` gives in finish(), when its turn has come: no two of them are in memory at once.
+  // Adds one slice of the tensor `name` whose shape is `full`. Throws as add(); InvalidArgument
+  // when the slice does not fit, `tensor` has another shape than the slice, or earlier slices of
+  // this name had another dtype or full shape.
+  void add_slice(const std::string& name, const Shape& full, const TensorSlice& slice,
+                 const Tensor& tensor);
+  // The same of a tensor that `read` gives in finish(), when its turn has come: no two of them are
+  // in memory at once.
   void add_slice(const std::string& name, const Shape& full, const TensorSlice& slice, DType dtype,
                  std::function<Tensor()> read);
-  // Writes everything, durably, and gives the file its name; beside one tensor it takes a buffer of fixed size. Throws
-  // InvalidArgument for slices that overlap.
+  // Writes everything, durably, and gives the file its name; beside one tensor it takes a buffer of
+  // fixed size. Throws InvalidArgument for slices that overlap.
   void finish();
 
  private:
@@ -55,7 +62,8 @@ class CheckpointV1Writer {
   std::unique_ptr<Impl> impl_;
 };
 
-// A tensor as the files describe it. `slices` is never empty; a whole tensor is the one slice that covers it.
+// A tensor as the files describe it. `slices` is never empty; a whole tensor is the one slice that
+// covers it.
 struct CheckpointV1Entry {
   DType dtype = DType::kInvalid;
   Shape shape;
@@ -63,23 +71,25 @@ struct CheckpointV1Entry {
   std::vector<int> files;           // for each slice, which file holds it
 };
 
-// The files that `path` stands for: itself; where it ends in -?????-of-00002 (as a sharded saver names its
-// checkpoints), all of that series; where it is the part before that, the only series there is. In order of shard,
-// those that are there; none where nothing is. Everything but that ending is taken as it stands: * and [ are letters.
-// Throws InvalidArgument where several series begin so.
+// The files that `path` stands for: itself; where it ends in -?????-of-00002 (as a sharded saver
+// names its checkpoints), all of that series; where it is the part before that, the only series
+// there is. In order of shard, those that are there; none where nothing is. Everything but that
+// ending is taken as it stands: * and [ are letters. Throws InvalidArgument where several series
+// begin so.
 std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& path);
-// "run/m-00000-of-00002" and "run/m-?????-of-00002" -> "run/m"; other names as they are. The meta graph of a checkpoint
-// is beside it under this name.
+// "run/m-00000-of-00002" and "run/m-?????-of-00002" -> "run/m"; other names as they are. The meta
+// graph of a checkpoint is beside it under this name.
 std::string without_shard_ending(const std::string& path);
 // "run/m-00000-of-00002" -> "run/m-?????-of-00002"; other names as they are.
 std::string shard_pattern(const std::string& path);
 
-// Reads a V1 checkpoint. Its files are read and their tables of contents checked when the reader is made. The const
-// functions are safe from several threads. Damage is DataLoss and names file, offset and tensor; no length that a file
-// says is believed before it was checked.
+// Reads a V1 checkpoint. Its files are read and their tables of contents checked when the reader is
+// made. The const functions are safe from several threads. Damage is DataLoss and names file,
+// offset and tensor; no length that a file says is believed before it was checked.
 class CheckpointV1Reader {
  public:
-  // Throws NotFound when there is no such file; DataLoss for one that is none, saying what it looks like.
+  // Throws NotFound when there is no such file; DataLoss for one that is none, saying what it looks
+  // like.
   CheckpointV1Reader(FileSystem& fs, std::string path);
   ~CheckpointV1Reader();
 
@@ -98,8 +108,9 @@ class CheckpointV1Reader {
   // Throws NotFound ("Tensor name "W" not found in checkpoint files run/m").
   const CheckpointV1Entry& entry(const std::string& name) const;
 
-  // The whole tensor, or a part of it, however it is stored. Throws NotFound, InvalidArgument when the slices leave
-  // holes, DataLoss when the values do not fit shape and dtype, Unimplemented for a dtype that the format cannot hold.
+  // The whole tensor, or a part of it, however it is stored. Throws NotFound, InvalidArgument when
+  // the slices leave holes, DataLoss when the values do not fit shape and dtype, Unimplemented for
+  // a dtype that the format cannot hold.
   Tensor read(const std::string& name) const;
   Tensor read_slice(const std::string& name, const TensorSlice& slice) const;
   // One slice as it is stored: number `index` of the entry's.
@@ -110,7 +121,8 @@ class CheckpointV1Reader {
  private:
   void find_missing_files();
   std::string about_missing_files() const;
-  void check_coverage(const CheckpointV1Entry& entry, const std::string& name, const TensorSlice& asked) const;
+  void check_coverage(const CheckpointV1Entry& entry, const std::string& name,
+                      const TensorSlice& asked) const;
 
   std::string path_;
   std::vector<std::string> files_;

@@ -14,17 +14,19 @@ namespace {
 
 using Naming = std::function<std::string(const std::string&)>;
 
-void add_piece(BundleWriter& writer, const BundleReader& reader, const BundlePiece& piece, const Naming& name) {
+void add_piece(BundleWriter& writer, const BundleReader& reader, const BundlePiece& piece,
+               const Naming& name) {
   if (!piece.slice) return writer.add(name(piece.name), reader.read(piece.name));
   writer.add_slice(name(piece.name), reader.entry(piece.name).shape, *piece.slice,
                    reader.read_slice(piece.name, *piece.slice));
 }
 
-// A directory of parts that is gone at the end. A file in it stays open, by which whoever sweeps knows that it is in
-// use also while no part is being written.
+// A directory of parts that is gone at the end. A file in it stays open, by which whoever sweeps
+// knows that it is in use also while no part is being written.
 class PartsDirectory {
  public:
-  PartsDirectory(FileSystem& fs, std::string path) : fs_(fs), path_(std::move(path)), made_(fs, path_) {
+  PartsDirectory(FileSystem& fs, std::string path)
+      : fs_(fs), path_(std::move(path)), made_(fs, path_) {
     constexpr size_t kDigits = 8;  // of a temporary file
     in_use_ = fs_.create(join_path(path_, ".t-" + random_digits(kDigits)));
   }
@@ -45,7 +47,8 @@ class PartsDirectory {
 };
 
 // One data file for each of the source's, merged when all are complete.
-void copy_v2(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
+void copy_v2(FileSystem& fs, const std::string& source, const std::string& destination,
+             const Naming& name) {
   const BundleReader reader(fs, source);
   const auto pieces = reader.pieces_in_file_order();
   if (reader.num_shards() == 1 || pieces.empty()) {
@@ -53,9 +56,11 @@ void copy_v2(FileSystem& fs, const std::string& source, const std::string& desti
     for (const BundlePiece& piece : pieces) add_piece(writer, reader, piece, name);
     return writer.finish();
   }
-  const auto directory = std::make_shared<PartsDirectory>(fs, str_cat(destination, "_temp_", random_digits(32)));
+  const auto directory =
+      std::make_shared<PartsDirectory>(fs, str_cat(destination, "_temp_", random_digits(32)));
   // A publication that gathers moves the parts only later.
-  publish(fs, destination, [&](Publication& publication) { publication.afterwards([directory] {}); });
+  publish(fs, destination,
+          [&](Publication& publication) { publication.afterwards([directory] {}); });
   std::vector<std::string> parts;
   // A data file with nothing in it is of no use to anyone, however many the index counts.
   for (auto piece = pieces.begin(); piece != pieces.end();) {
@@ -64,13 +69,15 @@ void copy_v2(FileSystem& fs, const std::string& source, const std::string& desti
     std::snprintf(part, sizeof part, "part-%05zu-of-00000", parts.size());
     parts.push_back(join_path(directory->path(), part));
     BundleWriter writer(fs, parts.back());
-    for (; piece != pieces.end() && piece->shard == shard; ++piece) add_piece(writer, reader, *piece, name);
+    for (; piece != pieces.end() && piece->shard == shard; ++piece)
+      add_piece(writer, reader, *piece, name);
     writer.finish();
   }
   merge_bundles(fs, parts, destination);
 }
 
-void copy_v1(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
+void copy_v1(FileSystem& fs, const std::string& source, const std::string& destination,
+             const Naming& name) {
   const CheckpointV1Reader reader(fs, source);
   reader.check_no_file_is_missing();
   for (size_t f = 0; f < reader.files().size(); ++f) {
@@ -96,7 +103,8 @@ std::string shard_ending(const std::string& path) {
 
 }  // namespace
 
-void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination, const Naming& name) {
+void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination,
+                     const Naming& name) {
   const auto view = view_for(fs, source);
   (view ? *view : fs).exists(bundle_index_path(source)) ? copy_v2(fs, source, destination, name)
                                                         : copy_v1(fs, source, destination, name);
@@ -104,28 +112,33 @@ void copy_checkpoint(FileSystem& fs, const std::string& source, const std::strin
 
 void check_is_whole(const std::string& destination) {
   if (shard_ending(destination).empty() || destination.ends_with("-00000-of-00001")) return;
-  fail(Code::kInvalidArgument, destination, " is the name of one file of a V1 checkpoint of several; give the prefix, ",
-       "as in ", without_shard_ending(destination));
+  fail(Code::kInvalidArgument, destination,
+       " is the name of one file of a V1 checkpoint of several; give the prefix, ", "as in ",
+       without_shard_ending(destination));
 }
 
-std::string check_copy_paths(FileSystem& fs, const std::string& source, const std::string& destination,
-                             bool make_folder) {
+std::string check_copy_paths(FileSystem& fs, const std::string& source,
+                             const std::string& destination, bool make_folder) {
   const std::string prefix = checkpoint_prefix(source, &fs);
   if (const auto there = fs.stat(destination); there && there->is_directory) {
     fail(Code::kInvalidArgument, destination, " is a directory; give a prefix, as in ",
          join_path(destination, base_name(prefix)));
   }
   if (destination == prefix)
-    fail(Code::kAlreadyExists, destination, " is the source itself, which is never overwritten; give another name");
+    fail(Code::kAlreadyExists, destination,
+         " is the source itself, which is never overwritten; give another name");
   check_checkpoint_name(destination);
   // Where the source is of as many files, they are written.
-  if (const std::string ending = shard_ending(destination); ending != shard_ending(prefix)) check_is_whole(destination);
-  // A file of the prefix may be of a checkpoint whose index is lost, a link to one elsewhere, or someone's own.
+  if (const std::string ending = shard_ending(destination); ending != shard_ending(prefix))
+    check_is_whole(destination);
+  // A file of the prefix may be of a checkpoint whose index is lost, a link to one elsewhere, or
+  // someone's own.
   if (const auto taken = files_of_prefix(fs, destination); !taken.empty()) {
     fail(Code::kAlreadyExists, destination, ": ",
          checkpoint_exists(destination, &fs) ? "there is a checkpoint already"
                                              : "files of this prefix are there already",
-         " (", join_for_people(taken, 5), "), and nothing is written over; give another name, or remove ",
+         " (", join_for_people(taken, 5),
+         "), and nothing is written over; give another name, or remove ",
          taken.size() == 1 ? "it" : "them", " first");
   }
   if (!make_folder) return prefix;

@@ -11,8 +11,8 @@ namespace {
 
 template <class F>
 bool for_real(DType dtype, F&& f) {
-  return for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t, bool, Half,
-                   BFloat16>(storage_dtype(dtype), std::forward<F>(f));
+  return for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
+                   uint64_t, bool, Half, BFloat16>(storage_dtype(dtype), std::forward<F>(f));
 }
 bool is_real(DType dtype) {
   return !is_quantized(dtype) && for_real(dtype, []<class T> {});
@@ -36,7 +36,9 @@ template <class Integer>
 bool to_integer(double v, Integer& out) {
   // The first number past the largest is a power of two, which a double holds.
   constexpr double kPast = static_cast<double>(std::numeric_limits<Integer>::max() / 2 + 1) * 2;
-  if (v != std::trunc(v) || v >= kPast || v < static_cast<double>(std::numeric_limits<Integer>::lowest())) return false;
+  if (v != std::trunc(v) || v >= kPast ||
+      v < static_cast<double>(std::numeric_limits<Integer>::lowest()))
+    return false;
   out = static_cast<Integer>(v);
   return true;
 }
@@ -44,7 +46,8 @@ bool to_integer(double v, Integer& out) {
 // False when T does not hold `v`.
 template <class T, class Wide>
 bool narrow(Wide v, T& out) {
-  constexpr bool kFloating = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_floating_point_v<T>;
+  constexpr bool kFloating =
+      std::is_same_v<T, Half> || std::is_same_v<T, BFloat16> || std::is_floating_point_v<T>;
   if constexpr (std::is_same_v<T, bool>) {
     out = v != 0;
     return v == 0 || v == 1;
@@ -90,8 +93,8 @@ Tensor converted_complex(const Tensor& tensor, DType dtype) {
   for (size_t i = 0; i < from.size(); ++i) {
     To real = 0, imag = 0;
     if (!narrow(wide(from[i].real()), real) || !narrow(wide(from[i].imag()), imag))
-      fail(Code::kInvalidArgument, "element ", i, ", ", digits(from[i].real()), " + ", digits(from[i].imag()),
-           "i, is no ", dtype);
+      fail(Code::kInvalidArgument, "element ", i, ", ", digits(from[i].real()), " + ",
+           digits(from[i].imag()), "i, is no ", dtype);
     to[i] = {real, imag};
   }
   return result;
@@ -110,7 +113,9 @@ Tensor converted_exactly(const Tensor& tensor, DType to) {
   if (from == DType::kComplex64) return converted_complex<float, double>(tensor, to);
   if (from == DType::kComplex128) return converted_complex<double, float>(tensor, to);
   Tensor result;
-  for_real(from, [&]<class From> { for_real(to, [&]<class To> { result = converted<From, To>(tensor, to); }); });
+  for_real(from, [&]<class From> {
+    for_real(to, [&]<class To> { result = converted<From, To>(tensor, to); });
+  });
   return result;
 }
 

@@ -42,10 +42,12 @@ class Present {
 // The files of a checkpoint are under the prefix, and not something else that a file called so.
 bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
   if (!is_plain_name(base_name(prefix))) return false;
-  if (const std::string index = bundle_index_path(prefix); fs.exists(index)) return looks_like_table(fs, index);
+  if (const std::string index = bundle_index_path(prefix); fs.exists(index))
+    return looks_like_table(fs, index);
   const auto files = checkpoint_v1_files(fs, prefix);
-  return !files.empty() &&
-         std::all_of(files.begin(), files.end(), [&](const std::string& file) { return looks_like_table(fs, file); });
+  return !files.empty() && std::all_of(files.begin(), files.end(), [&](const std::string& file) {
+    return looks_like_table(fs, file);
+  });
 }
 
 // "./run" and "run" are one directory.
@@ -75,7 +77,7 @@ Retention::Retention(int max_to_keep, double keep_every_n_hours, double now, War
       preserved_(now),
       warn_(std::move(warn)) {}
 
-// ---- what callers say ---------------------------------------------------------------------------------------------
+// ---- what callers say ---------------------------------------------------------------------------
 
 Retention::Newest Retention::newest() const {
   std::lock_guard lock(mutex_);
@@ -118,7 +120,8 @@ void Retention::set_pinned(const std::string& prefix, bool pinned, FileSystem& f
     record = &shelf.book.records.back();
   }
   record->pinned = pinned;
-  if (record->foreign && !pinned) std::erase_if(shelf.book.records, [&](const auto& r) { return r.name == name; });
+  if (record->foreign && !pinned)
+    std::erase_if(shelf.book.records, [&](const auto& r) { return r.name == name; });
   try {
     write_file_atomically(fs, join_path(directory, kKeptFileName), to_text(shelf.book));
   } catch (...) {
@@ -141,10 +144,11 @@ std::string Retention::prefix_of_step(int64_t step) const {
     }
   }
   if (found.empty())
-    fail(Code::kNotFound, "no checkpoint of step ", step, " is known; give its prefix, as in \"run/model-", step, "\"");
+    fail(Code::kNotFound, "no checkpoint of step ", step,
+         " is known; give its prefix, as in \"run/model-", step, "\"");
   if (found.size() > 1)
-    fail(Code::kInvalidArgument, "several checkpoints are of step ", step, ": ", join_for_people(found),
-         "; give a prefix");
+    fail(Code::kInvalidArgument, "several checkpoints are of step ", step, ": ",
+         join_for_people(found), "; give a prefix");
   return found[0];
 }
 
@@ -157,10 +161,10 @@ std::vector<KeptCheckpoint> Retention::kept() const {
   return all;
 }
 
-// ---- taking a checkpoint in -----------------------------------------------------------------------------------------
+// ---- taking a checkpoint in ---------------------------------------------------------------------
 
-// Reads what the directory's file says now: another Saver may have written it since. False when that cannot be told,
-// and then nothing may be decided.
+// Reads what the directory's file says now: another Saver may have written it since. False when
+// that cannot be told, and then nothing may be decided.
 bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
   const bool known = shelves_.count(directory) > 0;
   Shelf& shelf = shelves_[directory];
@@ -173,7 +177,8 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
     if (damaged || e.code() == Code::kUnimplemented) {
       warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints stay for good" : ""));
     } else {
-      warn_(str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
+      warn_(
+          str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
     }
     // What this process knows of a file that was damaged since is better than nothing.
     return damaged;
@@ -187,7 +192,8 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
   for (const KeptRecord& record : shelf.book.records) {
     // Another Saver's turn ended it.
     if (record.newest && !newest.count(record.name))
-      std::erase_if(newest_, [&](const auto& n) { return n.first == join_path(directory, record.name); });
+      std::erase_if(newest_,
+                    [&](const auto& n) { return n.first == join_path(directory, record.name); });
   }
   // Whatever reason it had to stay: it must not go for having none any more.
   for (KeptRecord& record : book.records) {
@@ -200,8 +206,8 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
   return true;
 }
 
-// What a process before this one decided to delete and did not come to. The name alone does not prove that it is still
-// that checkpoint.
+// What a process before this one decided to delete and did not come to. The name alone does not
+// prove that it is still that checkpoint.
 void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs) {
   RetentionBook& book = shelf.book;
   if (std::all_of(book.records.begin(), book.records.end(), has_flag)) return;
@@ -210,7 +216,9 @@ void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, 
   std::set<std::string> strangers;
   for (const KeptRecord& record : book.records) {
     const std::string& name = record.name;
-    if (has_flag(record) || merits.best.count(name) || merits.good.count(name) || shelf.leaving.count(name)) continue;
+    if (has_flag(record) || merits.best.count(name) || merits.good.count(name) ||
+        shelf.leaving.count(name))
+      continue;
     const double written = present.has(name) ? written_at(join_path(directory, name), fs) : 0;
     (written > 0 && written == record.written ? shelf.leaving : strangers).insert(name);
   }
@@ -223,7 +231,8 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
   RetentionBook& book = shelves_[directory].book;
   const bool first = joined_.empty();
   if (joined_.insert(saved.path).second) {
-    if (const auto since = book.hours.find(series); since != book.hours.end() && first) preserved_ = since->second;
+    if (const auto since = book.hours.find(series); since != book.hours.end() && first)
+      preserved_ = since->second;
     warn_of_unrecorded(saved, fs);
   }
   const Present present(directory, fs);
@@ -232,7 +241,8 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
   for (const auto& [prefix, time] : newest_) known.insert(prefix);
   for (KeptRecord& record : book.records) {
     const std::string prefix = join_path(directory, record.name);
-    if (record.series != series || !record.newest || known.count(prefix) || prefix == saved.prefix) continue;
+    if (record.series != series || !record.newest || known.count(prefix) || prefix == saved.prefix)
+      continue;
     if (let_go_.count(prefix)) {
       record.newest = false;
       record.foreign = true;
@@ -243,11 +253,13 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
     }
   }
   std::erase_if(book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
-  std::stable_sort(joining.begin(), joining.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  std::stable_sort(joining.begin(), joining.end(),
+                   [](const auto& a, const auto& b) { return a.second < b.second; });
   Newest all;
   auto next = joining.begin();
   for (auto& each : newest_) {
-    for (; next != joining.end() && next->second < each.second; ++next) all.push_back(std::move(*next));
+    for (; next != joining.end() && next->second < each.second; ++next)
+      all.push_back(std::move(*next));
     all.push_back(std::move(each));
   }
   std::move(next, joining.end(), std::back_inserter(all));
@@ -258,30 +270,34 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix);
   std::unordered_set<std::string> ours = {saved.prefix};
   for (const auto& [prefix, time] : newest_) ours.insert(prefix);
-  for (const KeptRecord& record : shelves_[directory].book.records) ours.insert(join_path(directory, record.name));
+  for (const KeptRecord& record : shelves_[directory].book.records)
+    ours.insert(join_path(directory, record.name));
   std::vector<std::string> strangers;
   try {
     const auto state = get_checkpoint_state(directory, saved.latest_filename, &fs);
     if (!state) return;
     const Present present(directory, fs);
     for (const std::string& prefix : state->all_model_checkpoint_paths) {
-      const bool of_series = directory_of(prefix) == directory && series_of(base_name(prefix)) == base_name(saved.path);
-      if (of_series && present.has(base_name(prefix)) && ours.insert(prefix).second) strangers.push_back(prefix);
+      const bool of_series = directory_of(prefix) == directory &&
+                             series_of(base_name(prefix)) == base_name(saved.path);
+      if (of_series && present.has(base_name(prefix)) && ours.insert(prefix).second)
+        strangers.push_back(prefix);
     }
   } catch (const Error&) {
     return;  // it is about to be replaced
   }
   if (strangers.empty()) return;
-  warn_(str_cat("earlier checkpoints stay where they are, for ", join_path(directory, kKeptFileName),
-                " does not say that Cairn wrote them: ", join_for_people(strangers),
-                "; recover_last_checkpoints() makes them count"));
+  warn_(str_cat("earlier checkpoints stay where they are, for ",
+                join_path(directory, kKeptFileName), " does not say that Cairn wrote them: ",
+                join_for_people(strangers), "; recover_last_checkpoints() makes them count"));
 }
 
 KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSystem& fs) {
   RetentionBook& book = shelves_[directory_of(prefix)].book;
   const std::string name = base_name(prefix);
   if (KeptRecord* record = book.find(name)) return *record;
-  book.records.push_back({.name = name, .series = series_of(name), .time = time, .written = written_at(prefix, fs)});
+  book.records.push_back(
+      {.name = name, .series = series_of(name), .time = time, .written = written_at(prefix, fs)});
   return book.records.back();
 }
 
@@ -289,7 +305,8 @@ KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSys
 std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) {
   std::set<std::pair<std::string, std::string>> changed;
   const size_t most = max_to_keep_ > 0 ? static_cast<size_t>(max_to_keep_) : newest_.size();
-  const Newest leaving(newest_.begin(), newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
+  const Newest leaving(newest_.begin(),
+                       newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
   newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
   std::unordered_map<std::string, size_t> places;  // of records, by prefix
   for (const auto& [directory, shelf] : shelves_) {
@@ -299,14 +316,15 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
   for (const auto& [prefix, time] : leaving) {
     const std::string directory = directory_of(prefix);
     if (!saved_in_.count(plain_directory(directory))) {
-      warn_(str_cat(prefix, " stays, for this Saver saves into other directories; remove it by hand"));
+      warn_(str_cat(prefix,
+                    " stays, for this Saver saves into other directories; remove it by hand"));
       continue;
     }
     if (!shelves_.count(directory) && !open_shelf(directory, fs)) continue;
     auto& records = shelves_[directory].book.records;
     const auto place = places.find(prefix);
-    const bool known =
-        place != places.end() && place->second < records.size() && records[place->second].name == base_name(prefix);
+    const bool known = place != places.end() && place->second < records.size() &&
+                       records[place->second].name == base_name(prefix);
     KeptRecord& record = known ? records[place->second] : record_of(prefix, time, fs);
     record.newest = record.foreign = false;
     changed.emplace(directory, record.series);
@@ -383,7 +401,8 @@ void Retention::take_in(const Saved& saved, FileSystem& fs) {
   std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return r.name == name; });
   std::map<std::string, double> missing;
   for (const auto& [prefix, time] : newest_) {
-    if (directory_of(prefix) == directory && prefix != saved.prefix) missing[base_name(prefix)] = time;
+    if (directory_of(prefix) == directory && prefix != saved.prefix)
+      missing[base_name(prefix)] = time;
   }
   for (KeptRecord& record : shelf.book.records) {
     if (missing.erase(record.name) > 0) record.newest = true;
@@ -400,7 +419,8 @@ void Retention::take_in(const Saved& saved, FileSystem& fs) {
   record.metrics = saved.metrics;
 }
 
-// Without a sync of the directory: the checkpoint file, replaced next, brings one before anything is deleted.
+// Without a sync of the directory: the checkpoint file, replaced next, brings one before anything
+// is deleted.
 void Retention::write(const std::string& directory, FileSystem& fs) {
   Shelf& shelf = shelves_[directory];
   try {
@@ -410,7 +430,9 @@ void Retention::write(const std::string& directory, FileSystem& fs) {
     shelf.unwritten = false;
   } catch (const Error& e) {
     shelf.unwritten = true;
-    warn_(str_cat("no old checkpoint is removed, for why the others stay could not be written down: ", e.what()));
+    warn_(
+        str_cat("no old checkpoint is removed, for why the others stay could not be written down: ",
+                e.what()));
   }
 }
 
@@ -430,7 +452,8 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
         }
         gone.insert(name);
       } catch (const Error& e) {
-        warn_(str_cat("an old checkpoint could not be removed; the next save tries again: ", e.what()));
+        warn_(str_cat("an old checkpoint could not be removed; the next save tries again: ",
+                      e.what()));
       }
     }
     std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });

@@ -1,9 +1,11 @@
-// What a Saver keeps: the max_to_keep newest checkpoints, and beside them those that the hours rule, a metric, a pin or
-// the last good values hold on to. All but the newest ones are remembered in DIR/.cairn, for this process and the next.
+// What a Saver keeps: the max_to_keep newest checkpoints, and beside them those that the hours
+// rule, a metric, a pin or the last good values hold on to. All but the newest ones are remembered
+// in DIR/.cairn, for this process and the next.
 //
-// A save calls record() when its files are whole and before the checkpoint file names them, and remove_surplus() after
-// that. What goes is decided and written down in the first, so that a process that dies between them leaves it to the
-// next save. Nothing is deleted that no .cairn and no caller says a Saver wrote.
+// A save calls record() when its files are whole and before the checkpoint file names them, and
+// remove_surplus() after that. What goes is decided and written down in the first, so that a
+// process that dies between them leaves it to the next save. Nothing is deleted that no .cairn and
+// no caller says a Saver wrote.
 //
 // Thread-safe: a save in the background and pin() may come together.
 #pragma once
@@ -43,16 +45,18 @@ class Retention {
   void set_newest(Newest newest);
 
   void keep_best(const std::string& metric, int count, bool higher_is_better);
-  // Throws NotFound for what is no checkpoint; and what the file system throws, with the pin as it was.
+  // Throws NotFound for what is no checkpoint; and what the file system throws, with the pin as it
+  // was.
   void set_pinned(const std::string& prefix, bool pinned, FileSystem& fs);
   // The prefix of a step, among what is remembered of the directories that were saved in.
   std::string prefix_of_step(int64_t step) const;
   std::vector<KeptCheckpoint> kept() const;
 
-  // Takes the checkpoint in. Returns the prefixes that the checkpoint file should list, oldest first.
+  // Takes the checkpoint in. Returns the prefixes that the checkpoint file should list, oldest
+  // first.
   std::vector<std::string> record(const Saved& saved, FileSystem& fs);
-  // Deletes what has no reason to stay. A file that cannot be deleted is a warning, and tried again after the next
-  // save.
+  // Deletes what has no reason to stay. A file that cannot be deleted is a warning, and tried again
+  // after the next save.
   void remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs);
 
  private:
@@ -79,9 +83,10 @@ class Retention {
   Newest newest_;
   std::vector<BestRule> best_;
   std::map<std::string, Shelf> shelves_;  // by directory
-  std::set<std::string> saved_in_;        // directories that record() was called for: nothing is deleted elsewhere
-  std::set<std::string> joined_;          // paths
-  std::set<std::string> let_go_;          // prefixes that set_newest() took out of our hands
+  std::set<std::string>
+      saved_in_;  // directories that record() was called for: nothing is deleted elsewhere
+  std::set<std::string> joined_;  // paths
+  std::set<std::string> let_go_;  // prefixes that set_newest() took out of our hands
 };
 
 }  // namespace cairn

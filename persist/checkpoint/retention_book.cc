@@ -46,7 +46,8 @@ std::string checksum(std::string_view bytes) {
 // One line, word by word.
 class Line {
  public:
-  Line(const std::string& path, int number, std::string_view text) : path_(path), number_(number), rest_(text) {}
+  Line(const std::string& path, int number, std::string_view text)
+      : path_(path), number_(number), rest_(text) {}
 
   bool done() const { return rest_.empty(); }
   std::string word() {
@@ -94,7 +95,8 @@ class Line {
     const std::string text = word();
     double value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error != std::errc() || end != text.data() + text.size()) corrupt(str_cat("'", text, "' is no number"));
+    if (error != std::errc() || end != text.data() + text.size())
+      corrupt(str_cat("'", text, "' is no number"));
     return value;
   }
   [[noreturn]] void corrupt(const std::string& what) const {
@@ -106,8 +108,10 @@ class Line {
   char byte_at(size_t at) const {
     unsigned value = 0;
     const std::string_view digits = rest_.substr(std::min(at, rest_.size()), 2);
-    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
-    if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2) corrupt("'\\x' without two digits");
+    const auto [end, error] =
+        std::from_chars(digits.data(), digits.data() + digits.size(), value, 16);
+    if (digits.size() != 2 || error != std::errc() || end != digits.data() + 2)
+      corrupt("'\\x' without two digits");
     return static_cast<char>(value);
   }
   void step_over(size_t n) {
@@ -125,7 +129,8 @@ KeptRecord parse_record(Line& line) {
   KeptRecord record;
   record.name = line.name();
   record.series = line.name();
-  if (!record.name.starts_with(record.series)) line.corrupt("a checkpoint is not named after its series");
+  if (!record.name.starts_with(record.series))
+    line.corrupt("a checkpoint is not named after its series");
   record.time = line.finite();
   record.written = line.finite();
   while (!line.done()) {
@@ -162,7 +167,8 @@ void parse_line(Line& line, RetentionBook& book, Seen& seen) {
     const std::string series = line.name();
     BestRule rule{.metric = line.string()};
     const double count = line.number();
-    if (!(count >= 0 && count <= INT32_MAX && count == std::floor(count))) line.corrupt("a count is out of range");
+    if (!(count >= 0 && count <= INT32_MAX && count == std::floor(count)))
+      line.corrupt("a count is out of range");
     rule.count = static_cast<int>(count);
     const std::string order = line.word();
     if (order != "higher" && order != "lower") line.corrupt("neither 'higher' nor 'lower'");
@@ -171,7 +177,8 @@ void parse_line(Line& line, RetentionBook& book, Seen& seen) {
     book.best[series].push_back(rule);
   } else if (kind == "model") {
     book.records.push_back(parse_record(line));
-    if (!seen.insert({book.records.back().name, std::nullopt}).second) line.corrupt("a checkpoint comes twice");
+    if (!seen.insert({book.records.back().name, std::nullopt}).second)
+      line.corrupt("a checkpoint comes twice");
   } else {
     line.corrupt(str_cat("'", kind, "' is not known"));
   }
@@ -181,14 +188,16 @@ void parse_line(Line& line, RetentionBook& book, Seen& seen) {
 }  // namespace
 
 KeptRecord* RetentionBook::find(const std::string& name) {
-  const auto at = std::find_if(records.begin(), records.end(), [&](const KeptRecord& r) { return r.name == name; });
+  const auto at = std::find_if(records.begin(), records.end(),
+                               [&](const KeptRecord& r) { return r.name == name; });
   return at == records.end() ? nullptr : &*at;
 }
 
 RetentionBook::Merits RetentionBook::merits() const {
   std::map<std::string, std::string> last_good;
   // By series and metric, in the order of the records.
-  std::map<std::pair<std::string, std::string>, std::vector<std::pair<double, const KeptRecord*>>> measured;
+  std::map<std::pair<std::string, std::string>, std::vector<std::pair<double, const KeptRecord*>>>
+      measured;
   for (const KeptRecord& record : records) {
     if (record.finite == true) last_good[record.series] = record.name;
     for (const auto& [metric, value] : record.metrics) {
@@ -255,7 +264,8 @@ std::string to_text(const RetentionBook& book) {
                     number_text(r.written), r.newest ? " newest" : "", r.hours ? " hours" : "",
                     r.pinned ? " pinned" : "", r.foreign ? " foreign" : "");
     if (r.finite) text += *r.finite ? " finite" : " nonfinite";
-    for (const auto& [name, value] : r.metrics) text += str_cat(" metric ", quoted(name), " ", number_text(value));
+    for (const auto& [name, value] : r.metrics)
+      text += str_cat(" metric ", quoted(name), " ", number_text(value));
     text += "\n";
   }
   return str_cat(text, "end ", checksum(text), "\n");

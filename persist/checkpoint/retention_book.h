@@ -11,12 +11,14 @@
 
 namespace cairn {
 
-// One checkpoint of the directory. Its reasons to stay are the flags here and what best() and last_good() say.
+// One checkpoint of the directory. Its reasons to stay are the flags here and what best() and
+// last_good() say.
 struct KeptRecord {
   std::string name;    // "model-100": the prefix within the directory
   std::string series;  // "model": what was saved under, without the step
   double time = 0;
-  double written = 0;   // when its file of contents was changed last: tells it from another of its name
+  // when its file of contents was changed last: tells it from another of its name
+  double written = 0;
   bool newest = false;  // among the max_to_keep
   bool hours = false;   // kept for good by keep_checkpoint_every_n_hours
   bool pinned = false;
@@ -32,13 +34,14 @@ struct BestRule {
 };
 
 struct RetentionBook {
-  std::map<std::string, double> hours;                // by series: when the hours rule kept one last, or began
+  // by series: when the hours rule kept one last, or began
+  std::map<std::string, double> hours;
   std::map<std::string, std::vector<BestRule>> best;  // by series
   std::vector<KeptRecord> records;                    // oldest first
 
   KeptRecord* find(const std::string& name);
-  // Why checkpoints stay, besides their flags, by name: the metrics they are among the best in, and whether they are
-  // the newest of their series whose values were all finite.
+  // Why checkpoints stay, besides their flags, by name: the metrics they are among the best in, and
+  // whether they are the newest of their series whose values were all finite.
   struct Merits {
     std::multimap<std::string, std::string> best;
     std::set<std::string> good;
@@ -51,8 +54,9 @@ struct RetentionBook {
 std::string series_of(const std::string& name);
 
 std::string to_text(const RetentionBook& book);
-// Throws DataLoss naming `path` and the line, Unimplemented for the text of a newer Cairn. What it returns has plain
-// names only, each once and of the series it says, so that they can be used as names of files.
+// Throws DataLoss naming `path` and the line, Unimplemented for the text of a newer Cairn. What it
+// returns has plain names only, each once and of the series it says, so that they can be used as
+// names of files.
 RetentionBook parse_retention_book(const std::string& path, const std::string& text);
 // Nothing when there is no such file.
 std::optional<RetentionBook> read_retention_book(FileSystem& fs, const std::string& directory);

@@ -11,13 +11,16 @@ namespace {
 
 // Names that Cairn gives to files of its own.
 bool is_reserved(const std::string& name) {
-  return name == kKeptFileName || is_temporary_name(name) || is_journal_name(name) || is_recovery_name(name) ||
-         is_parts_directory_name(name);
+  return name == kKeptFileName || is_temporary_name(name) || is_journal_name(name) ||
+         is_recovery_name(name) || is_parts_directory_name(name);
 }
 
-bool holds_values(const std::string& name) { return name.ends_with(".index") || prefix_of_data_file(name); }
+bool holds_values(const std::string& name) {
+  return name.ends_with(".index") || prefix_of_data_file(name);
+}
 
-// Whether a save to `stem` can write a file called `name`: "m" itself or, with a step, "m-1000" and "m--1".
+// Whether a save to `stem` can write a file called `name`: "m" itself or, with a step, "m-1000" and
+// "m--1".
 bool may_become(std::string_view name, const std::string& stem, bool has_step) {
   if (!has_step) return name == stem;
   if (!name.starts_with(stem + "-")) return false;
@@ -35,18 +38,22 @@ void check_other_name(const char* option, const std::string& name) {
   if (name.find('\0') != std::string::npos) refuse(option, name, "which has a zero byte in it");
   if (name == "." || name == "..") refuse(option, name, "which is a directory's");
   if (is_reserved(name)) refuse(option, name, "in which Cairn keeps records of its own");
-  if (holds_values(name)) refuse(option, name, "by which a reader would take it for the values of a checkpoint");
+  if (holds_values(name))
+    refuse(option, name, "by which a reader would take it for the values of a checkpoint");
 }
 
 void check_path(const std::string& path) {
   const std::string name = base_name(path);
   if (name.empty())
-    fail(Code::kInvalidArgument, "save path '", path, "' names a directory; add the checkpoint's name, as in '",
-         join_path(path, "model.ckpt"), "'");
+    fail(Code::kInvalidArgument, "save path '", path,
+         "' names a directory; add the checkpoint's name, as in '", join_path(path, "model.ckpt"),
+         "'");
   if (name == "." || name == "..")
-    fail(Code::kInvalidArgument, "'", path, "' names a directory; give the name of a checkpoint in it");
+    fail(Code::kInvalidArgument, "'", path,
+         "' names a directory; give the name of a checkpoint in it");
   if (path.find('\0') != std::string::npos)
-    fail(Code::kInvalidArgument, "save path '", path, "' has a zero byte in it, at which the system would cut it off");
+    fail(Code::kInvalidArgument, "save path '", path,
+         "' has a zero byte in it, at which the system would cut it off");
 }
 
 }  // namespace
@@ -58,26 +65,33 @@ void check_checkpoint_name(const std::string& prefix) {
     fail(Code::kInvalidArgument, "a checkpoint cannot be called '", prefix, "': ", why);
   };
   if (is_reserved(name)) refuse_name("Cairn keeps records of its own under that name");
-  if (name == kCheckpointFileName) refuse_name("that is the file that names a directory's newest checkpoint");
+  if (name == kCheckpointFileName)
+    refuse_name("that is the file that names a directory's newest checkpoint");
   if (holds_values(name) || name.ends_with(".meta"))
-    refuse_name("readers take the name for one file of a checkpoint; give the prefix, without its ending");
+    refuse_name(
+        "readers take the name for one file of a checkpoint; give the prefix, without its ending");
 }
 
-void check_save_names(const SaveOptions& options, const SaverDef& saver, const std::string& path, bool has_step) {
+void check_save_names(const SaveOptions& options, const SaverDef& saver, const std::string& path,
+                      bool has_step) {
   const std::string &latest = options.latest_filename, &suffix = options.meta_graph_suffix;
   if (latest.empty() || latest.find('/') != std::string::npos)
-    fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '", latest, "'");
+    fail(Code::kInvalidArgument, "'latest_filename' must not contain path components, got '",
+         latest, "'");
   check_path(path);
   const std::string name = base_name(path);
   const bool v1 = saver.version != CheckpointFormat::kV2;
   if (v1 && !saver.sharded && !has_step && name != latest) check_checkpoint_name(path);
-  if ((!has_step || v1) && may_become(saver.sharded ? without_shard_ending(latest) : latest, name, has_step)) {
-    fail(Code::kInvalidArgument, "'latest_filename' collides with 'save_path': '", latest, "' and '", path, "'");
+  if ((!has_step || v1) &&
+      may_become(saver.sharded ? without_shard_ending(latest) : latest, name, has_step)) {
+    fail(Code::kInvalidArgument, "'latest_filename' collides with 'save_path': '", latest,
+         "' and '", path, "'");
   }
   check_other_name("latest_filename", latest);
   if (!options.write_meta_graph) return;
   if (suffix.find('/') != std::string::npos)
-    fail(Code::kInvalidArgument, "'meta_graph_suffix' must not contain path components, got '", suffix, "'");
+    fail(Code::kInvalidArgument, "'meta_graph_suffix' must not contain path components, got '",
+         suffix, "'");
   // With a step before the suffix or without: what is refused is refused for all.
   const std::string meta = base_name(meta_graph_path(path, suffix)), ending = "." + suffix;
   check_other_name("meta_graph_suffix", meta);
@@ -88,7 +102,8 @@ void check_save_names(const SaveOptions& options, const SaverDef& saver, const s
   }
 }
 
-void check_state_place(FileSystem& fs, const std::string& directory, const std::string& latest_filename) {
+void check_state_place(FileSystem& fs, const std::string& directory,
+                       const std::string& latest_filename) {
   const std::string path = join_path(directory, latest_filename);
   try {
     const auto there = fs.stat(path);
@@ -96,13 +111,15 @@ void check_state_place(FileSystem& fs, const std::string& directory, const std::
   } catch (const Error&) {  // a link, which is replaced
     return;
   }
-  fail(Code::kFailedPrecondition, path, ": this is a directory, where a save writes the file that names the newest ",
+  fail(Code::kFailedPrecondition, path,
+       ": this is a directory, where a save writes the file that names the newest ",
        "checkpoint; nothing was saved: give it another name, or save into another directory");
 }
 
 namespace {
 
-// "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where numbers stand.
+// "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where
+// numbers stand.
 bool ends_as_shard(std::string_view rest) {
   const auto digits = [&] {
     const size_t end = std::min(rest.find_first_not_of("0123456789"), rest.size());
@@ -120,7 +137,8 @@ bool ends_as_shard(std::string_view rest) {
 
 std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix) {
   std::vector<std::string> taken;
-  const std::string directory = directory_of(prefix), base = base_name(without_shard_ending(prefix));
+  const std::string directory = directory_of(prefix),
+                    base = base_name(without_shard_ending(prefix));
   if (!fs.exists(directory)) return taken;
   for (const std::string& name : fs.list_dir(directory)) {
     if (!name.starts_with(base)) continue;

@@ -1,5 +1,5 @@
-// The names of files in a checkpoint's directory: no two files that a save writes may have one name, and none the name
-// of what the directory keeps its own records in.
+// The names of files in a checkpoint's directory: no two files that a save writes may have one
+// name, and none the name of what the directory keeps its own records in.
 #pragma once
 
 #include <string>
@@ -8,20 +8,24 @@
 
 namespace cairn {
 
-// Throws InvalidArgument, naming the two, when files that saving to `path` writes would clash: path's own, the meta
-// graph and the checkpoint file; whatever the number is that follows `path` where there is one (`has_step`).
-void check_save_names(const SaveOptions& options, const SaverDef& saver, const std::string& path, bool has_step);
+// Throws InvalidArgument, naming the two, when files that saving to `path` writes would clash:
+// path's own, the meta graph and the checkpoint file; whatever the number is that follows `path`
+// where there is one (`has_step`).
+void check_save_names(const SaveOptions& options, const SaverDef& saver, const std::string& path,
+                      bool has_step);
 
-// Throws InvalidArgument for a prefix, of either format, that is no name for a checkpoint: one that a reader would take
-// for another file ("m.index", "checkpoint") or that is not the directory's user's (".cairn").
+// Throws InvalidArgument for a prefix, of either format, that is no name for a checkpoint: one that
+// a reader would take for another file ("m.index", "checkpoint") or that is not the directory's
+// user's (".cairn").
 void check_checkpoint_name(const std::string& prefix);
 
-// Throws FailedPrecondition where a directory has the name of the checkpoint file, which is written when the values are
-// in place already.
-void check_state_place(FileSystem& fs, const std::string& directory, const std::string& latest_filename);
+// Throws FailedPrecondition where a directory has the name of the checkpoint file, which is written
+// when the values are in place already.
+void check_state_place(FileSystem& fs, const std::string& directory,
+                       const std::string& latest_filename);
 
-// The names in the prefix's directory that a checkpoint of this prefix would have, of either format; links count,
-// whatever is behind them.
+// The names in the prefix's directory that a checkpoint of this prefix would have, of either
+// format; links count, whatever is behind them.
 std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix);
 
 }  // namespace cairn

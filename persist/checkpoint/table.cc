@@ -21,8 +21,8 @@ constexpr size_t kTrailerSize = 5;  // type byte, masked checksum
 constexpr size_t kFooterSize = 48;
 enum BlockType : uint8_t { kRaw = 0, kSnappy = 1 };
 
-// Snappy cannot do better than 64 bytes for 3; keys are cut to what they do not share at most 15 times in a row.
-// Beyond these a file is made to exhaust memory.
+// Snappy cannot do better than 64 bytes for 3; keys are cut to what they do not share at most 15
+// times in a row. Beyond these a file is made to exhaust memory.
 constexpr size_t kMostSnappyGrowth = 24;
 constexpr size_t kMostKeyGrowth = 16;
 
@@ -115,7 +115,8 @@ struct TableWriter::Impl {
     return write_block([&](const Sink& sink) { sink(block.bytes() + block.tail()); });
   }
 
-  // Ends the block of data; the index learns of it when the next key, from which its last is to be told, is known.
+  // Ends the block of data; the index learns of it when the next key, from which its last is to be
+  // told, is known.
   void flush() {
     if (data.empty()) return;
     pending = write_block(data);
@@ -129,8 +130,8 @@ struct TableWriter::Impl {
   }
   void begin_entry(std::string_view key) {
     if (any && key <= last_key) {
-      fail(Code::kInvalidArgument, file.path(), ": table keys must increase: ", quoted(std::string(key)), " after ",
-           quoted(last_key));
+      fail(Code::kInvalidArgument, file.path(),
+           ": table keys must increase: ", quoted(std::string(key)), " after ", quoted(last_key));
     }
     if (pending) {
       leveldb::BytewiseComparator()->FindShortestSeparator(&last_key, {key.data(), key.size()});
@@ -156,7 +157,8 @@ void TableWriter::add(std::string_view key, std::string_view value) {
   add(key, value.size(), [&](const Sink& sink) { sink(value); });
 }
 
-void TableWriter::add(std::string_view key, uint64_t size, const std::function<void(const Sink&)>& produce) {
+void TableWriter::add(std::string_view key, uint64_t size,
+                      const std::function<void(const Sink&)>& produce) {
   Impl& t = *impl_;
   const bool big = key.size() + size >= kBigEntry;
   if (big && (!t.any || key > t.last_key)) t.flush();
@@ -190,9 +192,10 @@ void TableWriter::finish() {
   t.file.append(footer);
 }
 
-// ---- Reading ------------------------------------------------------------------------------------------------------
+// ---- Reading ------------------------------------------------------------------------------------
 
-TableReader::TableReader(FileSystem& fs, const std::string& path) : path_(path), file_(read_file(fs, path)) {
+TableReader::TableReader(FileSystem& fs, const std::string& path)
+    : path_(path), file_(read_file(fs, path)) {
   if (file_.size() < kFooterSize) corrupt(0, "file is too short to be an sstable");
   const uint64_t footer_at = file_.size() - kFooterSize;
   std::string_view footer = std::string_view(file_).substr(footer_at);
@@ -216,7 +219,8 @@ TableReader::TableReader(FileSystem& fs, const std::string& path) : path_(path),
   size_t key_bytes = 0;
   for (const Handle& handle : blocks) {
     read_entries(handle, [&](std::string_view key, std::string_view value, uint64_t at) {
-      if (!entries_.empty() && key <= entries_.back().key) corrupt(at, "bad entry in block (keys do not increase)");
+      if (!entries_.empty() && key <= entries_.back().key)
+        corrupt(at, "bad entry in block (keys do not increase)");
       key_bytes += key.size();
       if (key_bytes / kMostKeyGrowth > file_.size() + kBlockSize)
         corrupt(at, "bad block contents (keys grow without bound)");
@@ -226,8 +230,9 @@ TableReader::TableReader(FileSystem& fs, const std::string& path) : path_(path),
 }
 
 const TableReader::Entry* TableReader::find(std::string_view key) const {
-  const auto at = std::lower_bound(entries_.begin(), entries_.end(), key,
-                                   [](const Entry& entry, std::string_view wanted) { return entry.key < wanted; });
+  const auto at = std::lower_bound(
+      entries_.begin(), entries_.end(), key,
+      [](const Entry& entry, std::string_view wanted) { return entry.key < wanted; });
   return at != entries_.end() && at->key == key ? &*at : nullptr;
 }
 
@@ -249,9 +254,11 @@ std::string_view TableReader::block(Handle handle) {
       handle.size > limit - handle.offset - kTrailerSize) {
     corrupt(handle.offset, "truncated block read");
   }
-  const std::string_view stored = std::string_view(file_).substr(handle.offset, handle.size + kTrailerSize);
+  const std::string_view stored =
+      std::string_view(file_).substr(handle.offset, handle.size + kTrailerSize);
   const uint32_t expected = unmask_crc(get_fixed<uint32_t>(stored.substr(handle.size + 1)));
-  if (crc32c(stored.substr(0, handle.size + 1)) != expected) corrupt(handle.offset, "block checksum mismatch");
+  if (crc32c(stored.substr(0, handle.size + 1)) != expected)
+    corrupt(handle.offset, "block checksum mismatch");
   const std::string_view bytes = stored.substr(0, handle.size);
   const auto type = static_cast<uint8_t>(stored[handle.size]);
   if (type == kRaw) return bytes;
@@ -268,7 +275,8 @@ std::string_view TableReader::block(Handle handle) {
   return out;
 }
 
-// Calls on_entry(key, value, offset of the block) for each entry; the key is valid only during the call.
+// Calls on_entry(key, value, offset of the block) for each entry; the key is valid only during the
+// call.
 template <class OnEntry>
 void TableReader::read_entries(Handle handle, OnEntry on_entry) {
   std::string_view bytes = block(handle);
@@ -281,7 +289,8 @@ void TableReader::read_entries(Handle handle, OnEntry on_entry) {
   while (!bytes.empty()) {
     const auto shared = take_varint<uint32_t>(bytes), more = take_varint<uint32_t>(bytes);
     const auto size = take_varint<uint32_t>(bytes);
-    if (!shared || !more || !size || *shared > key.size() || *more > bytes.size() || *size > bytes.size() - *more) {
+    if (!shared || !more || !size || *shared > key.size() || *more > bytes.size() ||
+        *size > bytes.size() - *more) {
       corrupt(handle.offset, "bad entry in block");
     }
     key.resize(*shared);

@@ -1,9 +1,11 @@
-// Tables: sorted keys and their values in one file, the container of V2 `.index` files and of V1 checkpoints. The
-// format is LevelDB's table with TensorFlow's options; docs/formats.md describes it.
+// Tables: sorted keys and their values in one file, the container of V2 `.index` files and of V1
+// checkpoints. The format is LevelDB's table with TensorFlow's options; docs/formats.md describes
+// it.
 //
-// Both ways are our own. LevelDB's builder, which the tests compare the writer's bytes with, holds a value twice while
-// it writes it; here a large one passes through in pieces. In reading every block's checksum is verified, every length
-// is checked before it is used, and memory stays proportional to the file whatever it says.
+// Both ways are our own. LevelDB's builder, which the tests compare the writer's bytes with, holds
+// a value twice while it writes it; here a large one passes through in pieces. In reading every
+// block's checksum is verified, every length is checked before it is used, and memory stays
+// proportional to the file whatever it says.
 #pragma once
 
 #include <deque>
@@ -29,10 +31,11 @@ class TableWriter {
   TableWriter(const TableWriter&) = delete;
   TableWriter& operator=(const TableWriter&) = delete;
 
-  // Throws InvalidArgument unless `key` comes after the one before in byte order; and what the file throws.
+  // Throws InvalidArgument unless `key` comes after the one before in byte order; and what the file
+  // throws.
   void add(std::string_view key, std::string_view value);
-  // The same with a value of `size` bytes that comes piece by piece and, where it is large, is never held whole.
-  // `produce` is called once, and gives its argument the pieces in order.
+  // The same with a value of `size` bytes that comes piece by piece and, where it is large, is
+  // never held whole. `produce` is called once, and gives its argument the pieces in order.
   using Sink = std::function<void(std::string_view piece)>;
   void add(std::string_view key, uint64_t size, const std::function<void(const Sink&)>& produce);
   void finish();
@@ -63,8 +66,8 @@ class TableReader {
     uint64_t block;               // where in the file the entry's block begins
   };
 
-  // Reads and checks the whole file. Throws DataLoss that names the path, the offset and what is wrong there, and what
-  // the file system throws.
+  // Reads and checks the whole file. Throws DataLoss that names the path, the offset and what is
+  // wrong there, and what the file system throws.
   TableReader(FileSystem& fs, const std::string& path);
 
   const std::string& path() const { return path_; }
@@ -91,7 +94,8 @@ class TableReader {
   std::vector<Entry> entries_;
 };
 
-// The same for a file that a user named: where it is of another kind, the DataLoss says which and what to do.
+// The same for a file that a user named: where it is of another kind, the DataLoss says which and
+// what to do.
 std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path);
 
 }  // namespace cairn

@@ -10,7 +10,8 @@ namespace {
 // The parts between separators: one more than there are separators.
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
-  for (size_t at; (at = text.find(separator)) != std::string_view::npos; text.remove_prefix(at + 1)) {
+  for (size_t at; (at = text.find(separator)) != std::string_view::npos;
+       text.remove_prefix(at + 1)) {
     parts.push_back(text.substr(0, at));
   }
   parts.push_back(text);
@@ -27,9 +28,11 @@ std::optional<int64_t> parse_int(std::string_view text) {
 Extent parse_extent(std::string_view text, std::string_view whole_text) {
   if (text == "-") return {};
   const auto parts = split(text, ',');
-  const auto start = parse_int(parts[0]), length = parts.size() == 2 ? parse_int(parts[1]) : std::nullopt;
+  const auto start = parse_int(parts[0]),
+             length = parts.size() == 2 ? parse_int(parts[1]) : std::nullopt;
   if (!start || !length || *length < 0) {
-    fail(Code::kInvalidArgument, "slice '", whole_text, "': expected start,length or -, got '", text, "'");
+    fail(Code::kInvalidArgument, "slice '", whole_text, "': expected start,length or -, got '",
+         text, "'");
   }
   return {*start, *length};
 }
@@ -51,7 +54,8 @@ void put_string(std::string& key, std::string_view text) {
   key += '\1';
 }
 
-// n bytes of two's complement, the first n bits flipped so that longer codes sort outside shorter ones.
+// n bytes of two's complement, the first n bits flipped so that longer codes sort outside shorter
+// ones.
 void put_signed(std::string& key, int64_t value) {
   const uint64_t magnitude = static_cast<uint64_t>(value < 0 ? ~value : value);
   int n = 1;
@@ -74,8 +78,11 @@ std::vector<int64_t> strides_of(const TensorSlice& slice) {
 
 void check_holds(const Tensor& tensor, const TensorSlice& slice) {
   bool same = tensor.rank() == slice.rank();
-  for (int i = 0; same && i < slice.rank(); ++i) same = tensor.dim(i) == slice.extents()[static_cast<size_t>(i)].length;
-  if (!same) fail(Code::kInvalidArgument, "slice ", slice.str(), " held in a tensor of shape ", tensor.shape());
+  for (int i = 0; same && i < slice.rank(); ++i)
+    same = tensor.dim(i) == slice.extents()[static_cast<size_t>(i)].length;
+  if (!same)
+    fail(Code::kInvalidArgument, "slice ", slice.str(), " held in a tensor of shape ",
+         tensor.shape());
 }
 
 }  // namespace
@@ -86,7 +93,8 @@ TensorSlice::TensorSlice(std::vector<Extent> extents) : extents_(std::move(exten
     const bool whole = e.length == Extent::kWhole;
     if (e.start < 0 || e.length < Extent::kWhole || (whole && e.start != 0) ||
         __builtin_add_overflow(e.start, e.length, &end)) {
-      fail(Code::kInvalidArgument, "a slice cannot start at ", e.start, " and have the length ", e.length);
+      fail(Code::kInvalidArgument, "a slice cannot start at ", e.start, " and have the length ",
+           e.length);
     }
   }
 }
@@ -114,14 +122,16 @@ TensorSlice TensorSlice::within(const Shape& full) const {
     if (e.length == Extent::kWhole) e.length = full[i];
     fits = e.start <= full[i] && e.length <= full[i] - e.start;
   }
-  if (!fits) fail(Code::kInvalidArgument, "slice ", str(), " does not fit into a tensor of shape ", full);
+  if (!fits)
+    fail(Code::kInvalidArgument, "slice ", str(), " does not fit into a tensor of shape ", full);
   return resolved;
 }
 
 Shape TensorSlice::shape_in(const Shape& full) const {
   Shape shape = full;
   const TensorSlice resolved = within(full);
-  for (int i = 0; i < rank(); ++i) shape.set_dim(i, resolved.extents_[static_cast<size_t>(i)].length);
+  for (int i = 0; i < rank(); ++i)
+    shape.set_dim(i, resolved.extents_[static_cast<size_t>(i)].length);
   return shape;
 }
 
@@ -130,7 +140,8 @@ std::optional<TensorSlice> intersection(const TensorSlice& a, const TensorSlice&
   std::vector<Extent> common;
   for (size_t i = 0; i < a.extents().size(); ++i) {
     const Extent &x = a.extents()[i], &y = b.extents()[i];
-    const int64_t start = std::max(x.start, y.start), end = std::min(x.start + x.length, y.start + y.length);
+    const int64_t start = std::max(x.start, y.start),
+                  end = std::min(x.start + x.length, y.start + y.length);
     if (start >= end) return std::nullopt;
     common.push_back({start, end - start});
   }
@@ -148,19 +159,22 @@ namespace {
 bool have_common(const TensorSlice& a, const TensorSlice& b) {
   for (size_t i = 0; i < a.extents().size(); ++i) {
     const Extent &x = a.extents()[i], &y = b.extents()[i];
-    if (std::max(x.start, y.start) >= std::min(x.start + x.length, y.start + y.length)) return false;
+    if (std::max(x.start, y.start) >= std::min(x.start + x.length, y.start + y.length))
+      return false;
   }
   return true;
 }
 
-// The axis along which the slices begin at the most places: of a tensor that is cut along one axis, that one.
+// The axis along which the slices begin at the most places: of a tensor that is cut along one axis,
+// that one.
 size_t axis_of_cuts(const std::vector<TensorSlice>& slices) {
   size_t best = 0, most = 0;
   for (size_t axis = 0; axis < slices[0].extents().size(); ++axis) {
     std::vector<int64_t> starts;
     for (const TensorSlice& s : slices) starts.push_back(s.extents()[axis].start);
     std::sort(starts.begin(), starts.end());
-    const auto places = static_cast<size_t>(std::unique(starts.begin(), starts.end()) - starts.begin());
+    const auto places =
+        static_cast<size_t>(std::unique(starts.begin(), starts.end()) - starts.begin());
     if (places > most) best = axis, most = places;
   }
   return best;
@@ -175,8 +189,8 @@ std::optional<std::pair<TensorSlice, TensorSlice>> first_overlap(std::vector<Ten
   const auto extent = [&](const TensorSlice& s) -> const Extent& { return s.extents()[axis]; };
   std::sort(slices.begin(), slices.end(),
             [&](const auto& a, const auto& b) { return extent(a).start < extent(b).start; });
-  // Of slices that lie side by side along other axes, all pairs are compared: more than a grid has, a file does not
-  // need.
+  // Of slices that lie side by side along other axes, all pairs are compared: more than a grid has,
+  // a file does not need.
   constexpr size_t kComparisons = 1000;
   size_t left = kComparisons * (slices.size() + kComparisons);
   for (size_t i = 0; i < slices.size(); ++i) {
@@ -184,7 +198,8 @@ std::optional<std::pair<TensorSlice, TensorSlice>> first_overlap(std::vector<Ten
     for (size_t j = i + 1; j < slices.size() && extent(slices[j]).start < end; ++j) {
       if (have_common(slices[i], slices[j])) return std::pair(slices[i], slices[j]);
       if (left-- == 0)
-        fail(Code::kResourceExhausted, slices.size(), " slices lie side by side in too many ways to be compared");
+        fail(Code::kResourceExhausted, slices.size(),
+             " slices lie side by side in too many ways to be compared");
     }
   }
   return std::nullopt;
@@ -196,14 +211,17 @@ bool has_equal(const std::vector<TensorSlice>& slices) {
   const auto before = [](const TensorSlice* a, const TensorSlice* b) {
     return std::lexicographical_compare(
         a->extents().begin(), a->extents().end(), b->extents().begin(), b->extents().end(),
-        [](const Extent& x, const Extent& y) { return std::pair(x.start, x.length) < std::pair(y.start, y.length); });
+        [](const Extent& x, const Extent& y) {
+          return std::pair(x.start, x.length) < std::pair(y.start, y.length);
+        });
   };
   std::sort(sorted.begin(), sorted.end(), before);
-  return std::adjacent_find(sorted.begin(), sorted.end(), [](const auto* a, const auto* b) { return *a == *b; }) !=
-         sorted.end();
+  return std::adjacent_find(sorted.begin(), sorted.end(),
+                            [](const auto* a, const auto* b) { return *a == *b; }) != sorted.end();
 }
 
-void copy_common(const Tensor& from, const TensorSlice& from_slice, Tensor& to, const TensorSlice& to_slice) {
+void copy_common(const Tensor& from, const TensorSlice& from_slice, Tensor& to,
+                 const TensorSlice& to_slice) {
   if (from.dtype() != to.dtype()) {
     fail(Code::kInvalidArgument, "cannot copy a slice of ", from.dtype(), " into ", to.dtype());
   }
@@ -249,7 +267,8 @@ std::optional<ShapeAndSlice> parse_shape_and_slice(std::string_view spec) {
   const auto refuse = [&](std::string_view why) {
     fail(Code::kInvalidArgument, "shape_and_slice '", spec, "': ", why);
   };
-  if (last_blank == std::string_view::npos) refuse("expected extents and a slice, such as '4 10 0,2:-'");
+  if (last_blank == std::string_view::npos)
+    refuse("expected extents and a slice, such as '4 10 0,2:-'");
   std::vector<int64_t> dims;
   for (const std::string_view part : split(spec.substr(0, last_blank), ' ')) {
     const auto dim = parse_int(part);

@@ -23,7 +23,8 @@ struct TensorDifference {
 
   // Only of two tensors of one dtype and shape:
   int64_t elements = 0, differing = 0;
-  // Over the elements that are numbers on both sides: of |a - b|, and of that divided by the larger of |a| and |b|.
+  // Over the elements that are numbers on both sides: of |a - b|, and of that divided by the larger
+  // of |a| and |b|.
   double max_absolute = 0, max_relative = 0;
   bool has_numbers = false;  // false for strings, of which only `differing` is known
 
@@ -37,13 +38,13 @@ struct CheckpointDiff {
 };
 
 struct CheckpointDiffOptions {
-  // 0: elements differ when a bit does. Else numbers a, b are alike when |a - b| <= tolerance * max(1, |a|, |b|), and
-  // NaN is like NaN.
+  // 0: elements differ when a bit does. Else numbers a, b are alike when |a - b| <= tolerance *
+  // max(1, |a|, |b|), and NaN is like NaN.
   double tolerance = 0;
 };
 
-// How tensors are cut into slices and files is no difference. Holds one tensor of each in memory at a time. Throws
-// InvalidArgument for a tolerance that is negative or NaN, DataLoss for damage.
+// How tensors are cut into slices and files is no difference. Holds one tensor of each in memory at
+// a time. Throws InvalidArgument for a tolerance that is negative or NaN, DataLoss for damage.
 CheckpointDiff diff_checkpoints(const CheckpointReader& a, const CheckpointReader& b,
                                 const CheckpointDiffOptions& options = {});
 

@@ -25,7 +25,8 @@ std::string without(const std::string& name, std::string_view ending) {
   return name.substr(0, name.size() - ending.size());
 }
 
-// The name of the checkpoint whose data file this is, and how many there are; nothing for other names.
+// The name of the checkpoint whose data file this is, and how many there are; nothing for other
+// names.
 struct DataName {
   std::string checkpoint;
   int shard = 0, shards = 0;
@@ -39,7 +40,8 @@ std::optional<DataName> parse_data_name(const std::string& name) {
     const bool digit = c >= '0' && c <= '9';
     if (kForm[i] == '0' || kForm[i] == '1' ? !digit : c != kForm[i]) return std::nullopt;
   }
-  return DataName{name.substr(0, at), std::stoi(name.substr(at + 6, 5)), std::stoi(name.substr(at + 15, 5))};
+  return DataName{name.substr(0, at), std::stoi(name.substr(at + 6, 5)),
+                  std::stoi(name.substr(at + 15, 5))};
 }
 
 // "model-100" is number 100 of the series "model".
@@ -47,9 +49,11 @@ std::pair<std::string, int64_t> series_of(const std::string& prefix) {
   const std::string name = base_name(without_shard_ending(prefix));
   const size_t dash = name.find_last_of('-');
   constexpr size_t kMostDigits = 18;
-  const bool number = dash != std::string::npos && dash + 1 < name.size() && name.size() - dash - 1 <= kMostDigits &&
+  const bool number = dash != std::string::npos && dash + 1 < name.size() &&
+                      name.size() - dash - 1 <= kMostDigits &&
                       name.find_first_not_of("0123456789", dash + 1) == std::string::npos;
-  return number ? std::pair(name.substr(0, dash), static_cast<int64_t>(std::stoll(name.substr(dash + 1))))
+  return number ? std::pair(name.substr(0, dash),
+                            static_cast<int64_t>(std::stoll(name.substr(dash + 1))))
                 : std::pair(name, int64_t{-1});
 }
 
@@ -67,11 +71,13 @@ class Examination {
     fs_.exists(path("."));  // throws where nothing in it may be looked at: then no link is to blame
     view_->pass_over_links();
     if (locked) has_writer_ = false;
-    for (const std::string& name : fs_.list_dir(directory)) report_.files.push_back(classify(name, fs_));
+    for (const std::string& name : fs_.list_dir(directory))
+      report_.files.push_back(classify(name, fs_));
     examine_saved_model();
     for (const DirectoryFile& file : report_.files) files_of_[file.checkpoint].push_back(&file);
     std::vector<DirectoryFile> as_it_counts = in_saved_model_;
-    for (const std::string& name : view_->list_dir(directory)) as_it_counts.push_back(classify(name, *view_));
+    for (const std::string& name : view_->list_dir(directory))
+      as_it_counts.push_back(classify(name, *view_));
     for (const DirectoryFile& file : as_it_counts) {
       if (file.role == FileRole::kIndex) examine_v2(file.checkpoint);
       if (file.role == FileRole::kV1) v1_.insert(file.checkpoint);
@@ -96,7 +102,8 @@ class Examination {
   }
 
   DirectoryReport take() { return std::move(report_); }
-  // What the checkpoint file ought to list, oldest first, the newest last; empty where it is right as it is.
+  // What the checkpoint file ought to list, oldest first, the newest last; empty where it is right
+  // as it is.
   const std::vector<std::string>& new_state() const { return new_state_; }
 
  private:
@@ -105,8 +112,8 @@ class Examination {
     report_.problems.push_back({std::move(what), std::move(remedy), can_repair});
   }
 
-  // Asked only where something looks wrong that a writer at work would explain: for the moment of the question a writer
-  // that begins could not have the directory.
+  // Asked only where something looks wrong that a writer at work would explain: for the moment of
+  // the question a writer that begins could not have the directory.
   bool has_writer() {
     if (has_writer_) return *has_writer_;
     has_writer_ = false;
@@ -118,8 +125,10 @@ class Examination {
     return *has_writer_;
   }
 
-  // What is there; nothing, too, for a link that cannot be followed, of which `is_lost_link` is told.
-  std::optional<FileInfo> look(const std::string& name, FileSystem& fs, bool* is_lost_link = nullptr) const {
+  // What is there; nothing, too, for a link that cannot be followed, of which `is_lost_link` is
+  // told.
+  std::optional<FileInfo> look(const std::string& name, FileSystem& fs,
+                               bool* is_lost_link = nullptr) const {
     try {
       return fs.stat(path(name));
     } catch (const Error& e) {
@@ -139,7 +148,8 @@ class Examination {
       file.checkpoint = std::move(checkpoint);
       return file;
     };
-    if (info && info->is_directory) return is(is_parts_directory_name(name) ? FileRole::kParts : FileRole::kDirectory);
+    if (info && info->is_directory)
+      return is(is_parts_directory_name(name) ? FileRole::kParts : FileRole::kDirectory);
     // Pipes, devices, sockets, links that lead nowhere, and links of names that Cairn makes itself.
     if (!info || info->is_special || (info->is_link && is_own_name(name))) return file;
     if (is_temporary_name(name)) return is(FileRole::kTemporary);
@@ -147,7 +157,8 @@ class Examination {
     if (is_recovery_name(name)) return is(FileRole::kRecovery);
     if (name == kCheckpointFileName) return is(FileRole::kState);
     if (name == kKeptFileName) return is(FileRole::kKept);
-    if (path(name) == saved_model_graph_path(report_.directory, view_.get())) return is(FileRole::kSavedModel);
+    if (path(name) == saved_model_graph_path(report_.directory, view_.get()))
+      return is(FileRole::kSavedModel);
     if (name.ends_with(kIndexEnding) && name.size() > kIndexEnding.size()) {
       return is(FileRole::kIndex, without(name, kIndexEnding));
     }
@@ -201,7 +212,8 @@ class Examination {
       } catch (const Error& e) {
         c.problems.push_back(e.what());
         const bool of_its_bytes = e.code() == Code::kDataLoss || e.code() == Code::kNotFound ||
-                                  e.code() == Code::kInvalidArgument || e.code() == Code::kFailedPrecondition;
+                                  e.code() == Code::kInvalidArgument ||
+                                  e.code() == Code::kFailedPrecondition;
         (of_its_bytes ? damaged : unread) = true;
       }
     };
@@ -241,12 +253,14 @@ class Examination {
     } catch (const Error& e) {
       problem(e.what(), "use another copy of the SavedModel", false);
     }
-    const std::string below = base_name(directory_of(saved_model_variables_path(report_.directory)));
+    const std::string below =
+        base_name(directory_of(saved_model_variables_path(report_.directory)));
     const auto info = view_->stat(path(below));
     if (!info || !info->is_directory) return;
     for (const std::string& name : view_->list_dir(path(below))) {
       DirectoryFile file = classify(join_path(below, name), *view_);
-      if (file.role == FileRole::kIndex || file.role == FileRole::kData) in_saved_model_.push_back(std::move(file));
+      if (file.role == FileRole::kIndex || file.role == FileRole::kData)
+        in_saved_model_.push_back(std::move(file));
     }
     report_.files.insert(report_.files.end(), in_saved_model_.begin(), in_saved_model_.end());
   }
@@ -254,8 +268,9 @@ class Examination {
   // No checkpoint file is wanted: a SavedModel has one set of values.
   bool belongs_to_saved_model() const {
     const std::string above = directory_of(report_.directory);
-    return is_saved_model_ || (!saved_model_graph_path(above, view_.get()).empty() &&
-                               report_.directory == directory_of(saved_model_variables_path(above)));
+    return is_saved_model_ ||
+           (!saved_model_graph_path(above, view_.get()).empty() &&
+            report_.directory == directory_of(saved_model_variables_path(above)));
   }
 
   void examine_v2(const std::string& name) {
@@ -279,7 +294,8 @@ class Examination {
   void examine_v1(const std::string& name) {
     add(name, CheckpointFormat::kV1, [&](DirectoryCheckpoint& c) {
       const CheckpointV1Reader reader(*view_, c.prefix);
-      if (reader.missing_files() > 0) fail(Code::kDataLoss, reader.missing_files(), " of its files are missing");
+      if (reader.missing_files() > 0)
+        fail(Code::kDataLoss, reader.missing_files(), " of its files are missing");
       reader.verify();
     });
   }
@@ -288,18 +304,22 @@ class Examination {
   void examine_strays() {
     std::map<std::string, std::vector<std::string>> strays;
     for (const DirectoryFile& file : report_.files) {
-      const bool in_place = view_->exists(path(file.name));  // not one that will go when the older one is put back
-      if (file.role != FileRole::kData || !in_place || is_disturbed(path(file.checkpoint))) continue;
+      // not one that will go when the older one is put back
+      const bool in_place = view_->exists(path(file.name));
+      if (file.role != FileRole::kData || !in_place || is_disturbed(path(file.checkpoint)))
+        continue;
       const auto shards = shards_.find(file.checkpoint);
       const bool has_index = view_->exists(bundle_index_path(path(file.checkpoint)));
       if (!has_index) strays[file.checkpoint + " has no index"].push_back(file.name);
       if (shards != shards_.end() && parse_data_name(file.name)->shards != shards->second) {
-        strays[str_cat(file.checkpoint, " has ", shards->second, shards->second == 1 ? " data file" : " data files")]
+        strays[str_cat(file.checkpoint, " has ", shards->second,
+                       shards->second == 1 ? " data file" : " data files")]
             .push_back(file.name);
       }
     }
     for (const auto& [why, names] : strays) {
-      problem(str_cat(why, ", so that ", join_for_people(names), names.size() == 1 ? " is" : " are", " of no use"),
+      problem(str_cat(why, ", so that ", join_for_people(names), names.size() == 1 ? " is" : " are",
+                      " of no use"),
               "remove what is of no use, unless the index can be found", false);
     }
   }
@@ -313,7 +333,8 @@ class Examination {
     }
   }
 
-  // What is in a directory of parts and would keep it from being removed; nothing where all of it may go.
+  // What is in a directory of parts and would keep it from being removed; nothing where all of it
+  // may go.
   std::vector<std::string> strangers_in(const std::string& parts) {
     std::vector<std::string> strangers;
     try {
@@ -327,7 +348,8 @@ class Examination {
         }
       }
     } catch (const Error& e) {
-      if (e.code() != Code::kNotFound) strangers.push_back(str_cat("what may not be looked at (", e.what(), ")"));
+      if (e.code() != Code::kNotFound)
+        strangers.push_back(str_cat("what may not be looked at (", e.what(), ")"));
     }
     return strangers;
   }
@@ -345,17 +367,22 @@ class Examination {
         if (!strangers.empty()) kept_parts[file.name] = std::move(strangers);
       }
       if (temporary) leftovers.push_back(file.name);
-      if (file.role == FileRole::kJournal && !view_->foreign().count(path(file.name))) journals.push_back(file.name);
+      if (file.role == FileRole::kJournal && !view_->foreign().count(path(file.name)))
+        journals.push_back(file.name);
       if (file.role == FileRole::kRecovery) recovery.push_back(file.name);
     }
-    const bool none = leftovers.empty() && recovery.empty() && journals.empty() && kept_parts.empty();
+    const bool none =
+        leftovers.empty() && recovery.empty() && journals.empty() && kept_parts.empty();
     if (none || has_writer()) return;
     for (const auto& [parts, strangers] : kept_parts) {
-      problem(str_cat(parts, " is left by a writer that died, and stays for what is in it and no save makes: ",
-                      join_for_people(strangers)),
-              "put that elsewhere, and --fix will remove the rest", false);
+      problem(
+          str_cat(parts,
+                  " is left by a writer that died, and stays for what is in it and no save makes: ",
+                  join_for_people(strangers)),
+          "put that elsewhere, and --fix will remove the rest", false);
     }
-    if (!view_->foreign().empty()) recovery.clear();  // they stay as long as someone else's journal is there
+    // they stay as long as someone else's journal is there
+    if (!view_->foreign().empty()) recovery.clear();
     if (!journals.empty()) {
       problem(str_cat("a writer died while it overwrote a checkpoint: ", join_for_people(journals)),
               "put back the one that was there before", true);
@@ -363,7 +390,8 @@ class Examination {
       leftovers.insert(leftovers.end(), recovery.begin(), recovery.end());
     }
     if (leftovers.empty()) return;
-    problem(str_cat("left by a writer that died: ", join_for_people(leftovers)), "remove what it left", true);
+    problem(str_cat("left by a writer that died: ", join_for_people(leftovers)),
+            "remove what it left", true);
   }
 
   // What stands where a file of Cairn's would, and is none.
@@ -374,9 +402,9 @@ class Examination {
     }
     for (const DirectoryFile& file : report_.files) {
       const bool is_link = file.role == FileRole::kLink;
-      const bool has_role = is_own_name(file.name) || file.name == kCheckpointFileName || file.name == kKeptFileName ||
-                            file.name.ends_with(kIndexEnding) || file.name.ends_with(kMetaEnding) ||
-                            parse_data_name(file.name);
+      const bool has_role = is_own_name(file.name) || file.name == kCheckpointFileName ||
+                            file.name == kKeptFileName || file.name.ends_with(kIndexEnding) ||
+                            file.name.ends_with(kMetaEnding) || parse_data_name(file.name);
       if ((file.role != FileRole::kOther && !is_link) || !has_role) continue;
       const auto info = look(file.name, fs_);
       // One of such a name, or of a name's ending alone, is somebody's own.
@@ -395,7 +423,8 @@ class Examination {
     try {
       kept_checkpoints(report_.directory, view_.get());
     } catch (const Error& e) {
-      problem(e.what(), "remove it; older checkpoints then stay until they are removed by hand", false);
+      problem(e.what(), "remove it; older checkpoints then stay until they are removed by hand",
+              false);
     }
   }
 
@@ -406,8 +435,9 @@ class Examination {
   }
 
   double modified(const DirectoryCheckpoint& c) const {
-    const auto files = c.format == CheckpointFormat::kV2 ? std::vector<std::string>{bundle_index_path(c.prefix)}
-                                                         : checkpoint_v1_files(*view_, c.prefix);
+    const auto files = c.format == CheckpointFormat::kV2
+                           ? std::vector<std::string>{bundle_index_path(c.prefix)}
+                           : checkpoint_v1_files(*view_, c.prefix);
     const auto info = files.empty() ? std::nullopt : view_->stat(files[0]);
     return info ? info->modified : 0;
   }
@@ -435,7 +465,8 @@ class Examination {
   bool is_state_a_directory() {
     const auto info = look(kCheckpointFileName, fs_);
     if (!info || !info->is_directory || info->is_link) return false;
-    problem(str_cat(kCheckpointFileName, " is a directory, where the file belongs that names the newest checkpoint; ",
+    problem(str_cat(kCheckpointFileName,
+                    " is a directory, where the file belongs that names the newest checkpoint; ",
                     "saves fail for it"),
             "give it another name", false);
     return true;
@@ -448,13 +479,15 @@ class Examination {
     try {
       state = get_checkpoint_state(report_.directory, kCheckpointFileName, view_.get());
       if (!state && belongs_to_saved_model()) return;
-      if (!state && !report_.checkpoints.empty()) wrong = "there is no checkpoint file, which names the newest one";
+      if (!state && !report_.checkpoints.empty())
+        wrong = "there is no checkpoint file, which names the newest one";
     } catch (const Error& e) {
       wrong = e.what();
     }
     if (state && directory_of(state->model_checkpoint_path) != report_.directory &&
         checkpoint_exists(state->model_checkpoint_path, view_.get())) {
-      report_.newest = state->model_checkpoint_path;  // of another directory, whose health is not the question
+      // of another directory, whose health is not the question
+      report_.newest = state->model_checkpoint_path;
       return;
     }
     // Then it is not known what is whole, and nothing to be decided.
@@ -465,27 +498,31 @@ class Examination {
     // The checkpoint file is what a save writes last.
     if (wrong.empty() || has_writer()) return;
     problem(wrong,
-            newest ? str_cat("write it anew, naming ", base_name(newest->prefix)) : "no checkpoint here is whole",
+            newest ? str_cat("write it anew, naming ", base_name(newest->prefix))
+                   : "no checkpoint here is whole",
             newest != nullptr);
     if (newest) decide_state(state, newest->prefix);
   }
 
   // What the state names, or ought to.
-  const DirectoryCheckpoint* newest_of_state(const CheckpointState& state, std::string& wrong) const {
+  const DirectoryCheckpoint* newest_of_state(const CheckpointState& state,
+                                             std::string& wrong) const {
     const DirectoryCheckpoint* named = find_whole(state.model_checkpoint_path);
     if (!named) {
-      wrong = str_cat("the checkpoint file names ", base_name(state.model_checkpoint_path), ", which is not ",
-                      is_there(state.model_checkpoint_path) ? "whole" : "there");
+      wrong = str_cat("the checkpoint file names ", base_name(state.model_checkpoint_path),
+                      ", which is not ", is_there(state.model_checkpoint_path) ? "whole" : "there");
       return newest_whole();
     }
     const DirectoryCheckpoint* newest = named;
     for (const DirectoryCheckpoint& c : report_.checkpoints) {
       const auto a = series_of(c.prefix), b = series_of(newest->prefix);
-      if (c.whole() && a.first == b.first && a.second > b.second && modified(c) >= modified(*newest)) newest = &c;
+      if (c.whole() && a.first == b.first && a.second > b.second &&
+          modified(c) >= modified(*newest))
+        newest = &c;
     }
     if (newest != named) {
-      wrong = str_cat("the checkpoint file names ", base_name(named->prefix), ", and ", base_name(newest->prefix),
-                      " is newer");
+      wrong = str_cat("the checkpoint file names ", base_name(named->prefix), ", and ",
+                      base_name(newest->prefix), " is newer");
     }
     return newest;
   }
@@ -500,7 +537,8 @@ class Examination {
     for (const DirectoryCheckpoint& c : report_.checkpoints) there.insert(c.prefix);
     std::vector<std::string> gone;
     for (const std::string& prefix : state.all_model_checkpoint_paths) {
-      if (directory_of(prefix) == report_.directory && !there.count(prefix)) gone.push_back(base_name(prefix));
+      if (directory_of(prefix) == report_.directory && !there.count(prefix))
+        gone.push_back(base_name(prefix));
     }
     if (gone.empty()) return;
     wrong = str_cat("the checkpoint file lists ", join_for_people(gone),
@@ -513,14 +551,16 @@ class Examination {
     std::set<std::string> listed;
     int64_t known = -2;  // before all numbers
     if (state) {
-      listed.insert(state->all_model_checkpoint_paths.begin(), state->all_model_checkpoint_paths.end());
+      listed.insert(state->all_model_checkpoint_paths.begin(),
+                    state->all_model_checkpoint_paths.end());
       const auto named = series_of(state->model_checkpoint_path);
       known = named.first == series ? named.second : number;
     }
     for (const DirectoryCheckpoint& c : report_.checkpoints) {
       const auto of = series_of(c.prefix);
       const bool missed = of.first == series && of.second > known && of.second <= number;
-      if (c.whole() && c.prefix != newest && (missed || listed.count(c.prefix))) new_state_.push_back(c.prefix);
+      if (c.whole() && c.prefix != newest && (missed || listed.count(c.prefix)))
+        new_state_.push_back(c.prefix);
     }
     new_state_.push_back(newest);
   }
@@ -544,7 +584,8 @@ std::string plain(const std::string& directory, FileSystem& fs) {
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();
   const auto info = fs.stat(path);
   if (!info) fail(Code::kNotFound, directory, ": there is no such directory");
-  if (!info->is_directory) fail(Code::kFailedPrecondition, directory, ": this is a file; give the directory it is in");
+  if (!info->is_directory)
+    fail(Code::kFailedPrecondition, directory, ": this is a file; give the directory it is in");
   return path;
 }
 
@@ -594,7 +635,8 @@ std::vector<std::string> repair_directory(const std::string& directory, FileSyst
   const auto before = names(is_leftover);
   std::vector<std::string> failed = sweep_directory(fs, path), removed;
   const auto after = names(is_leftover);
-  std::set_difference(before.begin(), before.end(), after.begin(), after.end(), std::back_inserter(removed));
+  std::set_difference(before.begin(), before.end(), after.begin(), after.end(),
+                      std::back_inserter(removed));
   if (!removed.empty()) done.push_back(str_cat("removed ", join_for_people(removed)));
   done.insert(done.end(), failed.begin(), failed.end());
   if (std::vector<std::string> state = Examination(path, fs, true).new_state(); !state.empty()) {

@@ -1,4 +1,5 @@
-// What every file of a checkpoint directory is, what is wrong with the directory, and putting that right.
+// What every file of a checkpoint directory is, what is wrong with the directory, and putting that
+// right.
 //
 //   const DirectoryReport report = examine_directory("run");        // changes nothing
 //   for (const DirectoryProblem& p : report.problems) std::cout << p.what << "; " << p.remedy << "\n";
@@ -56,10 +57,12 @@ struct DirectoryProblem {
 
 struct DirectoryReport {
   std::string directory;
-  std::vector<DirectoryFile> files;              // in order of name
-  std::vector<DirectoryCheckpoint> checkpoints;  // in order of the number that ends the name, then of name
+  std::vector<DirectoryFile> files;  // in order of name
+  std::vector<DirectoryCheckpoint>
+      checkpoints;  // in order of the number that ends the name, then of name
   std::vector<DirectoryProblem> problems;
-  // What the checkpoint file names, if that is whole; else the one it ought to name; nothing where none is whole.
+  // What the checkpoint file names, if that is whole; else the one it ought to name; nothing where
+  // none is whole.
   std::optional<std::string> newest;
   // A writer has the directory now: unfinished files are its own, and no problem.
   bool being_written = false;
@@ -67,15 +70,16 @@ struct DirectoryReport {
   bool healthy() const { return problems.empty(); }
 };
 
-// Reads everything in `directory` but what is in directories below it; of a SavedModel, its variables/ too. Throws
-// NotFound, FailedPrecondition for a file.
+// Reads everything in `directory` but what is in directories below it; of a SavedModel, its
+// variables/ too. Throws NotFound, FailedPrecondition for a file.
 DirectoryReport examine_directory(const std::string& directory, FileSystem* fs = nullptr);
 
-// Puts back what was being overwritten when its writer died, removes what dead writers left, and writes the checkpoint
-// file anew where it is lost, damaged or stale: names what is not there or not whole, or not the newest of its series.
-// Removes no file of a checkpoint, whole or not, nor any that Cairn did not make. Returns what was done, and what could
-// not be removed, a line each; what is still wrong afterwards, examine_directory() says. Throws FailedPrecondition
-// while a writer has the directory.
+// Puts back what was being overwritten when its writer died, removes what dead writers left, and
+// writes the checkpoint file anew where it is lost, damaged or stale: names what is not there or
+// not whole, or not the newest of its series. Removes no file of a checkpoint, whole or not, nor
+// any that Cairn did not make. Returns what was done, and what could not be removed, a line each;
+// what is still wrong afterwards, examine_directory() says. Throws FailedPrecondition while a
+// writer has the directory.
 std::vector<std::string> repair_directory(const std::string& directory, FileSystem* fs = nullptr);
 
 }  // namespace cairn

@@ -22,7 +22,9 @@ int index_of(const std::string& input) {
   const size_t colon = input.find(':');
   return colon == std::string::npos ? 0 : std::stoi(input.substr(colon + 1));
 }
-bool is_switch(const pb::NodeDef& node) { return node.op() == "Switch" || node.op() == "RefSwitch"; }
+bool is_switch(const pb::NodeDef& node) {
+  return node.op() == "Switch" || node.op() == "RefSwitch";
+}
 bool is_merge(const pb::NodeDef& node) { return node.op() == "Merge" || node.op() == "RefMerge"; }
 
 void make_constant(pb::NodeDef& node, const std::string& name, const Tensor& value) {
@@ -45,7 +47,8 @@ class Folding {
     for (const auto& node : def_.node()) {
       if (!is_switch(node) || node.input_size() < 2) continue;
       const std::string& pred = node.input(1);
-      const Tensor value = graph.static_value(graph.find(str_cat(node_of(pred), ":", index_of(pred))));
+      const Tensor value =
+          graph.static_value(graph.find(str_cat(node_of(pred), ":", index_of(pred))));
       if (value.valid() && value.dtype() == DType::kBool && value.num_elements() == 1) {
         taken_[node.name()] = value.scalar<bool>() ? 1 : 0;
       }
@@ -57,14 +60,16 @@ class Folding {
   }
 
  private:
-  // An output lives if its node does, and is not what a decided Switch leaves out. A node lives when all that it takes
-  // does; of what a Merge takes one is enough (so that a loop lives by what enters it).
+  // An output lives if its node does, and is not what a decided Switch leaves out. A node lives
+  // when all that it takes does; of what a Merge takes one is enough (so that a loop lives by what
+  // enters it).
   void find_live() {
     struct Waiting {
       int for_controls = 0, for_inputs = 0;
     };
     std::unordered_map<const pb::NodeDef*, Waiting> waiting;
-    std::unordered_map<std::string, std::vector<std::pair<const pb::NodeDef*, std::string>>> readers;
+    std::unordered_map<std::string, std::vector<std::pair<const pb::NodeDef*, std::string>>>
+        readers;
     std::vector<const pb::NodeDef*> open;
     for (const auto& node : def_.node()) {
       Waiting& wait = waiting[&node];
@@ -113,8 +118,8 @@ class Folding {
     def_ = std::move(folded);
   }
 
-  // A decided Switch has one output left. A variable is taken from where it comes, for those who read or change it look
-  // for it there.
+  // A decided Switch has one output left. A variable is taken from where it comes, for those who
+  // read or change it look for it there.
   std::string source_of(std::string input) const {
     while (!is_control(input)) {
       if (!taken_.count(node_of(input))) break;
@@ -167,9 +172,12 @@ class Folding {
     // Which of its inputs a Merge passed on can be asked for.
     const std::string index = node.name() + ":1";
     for (const auto& reader : def_.node()) {
-      if (!live_.count(reader.name()) || std::count(reader.input().begin(), reader.input().end(), index) == 0) continue;
+      if (!live_.count(reader.name()) ||
+          std::count(reader.input().begin(), reader.input().end(), index) == 0)
+        continue;
       if (undecided)
-        fail(Code::kUnimplemented, "'", reader.name(), "' reads '", index, "' of a Merge of more than two");
+        fail(Code::kUnimplemented, "'", reader.name(), "' reads '", index,
+             "' of a Merge of more than two");
       replace_index_.emplace(index, str_cat(node.name(), "/value_index"));
     }
     const auto named = replace_index_.find(index);
@@ -179,11 +187,13 @@ class Folding {
   }
 
  public:
-  // Readers of a folded Merge's index read a constant; after the fold, as they may stand before the Merge.
+  // Readers of a folded Merge's index read a constant; after the fold, as they may stand before the
+  // Merge.
   void redirect() {
     for (auto& node : *def_.mutable_node()) {
       for (auto& input : *node.mutable_input()) {
-        if (const auto at = replace_index_.find(input); at != replace_index_.end()) input = at->second;
+        if (const auto at = replace_index_.find(input); at != replace_index_.end())
+          input = at->second;
       }
     }
   }
@@ -191,16 +201,20 @@ class Folding {
  private:
   pb::GraphDef& def_;
   std::unordered_map<std::string, const pb::NodeDef*> by_name_;
-  std::unordered_map<std::string, int> taken_;  // of a Switch that is decided: the output that has the value
+  // of a Switch that is decided: the output that has the value
+  std::unordered_map<std::string, int> taken_;
   Names live_;
   std::unordered_map<std::string, std::string> replace_index_;
 };
 
 void fix(const Graph& graph, pb::GraphDef& def, const std::string& name, const Tensor& value) {
-  const Output fixed = name.find(':') == std::string::npos ? graph.find_op(name).output() : graph.find(name);
+  const Output fixed =
+      name.find(':') == std::string::npos ? graph.find_op(name).output() : graph.find(name);
   const DType dtype = base_dtype(fixed.dtype());
-  if ((dtype != DType::kInvalid && value.dtype() != dtype) || !fixed.shape().is_compatible_with(value.shape())) {
-    fail(Code::kInvalidArgument, "the value of '", fixed.name(), "' is to be ", dtype, " ", fixed.shape(), ", got ",
+  if ((dtype != DType::kInvalid && value.dtype() != dtype) ||
+      !fixed.shape().is_compatible_with(value.shape())) {
+    fail(Code::kInvalidArgument, "the value of '", fixed.name(), "' is to be ", dtype, " ",
+         fixed.shape(), ", got ",
          value.valid() ? str_cat(value.dtype(), " ", value.shape()) : std::string("no tensor"));
   }
   const std::string node_name = fixed.op().name();
@@ -214,7 +228,8 @@ void fix(const Graph& graph, pb::GraphDef& def, const std::string& name, const T
   while (graph.contains(constant)) constant += "_";
   for (auto& node : *def.mutable_node()) {
     for (auto& input : *node.mutable_input()) {
-      if (!is_control(input) && node_of(input) == node_name && index_of(input) == fixed.index()) input = constant;
+      if (!is_control(input) && node_of(input) == node_name && index_of(input) == fixed.index())
+        input = constant;
     }
   }
   make_constant(*def.add_node(), constant, value);
@@ -222,7 +237,8 @@ void fix(const Graph& graph, pb::GraphDef& def, const std::string& name, const T
 
 }  // namespace
 
-MetaGraph fix_tensors(const Graph& graph, const MetaGraph& meta, const std::map<std::string, Tensor>& values) {
+MetaGraph fix_tensors(const Graph& graph, const MetaGraph& meta,
+                      const std::map<std::string, Tensor>& values) {
   auto rep = std::make_shared<MetaGraph::Rep>();
   rep->name = meta.rep().name;
   rep->def = meta.rep().def;

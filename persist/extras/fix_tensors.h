@@ -1,4 +1,5 @@
-// Graphs in which tensors that were fed are constants, and conditions that follow from them are decided.
+// Graphs in which tensors that were fed are constants, and conditions that follow from them are
+// decided.
 #pragma once
 
 #include <map>
@@ -9,10 +10,12 @@
 
 namespace cairn {
 
-// `meta`, which is all of `graph`, with the tensors named in `values` ("train:0", or "train" for the first of a node)
-// as Const nodes. Every Switch whose predicate is known then passes its value on (an Identity), what stands on the side
-// that is not taken is gone, and a Merge passes on what is left. Names stay. Throws NotFound for a tensor that is not
-// there, InvalidArgument for a value of another dtype or shape.
-MetaGraph fix_tensors(const Graph& graph, const MetaGraph& meta, const std::map<std::string, Tensor>& values);
+// `meta`, which is all of `graph`, with the tensors named in `values` ("train:0", or "train" for
+// the first of a node) as Const nodes. Every Switch whose predicate is known then passes its value
+// on (an Identity), what stands on the side that is not taken is gone, and a Merge passes on what
+// is left. Names stay. Throws NotFound for a tensor that is not there, InvalidArgument for a value
+// of another dtype or shape.
+MetaGraph fix_tensors(const Graph& graph, const MetaGraph& meta,
+                      const std::map<std::string, Tensor>& values);
 
 }  // namespace cairn

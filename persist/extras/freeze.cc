@@ -26,8 +26,10 @@ bool is_control(const std::string& input) { return input.starts_with('^'); }
 // A graph of nodes of `meta`, with what belongs to them.
 std::shared_ptr<MetaGraph::Rep> without_nodes(const pb::MetaGraphDef& meta) {
   auto rep = std::make_shared<MetaGraph::Rep>();
-  if (meta.graph_def().has_versions()) *rep->def.mutable_graph_def()->mutable_versions() = meta.graph_def().versions();
-  if (meta.graph_def().has_library()) *rep->def.mutable_graph_def()->mutable_library() = meta.graph_def().library();
+  if (meta.graph_def().has_versions())
+    *rep->def.mutable_graph_def()->mutable_versions() = meta.graph_def().versions();
+  if (meta.graph_def().has_library())
+    *rep->def.mutable_graph_def()->mutable_library() = meta.graph_def().library();
   rep->def.mutable_graph_def();
   auto& info = *rep->def.mutable_meta_info_def();
   info.set_tensorflow_version(meta.meta_info_def().tensorflow_version());
@@ -48,7 +50,8 @@ void finish(pb::MetaGraphDef& meta) {
   }
   for (const std::string& name : used) {
     const OpDef* op = all_ops().find(name);
-    if (op) *meta.mutable_meta_info_def()->mutable_stripped_op_list()->add_op() = to_proto(parse_op(*op));
+    if (op)
+      *meta.mutable_meta_info_def()->mutable_stripped_op_list()->add_op() = to_proto(parse_op(*op));
   }
 }
 
@@ -62,18 +65,23 @@ MetaGraph whole(const Graph& graph) {
   return MetaGraph(std::move(rep));
 }
 
-void check_there(const std::vector<std::string>& wanted, const std::vector<std::string>& there, const char* what) {
+void check_there(const std::vector<std::string>& wanted, const std::vector<std::string>& there,
+                 const char* what) {
   const Names known(there.begin(), there.end());
   std::vector<std::string> missing;
   for (const std::string& name : wanted) {
     if (known.count(name)) continue;
     const auto close = nearest_names(name, there);
-    missing.push_back("'" + name + "'" + (close.empty() ? "" : " (did you mean " + join_for_people(close) + "?)"));
+    missing.push_back("'" + name + "'" +
+                      (close.empty() ? "" : " (did you mean " + join_for_people(close) + "?)"));
   }
-  if (!missing.empty()) fail(Code::kNotFound, "the graph has no ", what, " ", join_for_people(missing));
+  if (!missing.empty())
+    fail(Code::kNotFound, "the graph has no ", what, " ", join_for_people(missing));
 }
 
-bool is_variable_op(const std::string& op) { return op == "Variable" || op == "VariableV2" || op == "VarHandleOp"; }
+bool is_variable_op(const std::string& op) {
+  return op == "Variable" || op == "VariableV2" || op == "VarHandleOp";
+}
 
 // The variables among `nodes` that are to become constants.
 std::vector<std::string> chosen_variables(const pb::GraphDef& graph, const FreezeOptions& options) {
@@ -81,19 +89,22 @@ std::vector<std::string> chosen_variables(const pb::GraphDef& graph, const Freez
   for (const auto& node : graph.node()) {
     if (is_variable_op(node.op())) all.push_back(node.name());
   }
-  check_there(options.variable_names_whitelist, all, "variable, among those that the outputs need,");
+  check_there(options.variable_names_whitelist, all,
+              "variable, among those that the outputs need,");
   const auto has = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };
   for (const std::string& name : all) {
     const auto& only = options.variable_names_whitelist;
-    if ((only.empty() || has(only, name)) && !has(options.variable_names_blacklist, name)) chosen.push_back(name);
+    if ((only.empty() || has(only, name)) && !has(options.variable_names_blacklist, name))
+      chosen.push_back(name);
   }
   return chosen;
 }
 
 // Their values; all that have none are named.
-std::unordered_map<std::string, Tensor> values_of(Session& session, const std::vector<std::string>& names) {
+std::unordered_map<std::string, Tensor> values_of(Session& session,
+                                                  const std::vector<std::string>& names) {
   std::unordered_map<std::string, Tensor> values;
   std::vector<std::string> without;
   for (const std::string& name : names) {
@@ -109,7 +120,8 @@ std::unordered_map<std::string, Tensor> values_of(Session& session, const std::v
     }
   }
   if (!without.empty()) {
-    fail(Code::kFailedPrecondition, "variables without a value cannot become constants: ", join_for_people(without),
+    fail(Code::kFailedPrecondition,
+         "variables without a value cannot become constants: ", join_for_people(without),
          "; restore or initialise them first");
   }
   return values;
@@ -146,7 +158,8 @@ void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names&
       const bool is_variable = frozen.count(input.op().name()) > 0;
       const bool is_handle = input.dtype() == DType::kResource;
       const auto& args = op.node().op->inputs;
-      const bool takes_ref = static_cast<size_t>(i) < args.size() && args[static_cast<size_t>(i)].is_ref;
+      const bool takes_ref =
+          static_cast<size_t>(i) < args.size() && args[static_cast<size_t>(i)].is_ref;
       if (is_variable && (is_handle ? op.type() != "ReadVariableOp" : takes_ref)) {
         wrong.push_back(str_cat(op.type(), " '", op.name(), "' of '", input.op().name(), "'"));
       }
@@ -157,16 +170,20 @@ void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names&
   if (!deciders.empty()) {
     const std::string first = deciders.begin()->substr(0, deciders.begin()->find(':'));
     cure += str_cat("; where these nodes only run while training, make what decides that (",
-                    join_for_people({deciders.begin(), deciders.end()}), ") a constant with FreezeOptions::constants, ",
-                    "`cairn freeze --set ", first, "=false`");
+                    join_for_people({deciders.begin(), deciders.end()}),
+                    ") a constant with FreezeOptions::constants, ", "`cairn freeze --set ", first,
+                    "=false`");
   }
   fail(Code::kInvalidArgument,
-       "the outputs need nodes that want a variable and not a constant: ", join_for_people(wrong), cure,
-       "; or leave it a variable with FreezeOptions::variable_names_blacklist, `cairn freeze --keep-variable NAME`");
+       "the outputs need nodes that want a variable and not a constant: ", join_for_people(wrong),
+       cure,
+       "; or leave it a variable with FreezeOptions::variable_names_blacklist, `cairn freeze "
+       "--keep-variable NAME`");
 }
 
 // All of the graph, with what the options make constant.
-MetaGraph with_constants(const Graph& graph, const NodeNames& outputs, const FreezeOptions& options) {
+MetaGraph with_constants(const Graph& graph, const NodeNames& outputs,
+                         const FreezeOptions& options) {
   const MetaGraph all = whole(graph);
   if (options.constants.empty()) return all;
   MetaGraph fixed = fix_tensors(graph, all, options.constants);
@@ -174,11 +191,14 @@ MetaGraph with_constants(const Graph& graph, const NodeNames& outputs, const Fre
   for (const auto& node : fixed.rep().def.graph_def().node()) left.insert(node.name());
   std::vector<std::string> gone;
   for (const NodeName& output : outputs) {
-    if (graph.contains(output.str()) && !left.count(output.str())) gone.push_back("'" + output.str() + "'");
+    if (graph.contains(output.str()) && !left.count(output.str()))
+      gone.push_back("'" + output.str() + "'");
   }
   if (!gone.empty()) {
-    fail(Code::kInvalidArgument, "with these constants ", join_for_people(gone), gone.size() == 1 ? " has" : " have",
-         " no value: ", gone.size() == 1 ? "it stands" : "they stand", " on the side of a cond that is not taken");
+    fail(Code::kInvalidArgument, "with these constants ", join_for_people(gone),
+         gone.size() == 1 ? " has" : " have",
+         " no value: ", gone.size() == 1 ? "it stands" : "they stand",
+         " on the side of a cond that is not taken");
   }
   return fixed;
 }
@@ -205,8 +225,10 @@ pb::NodeDef identity_node(const pb::NodeDef& read) {
 }
 
 // Where what `name` passed on comes from, when the nodes in `spliced` are gone.
-std::string source_of(std::string input, const std::unordered_map<std::string, std::string>& spliced) {
-  for (auto at = spliced.find(node_of(input)); at != spliced.end(); at = spliced.find(node_of(input))) {
+std::string source_of(std::string input,
+                      const std::unordered_map<std::string, std::string>& spliced) {
+  for (auto at = spliced.find(node_of(input)); at != spliced.end();
+       at = spliced.find(node_of(input))) {
     input = at->second;
   }
   return input;
@@ -244,7 +266,8 @@ MetaGraph extract_sub_graph(const Graph& graph, const NodeNames& outputs) {
   return extract_sub_graph(whole(graph), outputs);
 }
 
-MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outputs, const FreezeOptions& options) {
+MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outputs,
+                                         const FreezeOptions& options) {
   const MetaGraph all = with_constants(session.graph(), outputs, options);
   const MetaGraph needed = extract_sub_graph(all, outputs);
   const pb::MetaGraphDef& meta = needed.rep().def;
@@ -258,9 +281,10 @@ MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outp
   for (const auto& node : meta.graph_def().node()) {
     const bool reads = node.op() == "ReadVariableOp" && values.count(node_of(node.input(0)));
     const auto value = values.find(node.name());
-    *rep->def.mutable_graph_def()->add_node() = value != values.end() ? constant_node(node, value->second)
-                                                : reads               ? identity_node(node)
-                                                                      : node;
+    *rep->def.mutable_graph_def()->add_node() = value != values.end()
+                                                    ? constant_node(node, value->second)
+                                                : reads ? identity_node(node)
+                                                        : node;
   }
   finish(rep->def);
   return MetaGraph(std::move(rep));
@@ -283,8 +307,10 @@ MetaGraph remove_training_nodes(const MetaGraph& graph, const NodeNames& protect
     }
   }
   for (const auto& node : nodes) {
-    const bool passes_on = node.op() == "Identity" && !kept.count(node.name()) && !control.count(node.name());
-    if ((passes_on || removed.count(node.name())) && node.input_size() > 0) spliced[node.name()] = node.input(0);
+    const bool passes_on =
+        node.op() == "Identity" && !kept.count(node.name()) && !control.count(node.name());
+    if ((passes_on || removed.count(node.name())) && node.input_size() > 0)
+      spliced[node.name()] = node.input(0);
   }
   auto rep = without_nodes(graph.rep().def);
   for (const auto& node : nodes) {
@@ -304,7 +330,8 @@ MetaGraph remove_training_nodes(const Graph& graph, const NodeNames& protected_n
   return remove_training_nodes(whole(graph), protected_nodes);
 }
 
-void write_graph(const MetaGraph& graph, const std::string& path, const WriteGraphOptions& options) {
+void write_graph(const MetaGraph& graph, const std::string& path,
+                 const WriteGraphOptions& options) {
   FileSystem& fs = options.file_system ? *options.file_system : posix_file_system();
   fs.create_dirs(directory_of(path));
   write_file_atomically(fs, path, options.as_text ? graph.graph_def_text() : graph.graph_def());

@@ -19,8 +19,9 @@ namespace cairn {
 namespace {
 
 // In the order of the listing.
-constexpr const char* kParts[] = {"meta_info",  "versions",  "saver", "node", "function", "gradient",
-                                  "collection", "signature", "asset", "op",   "other"};
+constexpr const char* kParts[] = {"meta_info", "versions", "saver",      "node",
+                                  "function",  "gradient", "collection", "signature",
+                                  "asset",     "op",       "other"};
 
 struct Fact {
   std::string what, text;  // the text in a line, whole
@@ -48,7 +49,8 @@ std::string checksum(const std::string& bytes) {
   return str_cat("crc32c ", hex);
 }
 
-constexpr size_t kMost = 400, kShown = 120;  // characters of a text that is told whole, and of one that is cut
+// characters of a text that is told whole, and of one that is cut
+constexpr size_t kMost = 400, kShown = 120;
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
@@ -57,28 +59,32 @@ std::string shortened(const Fact& fact) {
   if (fact.text.size() <= kMost) return fact.text;
   size_t end = kShown;
   while (continues_character(fact.text[end])) --end;
-  return str_cat(fact.text.substr(0, end), "... (", fact.text.size(), " characters, ", checksum(fact.compared()), ")");
+  return str_cat(fact.text.substr(0, end), "... (", fact.text.size(), " characters, ",
+                 checksum(fact.compared()), ")");
 }
 
 // Two texts that differ, each as its piece around the first difference where one of them is long.
 std::pair<std::string, std::string> told_apart(const Fact& a, const Fact& b) {
   constexpr size_t kBefore = 40;
   const size_t same = static_cast<size_t>(
-      std::mismatch(a.text.begin(), a.text.end(), b.text.begin(), b.text.end()).first - a.text.begin());
+      std::mismatch(a.text.begin(), a.text.end(), b.text.begin(), b.text.end()).first -
+      a.text.begin());
   const bool alike = a.text == b.text;  // what differs has no name here
-  if (alike || (a.text.size() <= kMost && b.text.size() <= kMost)) return {shortened(a), shortened(b)};
+  if (alike || (a.text.size() <= kMost && b.text.size() <= kMost))
+    return {shortened(a), shortened(b)};
   size_t begin = same > kBefore ? same - kBefore : 0;
   while (begin > 0 && continues_character(a.text[begin])) --begin;
   const auto piece = [begin](const std::string& text) {
     size_t end = std::min(text.size(), begin + kShown);
     while (end < text.size() && continues_character(text[end])) ++end;
-    return str_cat(begin > 0 ? "..." : "", text.substr(begin, end - begin), end < text.size() ? "..." : "", " (",
-                   text.size(), " characters)");
+    return str_cat(begin > 0 ? "..." : "", text.substr(begin, end - begin),
+                   end < text.size() ? "..." : "", " (", text.size(), " characters)");
   };
   return {piece(a.text), piece(b.text)};
 }
 
-// What of a collection's message is a set, which its writer lists in any order: the tensors in a context.
+// What of a collection's message is a set, which its writer lists in any order: the tensors in a
+// context.
 void sort_sets(google::protobuf::Message& message) {
   const auto& reflection = *message.GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
@@ -87,9 +93,11 @@ void sort_sets(google::protobuf::Message& message) {
     if (field->full_name() == "cairn.pb.ValuesDef.values") {
       const int count = reflection.FieldSize(message, field);
       std::vector<std::string> values;
-      for (int i = 0; i < count; ++i) values.push_back(reflection.GetRepeatedString(message, field, i));
+      for (int i = 0; i < count; ++i)
+        values.push_back(reflection.GetRepeatedString(message, field, i));
       std::sort(values.begin(), values.end());
-      for (int i = 0; i < count; ++i) reflection.SetRepeatedString(&message, field, i, values[static_cast<size_t>(i)]);
+      for (int i = 0; i < count; ++i)
+        reflection.SetRepeatedString(&message, field, i, values[static_cast<size_t>(i)]);
     }
     if (field->cpp_type() != field->CPPTYPE_MESSAGE) continue;
     if (!field->is_repeated()) sort_sets(*reflection.MutableMessage(&message, field));
@@ -101,7 +109,8 @@ void sort_sets(google::protobuf::Message& message) {
 
 class Gatherer {
  public:
-  explicit Gatherer(const pb::MetaGraphDef& def) : allowance_(Allowance::to_look(def.ByteSizeLong())) {
+  explicit Gatherer(const pb::MetaGraphDef& def)
+      : allowance_(Allowance::to_look(def.ByteSizeLong())) {
     meta_info(def.meta_info_def());
     versions(def.graph_def());
     if (def.has_saver_def()) fields("saver", def.saver_def());
@@ -112,8 +121,10 @@ class Gatherer {
       while (!seen.insert(name).second) name += " (again)";
       add_node(node, name);
     }
-    for (const auto& f : def.graph_def().library().function()) whole("function", f.signature().name(), f);
-    for (const auto& g : def.graph_def().library().gradient()) whole("gradient", g.function_name(), g);
+    for (const auto& f : def.graph_def().library().function())
+      whole("function", f.signature().name(), f);
+    for (const auto& g : def.graph_def().library().gradient())
+      whole("gradient", g.function_name(), g);
     for (const auto& [key, collection] : def.collection_def()) add_collection(key, collection);
     for (const auto& [key, signature] : def.signature_def()) whole("signature", key, signature);
     for (const auto& asset : def.asset_file_def()) whole("asset", asset.filename(), asset);
@@ -128,23 +139,26 @@ class Gatherer {
 
  private:
   std::vector<Fact>& of(std::string_view part, const std::string& name) {
-    const auto index = static_cast<size_t>(std::find(std::begin(kParts), std::end(kParts), part) - std::begin(kParts));
+    const auto index = static_cast<size_t>(std::find(std::begin(kParts), std::end(kParts), part) -
+                                           std::begin(kParts));
     return facts_[{index, name}];
   }
 
-  void add(std::string_view part, const std::string& name, const std::string& what, const std::string& text,
-           std::string exact = "") {
+  void add(std::string_view part, const std::string& name, const std::string& what,
+           const std::string& text, std::string exact = "") {
     std::vector<Fact>& facts = of(part, name);
     if (exact.empty()) exact = text;
     facts.push_back({what, one_line(text), std::move(exact)});
   }
 
-  void bytes(std::string_view part, const std::string& name, const std::string& what, const std::string& content) {
+  void bytes(std::string_view part, const std::string& name, const std::string& what,
+             const std::string& content) {
     if (content.empty()) return;
     add(part, name, what, str_cat(content.size(), " bytes, ", checksum(content)), content);
   }
 
-  void whole(std::string_view part, const std::string& name, const google::protobuf::MessageLite& message) {
+  void whole(std::string_view part, const std::string& name,
+             const google::protobuf::MessageLite& message) {
     add(part, name, "definition", to_line(message), to_bytes(message));
   }
 
@@ -163,12 +177,15 @@ class Gatherer {
       alone->GetReflection()->MutableUnknownFields(alone.get())->Clear();
       const std::string text = to_line(*alone);
       const bool plain = !field->is_repeated() && text.starts_with(field->name() + ": ");
-      add(part, "", field->name(), plain ? text.substr(field->name().size() + 2) : text, to_bytes(*alone));
+      add(part, "", field->name(), plain ? text.substr(field->name().size() + 2) : text,
+          to_bytes(*alone));
     }
     bytes(part, "", "fields of newer versions", unknown_fields_of(message));
   }
 
-  void meta_info(const pb::MetaGraphDef::MetaInfoDef& info) { fields("meta_info", info, {"stripped_op_list"}); }
+  void meta_info(const pb::MetaGraphDef::MetaInfoDef& info) {
+    fields("meta_info", info, {"stripped_op_list"});
+  }
 
   void versions(const pb::GraphDef& graph) {
     if (graph.version() != 0) add("versions", "", "version", str_cat(graph.version()));
@@ -199,7 +216,8 @@ class Gatherer {
           to_bytes(node.experimental_debug_info()));
     }
     if (node.has_experimental_type()) {
-      add("node", name, "type", to_line(node.experimental_type()), to_bytes(node.experimental_type()));
+      add("node", name, "type", to_line(node.experimental_type()),
+          to_bytes(node.experimental_type()));
     }
     bytes("node", name, "fields of newer versions", unknown_fields_of(node));
   }
@@ -222,12 +240,14 @@ class Gatherer {
     const Tensor* tensor = attr.get<Tensor>();
     if (!tensor) return attr.str();
     constexpr int64_t kShown = 16;
-    const std::string text = str_cat(dtype_name(tensor->dtype()), " ", tensor->shape(), " ", tensor->str(kShown));
+    const std::string text =
+        str_cat(dtype_name(tensor->dtype()), " ", tensor->shape(), " ", tensor->str(kShown));
     return tensor->num_elements() > kShown ? str_cat(text, " (", checksum(exact), ")") : text;
   }
 
   void add_collection(const std::string& key, const pb::CollectionDef& collection) {
-    static constexpr const char* kKinds[] = {"none", "node_list", "bytes_list", "int64_list", "float_list", "any_list"};
+    static constexpr const char* kKinds[] = {"none",       "node_list",  "bytes_list",
+                                             "int64_list", "float_list", "any_list"};
     add("collection", key, "kind", kKinds[collection.kind_case()]);
     std::map<std::string, int> seen;
     const auto item = [&](std::string what, const std::string& text, const std::string& exact) {
@@ -237,8 +257,10 @@ class Gatherer {
     for (const std::string& name : collection.node_list().value()) item(name, "", "");
     for (const int64_t number : collection.int64_list().value()) item(str_cat(number), "", "");
     for (const float number : collection.float_list().value()) item(Tensor(number).str(), "", "");
-    for (const std::string& content : collection.bytes_list().value()) bytes_item(key, content, item);
-    for (const auto& any : collection.any_list().value()) item(any.type_url(), to_line(any), to_bytes(any));
+    for (const std::string& content : collection.bytes_list().value())
+      bytes_item(key, content, item);
+    for (const auto& any : collection.any_list().value())
+      item(any.type_url(), to_line(any), to_bytes(any));
     bytes("collection", key, "fields of newer versions", unknown_fields_of(collection));
   }
 
@@ -249,8 +271,8 @@ class Gatherer {
       sort_sets(*message);
       return item(subject(*message), to_line(*message), to_bytes(*message));
     }
-    const bool printable =
-        std::all_of(content.begin(), content.end(), [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
+    const bool printable = std::all_of(content.begin(), content.end(),
+                                       [](unsigned char c) { return c >= 0x20 && c < 0x7f; });
     if (printable && content.size() <= 200) return item("'" + content + "'", "", "");
     item(str_cat(content.size(), " bytes, ", checksum(content)), "", content);
   }
@@ -264,8 +286,8 @@ std::string summary(const Key& key, const std::vector<Fact>& facts) {
   const std::string_view part = kParts[key.first];
   if (part == "node") return shortened(facts[0]);
   if (part == "collection") {
-    const auto items =
-        std::count_if(facts.begin(), facts.end(), [](const Fact& f) { return f.what.starts_with("item "); });
+    const auto items = std::count_if(facts.begin(), facts.end(),
+                                     [](const Fact& f) { return f.what.starts_with("item "); });
     return str_cat(items, items == 1 ? " item" : " items");
   }
   return facts.size() == 1 ? shortened(facts[0]) : str_cat(facts.size(), " facts");
@@ -290,16 +312,19 @@ void compare(const Key& key, const std::vector<Fact>& a, const std::vector<Fact>
     of_b.erase(other);
   }
   for (const Fact& fact : b) {
-    if (of_b.count(fact.what)) differences.push_back({part, key.second, fact.what, std::nullopt, shortened(fact)});
+    if (of_b.count(fact.what))
+      differences.push_back({part, key.second, fact.what, std::nullopt, shortened(fact)});
   }
   if (part != "collection" || differences.size() > before) return;
   const auto order = [](const std::vector<Fact>& facts) {
     std::vector<std::string> items;
-    for (size_t i = 1; i < facts.size(); ++i) items.push_back(facts[i].what.substr(facts[i].what.find(' ') + 1));
+    for (size_t i = 1; i < facts.size(); ++i)
+      items.push_back(facts[i].what.substr(facts[i].what.find(' ') + 1));
     return items;
   };
   if (order(a) == order(b)) return;
-  differences.push_back({part, key.second, "order", join_for_people(order(a)), join_for_people(order(b))});
+  differences.push_back(
+      {part, key.second, "order", join_for_people(order(a)), join_for_people(order(b))});
 }
 
 }  // namespace
@@ -324,9 +349,11 @@ std::vector<MetaGraphDifference> diff_meta_graphs(const MetaGraph& a, const Meta
     if (in_a != of_a.end() && in_b != of_b.end()) {
       compare(key, in_a->second, in_b->second, differences);
     } else if (in_a != of_a.end()) {
-      differences.push_back({kParts[key.first], key.second, "", summary(key, in_a->second), std::nullopt});
+      differences.push_back(
+          {kParts[key.first], key.second, "", summary(key, in_a->second), std::nullopt});
     } else {
-      differences.push_back({kParts[key.first], key.second, "", std::nullopt, summary(key, in_b->second)});
+      differences.push_back(
+          {kParts[key.first], key.second, "", std::nullopt, summary(key, in_b->second)});
     }
   }
   return differences;
@@ -337,7 +364,9 @@ std::string meta_graph_listing(const MetaGraph& meta) {
   for (const auto& [key, facts] : Gatherer(meta.rep().def).take()) {
     text += str_cat(kParts[key.first], key.second.empty() ? "" : " ", printable(key.second), "\n");
     for (const Fact& fact : facts) {
-      text += str_cat("  ", printable(str_cat(fact.what, fact.text.empty() ? "" : ": ", shortened(fact))), "\n");
+      text += str_cat("  ",
+                      printable(str_cat(fact.what, fact.text.empty() ? "" : ": ", shortened(fact))),
+                      "\n");
     }
   }
   return text;

@@ -11,7 +11,7 @@
 
 namespace cairn {
 
-// ---- what has no value --------------------------------------------------------------------------------------------
+// ---- what has no value --------------------------------------------------------------------------
 
 namespace {
 
@@ -27,12 +27,13 @@ std::vector<Variable> variables_of(const Graph& graph) {
   return variables;
 }
 
-// Puts the initializers in rounds: in each, those that depend on no variable that is still to be initialised. Those
-// that depend on each other come last, together.
+// Puts the initializers in rounds: in each, those that depend on no variable that is still to be
+// initialised. Those that depend on each other come last, together.
 class Rounds {
  public:
   explicit Rounds(const std::vector<Variable>& variables) {
-    for (const Variable& variable : variables) waiting_.emplace(&variable.ref().node(), variable.initializer());
+    for (const Variable& variable : variables)
+      waiting_.emplace(&variable.ref().node(), variable.initializer());
     while (!waiting_.empty()) {
       const size_t before = waiting_.size();
       add_round();
@@ -97,7 +98,7 @@ std::vector<std::string> initialize_rest(Session& session) {
   return names;
 }
 
-// ---- from a checkpoint --------------------------------------------------------------------------------------------
+// ---- from a checkpoint --------------------------------------------------------------------------
 
 namespace {
 
@@ -110,9 +111,11 @@ const std::string& stored_name(const Variable& variable) {
 
 class AssignmentMap {
  public:
-  AssignmentMap(Session& session, const Assignments& assignments) : all_(variables_of(session.graph())) {
+  AssignmentMap(Session& session, const Assignments& assignments)
+      : all_(variables_of(session.graph())) {
     for (const Variable& variable : all_) by_name_[stored_name(variable)].push_back(variable);
-    for (const Variable& variable : all_) by_name_.try_emplace(variable.name(), std::vector<Variable>{variable});
+    for (const Variable& variable : all_)
+      by_name_.try_emplace(variable.name(), std::vector<Variable>{variable});
     for (const auto& [from, to] : assignments) add(session.graph(), from, to);
     if (!wrong_.empty())
       fail(missing_only_ ? Code::kNotFound : Code::kInvalidArgument,
@@ -129,7 +132,8 @@ class AssignmentMap {
   }
 
   void add(Graph& graph, const std::string& from, const AssignmentTarget& to) {
-    if (from.empty()) return refuse(Code::kInvalidArgument, "an assignment names no tensor of the checkpoint");
+    if (from.empty())
+      return refuse(Code::kInvalidArgument, "an assignment names no tensor of the checkpoint");
     if (!to.variables().empty()) {
       for (const Variable& variable : to.variables()) {
         graph.check_owns(variable.ref(), "init_from_checkpoint");
@@ -147,15 +151,17 @@ class AssignmentMap {
       for (const auto& [name, variables] : by_name_) names.push_back(name);
       const auto near = nearest_names(to.name(), names);
       refuse(Code::kNotFound,
-             str_cat(quoted(to.name()), " is no variable of the graph, and no scope, which would end in a slash",
+             str_cat(quoted(to.name()),
+                     " is no variable of the graph, and no scope, which would end in a slash",
                      near.empty() ? "" : "; did you mean " + join_for_people(near) + "?"));
     }
   }
 
   void add_scope(const std::string& from, const std::string& to) {
     if (!is_scope(from)) {
-      return refuse(Code::kInvalidArgument, str_cat("the scope ", quoted(to), " cannot be set from the one tensor ",
-                                                    quoted(from), "; from a scope it is ", quoted(from + "/")));
+      return refuse(Code::kInvalidArgument,
+                    str_cat("the scope ", quoted(to), " cannot be set from the one tensor ",
+                            quoted(from), "; from a scope it is ", quoted(from + "/")));
     }
     const std::string before = from == "/" ? "" : from, inside = to == "/" ? "" : to;
     bool any = false;
@@ -165,19 +171,22 @@ class AssignmentMap {
       add_item(before + name.substr(inside.size()), variable);
       any = true;
     }
-    if (!any) refuse(Code::kNotFound, str_cat("the graph has no variables in the scope ", quoted(to)));
+    if (!any)
+      refuse(Code::kNotFound, str_cat("the graph has no variables in the scope ", quoted(to)));
   }
 
   void add_item(const std::string& key, const Variable& variable) {
     if (is_scope(key)) {
-      return refuse(Code::kInvalidArgument, str_cat("the variable ", quoted(variable.name()),
-                                                    " cannot be set from the scope ", quoted(key), "; name a tensor"));
+      return refuse(Code::kInvalidArgument,
+                    str_cat("the variable ", quoted(variable.name()),
+                            " cannot be set from the scope ", quoted(key), "; name a tensor"));
     }
     const auto [first, is_new] = sources_.emplace(&variable.ref().node(), key);
     if (!is_new) {
       if (first->second == key) return;
-      return refuse(Code::kInvalidArgument, str_cat("the variable ", quoted(variable.name()), " would be set from ",
-                                                    quoted(first->second), " and from ", quoted(key)));
+      return refuse(Code::kInvalidArgument,
+                    str_cat("the variable ", quoted(variable.name()), " would be set from ",
+                            quoted(first->second), " and from ", quoted(key)));
     }
     RestoreItem item;
     item.key = SharedString(key);
@@ -201,8 +210,8 @@ class AssignmentMap {
 
 }  // namespace
 
-RestoreReport init_from_checkpoint(Session& session, const std::string& path, const Assignments& assignments,
-                                   const RestoreOptions& options) {
+RestoreReport init_from_checkpoint(Session& session, const std::string& path,
+                                   const Assignments& assignments, const RestoreOptions& options) {
   const AssignmentMap map(session, assignments);
   const CheckpointReader reader(path, &files_of(session));
   RestoreFit fit = fit_to_checkpoint(reader, map.items(), options);
@@ -210,7 +219,8 @@ RestoreReport init_from_checkpoint(Session& session, const std::string& path, co
   std::vector<std::pair<Variable, Tensor>> values;
   for (size_t i = 0; i < fit.restored.size(); ++i) {
     const auto place = static_cast<size_t>(fit.restored[i] - map.items().data());
-    values.emplace_back(map.variables()[place], read_item(reader, *fit.restored[i], fit.report.restored[i].stored));
+    values.emplace_back(map.variables()[place],
+                        read_item(reader, *fit.restored[i], fit.report.restored[i].stored));
   }
   session.set_values(values);
   fit.report.uninitialized = session.uninitialized_variables();

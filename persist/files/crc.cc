@@ -8,19 +8,22 @@ namespace cairn {
 
 namespace {
 
-// ISA-L counts in int or takes what is left in one go, and never writes though some of it takes a mutable pointer.
+// ISA-L counts in int or takes what is left in one go, and never writes though some of it takes a
+// mutable pointer.
 template <class Update>
 uint32_t in_pieces(std::string_view bytes, uint32_t reg, Update update) {
   constexpr size_t kMost = size_t{1} << 30;
   while (!bytes.empty()) {
     const size_t n = std::min(bytes.size(), kMost);
-    reg = update(const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(bytes.data())), n, reg);
+    reg = update(const_cast<unsigned char*>(reinterpret_cast<const unsigned char*>(bytes.data())),
+                 n, reg);
     bytes.remove_prefix(n);
   }
   return reg;
 }
 
-// Checksums are polynomials over bits modulo Castagnoli's, the highest bit being the coefficient of 1.
+// Checksums are polynomials over bits modulo Castagnoli's, the highest bit being the coefficient
+// of 1.
 uint32_t times(uint32_t a, uint32_t b) {
   constexpr uint32_t kCastagnoli = 0x82f63b78;
   uint32_t product = 0;
@@ -51,8 +54,9 @@ uint32_t crc32c_joined(uint32_t before, uint32_t after, uint64_t size) {
 }
 
 uint32_t crc32(std::string_view bytes, uint32_t crc) {
-  return in_pieces(bytes, crc,
-                   [](unsigned char* data, size_t n, uint32_t sum) { return crc32_gzip_refl(sum, data, n); });
+  return in_pieces(bytes, crc, [](unsigned char* data, size_t n, uint32_t sum) {
+    return crc32_gzip_refl(sum, data, n);
+  });
 }
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli), the checksum of every format in this room, and the mask it is stored under; CRC-32, that of
-// zip.
+// CRC-32C (Castagnoli), the checksum of every format in this room, and the mask it is stored under;
+// CRC-32, that of zip.
 #pragma once
 
 #include <cstdint>
@@ -14,7 +14,8 @@ uint32_t crc32c_joined(uint32_t before, uint32_t after, uint64_t size);
 // As crc32c(), of zip archives: crc32("123456789") is cbf43926.
 uint32_t crc32(std::string_view bytes, uint32_t crc = 0);
 
-// Files store checksums masked, so that the checksum of bytes that hold a checksum is not degenerate.
+// Files store checksums masked, so that the checksum of bytes that hold a checksum is not
+// degenerate.
 constexpr uint32_t kCrcMaskDelta = 0xa282ead8u;
 constexpr uint32_t mask_crc(uint32_t crc) { return ((crc >> 15) | (crc << 17)) + kCrcMaskDelta; }
 constexpr uint32_t unmask_crc(uint32_t masked) {

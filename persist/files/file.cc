@@ -21,11 +21,14 @@ constexpr ErrnoMeaning kMeanings[] = {
     {ENOENT, Code::kNotFound, "check the path and that its directory exists"},
     {EEXIST, Code::kAlreadyExists, "choose another path or remove what is there"},
     {EACCES, Code::kPermissionDenied, "check the permissions of the file and of its directory"},
-    {EPERM, Code::kPermissionDenied, "check the owner and the permissions of the file and of its directory"},
+    {EPERM, Code::kPermissionDenied,
+     "check the owner and the permissions of the file and of its directory"},
     {EROFS, Code::kPermissionDenied, "choose a path on a file system that can be written"},
     {ENOSPC, Code::kResourceExhausted, "free some space on this file system or choose another"},
-    {EDQUOT, Code::kResourceExhausted, "free some space within your quota or choose another file system"},
-    {EFBIG, Code::kResourceExhausted, "raise the limit on file sizes (ulimit -f) or choose another file system"},
+    {EDQUOT, Code::kResourceExhausted,
+     "free some space within your quota or choose another file system"},
+    {EFBIG, Code::kResourceExhausted,
+     "raise the limit on file sizes (ulimit -f) or choose another file system"},
     {EMFILE, Code::kResourceExhausted, "raise the limit on open files (ulimit -n)"},
     {ENFILE, Code::kResourceExhausted, "the whole system has too many files open"},
     {ENOMEM, Code::kResourceExhausted, "the system is out of memory"},
@@ -51,25 +54,30 @@ void naming(const std::string& temporary, const std::string& path, Call call) {
   } catch (const Error& e) {
     const std::string_view what = e.what();
     if (!what.starts_with(temporary)) throw;
-    throw Error(e.code(), str_cat(path, " (as ", base_name(temporary), ")", what.substr(temporary.size())));
+    throw Error(e.code(),
+                str_cat(path, " (as ", base_name(temporary), ")", what.substr(temporary.size())));
   }
 }
 
 }  // namespace
 
 void fail_with_errno(const std::string& path, std::string_view operation, int error_number) {
-  const auto* meaning = std::find_if(std::begin(kMeanings), std::end(kMeanings),
-                                     [&](const ErrnoMeaning& m) { return m.number == error_number; });
+  const auto* meaning =
+      std::find_if(std::begin(kMeanings), std::end(kMeanings),
+                   [&](const ErrnoMeaning& m) { return m.number == error_number; });
   const bool known = meaning != std::end(kMeanings);
-  std::string message = str_cat(path, ": ", operation, ": ", std::generic_category().message(error_number));
-  if (error_number == ENAMETOOLONG) message += str_cat(" (", base_name(path).size(), " bytes in the last part)");
+  std::string message =
+      str_cat(path, ": ", operation, ": ", std::generic_category().message(error_number));
+  if (error_number == ENAMETOOLONG)
+    message += str_cat(" (", base_name(path).size(), " bytes in the last part)");
   if (known) message += str_cat("; ", meaning->advice);
   throw Error(known ? meaning->code : Code::kUnknown, message);
 }
 
 void fail_locked(const std::string& directory) {
   fail(Code::kFailedPrecondition, directory,
-       ": another writer is saving into this directory; wait until it is done, or give each program that saves a "
+       ": another writer is saving into this directory; wait until it is done, or give each "
+       "program that saves a "
        "directory of its own");
 }
 
@@ -158,7 +166,8 @@ AtomicFile::AtomicFile(FileSystem& fs, std::string path) : fs_(fs), path_(std::m
     try {
       naming(temporary_, path_, [&] { file_ = fs_.create(temporary_); });
     } catch (const Error& e) {
-      if (e.code() != Code::kAlreadyExists || times == kMostTimes) throw;  // else: another file's name was drawn
+      // else: another file's name was drawn
+      if (e.code() != Code::kAlreadyExists || times == kMostTimes) throw;
     }
   }
 }
@@ -168,12 +177,14 @@ AtomicFile::~AtomicFile() {
   file_.reset();
   try {
     fs_.remove(temporary_);
-  } catch (const Error&) {  // the error that brought us here matters more; the next save finds the leftover
+    // the error that brought us here matters more; the next save finds the leftover
+  } catch (const Error&) {
   }
 }
 
 void AtomicFile::append(std::string_view bytes) {
-  if (!file_ || sealed_) fail(Code::kFailedPrecondition, path_, ": appending: the file is complete already");
+  if (!file_ || sealed_)
+    fail(Code::kFailedPrecondition, path_, ": appending: the file is complete already");
   naming(temporary_, path_, [&] { file_->append(bytes); });
 }
 

@@ -8,12 +8,14 @@
 
 namespace cairn {
 
-// "a zip archive, as torch.save and numpy.savez write", told by how the file begins: a Git LFS pointer, a web page,
-// HDF5, a pickle and more. "" where the bytes do not tell, as plain text does not. A few hundred bytes are enough.
+// "a zip archive, as torch.save and numpy.savez write", told by how the file begins: a Git LFS
+// pointer, a web page, HDF5, a pickle and more. "" where the bytes do not tell, as plain text does
+// not. A few hundred bytes are enough.
 std::string file_kind(std::string_view begin);
 // So many bytes of a file.
 std::string beginning_of(const RandomAccessFile& file);
-// What a file that should be part of a checkpoint is instead, and what to do: "this is no checkpoint but a zip archive,
+// What a file that should be part of a checkpoint is instead, and what to do: "this is no
+// checkpoint but a zip archive,
 // ...; give ...". "" where `begin` does not tell.
 std::string no_checkpoint_but(std::string_view begin);
 // Nothing in `bytes` that a text would not have.

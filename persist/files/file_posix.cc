@@ -28,11 +28,12 @@ auto retry_on_signal(Call call) {
   }
 }
 
-// Never 0, 1 or 2: in a program that was started with these closed, whoever writes to std::cerr would write into the
-// file.
+// Never 0, 1 or 2: in a program that was started with these closed, whoever writes to std::cerr
+// would write into the file.
 int away_from_standard_streams(int fd) {
   if (fd < 0 || fd > STDERR_FILENO) return fd;
-  const int moved = retry_on_signal([&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); });
+  const int moved =
+      retry_on_signal([&] { return ::fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1); });
   const int error_number = errno;
   ::close(fd);
   errno = error_number;
@@ -41,7 +42,8 @@ int away_from_standard_streams(int fd) {
 
 [[noreturn]] void fail_link(const std::string& path, std::string_view operation) {
   fail(Code::kFailedPrecondition, path, ": ", operation,
-       ": it is a symbolic link, and Cairn makes no links of such a name and follows none; find out whose it is and "
+       ": it is a symbolic link, and Cairn makes no links of such a name and follows none; find "
+       "out whose it is and "
        "remove it");
 }
 
@@ -72,15 +74,16 @@ class FileDescriptor {
   int fd_;
 };
 
-// A path as system calls take it. A directory of parts, which has a name that others can foretell, is opened without
-// following a link, and what is in it is named from there.
+// A path as system calls take it. A directory of parts, which has a name that others can foretell,
+// is opened without following a link, and what is in it is named from there.
 class Place {
  public:
-  Place(const std::string& path, std::string_view operation) : path_(path), name_(path), operation_(operation) {
+  Place(const std::string& path, std::string_view operation)
+      : path_(path), name_(path), operation_(operation) {
     const std::string directory = directory_of(path);
     if (!is_parts_directory_name(base_name(directory))) return;
-    directory_ = FileDescriptor(
-        retry_on_signal([&] { return ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
+    directory_ = FileDescriptor(retry_on_signal(
+        [&] { return ::open(directory.c_str(), O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC); }));
     name_ = base_name(path);
     at_ = directory_.get();
     if (at_ >= 0) return;
@@ -88,8 +91,8 @@ class Place {
     if (is_link_at(AT_FDCWD, directory.c_str())) fail_link(directory, operation);
   }
 
-  // The result of `call(directory, name)`, which is that of a system call; -1 and its errno where the directory is not
-  // there.
+  // The result of `call(directory, name)`, which is that of a system call; -1 and its errno where
+  // the directory is not there.
   template <class Call>
   int at(Call call) const {
     if (at_ != -1) return call(at_, name_.c_str());
@@ -98,8 +101,9 @@ class Place {
   }
   int open(int flags) const {
     flags |= O_CLOEXEC | O_NOCTTY | (is_own_name(base_name(path_)) ? O_NOFOLLOW : 0);
-    return at(
-        [&](int in, const char* name) { return retry_on_signal([&] { return ::openat(in, name, flags, 0666); }); });
+    return at([&](int in, const char* name) {
+      return retry_on_signal([&] { return ::openat(in, name, flags, 0666); });
+    });
   }
   FileDescriptor must_open(int flags) const {
     FileDescriptor fd(open(flags));
@@ -122,7 +126,8 @@ class Place {
 
 FileInfo info_of(const struct stat& s) {
   return {.size = static_cast<uint64_t>(s.st_size),
-          .modified = static_cast<double>(s.st_mtim.tv_sec) + static_cast<double>(s.st_mtim.tv_nsec) * 1e-9,
+          .modified =
+              static_cast<double>(s.st_mtim.tv_sec) + static_cast<double>(s.st_mtim.tv_nsec) * 1e-9,
           .is_directory = S_ISDIR(s.st_mode),
           .is_special = !S_ISDIR(s.st_mode) && !S_ISREG(s.st_mode),
           .is_link = S_ISLNK(s.st_mode),
@@ -130,17 +135,22 @@ FileInfo info_of(const struct stat& s) {
           .is_mine = s.st_uid == ::geteuid()};
 }
 
-// Everything but files is refused before it is opened, since opening a device may do something, and again after.
+// Everything but files is refused before it is opened, since opening a device may do something, and
+// again after.
 void require_file(const std::string& path, std::string_view operation, const struct stat& s) {
   if (S_ISREG(s.st_mode)) return;
   if (S_ISDIR(s.st_mode)) fail_with_errno(path, operation, EISDIR);
-  const char* kind = S_ISFIFO(s.st_mode) ? "a named pipe" : S_ISSOCK(s.st_mode) ? "a socket" : "a device";
-  fail(Code::kFailedPrecondition, path, ": ", operation, ": it is ", kind, ", not a file; give a file");
+  const char* kind = S_ISFIFO(s.st_mode)   ? "a named pipe"
+                     : S_ISSOCK(s.st_mode) ? "a socket"
+                                           : "a device";
+  fail(Code::kFailedPrecondition, path, ": ", operation, ": it is ", kind,
+       ", not a file; give a file");
 }
 
 FileDescriptor open_to_read(const std::string& path, std::string_view operation, struct stat& s) {
   const Place place(path, operation);
-  if (place.at([&](int in, const char* name) { return ::fstatat(in, name, &s, 0); }) != 0) place.fail_here(errno);
+  if (place.at([&](int in, const char* name) { return ::fstatat(in, name, &s, 0); }) != 0)
+    place.fail_here(errno);
   require_file(path, operation, s);
   FileDescriptor fd = place.must_open(O_RDONLY | O_NONBLOCK);
   if (::fstat(fd.get(), &s) != 0) fail_with_errno(path, operation, errno);
@@ -159,12 +169,15 @@ class PosixReadFile final : public RandomAccessFile {
     size_t done = 0;
     while (done < into.size()) {
       const size_t wanted = std::min(into.size() - done, kLargestTransfer);
-      const ssize_t got = retry_on_signal(
-          [&] { return ::pread(fd_.get(), into.data() + done, wanted, static_cast<off_t>(offset + done)); });
-      if (got < 0) fail_with_errno(path_, str_cat("reading ", into.size(), " bytes at offset ", offset), errno);
+      const ssize_t got = retry_on_signal([&] {
+        return ::pread(fd_.get(), into.data() + done, wanted, static_cast<off_t>(offset + done));
+      });
+      if (got < 0)
+        fail_with_errno(path_, str_cat("reading ", into.size(), " bytes at offset ", offset),
+                        errno);
       if (got == 0) {
-        fail(Code::kDataLoss, path_, ": reading ", into.size(), " bytes at offset ", offset, ": the file ends after ",
-             done, " of them; it is cut short, use another copy");
+        fail(Code::kDataLoss, path_, ": reading ", into.size(), " bytes at offset ", offset,
+             ": the file ends after ", done, " of them; it is cut short, use another copy");
       }
       done += static_cast<size_t>(got);
     }
@@ -176,8 +189,9 @@ class PosixReadFile final : public RandomAccessFile {
   FileDescriptor fd_;
 };
 
-// Keeps a write beyond the limit on file sizes (ulimit -f) from ending the process: the write fails with EFBIG, and the
-// signal that comes with it is taken here. Only this thread's signals are touched.
+// Keeps a write beyond the limit on file sizes (ulimit -f) from ending the process: the write fails
+// with EFBIG, and the signal that comes with it is taken here. Only this thread's signals are
+// touched.
 class WithoutSizeSignal {
  public:
   WithoutSizeSignal() {
@@ -185,8 +199,8 @@ class WithoutSizeSignal {
     ::sigaddset(&signal_, SIGXFSZ);
     ::pthread_sigmask(SIG_BLOCK, &signal_, &before_);
     sigset_t pending;
-    was_pending_ =
-        ::sigismember(&before_, SIGXFSZ) == 1 && ::sigpending(&pending) == 0 && ::sigismember(&pending, SIGXFSZ) == 1;
+    was_pending_ = ::sigismember(&before_, SIGXFSZ) == 1 && ::sigpending(&pending) == 0 &&
+                   ::sigismember(&pending, SIGXFSZ) == 1;
   }
   ~WithoutSizeSignal() {
     const int error_number = errno;
@@ -210,7 +224,8 @@ class PosixWriteFile final : public WritableFile {
   explicit PosixWriteFile(const std::string& path)
       : path_(path),
         fd_(Place(path_, "opening for writing")
-                .must_open(O_WRONLY | O_CREAT | (is_own_name(base_name(path)) ? O_EXCL : O_TRUNC))) {
+                .must_open(O_WRONLY | O_CREAT |
+                           (is_own_name(base_name(path)) ? O_EXCL : O_TRUNC))) {
     // For is_being_written(). Without locks nobody can tell, and nobody will sweep.
     ::flock(fd_.get(), LOCK_SH | LOCK_NB);
     // Someone who sweeps may have found it before it was locked.
@@ -228,7 +243,8 @@ class PosixWriteFile final : public WritableFile {
     }
   }
   void sync() override {
-    if (retry_on_signal([&] { return ::fsync(fd_.get()); }) != 0) fail_with_errno(path_, "syncing to disk", errno);
+    if (retry_on_signal([&] { return ::fsync(fd_.get()); }) != 0)
+      fail_with_errno(path_, "syncing to disk", errno);
   }
   void close() override {
     if (!fd_.close()) fail_with_errno(path_, "closing", errno);
@@ -237,7 +253,8 @@ class PosixWriteFile final : public WritableFile {
  private:
   ssize_t write_some(std::string_view bytes) {
     const WithoutSizeSignal guard;
-    return retry_on_signal([&] { return ::write(fd_.get(), bytes.data(), std::min(bytes.size(), kLargestTransfer)); });
+    return retry_on_signal(
+        [&] { return ::write(fd_.get(), bytes.data(), std::min(bytes.size(), kLargestTransfer)); });
   }
 
   std::string path_;
@@ -266,7 +283,8 @@ class PosixFileSystem final : public FileSystem {
     const std::string operation = str_cat("renaming to ", to);
     const Place old(from, operation), now(to, operation);
     const int done = old.at([&](int in, const char* name) {
-      return now.at([&](int to_in, const char* to_name) { return ::renameat(in, name, to_in, to_name); });
+      return now.at(
+          [&](int to_in, const char* to_name) { return ::renameat(in, name, to_in, to_name); });
     });
     if (done != 0) fail_with_errno(from, operation, errno);
   }
@@ -276,7 +294,9 @@ class PosixFileSystem final : public FileSystem {
     const Place old(from, operation), now(to, operation);
     const int flags = is_own_name(base_name(from)) ? 0 : AT_SYMLINK_FOLLOW;
     const int done = old.at([&](int in, const char* name) {
-      return now.at([&](int to_in, const char* to_name) { return ::linkat(in, name, to_in, to_name, flags); });
+      return now.at([&](int to_in, const char* to_name) {
+        return ::linkat(in, name, to_in, to_name, flags);
+      });
     });
     if (done != 0) fail_with_errno(from, operation, errno);
   }
@@ -316,7 +336,8 @@ class PosixFileSystem final : public FileSystem {
   }
   void sync_dir(const std::string& path) override {
     const FileDescriptor fd = open_dir(path, kSyncingDirectory);
-    // Some file systems cannot sync a directory and say EINVAL; their renames are durable by other means or not at all.
+    // Some file systems cannot sync a directory and say EINVAL; their renames are durable by other
+    // means or not at all.
     if (retry_on_signal([&] { return ::fsync(fd.get()); }) != 0 && errno != EINVAL) {
       fail_with_errno(path, kSyncingDirectory, errno);
     }
@@ -326,7 +347,8 @@ class PosixFileSystem final : public FileSystem {
     const Place place(path, kLookingAt);
     struct stat s;
     const auto look = [&](int flags) {
-      return place.at([&](int in, const char* name) { return ::fstatat(in, name, &s, flags); }) == 0;
+      return place.at([&](int in, const char* name) { return ::fstatat(in, name, &s, flags); }) ==
+             0;
     };
     if (look(AT_SYMLINK_NOFOLLOW)) {
       if (!S_ISLNK(s.st_mode) || is_own_name(base_name(path))) return info_of(s);
@@ -384,7 +406,8 @@ class PosixFileSystem final : public FileSystem {
 }  // namespace
 
 FileSystem& posix_file_system() {
-  static PosixFileSystem& fs = *new PosixFileSystem;  // never destroyed: objects of static storage may still save
+  // never destroyed: objects of static storage may still save
+  static PosixFileSystem& fs = *new PosixFileSystem;
   return fs;
 }
 

@@ -77,13 +77,16 @@ void OverwriteJournal::keep(const std::string& path, const std::string& link) {
   }
 }
 
-void OverwriteJournal::begin(const std::vector<std::string>& old, const std::vector<NewFile>& new_files) {
+void OverwriteJournal::begin(const std::vector<std::string>& old,
+                             const std::vector<NewFile>& new_files) {
   for (const NewFile& file : new_files) new_.push_back({file.name, "", identify(file.path)});
-  // New each time: a recovery name that an earlier overwriting left must not be taken for this one's.
+  // New each time: a recovery name that an earlier overwriting left must not be taken for this
+  // one's.
   const std::string token = random_digits(kTokenDigits);
   for (const std::string& path : old) {
     const Identity identity = identify(path);
-    old_.push_back({base_name(path), str_cat(".o-", token, hex_digits(old_.size(), kCountDigits)), identity});
+    old_.push_back(
+        {base_name(path), str_cat(".o-", token, hex_digits(old_.size(), kCountDigits)), identity});
     keep(path, in_directory(old_.back().link));
   }
   write();
@@ -109,7 +112,8 @@ void OverwriteJournal::write() {
 }
 
 bool OverwriteJournal::parse(std::string_view bytes) {
-  if (bytes.size() < kFirstLine.size() + sizeof(uint32_t) || !bytes.starts_with(kFirstLine)) return false;
+  if (bytes.size() < kFirstLine.size() + sizeof(uint32_t) || !bytes.starts_with(kFirstLine))
+    return false;
   const uint32_t crc = get_fixed<uint32_t>(bytes.substr(bytes.size() - sizeof(uint32_t)));
   bytes.remove_suffix(sizeof(uint32_t));
   if (crc != mask_crc(crc32c(bytes))) return false;
@@ -153,7 +157,8 @@ std::vector<std::string> journals_about(const std::string& path) {
   std::vector<std::string> journals;
   for (const std::string& prefix : possible_prefixes(base_name(path))) {
     std::string journal = join_path(directory_of(path), base_name(journal_path(prefix)));
-    if (std::find(journals.begin(), journals.end(), journal) == journals.end()) journals.push_back(std::move(journal));
+    if (std::find(journals.begin(), journals.end(), journal) == journals.end())
+      journals.push_back(std::move(journal));
   }
   return journals;
 }
@@ -172,9 +177,11 @@ std::string OverwriteJournal::unfit_name() const {
     for (const File& file : *files) {
       const Part part = prefix == prefixes.end() ? Part::kNone : part_of(file.name, *prefix);
       if (part == Part::kOther) others.insert(file.name);
-      if (part == Part::kNone || !is_plain(file) || others.size() > 1 || !names.insert(file.name).second)
+      if (part == Part::kNone || !is_plain(file) || others.size() > 1 ||
+          !names.insert(file.name).second)
         return file.name;
-      if (files == &old_ ? !is_recovery_name(file.link) || !links.insert(file.link).second : !file.link.empty())
+      if (files == &old_ ? !is_recovery_name(file.link) || !links.insert(file.link).second
+                         : !file.link.empty())
         return file.link;
     }
   }
@@ -198,7 +205,8 @@ std::string OverwriteJournal::what_is_wrong(const FileInfo& journal) {
   for (const auto* files : {&old_, &new_}) {
     for (const File& file : *files) {
       for (const std::string& name : {file.name, file.link}) {
-        const auto info = name.empty() || there_.count(name) ? std::nullopt : fs_.stat(in_directory(name));
+        const auto info =
+            name.empty() || there_.count(name) ? std::nullopt : fs_.stat(in_directory(name));
         if (!info) continue;
         if (!info->is_file()) return str_cat(name, " is no file");
         there_[name] = identify(in_directory(name));
@@ -228,8 +236,8 @@ std::optional<OverwriteJournal::Standing> OverwriteJournal::look() {
   };
   for (const auto& entry : known) {
     const std::string& name = entry.first;
-    const bool is_known =
-        std::any_of(entry.second.begin(), entry.second.end(), [&](const Identity& i) { return has(name, i); });
+    const bool is_known = std::any_of(entry.second.begin(), entry.second.end(),
+                                      [&](const Identity& i) { return has(name, i); });
     if (there_.count(name) && !is_known) return Standing::kSpent;
   }
   for (const File& file : old_) {
@@ -284,15 +292,16 @@ void OverwriteJournal::roll_back() {
   for (const File& file : old_) {
     const std::string link = in_directory(file.link);
     if (!fs_.exists(link)) continue;  // before: put back already; or the names were never touched
-    if (const auto at = there_.find(file.link); at != there_.end() && at->second != file.identity) continue;
+    if (const auto at = there_.find(file.link); at != there_.end() && at->second != file.identity)
+      continue;
     fs_.rename(link, in_directory(file.name));
     // Renaming one name of a file to another name of it does nothing.
     if (fs_.exists(link)) fs_.remove(link);
   }
   for (const File& file : new_) {
     const std::string path = in_directory(file.name);
-    const bool was_there =
-        std::any_of(old_.begin(), old_.end(), [&](const File& before) { return before.name == file.name; });
+    const bool was_there = std::any_of(
+        old_.begin(), old_.end(), [&](const File& before) { return before.name == file.name; });
     if (!was_there && fs_.exists(path) && identify(path) == file.identity) fs_.remove(path);
   }
   fs_.sync_dir(directory_);

@@ -1,10 +1,12 @@
-// The journal of an overwriting: which files a checkpoint had, under which recovery names they are still there, and
-// which files are to take their place. While it exists the older checkpoint counts: readers read it where it is, and
-// the next writer puts it back. docs/formats.md has its bytes.
+// The journal of an overwriting: which files a checkpoint had, under which recovery names they are
+// still there, and which files are to take their place. While it exists the older checkpoint
+// counts: readers read it where it is, and the next writer puts it back. docs/formats.md has its
+// bytes.
 //
-// A journal is a file that anybody may have put there. It is followed only where it can do no harm: every name in it is
-// one of the files of the prefix that its own name stands for, the older files are there as it describes them, and it
-// belongs to the user of this process or to the one whose the checkpoint's files are.
+// A journal is a file that anybody may have put there. It is followed only where it can do no harm:
+// every name in it is one of the files of the prefix that its own name stands for, the older files
+// are there as it describes them, and it belongs to the user of this process or to the one whose
+// the checkpoint's files are.
 #pragma once
 
 #include <map>
@@ -26,14 +28,15 @@ class OverwriteJournal {
 
   OverwriteJournal(FileSystem& fs, std::string path);
 
-  // Gives every file of `old` (paths) a recovery name and writes the journal, durably. On an error, call undo().
+  // Gives every file of `old` (paths) a recovery name and writes the journal, durably. On an error,
+  // call undo().
   void begin(const std::vector<std::string>& old, const std::vector<NewFile>& new_files);
   // The new files count from here on, durably. On an error, call undo().
   void end();
   // Removes the recovery names; what cannot be removed is left to the next save.
   void tidy();
-  // Everything as before begin(), the new files gone. Throws when that cannot be done now: the journal then stays for
-  // the next who looks.
+  // Everything as before begin(), the new files gone. Throws when that cannot be done now: the
+  // journal then stays for the next who looks.
   void undo();
 
   enum class Standing {
@@ -44,13 +47,15 @@ class OverwriteJournal {
   // Reads the journal and what it speaks of, and changes nothing. Nothing where it is not there.
   std::optional<Standing> look();
   const std::string& why() const { return why_; }
-  // Where each of the older files is now, by its name: under its recovery name, or already back. For one in force.
+  // Where each of the older files is now, by its name: under its recovery name, or already back.
+  // For one in force.
   std::map<std::string, std::string> older() const;
   // The names of new files that replace none of the older. For one in force.
   std::vector<std::string> newcomers() const;
 
-  // Looks, and puts the older checkpoint back where the journal is in force; removes one that is spent, with its
-  // recovery files; leaves a foreign one alone. The caller has the directory's lock.
+  // Looks, and puts the older checkpoint back where the journal is in force; removes one that is
+  // spent, with its recovery files; leaves a foreign one alone. The caller has the directory's
+  // lock.
   std::optional<Standing> recover();
 
  private:
@@ -77,12 +82,14 @@ class OverwriteJournal {
   FileSystem& fs_;
   std::string path_, directory_;
   std::vector<File> old_, new_;
-  std::map<std::string, Identity> there_;  // what the names and the recovery names have, when look() looked
+  // what the names and the recovery names have, when look() looked
+  std::map<std::string, Identity> there_;
   std::string why_;
   bool written_ = false, ended_ = false;
 };
 
-// Where a journal would be that has to do with the file `path`, or with the checkpoint of that prefix.
+// Where a journal would be that has to do with the file `path`, or with the checkpoint of that
+// prefix.
 std::vector<std::string> journals_about(const std::string& path);
 
 // True for a file that ends as tables do: what a V1 checkpoint is.

@@ -8,14 +8,18 @@
 namespace cairn {
 namespace {
 
-constexpr std::string_view kTemporaryPrefix = ".t-", kJournalPrefix = ".r-", kRecoveryPrefix = ".o-";
+constexpr std::string_view kTemporaryPrefix = ".t-", kJournalPrefix = ".r-",
+                           kRecoveryPrefix = ".o-";
 constexpr std::string_view kPartsMark = "_temp_";
 constexpr size_t kTemporaryDigits = 8, kJournalDigits = 16, kRecoveryDigits = 14, kPartsDigits = 32;
 
-bool is_hex(std::string_view text) { return text.find_first_not_of("0123456789abcdef") == std::string_view::npos; }
+bool is_hex(std::string_view text) {
+  return text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
+}
 
 bool has_digits(std::string_view name, std::string_view prefix, size_t digits) {
-  return name.size() == prefix.size() + digits && name.starts_with(prefix) && is_hex(name.substr(prefix.size()));
+  return name.size() == prefix.size() + digits && name.starts_with(prefix) &&
+         is_hex(name.substr(prefix.size()));
 }
 
 // Takes "-00000-of-00002" and its like from the front of `text`.
@@ -49,35 +53,46 @@ std::string random_digits(size_t digits) {
   std::random_device random;
   std::string text;
   constexpr size_t kAtOnce = 8;
-  while (text.size() < digits) text += hex_digits(random(), std::min(kAtOnce, digits - text.size()));
+  while (text.size() < digits)
+    text += hex_digits(random(), std::min(kAtOnce, digits - text.size()));
   return text;
 }
 
-bool is_temporary_name(std::string_view base_name) { return has_digits(base_name, kTemporaryPrefix, kTemporaryDigits); }
+bool is_temporary_name(std::string_view base_name) {
+  return has_digits(base_name, kTemporaryPrefix, kTemporaryDigits);
+}
 
 std::string journal_path(const std::string& prefix) {
   const std::string name = base_name(without_shard_ending(prefix));
-  return join_path(directory_of(prefix), str_cat(kJournalPrefix, hex_digits(hash_of(name), kJournalDigits)));
+  return join_path(directory_of(prefix),
+                   str_cat(kJournalPrefix, hex_digits(hash_of(name), kJournalDigits)));
 }
 
-bool is_journal_name(std::string_view base_name) { return has_digits(base_name, kJournalPrefix, kJournalDigits); }
+bool is_journal_name(std::string_view base_name) {
+  return has_digits(base_name, kJournalPrefix, kJournalDigits);
+}
 
-bool is_recovery_name(std::string_view base_name) { return has_digits(base_name, kRecoveryPrefix, kRecoveryDigits); }
+bool is_recovery_name(std::string_view base_name) {
+  return has_digits(base_name, kRecoveryPrefix, kRecoveryDigits);
+}
 
 bool is_parts_directory_name(std::string_view base_name) {
   if (base_name.size() <= kPartsMark.size() + kPartsDigits) return false;
-  return has_digits(base_name.substr(base_name.size() - kPartsDigits - kPartsMark.size()), kPartsMark, kPartsDigits);
+  return has_digits(base_name.substr(base_name.size() - kPartsDigits - kPartsMark.size()),
+                    kPartsMark, kPartsDigits);
 }
 
 bool is_part_name(std::string_view base_name) {
-  if (is_temporary_name(base_name) || is_journal_name(base_name) || is_recovery_name(base_name)) return true;
+  if (is_temporary_name(base_name) || is_journal_name(base_name) || is_recovery_name(base_name))
+    return true;
   if (!take_shard(base_name, "part")) return false;
-  return base_name.empty() || base_name == ".index" || (take_shard(base_name, ".data") && base_name.empty());
+  return base_name.empty() || base_name == ".index" ||
+         (take_shard(base_name, ".data") && base_name.empty());
 }
 
 bool is_own_name(std::string_view base_name) {
-  return is_temporary_name(base_name) || is_journal_name(base_name) || is_recovery_name(base_name) ||
-         is_parts_directory_name(base_name);
+  return is_temporary_name(base_name) || is_journal_name(base_name) ||
+         is_recovery_name(base_name) || is_parts_directory_name(base_name);
 }
 
 bool is_plain_name(std::string_view name) {

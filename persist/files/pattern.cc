@@ -11,7 +11,8 @@ using re2::RE2;
 
 constexpr int64_t kMostMemory = 8 << 20;  // of one pattern's program and its automata
 
-std::unique_ptr<RE2> compiled(const std::string& text, bool any_case, RE2::Options::Encoding encoding) {
+std::unique_ptr<RE2> compiled(const std::string& text, bool any_case,
+                              RE2::Options::Encoding encoding) {
   RE2::Options options;
   options.set_encoding(encoding);
   options.set_case_sensitive(!any_case);
@@ -43,15 +44,20 @@ const RE2& Pattern::for_text(const std::string& text) const {
   return characters_ && is_characters(text) ? *characters_ : *bytes_;
 }
 
-bool Pattern::is_in(const std::string& text) const { return RE2::PartialMatch(text, for_text(text)); }
+bool Pattern::is_in(const std::string& text) const {
+  return RE2::PartialMatch(text, for_text(text));
+}
 
-bool Pattern::is_all_of(const std::string& text) const { return RE2::FullMatch(text, for_text(text)); }
+bool Pattern::is_all_of(const std::string& text) const {
+  return RE2::FullMatch(text, for_text(text));
+}
 
 int Pattern::groups() const { return bytes_->NumberOfCapturingGroups(); }
 
 bool Pattern::replace(std::string& text, const std::string& rewrite, bool everywhere) const {
   const RE2& pattern = for_text(text);
-  return everywhere ? RE2::GlobalReplace(&text, pattern, rewrite) > 0 : RE2::Replace(&text, pattern, rewrite);
+  return everywhere ? RE2::GlobalReplace(&text, pattern, rewrite) > 0
+                    : RE2::Replace(&text, pattern, rewrite);
 }
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// A regular expression that a user or a file gives, matched by RE2: in time that grows with the text's length alone and
-// in bounded memory, whatever the pattern and however long the text.
+// A regular expression that a user or a file gives, matched by RE2: in time that grows with the
+// text's length alone and in bounded memory, whatever the pattern and however long the text.
 #pragma once
 
 #include <memory>
@@ -20,7 +20,8 @@ class Pattern {
   bool is_in(const std::string& text) const;  // anywhere in it
   bool is_all_of(const std::string& text) const;
   int groups() const;
-  // Replaces the first place, or every one, in `text`: tells whether there is one. `rewrite` is RE2's: \0 … \9, \\.
+  // Replaces the first place, or every one, in `text`: tells whether there is one. `rewrite` is
+  // RE2's: \0 … \9, \\.
   bool replace(std::string& text, const std::string& rewrite, bool everywhere) const;
 
  private:

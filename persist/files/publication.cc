@@ -12,7 +12,8 @@
 namespace cairn {
 namespace {
 
-// What a failure leaves is found and removed by the next save: the error that brought us here matters more.
+// What a failure leaves is found and removed by the next save: the error that brought us here
+// matters more.
 template <class Action>
 bool quietly(Action action) {
   try {
@@ -37,7 +38,8 @@ std::vector<std::string> data_files_of(FileSystem& fs, const std::string& prefix
     const std::set<std::string> there(listed.begin(), listed.end());
     if (static_cast<size_t>(shards) > there.size()) return {};
     for (int i = 0; i < shards; ++i) {
-      if (const std::string path = bundle_data_path(prefix, i, shards); there.count(base_name(path))) {
+      if (const std::string path = bundle_data_path(prefix, i, shards);
+          there.count(base_name(path))) {
         files.push_back(path);
       }
     }
@@ -81,17 +83,20 @@ void Publication::add(AtomicFile& file, Place place) {
 }
 
 void Publication::move(std::string from, std::string path, Place place) {
-  (place == kLast ? last_moves_ : moves_).push_back({std::move(from), std::move(path), false, nullptr});
+  (place == kLast ? last_moves_ : moves_)
+      .push_back({std::move(from), std::move(path), false, nullptr});
 }
 
 std::vector<std::string> Publication::files_to_replace() const {
   std::vector<std::string> old;
   const auto take = [&](const std::string& path) {
-    if (std::find(old.begin(), old.end(), path) == old.end() && is_file(fs_, path)) old.push_back(path);
+    if (std::find(old.begin(), old.end(), path) == old.end() && is_file(fs_, path))
+      old.push_back(path);
   };
   const std::string index = bundle_index_path(prefix_);
   const auto writes = [&](const std::string& path) {
-    return std::any_of(moves_.begin(), moves_.end(), [&](const Move& move) { return move.path == path; });
+    return std::any_of(moves_.begin(), moves_.end(),
+                       [&](const Move& move) { return move.path == path; });
   };
   // The format before goes with its files: an index makes a checkpoint V2 whatever else is there.
   if (writes(index) || writes(prefix_)) {
@@ -118,13 +123,15 @@ void Publication::check_alone() const {
   std::vector<std::string> others = files_of_prefix(fs_, prefix_);
   for (const Move& move : moves_) std::erase(others, base_name(move.path));
   if (others.empty()) return;
-  fail(Code::kAlreadyExists, prefix_, ": another program has written files of this prefix meanwhile (",
-       join_for_people(others, 5), "), and nothing is written over or mixed with others; give another name");
+  fail(Code::kAlreadyExists, prefix_,
+       ": another program has written files of this prefix meanwhile (", join_for_people(others, 5),
+       "), and nothing is written over or mixed with others; give another name");
 }
 
 void Publication::place_new() {
   try {
-    // Names may reach the disk in any order: whoever finds an index shall find all that belongs to it.
+    // Names may reach the disk in any order: whoever finds an index shall find all that belongs to
+    // it.
     rename_until(first_last_);
     if (gathers_ && renamed_ > 0) fs_.sync_dir(directory_);
     rename_until(moves_.size());
@@ -148,7 +155,8 @@ void Publication::overwrite(const std::vector<std::string>& old) {
     journal.begin(old, new_files);
     rename_until(moves_.size());
     for (const std::string& path : old) {
-      const bool stays = std::any_of(moves_.begin(), moves_.end(), [&](const Move& m) { return m.path == path; });
+      const bool stays =
+          std::any_of(moves_.begin(), moves_.end(), [&](const Move& m) { return m.path == path; });
       if (!stays) fs_.remove(path);
     }
     fs_.sync_dir(directory_);
@@ -160,8 +168,8 @@ void Publication::overwrite(const std::vector<std::string>& old) {
   journal.tidy();
 }
 
-// Where something is there already. What a dead writer left half overwritten is put back first: this one's journal
-// would take the place of the journal that says how.
+// Where something is there already. What a dead writer left half overwritten is put back first:
+// this one's journal would take the place of the journal that says how.
 std::unique_ptr<DirLock> Publication::lock_alone() {
   const std::string journal = journal_path(prefix_);
   const bool interrupted = fs_.exists(journal);
@@ -184,7 +192,8 @@ void Publication::commit() {
 
 void rename_to_new(FileSystem& fs, const std::string& from, const std::string& to) {
   const auto refuse = [&] {
-    fail(Code::kAlreadyExists, to, ": another program has made this file meanwhile, and nothing is written over; ",
+    fail(Code::kAlreadyExists, to,
+         ": another program has made this file meanwhile, and nothing is written over; ",
          "give another name, or remove it first");
   };
   try {
@@ -201,7 +210,8 @@ void rename_to_new(FileSystem& fs, const std::string& from, const std::string& t
   }
 }
 
-void publish(FileSystem& fs, const std::string& prefix, const std::function<void(Publication&)>& fill) {
+void publish(FileSystem& fs, const std::string& prefix,
+             const std::function<void(Publication&)>& fill) {
   Publication* gathering = nullptr;
   {
     const std::lock_guard lock(fs.publications_mutex_);
@@ -216,7 +226,7 @@ void publish(FileSystem& fs, const std::string& prefix, const std::function<void
   own.commit();
 }
 
-// ---- what dead writers leave ----------------------------------------------------------------------------------------
+// ---- what dead writers leave --------------------------------------------------------------------
 
 namespace {
 
@@ -272,7 +282,8 @@ std::vector<std::string> recover_directory(FileSystem& fs, const std::string& di
     if (!is_journal_name(name)) continue;
     OverwriteJournal journal(fs, join_path(directory, name));
     if (journal.recover() != OverwriteJournal::Standing::kForeign) continue;
-    warnings.push_back(str_cat(join_path(directory, name), ": it has the name of a journal and is not followed, for ",
+    warnings.push_back(str_cat(join_path(directory, name),
+                               ": it has the name of a journal and is not followed, for ",
                                journal.why(), "; find out whose it is and remove it"));
   }
   return warnings;
@@ -282,7 +293,8 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
   std::vector<std::string> warnings;
   bool synced = false;
   const auto names = fs.list_dir(directory);
-  // While a journal could not be followed, what it speaks of is all there is of the older checkpoint.
+  // While a journal could not be followed, what it speaks of is all there is of the older
+  // checkpoint.
   const bool needed = std::any_of(names.begin(), names.end(), is_journal_name);
   for (const std::string& name : names) {
     if (!is_own_name(name)) continue;
@@ -304,7 +316,8 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
         remove_unwritten(fs, path);
       }
     } catch (const Error& e) {
-      if (e.code() != Code::kNotFound) warnings.push_back(str_cat("what a dead writer left stays: ", e.what()));
+      if (e.code() != Code::kNotFound)
+        warnings.push_back(str_cat("what a dead writer left stays: ", e.what()));
     }
   }
   return warnings;

@@ -14,14 +14,18 @@ namespace {
 
 }  // namespace
 
-bool is_about_link(const Error& e) { return e.code() == Code::kPermissionDenied || e.code() == Code::kInvalidArgument; }
+bool is_about_link(const Error& e) {
+  return e.code() == Code::kPermissionDenied || e.code() == Code::kInvalidArgument;
+}
 
-SettledView::SettledView(FileSystem& inner, std::string directory, const std::vector<std::string>& journals)
+SettledView::SettledView(FileSystem& inner, std::string directory,
+                         const std::vector<std::string>& journals)
     : inner_(inner), directory_(std::move(directory)) {
   for (const std::string& journal : journals) follow(journal);
 }
 
-std::unique_ptr<SettledView> SettledView::of_directory(FileSystem& inner, const std::string& directory) {
+std::unique_ptr<SettledView> SettledView::of_directory(FileSystem& inner,
+                                                       const std::string& directory) {
   std::vector<std::string> names = inner.list_dir(directory), journals;
   for (const std::string& name : names) {
     if (is_journal_name(name)) journals.push_back(join_path(directory, name));
@@ -60,7 +64,8 @@ std::optional<std::string> SettledView::place_of(const std::string& path) const 
   const std::string name = base_name(path);
   if (is_journal_name(name)) return std::nullopt;
   if (followed_.empty() || directory_of(path) != directory_) return path;
-  if (const auto at = places_.find(name); at != places_.end()) return join_path(directory_, at->second);
+  if (const auto at = places_.find(name); at != places_.end())
+    return join_path(directory_, at->second);
   return hidden_.count(name) ? std::nullopt : std::optional(path);
 }
 
@@ -81,10 +86,13 @@ std::optional<FileInfo> SettledView::stat(const std::string& path) {
 }
 
 std::vector<std::string> SettledView::shown(std::vector<std::string> names) const {
-  std::erase_if(names, [&](const std::string& name) { return is_journal_name(name) || hidden_.count(name) > 0; });
+  std::erase_if(names, [&](const std::string& name) {
+    return is_journal_name(name) || hidden_.count(name) > 0;
+  });
   const size_t there = names.size();
   for (const auto& [name, place] : places_) {
-    if (!std::binary_search(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(there), name))
+    if (!std::binary_search(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(there),
+                            name))
       names.push_back(name);
   }
   std::sort(names.begin(), names.end());

@@ -1,8 +1,8 @@
-// A checkpoint directory as a reader sees it: where a writer died while it overwrote a checkpoint, or is doing so now,
-// the older checkpoint is under its names, read from where it is. Nothing can be changed through it, and it asks for no
-// lock.
+// A checkpoint directory as a reader sees it: where a writer died while it overwrote a checkpoint,
+// or is doing so now, the older checkpoint is under its names, read from where it is. Nothing can
+// be changed through it, and it asks for no lock.
 //
-//   const auto view = view_for(fs, prefix);            // null: no journal is about it, as most of the time
+//   const auto view = view_for(fs, prefix);  // null: no journal is about it, as most of the time
 //   FileSystem& as_it_counts = view ? *view : fs;
 #pragma once
 
@@ -24,7 +24,8 @@ class SettledView final : public FileSystem {
   // All journals of a directory. Lists the directory once, for all who ask.
   static std::unique_ptr<SettledView> of_directory(FileSystem& inner, const std::string& directory);
 
-  // From now on a link that cannot be followed is as one that leads nowhere: to stat() nothing is there.
+  // From now on a link that cannot be followed is as one that leads nowhere: to stat() nothing is
+  // there.
   void pass_over_links() { passes_over_links_ = true; }
 
   // The paths of the journals that were there.
@@ -68,11 +69,12 @@ class SettledView final : public FileSystem {
   bool passes_over_links_ = false;
 };
 
-// Whether stat() of a name in a directory that may be looked into failed for what a link of this name leads to.
+// Whether stat() of a name in a directory that may be looked into failed for what a link of this
+// name leads to.
 bool is_about_link(const Error& e);
 
-// How the files of a checkpoint are to be read: `path` is its prefix or any file of it. Null where no journal has to do
-// with it.
+// How the files of a checkpoint are to be read: `path` is its prefix or any file of it. Null where
+// no journal has to do with it.
 std::unique_ptr<SettledView> view_for(FileSystem& fs, const std::string& path);
 
 }  // namespace cairn

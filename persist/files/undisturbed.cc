@@ -10,7 +10,11 @@
 namespace cairn {
 
 Undisturbed::Undisturbed(FileSystem& fs, std::string path)
-    : fs_(fs), path_(std::move(path)), prefix_(checkpoint_prefix(path_, &fs)), seen_(look()), journal_(journal()) {}
+    : fs_(fs),
+      path_(std::move(path)),
+      prefix_(checkpoint_prefix(path_, &fs)),
+      seen_(look()),
+      journal_(journal()) {}
 
 std::string Undisturbed::journal() const {
   const std::string path = journal_path(prefix_);

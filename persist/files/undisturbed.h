@@ -1,5 +1,5 @@
-// Reading a checkpoint while a writer may be at work in its directory: what goes wrong because the files were replaced
-// or removed between one look and the next is tried again.
+// Reading a checkpoint while a writer may be at work in its directory: what goes wrong because the
+// files were replaced or removed between one look and the next is tried again.
 //
 //   for (Undisturbed look(fs, path);; look.again()) {
 //     try {

@@ -17,7 +17,8 @@ bool holds_variable_defs(const std::string& key) {
 
 namespace {
 
-CollectionItem variable_or_bytes(const std::string& bytes, const Graph& graph, VariablesRead& variables) {
+CollectionItem variable_or_bytes(const std::string& bytes, const Graph& graph,
+                                 VariablesRead& variables) {
   if (const auto seen = variables.find(bytes); seen != variables.end()) return seen->second;
   pb::VariableDef def;
   if (!parse_bytes(bytes, def)) return bytes;
@@ -46,7 +47,9 @@ using Kind = pb::CollectionDef::KindCase;
 Kind kind_of(const CollectionItem& item, bool variable_defs) {
   struct Of {
     bool variable_defs;
-    Kind operator()(const Variable&) const { return variable_defs ? Kind::kBytesList : Kind::kNodeList; }
+    Kind operator()(const Variable&) const {
+      return variable_defs ? Kind::kBytesList : Kind::kNodeList;
+    }
     Kind operator()(const std::string&) const { return Kind::kBytesList; }
     Kind operator()(int64_t) const { return Kind::kInt64List; }
     Kind operator()(float) const { return Kind::kFloatList; }
@@ -62,7 +65,8 @@ Kind kind_of(const CollectionItem& item, bool variable_defs) {
 Kind kind_of(const std::vector<CollectionItem>& items, bool variable_defs) {
   const auto all = [&](auto is) { return std::all_of(items.begin(), items.end(), is); };
   for (const bool as_defs : {variable_defs, false}) {
-    for (const Kind kind : {Kind::kNodeList, Kind::kBytesList, Kind::kInt64List, Kind::kFloatList, Kind::kAnyList}) {
+    for (const Kind kind :
+         {Kind::kNodeList, Kind::kBytesList, Kind::kInt64List, Kind::kFloatList, Kind::kAnyList}) {
       if (all([&](const auto& item) { return kind_of(item, as_defs) == kind; })) return kind;
     }
   }
@@ -74,17 +78,19 @@ Kind kind_of(const std::vector<CollectionItem>& items, bool variable_defs) {
 
 }  // namespace
 
-std::vector<CollectionItem> from_proto(const std::string& key, const pb::CollectionDef& proto, const Graph& graph,
-                                       VariablesRead& variables) {
+std::vector<CollectionItem> from_proto(const std::string& key, const pb::CollectionDef& proto,
+                                       const Graph& graph, VariablesRead& variables) {
   std::vector<CollectionItem> items;
   const bool variable_defs = holds_variable_defs(key);
   for (const auto& name : proto.node_list().value()) items.push_back(named(name, graph));
   for (const auto& bytes : proto.bytes_list().value()) {
-    items.push_back(variable_defs ? variable_or_bytes(bytes, graph, variables) : CollectionItem(bytes));
+    items.push_back(variable_defs ? variable_or_bytes(bytes, graph, variables)
+                                  : CollectionItem(bytes));
   }
   for (const int64_t i : proto.int64_list().value()) items.emplace_back(i);
   for (const float f : proto.float_list().value()) items.emplace_back(f);
-  for (const auto& any : proto.any_list().value()) items.push_back(AnyItem{any.type_url(), any.value()});
+  for (const auto& any : proto.any_list().value())
+    items.push_back(AnyItem{any.type_url(), any.value()});
   return items;
 }
 
@@ -93,14 +99,16 @@ pb::CollectionDef to_proto(const std::string& key, const std::vector<CollectionI
   if (items.empty()) return proto;
   const Kind kind = kind_of(items, holds_variable_defs(key));
   if (kind == Kind::KIND_NOT_SET) {
-    fail(Code::kInvalidArgument, "collection '", key, "' cannot be written: a file holds items of one kind ",
+    fail(Code::kInvalidArgument, "collection '", key,
+         "' cannot be written: a file holds items of one kind ",
          "(tensors and ops, bytes, integers, floats, or Any messages), and these are of several");
   }
   for (const CollectionItem& item : items) {
     switch (kind) {
       case Kind::kBytesList: {
         const auto* variable = std::get_if<Variable>(&item);
-        proto.mutable_bytes_list()->add_value(variable ? to_bytes(to_proto(*variable)) : std::get<std::string>(item));
+        proto.mutable_bytes_list()->add_value(variable ? to_bytes(to_proto(*variable))
+                                                       : std::get<std::string>(item));
         break;
       }
       case Kind::kInt64List:
@@ -108,7 +116,8 @@ pb::CollectionDef to_proto(const std::string& key, const std::vector<CollectionI
         break;
       case Kind::kFloatList: {
         const auto* integer = std::get_if<int64_t>(&item);
-        proto.mutable_float_list()->add_value(integer ? static_cast<float>(*integer) : std::get<float>(item));
+        proto.mutable_float_list()->add_value(integer ? static_cast<float>(*integer)
+                                                      : std::get<float>(item));
         break;
       }
       case Kind::kAnyList: {

@@ -17,15 +17,16 @@ Allowance Allowance::to_look(size_t file_bytes) {
 
 void Allowance::take(int64_t bytes) {
   if (bytes > left_) {
-    fail(Code::kResourceExhausted, "the tensors need ", bytes, " bytes that the file does not hold, more than the ",
-         left_, " still allowed");
+    fail(Code::kResourceExhausted, "the tensors need ", bytes,
+         " bytes that the file does not hold, more than the ", left_, " still allowed");
   }
   left_ -= std::max<int64_t>(bytes, 0);
 }
 
 namespace {
 
-// Lite messages of proto3 keep the bytes of unknown fields here, and have no function that gives them.
+// Lite messages of proto3 keep the bytes of unknown fields here, and have no function that gives
+// them.
 struct LiteMessage : google::protobuf::MessageLite {
   using MessageLite::_internal_metadata_;
 };
@@ -35,16 +36,19 @@ struct LiteMessage : google::protobuf::MessageLite {
 const std::string& unknown_fields_of(const google::protobuf::MessageLite& message) {
   static const std::string none;
   const auto& kept = message.*(&LiteMessage::_internal_metadata_);
-  return kept.have_unknown_fields() ? kept.unknown_fields<std::string>([]() -> const std::string& { return none; })
-                                    : none;
+  return kept.have_unknown_fields()
+             ? kept.unknown_fields<std::string>([]() -> const std::string& { return none; })
+             : none;
 }
 
 void add_unknown_fields(google::protobuf::MessageLite& message, const std::string& fields) {
   if (!fields.empty())
-    (message.*(&LiteMessage::_internal_metadata_)).mutable_unknown_fields<std::string>()->append(fields);
+    (message.*(&LiteMessage::_internal_metadata_))
+        .mutable_unknown_fields<std::string>()
+        ->append(fields);
 }
 
-// ---- shapes ---------------------------------------------------------------------------------------------------------
+// ---- shapes -------------------------------------------------------------------------------------
 
 Shape from_proto(const pb::TensorShapeProto& proto) {
   if (proto.unknown_rank()) return Shape::unknown();
@@ -82,15 +86,15 @@ pb::TensorSliceProto to_proto(const TensorSlice& slice) {
   return proto;
 }
 
-// ---- tensors --------------------------------------------------------------------------------------------------------
+// ---- tensors ------------------------------------------------------------------------------------
 
 namespace {
 
 template <class F>
 bool for_stored_dtype(DType dtype, F&& f) {
-  return for_dtype<float, double, int32_t, uint8_t, int16_t, int8_t, std::string, std::complex<float>, int64_t, bool,
-                   BFloat16, uint16_t, std::complex<double>, Half, uint32_t, uint64_t>(storage_dtype(dtype),
-                                                                                       std::forward<F>(f));
+  return for_dtype<float, double, int32_t, uint8_t, int16_t, int8_t, std::string,
+                   std::complex<float>, int64_t, bool, BFloat16, uint16_t, std::complex<double>,
+                   Half, uint32_t, uint64_t>(storage_dtype(dtype), std::forward<F>(f));
 }
 
 template <class T>
@@ -129,7 +133,8 @@ const auto& values_of(const pb::TensorProto& proto) {
 template <class T>
 auto& values_of(pb::TensorProto& proto) {
   using Values = std::remove_cvref_t<decltype(values_of<T>(std::as_const(proto)))>;
-  return const_cast<Values&>(values_of<T>(std::as_const(proto)));  // the field is a member of `proto`, which is ours
+  // the field is a member of `proto`, which is ours
+  return const_cast<Values&>(values_of<T>(std::as_const(proto)));
 }
 
 // Element i of a *_val field.
@@ -160,8 +165,8 @@ void read_string_content(std::string_view content, std::span<std::string> into) 
   size_t at = 0;
   std::vector<uint64_t> lengths(std::min(into.size(), content.size()));
   const auto damaged = [&] {
-    fail(Code::kInvalidArgument, "tensor_content of ", content.size(), " bytes does not hold ", into.size(),
-         " strings");
+    fail(Code::kInvalidArgument, "tensor_content of ", content.size(), " bytes does not hold ",
+         into.size(), " strings");
   };
   if (lengths.size() < into.size()) damaged();
   for (uint64_t& length : lengths) {
@@ -188,8 +193,8 @@ void read_content(const std::string& content, std::span<T> into) {
     read_string_content(content, into);
   } else {
     if (content.size() != into.size_bytes()) {
-      fail(Code::kInvalidArgument, "tensor_content has ", content.size(), " bytes, dtype and shape need ",
-           into.size_bytes());
+      fail(Code::kInvalidArgument, "tensor_content has ", content.size(),
+           " bytes, dtype and shape need ", into.size_bytes());
     }
     if constexpr (std::is_same_v<T, bool>) {
       std::transform(content.begin(), content.end(), into.begin(), [](char c) { return c != 0; });
@@ -205,7 +210,9 @@ void read_values(const pb::TensorProto& proto, std::span<T> into) {
   const int stored = values.size() / (kIsComplex<T> ? 2 : 1);
   const size_t count = std::min(into.size(), static_cast<size_t>(stored));
   for (size_t i = 0; i < count; ++i) into[i] = value_at<T>(values, static_cast<int>(i));
-  if (stored > 0) std::fill(into.begin() + static_cast<int64_t>(count), into.end(), value_at<T>(values, stored - 1));
+  if (stored > 0)
+    std::fill(into.begin() + static_cast<int64_t>(count), into.end(),
+              value_at<T>(values, stored - 1));
 }
 
 // What `count` elements take in memory; INT64_MAX where that is no number.
@@ -218,7 +225,8 @@ int64_t bytes_in_memory(const pb::TensorProto& proto, int64_t count) {
     const int64_t repeated = values.empty() ? 0 : std::max<int64_t>(count - values.size(), 0);
     int64_t text = 0;
     const bool fits = repeated == 0 ||
-                      !__builtin_mul_overflow(repeated, static_cast<int64_t>(values[values.size() - 1].size()), &text);
+                      !__builtin_mul_overflow(
+                          repeated, static_cast<int64_t>(values[values.size() - 1].size()), &text);
     if (!fits || __builtin_add_overflow(bytes, text, &bytes)) return INT64_MAX;
   }
   return bytes;
@@ -240,7 +248,8 @@ Tensor from_proto(const pb::TensorProto& proto, Allowance& allowance) {
   const auto dtype = static_cast<DType>(proto.dtype());
   if (!is_data(dtype)) fail(Code::kInvalidArgument, "a tensor cannot be of dtype ", dtype);
   const Shape shape = from_proto(proto.tensor_shape());
-  if (!shape.is_fully_defined()) fail(Code::kInvalidArgument, "a tensor cannot be of shape ", shape);
+  if (!shape.is_fully_defined())
+    fail(Code::kInvalidArgument, "a tensor cannot be of shape ", shape);
   Tensor tensor;
   for_stored_dtype(dtype, [&]<class T> {
     const int64_t count = shape.num_elements();
@@ -267,7 +276,8 @@ pb::TensorProto to_proto(const Tensor& tensor) {
   if (is_string || count == 1 || (count > 1 && !is_list && all_elements_equal(tensor))) {
     for_stored_dtype(tensor.dtype(), [&]<class T> {
       const auto* data = static_cast<const T*>(tensor.raw_data());
-      for (int64_t i = 0; i < (is_string ? count : 1); ++i) add_value<T>(values_of<T>(proto), data[i]);
+      for (int64_t i = 0; i < (is_string ? count : 1); ++i)
+        add_value<T>(values_of<T>(proto), data[i]);
     });
   } else if (count > 0) {
     proto.set_tensor_content(tensor.raw_data(), tensor.num_bytes());
@@ -275,7 +285,7 @@ pb::TensorProto to_proto(const Tensor& tensor) {
   return proto;
 }
 
-// ---- attributes -----------------------------------------------------------------------------------------------------
+// ---- attributes ---------------------------------------------------------------------------------
 
 namespace {
 
@@ -291,10 +301,14 @@ Attr::Value read_list(const pb::AttrValue::ListValue& list, Allowance& allowance
     for (const auto& item : field) values.push_back(convert(item));
     return values;
   };
-  if (list.type_size()) return collect(list.type(), [](int type) { return static_cast<DType>(type); });
-  if (list.shape_size()) return collect(list.shape(), [](const auto& shape) { return from_proto(shape); });
-  if (list.tensor_size()) return collect(list.tensor(), [&](const auto& t) { return from_proto(t, allowance); });
-  if (list.func_size()) return collect(list.func(), [](const auto& func) { return FuncAttr{func.name()}; });
+  if (list.type_size())
+    return collect(list.type(), [](int type) { return static_cast<DType>(type); });
+  if (list.shape_size())
+    return collect(list.shape(), [](const auto& shape) { return from_proto(shape); });
+  if (list.tensor_size())
+    return collect(list.tensor(), [&](const auto& t) { return from_proto(t, allowance); });
+  if (list.func_size())
+    return collect(list.func(), [](const auto& func) { return FuncAttr{func.name()}; });
   return EmptyList{};
 }
 
@@ -386,17 +400,20 @@ Attr from_proto(const pb::AttrValue& proto, Allowance& allowance) {
   Attr attr(read_or_leave(proto, allowance));
   // Most are of these kinds, which have but one form.
   const auto kind = proto.value_case();
-  const bool simple = kind == pb::AttrValue::kType || kind == pb::AttrValue::kB || kind == pb::AttrValue::kI;
+  const bool simple =
+      kind == pb::AttrValue::kType || kind == pb::AttrValue::kB || kind == pb::AttrValue::kI;
   if (simple && unknown_fields_of(proto).empty()) return attr;
   std::string bytes = to_bytes(proto);
-  if (to_bytes(write_value(attr)) != bytes) attr.wire = std::make_shared<const std::string>(std::move(bytes));
+  if (to_bytes(write_value(attr)) != bytes)
+    attr.wire = std::make_shared<const std::string>(std::move(bytes));
   return attr;
 }
 
 pb::AttrValue to_proto(const Attr& attr) {
   if (!attr.wire) return write_value(attr);
   pb::AttrValue proto;
-  if (!parse_bytes(*attr.wire, proto)) fail(Code::kInternal, "an attribute's carried bytes do not parse");
+  if (!parse_bytes(*attr.wire, proto))
+    fail(Code::kInternal, "an attribute's carried bytes do not parse");
   return proto;
 }
 

@@ -1,7 +1,8 @@
 // The runtime's types as messages and back: the one place where both are visible.
 //
-// Reading takes nothing on trust and throws InvalidArgument, or ResourceExhausted where an Allowance is used up, saying
-// what is wrong; the caller adds the file. Writing fails only for what a file cannot hold.
+// Reading takes nothing on trust and throws InvalidArgument, or ResourceExhausted where an
+// Allowance is used up, saying what is wrong; the caller adds the file. Writing fails only for what
+// a file cannot hold.
 #pragma once
 
 #include <cstdint>
@@ -18,13 +19,13 @@
 
 namespace cairn {
 
-// Bytes of tensors that a file may ask for beyond those it holds: "zeros of [1000000]" is a few bytes in a file. One
-// allowance serves all tensors of a file.
+// Bytes of tensors that a file may ask for beyond those it holds: "zeros of [1000000]" is a few
+// bytes in a file. One allowance serves all tensors of a file.
 class Allowance {
  public:
   explicit Allowance(int64_t bytes = int64_t{2} << 30) : left_(bytes) {}
-  // To look at a file of so many bytes: the value of an attribute that asks for more is left as the file has it, as
-  // `wire` alone.
+  // To look at a file of so many bytes: the value of an attribute that asks for more is left as the
+  // file has it, as `wire` alone.
   static Allowance to_look(size_t file_bytes);
   // Throws ResourceExhausted.
   void take(int64_t bytes);
@@ -43,24 +44,27 @@ pb::TensorShapeProto to_proto(const Shape& shape);
 TensorSlice from_proto(const pb::TensorSliceProto& proto);
 pb::TensorSliceProto to_proto(const TensorSlice& slice);
 
-// Tensors. Reading: `tensor_content` of exactly the right size (for strings: the lengths as varints, then the bytes),
-// or the dtype's *_val field, whose last value fills what is left; no value at all is zeros. Refused: dtypes that are
-// unknown, references or no data (resource, variant), and shapes not fully defined.
+// Tensors. Reading: `tensor_content` of exactly the right size (for strings: the lengths as
+// varints, then the bytes), or the dtype's *_val field, whose last value fills what is left; no
+// value at all is zeros. Refused: dtypes that are unknown, references or no data (resource,
+// variant), and shapes not fully defined.
 //
-// Writing follows Python's make_tensor_proto: one element as *_val, strings always, more as tensor_content. A tensor
-// whose elements are all equal bit by bit is written as one *_val, as TensorFlow writes zeros and fills; vectors of
-// integers, which in graphs are shapes, axes and slices given as lists, are not.
+// Writing follows Python's make_tensor_proto: one element as *_val, strings always, more as
+// tensor_content. A tensor whose elements are all equal bit by bit is written as one *_val, as
+// TensorFlow writes zeros and fills; vectors of integers, which in graphs are shapes, axes and
+// slices given as lists, are not.
 Tensor from_proto(const pb::TensorProto& proto, Allowance& allowance);
 pb::TensorProto to_proto(const Tensor& tensor);
 
-// Attributes. `wire` is kept where writing the value anew would not give an equal message. Values that Cairn has no
-// type for (placeholders, tensors of resources and variants) are kept as `wire` alone.
+// Attributes. `wire` is kept where writing the value anew would not give an equal message. Values
+// that Cairn has no type for (placeholders, tensors of resources and variants) are kept as `wire`
+// alone.
 Attr from_proto(const pb::AttrValue& proto, Allowance& allowance);
 pb::AttrValue to_proto(const Attr& attr);
 
-// Nodes. Errors name node and attribute. `_output_shapes` is written for every node that has outputs if `with_shapes`.
-// Control inputs of nodes made here are sorted by name, as TensorFlow does since 1.8; those of nodes that came from a
-// file stay in the file's order.
+// Nodes. Errors name node and attribute. `_output_shapes` is written for every node that has
+// outputs if `with_shapes`. Control inputs of nodes made here are sorted by name, as TensorFlow
+// does since 1.8; those of nodes that came from a file stay in the file's order.
 ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance);
 pb::NodeDef to_proto(const Node& node, bool with_shapes);
 

@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// ---- nodes ----------------------------------------------------------------------------------------------------------
+// ---- nodes --------------------------------------------------------------------------------------
 
 namespace {
 
@@ -31,19 +31,23 @@ ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance) {
                     .attrs = {},
                     .device = proto.device(),
                     .unknown_fields = {}};
-  std::vector<std::pair<std::string_view, const pb::AttrValue*>> attrs;  // in order, as Attrs keeps them
+  // in order, as Attrs keeps them
+  std::vector<std::pair<std::string_view, const pb::AttrValue*>> attrs;
   for (const auto& [name, value] : proto.attr()) attrs.emplace_back(name, &value);
   std::sort(attrs.begin(), attrs.end());
   for (const auto& [name, value] : attrs) {
     const auto place = [&, &name = name] {
       return str_cat("node '", proto.name(), "' (", proto.op(), "), attribute ", name);
     };
-    node.attrs.set(name, at_place(place, [&, &value = value] { return from_proto(*value, allowance); }));
+    node.attrs.set(name,
+                   at_place(place, [&, &value = value] { return from_proto(*value, allowance); }));
   }
   const std::string unknown = unknown_fields_of(proto);
-  if (unknown.empty() && !proto.has_experimental_debug_info() && !proto.has_experimental_type()) return node;
+  if (unknown.empty() && !proto.has_experimental_debug_info() && !proto.has_experimental_type())
+    return node;
   pb::NodeDef rest;
-  if (proto.has_experimental_debug_info()) *rest.mutable_experimental_debug_info() = proto.experimental_debug_info();
+  if (proto.has_experimental_debug_info())
+    *rest.mutable_experimental_debug_info() = proto.experimental_debug_info();
   if (proto.has_experimental_type()) *rest.mutable_experimental_type() = proto.experimental_type();
   add_unknown_fields(rest, unknown);
   node.unknown_fields = to_bytes(rest);
@@ -52,14 +56,17 @@ ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance) {
 
 pb::NodeDef to_proto(const Node& node, bool with_shapes) {
   pb::NodeDef proto;
-  if (!parse_bytes(node.unknown_fields, proto)) fail(Code::kInternal, "a node's carried bytes do not parse");
+  if (!parse_bytes(node.unknown_fields, proto))
+    fail(Code::kInternal, "a node's carried bytes do not parse");
   proto.set_name(node.name);
   proto.set_op(node.op->name);
   proto.set_device(node.device);
-  for (const Endpoint& input : node.inputs) proto.add_input(endpoint_name(*input.node, input.index, false));
+  for (const Endpoint& input : node.inputs)
+    proto.add_input(endpoint_name(*input.node, input.index, false));
   const int first_control = proto.input_size();
   for (const Node* control : node.control_inputs) proto.add_input("^" + control->name);
-  if (!node.imported) std::sort(proto.mutable_input()->begin() + first_control, proto.mutable_input()->end());
+  if (!node.imported)
+    std::sort(proto.mutable_input()->begin() + first_control, proto.mutable_input()->end());
   for (const auto& [name, attr] : node.attrs) (*proto.mutable_attr())[name] = to_proto(attr);
   if (with_shapes && node.num_outputs() > 0) {
     (*proto.mutable_attr())["_output_shapes"] = to_proto(Attr(node.output_shapes));
@@ -67,7 +74,7 @@ pb::NodeDef to_proto(const Node& node, bool with_shapes) {
   return proto;
 }
 
-// ---- ops ------------------------------------------------------------------------------------------------------------
+// ---- ops ----------------------------------------------------------------------------------------
 
 namespace {
 
@@ -100,7 +107,8 @@ AttrDef from_proto(const pb::OpDef::AttrDef& proto, Allowance& allowance) {
                .allowed_strings = {}};
   if (proto.has_default_value()) attr.default_value = from_proto(proto.default_value(), allowance);
   if (proto.has_minimum()) attr.minimum = proto.minimum();
-  for (const int type : proto.allowed_values().list().type()) attr.allowed_types.push_back(static_cast<DType>(type));
+  for (const int type : proto.allowed_values().list().type())
+    attr.allowed_types.push_back(static_cast<DType>(type));
   for (const auto& s : proto.allowed_values().list().s()) attr.allowed_strings.push_back(s);
   return attr;
 }
@@ -111,8 +119,10 @@ pb::OpDef::AttrDef to_proto(const AttrDef& attr) {
   proto.set_type(attr.type);
   if (attr.default_value) *proto.mutable_default_value() = to_proto(*attr.default_value);
   if (attr.minimum) proto.set_has_minimum(true), proto.set_minimum(*attr.minimum);
-  if (!attr.allowed_types.empty()) *proto.mutable_allowed_values() = to_proto(Attr(attr.allowed_types));
-  if (!attr.allowed_strings.empty()) *proto.mutable_allowed_values() = to_proto(Attr(attr.allowed_strings));
+  if (!attr.allowed_types.empty())
+    *proto.mutable_allowed_values() = to_proto(Attr(attr.allowed_types));
+  if (!attr.allowed_strings.empty())
+    *proto.mutable_allowed_values() = to_proto(Attr(attr.allowed_strings));
   return proto;
 }
 
@@ -138,7 +148,8 @@ Op from_proto(const pb::OpDef& proto, Allowance& allowance) {
 pb::OpDef to_proto(const Op& op) {
   pb::OpDef proto;
   if (!op.wire.empty()) {
-    if (!parse_bytes(op.wire, proto)) fail(Code::kInternal, "op ", op.name, ": its carried bytes do not parse");
+    if (!parse_bytes(op.wire, proto))
+      fail(Code::kInternal, "op ", op.name, ": its carried bytes do not parse");
     return proto;
   }
   proto.set_name(op.name);
@@ -152,7 +163,7 @@ pb::OpDef to_proto(const Op& op) {
   return proto;
 }
 
-// ---- versions, savers, variables ------------------------------------------------------------------------------------
+// ---- versions, savers, variables ----------------------------------------------------------------
 
 GraphVersions from_proto(const pb::VersionDef& proto) {
   return {.producer = proto.producer(),
@@ -204,7 +215,8 @@ std::optional<Output> find_output(const Graph& graph, const std::string& name) {
   int index = -1;
   const auto [stop, error] = std::from_chars(name.data() + colon + 1, end, index);
   const auto op = find_op(graph, name.substr(0, colon));
-  if (!op || stop != end || error != std::errc() || index < 0 || index >= op->num_outputs()) return std::nullopt;
+  if (!op || stop != end || error != std::errc() || index < 0 || index >= op->num_outputs())
+    return std::nullopt;
   return op->output(index);
 }
 
@@ -213,7 +225,8 @@ std::optional<Variable> from_proto(const pb::VariableDef& proto, const Graph& gr
   const auto initializer = find_op(graph, proto.initializer_name());
   const auto snapshot = find_output(graph, proto.snapshot_name());
   const auto initial_value = find_output(graph, proto.initial_value_name());
-  if (!ref || !initializer || !snapshot || (!initial_value && !proto.initial_value_name().empty())) return std::nullopt;
+  if (!ref || !initializer || !snapshot || (!initial_value && !proto.initial_value_name().empty()))
+    return std::nullopt;
   VariableInfo info{.ref = *ref,
                     .initializer = *initializer,
                     .snapshot = *snapshot,
@@ -248,8 +261,9 @@ pb::VariableDef to_proto(const Variable& variable) {
   add_unknown_fields(proto, info.unknown_fields);
   if (info.slice) {
     if (!is_utf8(info.slice->full_name)) {
-      fail(Code::kInvalidArgument, info.ref.node().str(), ": the name of the variable that it is a part of, '",
-           printable(info.slice->full_name), "', is not UTF-8 and cannot be written");
+      fail(Code::kInvalidArgument, info.ref.node().str(),
+           ": the name of the variable that it is a part of, '", printable(info.slice->full_name),
+           "', is not UTF-8 and cannot be written");
     }
     auto& slice = *proto.mutable_save_slice_info_def();
     slice.set_full_name(info.slice->full_name);

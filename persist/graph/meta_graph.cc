@@ -19,20 +19,24 @@
 namespace cairn {
 namespace {
 
-// What readers take the file for: the release whose GraphDef.versions.producer and op definitions Cairn writes.
+// What readers take the file for: the release whose GraphDef.versions.producer and op definitions
+// Cairn writes.
 constexpr char kTensorFlowVersion[] = "1.12.0";
 
 FileSystem& or_posix(FileSystem* fs) { return fs ? *fs : posix_file_system(); }
 
-const FromFile* from_file(const Graph& graph) { return static_cast<const FromFile*>(graph.from_file.get()); }
+const FromFile* from_file(const Graph& graph) {
+  return static_cast<const FromFile*>(graph.from_file.get());
+}
 
-// ---- export ---------------------------------------------------------------------------------------------------------
+// ---- export -------------------------------------------------------------------------------------
 
 void drop_defaults(const Op& op, pb::NodeDef& node, const Attrs& attrs) {
   for (const AttrDef& def : op.attrs) {
     const Attr* attr = attrs.find(def.name);
     const bool is_function = attr && attr->get<FuncAttr>();  // its own attributes are not compared
-    if (attr && def.default_value && *attr == *def.default_value && !is_function) node.mutable_attr()->erase(def.name);
+    if (attr && def.default_value && *attr == *def.default_value && !is_function)
+      node.mutable_attr()->erase(def.name);
   }
 }
 
@@ -84,11 +88,12 @@ void write_collections(const Graph& graph, const std::optional<std::vector<std::
   }
 }
 
-// The definitions, in order of name, of the ops of all nodes and of the functions that stand as ops. An op that nobody
-// has described is left out.
+// The definitions, in order of name, of the ops of all nodes and of the functions that stand as
+// ops. An op that nobody has described is left out.
 void write_op_list(const Graph& graph, pb::MetaGraphDef& meta) {
   std::map<std::string, const pb::FunctionDef*> functions;
-  for (const auto& function : meta.graph_def().library().function()) functions[function.signature().name()] = &function;
+  for (const auto& function : meta.graph_def().library().function())
+    functions[function.signature().name()] = &function;
   std::set<std::string> used;
   std::vector<const pb::FunctionDef*> called;
   const auto use = [&](const std::string& op) {
@@ -104,7 +109,8 @@ void write_op_list(const Graph& graph, pb::MetaGraphDef& meta) {
   std::map<std::string, const Op*> in_graph;
   for (const Operation& op : graph.operations()) in_graph.emplace(op.type(), op.node().op);
   std::map<std::string, pb::OpDef> in_file;
-  for (const auto& op : meta.meta_info_def().stripped_op_list().op()) in_file.emplace(op.name(), op);
+  for (const auto& op : meta.meta_info_def().stripped_op_list().op())
+    in_file.emplace(op.name(), op);
 
   auto& list = *meta.mutable_meta_info_def()->mutable_stripped_op_list();
   list.clear_op();
@@ -122,14 +128,17 @@ void write_op_list(const Graph& graph, pb::MetaGraphDef& meta) {
   }
 }
 
-// ---- import ---------------------------------------------------------------------------------------------------------
+// ---- import -------------------------------------------------------------------------------------
 
-// The functions of `more` added to those of a graph. Throws AlreadyExists for two functions of one name.
+// The functions of `more` added to those of a graph. Throws AlreadyExists for two functions of one
+// name.
 std::string merge_libraries(const std::string& graph_library, const pb::FunctionDefLibrary& more) {
   pb::FunctionDefLibrary all;
-  if (!parse_bytes(graph_library, all)) fail(Code::kInvalidArgument, "Graph::library is no FunctionDefLibrary");
+  if (!parse_bytes(graph_library, all))
+    fail(Code::kInvalidArgument, "Graph::library is no FunctionDefLibrary");
   std::map<std::string, std::string> there;
-  for (const auto& function : all.function()) there[function.signature().name()] = to_bytes(function);
+  for (const auto& function : all.function())
+    there[function.signature().name()] = to_bytes(function);
   for (const auto& function : more.function()) {
     const auto same = there.find(function.signature().name());
     if (same == there.end()) {
@@ -150,7 +159,8 @@ GraphVersions merge_versions(const Graph& graph, const pb::VersionDef& proto) {
   all.producer = std::min(all.producer, more.producer);
   all.min_consumer = std::max(all.min_consumer, more.min_consumer);
   for (const int bad : more.bad_consumers) {
-    if (std::find(all.bad_consumers.begin(), all.bad_consumers.end(), bad) == all.bad_consumers.end()) {
+    if (std::find(all.bad_consumers.begin(), all.bad_consumers.end(), bad) ==
+        all.bad_consumers.end()) {
       all.bad_consumers.push_back(bad);
     }
   }
@@ -158,8 +168,8 @@ GraphVersions merge_versions(const Graph& graph, const pb::VersionDef& proto) {
 }
 
 // For ImportOptions::strict: what this build does not have, with how many nodes need it.
-void check_known(const pb::GraphDef& def, const OpSet& known, const std::vector<ImportedNode>& nodes,
-                 const std::vector<Op>& described) {
+void check_known(const pb::GraphDef& def, const OpSet& known,
+                 const std::vector<ImportedNode>& nodes, const std::vector<Op>& described) {
   std::map<std::string, const Op*> told;
   for (const Op& op : described) told[op.name] = &op;
   std::map<const OpDef*, Op> parsed;
@@ -177,7 +187,8 @@ void check_known(const pb::GraphDef& def, const OpSet& known, const std::vector<
   }
   if (missing.empty()) return;
   std::string list;
-  for (const auto& [what, count] : missing) list += str_cat("\n  ", what, ": ", count, count == 1 ? " node" : " nodes");
+  for (const auto& [what, count] : missing)
+    list += str_cat("\n  ", what, ": ", count, count == 1 ? " node" : " nodes");
   fail(Code::kUnimplemented, "the graph, of producer version ", def.versions().producer(),
        ", needs what this build does not have; nothing was imported (.strict):", list);
 }
@@ -191,7 +202,8 @@ std::vector<Op> described_ops(const pb::MetaGraphDef& meta, Allowance& allowance
     if (used.erase(op.name())) ops.push_back(from_proto(op, allowance));
   }
   for (const auto& function : meta.graph_def().library().function()) {
-    if (used.erase(function.signature().name())) ops.push_back(from_proto(function.signature(), allowance));
+    if (used.erase(function.signature().name()))
+      ops.push_back(from_proto(function.signature(), allowance));
   }
   return ops;
 }
@@ -235,20 +247,24 @@ void keep_rest(Graph& graph, pb::MetaGraphDef& meta, FromFile carried) {
 std::string scope_for(Graph& graph, std::string wish) {
   while (!wish.empty() && wish.back() == '/') wish.pop_back();
   if (wish.empty()) return "";
-  if (!is_valid_node_name(wish)) fail(Code::kInvalidArgument, "'", wish, "' is not a valid name for a scope");
+  if (!is_valid_node_name(wish))
+    fail(Code::kInvalidArgument, "'", wish, "' is not a valid name for a scope");
   return graph.unique_name(wish, false);
 }
 
 // Uses `meta` up.
-ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta, const ImportOptions& options) {
+ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta,
+                                 const ImportOptions& options) {
   const Graph::Transaction whole(graph);
   ImportedMetaGraph imported;
   imported.tensorflow_version = meta.meta_info_def().tensorflow_version();
   imported.scope = scope_for(graph, options.import_scope);
   modernize(meta);
   if (options.clear_devices) clear_devices(*meta.mutable_graph_def());
-  for (const auto& [input, tensor] : options.input_map) graph.check_owns(tensor, "input_map['" + input + "']");
-  const auto mapped = rename_nodes(meta, names_in(graph, meta, imported.scope), imported.scope, options.input_map);
+  for (const auto& [input, tensor] : options.input_map)
+    graph.check_owns(tensor, "input_map['" + input + "']");
+  const auto mapped =
+      rename_nodes(meta, names_in(graph, meta, imported.scope), imported.scope, options.input_map);
 
   Allowance allowance = options.look_only ? Allowance::to_look(meta.ByteSizeLong()) : Allowance();
   std::vector<ImportedNode> nodes;
@@ -258,14 +274,17 @@ ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta, const Imp
     nodes[static_cast<size_t>(node)].outside.emplace(input, options.input_map.at(key));
   }
   std::vector<Op> ops = described_ops(meta, allowance);
-  if (options.strict) check_known(meta.graph_def(), options.ops ? *options.ops : all_ops(), nodes, ops);
+  if (options.strict)
+    check_known(meta.graph_def(), options.ops ? *options.ops : all_ops(), nodes, ops);
   std::string library = meta.graph_def().has_library() || !graph.library.empty()
                             ? merge_libraries(graph.library, meta.graph_def().library())
                             : "";
   // Shapes are inferred as the producer understood the ops.
-  GraphVersions versions = std::exchange(graph.versions, merge_versions(graph, meta.graph_def().versions()));
+  GraphVersions versions =
+      std::exchange(graph.versions, merge_versions(graph, meta.graph_def().versions()));
   try {
-    imported.operations = graph.import_nodes(std::move(nodes), options.ops ? *options.ops : all_ops(), std::move(ops));
+    imported.operations = graph.import_nodes(
+        std::move(nodes), options.ops ? *options.ops : all_ops(), std::move(ops));
     FromFile carried;
     add_collections(graph, meta, carried);
     if (meta.has_saver_def()) imported.saver_def = from_proto(meta.saver_def());
@@ -312,7 +331,9 @@ MetaGraph export_meta_graph(const Graph& graph, const ExportOptions& options) {
   MetaGraph result(std::move(rep));
   if (!options.filename.empty()) {
     FileSystem& fs = or_posix(options.file_system);
-    const std::string content = options.as_text ? result.text() : options.as_json ? result.json() : result.bytes();
+    const std::string content = options.as_text   ? result.text()
+                                : options.as_json ? result.json()
+                                                  : result.bytes();
     fs.create_dirs(directory_of(options.filename));
     write_file_atomically(fs, options.filename, content);
   }
@@ -326,10 +347,12 @@ std::string as_graph_def(const Graph& graph, bool add_shapes) {
   return to_bytes(def);
 }
 
-ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta, const ImportOptions& options) {
+ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta,
+                                        const ImportOptions& options) {
   try {
     if (options.strict && !meta.left_out().empty()) {
-      fail(Code::kUnimplemented, "the text has what this build cannot carry; nothing was imported (.strict): ",
+      fail(Code::kUnimplemented,
+           "the text has what this build cannot carry; nothing was imported (.strict): ",
            join_for_people(meta.left_out()));
     }
     google::protobuf::Arena arena;  // a graph is many small messages
@@ -338,24 +361,31 @@ ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta, con
     return import_message(graph, copy, options);
   } catch (const Error& error) {
     const std::string& name = meta.rep().name;
-    throw Error(error.code(), name.empty() ? error.what() : name + ": " + error.what(), error.node());
+    throw Error(error.code(), name.empty() ? error.what() : name + ": " + error.what(),
+                error.node());
   }
 }
 
-ImportedMetaGraph import_meta_graph_def(Graph& graph, const std::string& file, const ImportOptions& options) {
-  return import_meta_graph_def(graph, MetaGraph::read(file, {.tags = options.tags, .file_system = options.file_system}),
-                               options);
+ImportedMetaGraph import_meta_graph_def(Graph& graph, const std::string& file,
+                                        const ImportOptions& options) {
+  return import_meta_graph_def(
+      graph, MetaGraph::read(file, {.tags = options.tags, .file_system = options.file_system}),
+      options);
 }
 
-std::vector<Operation> import_graph_def(Graph& graph, const std::string& file, const ImportGraphDefOptions& options) {
-  return import_graph_def(graph, MetaGraph::read(file, {.tags = {}, .file_system = options.file_system}), options);
+std::vector<Operation> import_graph_def(Graph& graph, const std::string& file,
+                                        const ImportGraphDefOptions& options) {
+  return import_graph_def(
+      graph, MetaGraph::read(file, {.tags = {}, .file_system = options.file_system}), options);
 }
 
-std::vector<Operation> import_graph_def(Graph& graph, const MetaGraph& whole, const ImportGraphDefOptions& options) {
+std::vector<Operation> import_graph_def(Graph& graph, const MetaGraph& whole,
+                                        const ImportGraphDefOptions& options) {
   auto alone = std::make_shared<MetaGraph::Rep>();
   alone->name = whole.rep().name;
   *alone->def.mutable_graph_def() = whole.rep().def.graph_def();
-  *alone->def.mutable_meta_info_def()->mutable_stripped_op_list() = whole.rep().def.meta_info_def().stripped_op_list();
+  *alone->def.mutable_meta_info_def()->mutable_stripped_op_list() =
+      whole.rep().def.meta_info_def().stripped_op_list();
   return import_meta_graph_def(graph, MetaGraph(std::move(alone)),
                                {.import_scope = options.name,
                                 .clear_devices = false,

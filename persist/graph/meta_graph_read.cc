@@ -20,26 +20,31 @@ namespace {
 
 namespace proto = google::protobuf;
 
-// Where `bytes`, which do not parse as `type`, first go wrong: "graph_def.node at byte 4711 says it has ...". The
-// message begins at byte `base` of the file.
-std::string first_damage(std::string_view bytes, size_t base, const proto::Descriptor* type, const std::string& path,
-                         int depth = 0) {
-  if (depth == kMaxNesting) return str_cat("messages are nested more than ", kMaxNesting, " deep at byte ", base);
-  proto::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()), static_cast<int>(bytes.size()));
+// Where `bytes`, which do not parse as `type`, first go wrong: "graph_def.node at byte 4711 says it
+// has ...". The message begins at byte `base` of the file.
+std::string first_damage(std::string_view bytes, size_t base, const proto::Descriptor* type,
+                         const std::string& path, int depth = 0) {
+  if (depth == kMaxNesting)
+    return str_cat("messages are nested more than ", kMaxNesting, " deep at byte ", base);
+  proto::io::CodedInputStream in(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                 static_cast<int>(bytes.size()));
   while (static_cast<size_t>(in.CurrentPosition()) < bytes.size()) {
     const size_t at = base + static_cast<size_t>(in.CurrentPosition());
     const uint32_t tag = in.ReadTag();
     const auto* field = type->FindFieldByNumber(static_cast<int>(tag >> 3));
-    const std::string name = path + (path.empty() ? "" : ".") + (field ? field->name() : str_cat("field ", tag >> 3));
+    const std::string name =
+        path + (path.empty() ? "" : ".") + (field ? field->name() : str_cat("field ", tag >> 3));
     if ((tag & 7) != 2) {
-      if (tag == 0 || !proto::internal::WireFormatLite::SkipField(&in, tag)) return str_cat(name, " at byte ", at);
+      if (tag == 0 || !proto::internal::WireFormatLite::SkipField(&in, tag))
+        return str_cat(name, " at byte ", at);
       continue;
     }
     uint32_t length = 0;
     if (!in.ReadVarint32(&length)) return str_cat(name, " at byte ", at);
     const auto begin = static_cast<size_t>(in.CurrentPosition());
     if (length > bytes.size() - begin) {
-      return str_cat(name, " at byte ", at, " says it has ", length, " bytes, and ", bytes.size() - begin, " are left");
+      return str_cat(name, " at byte ", at, " says it has ", length, " bytes, and ",
+                     bytes.size() - begin, " are left");
     }
     if (field && field->message_type()) {
       const auto probe = new_message(*field->message_type());
@@ -56,7 +61,8 @@ std::string first_damage(std::string_view bytes, size_t base, const proto::Descr
 // The first word, which tells the kind of a text message.
 std::string first_word(const std::string& text) {
   size_t at = 0;
-  while (at < text.size() && (std::string_view(" \t\n\v\f\r#").find(text[at]) != std::string_view::npos)) {
+  while (at < text.size() &&
+         (std::string_view(" \t\n\v\f\r#").find(text[at]) != std::string_view::npos)) {
     at = text[at] == '#' ? std::min(text.find('\n', at), text.size()) : at + 1;
   }
   size_t end = at;
@@ -64,7 +70,8 @@ std::string first_word(const std::string& text) {
   return text.substr(at, end - at);
 }
 
-// The first key of a JSON object, which tells the kind of message it stands for; "" where that is no object.
+// The first key of a JSON object, which tells the kind of message it stands for; "" where that is
+// no object.
 std::string first_key(const std::string& json) {
   constexpr char kSpace[] = " \t\r\n";
   const size_t brace = json.find_first_not_of(kSpace);
@@ -85,13 +92,15 @@ std::string other_kind(const std::string& content) {
   if (!kind.empty()) return "it is " + kind;
   static constexpr std::string_view kTableMagic = "\x57\xfb\x80\x8b\x24\x75\x47\xdb";
   if (content.size() < 48 || content.compare(content.size() - 8, 8, kTableMagic) != 0) return "";
-  return "it holds values (a checkpoint's .index, or a checkpoint of the old format): the graph is in the .meta file";
+  return "it holds values (a checkpoint's .index, or a checkpoint of the old format): the graph is "
+         "in the .meta file";
 }
 
 std::string damage(const std::string& content) {
   pb::MetaGraphDef meta;
   if (parse_bytes(content, meta)) return "it holds no graph";
-  return "read as a MetaGraphDef it is damaged: " + first_damage(content, 0, &descriptor_of(meta), "");
+  return "read as a MetaGraphDef it is damaged: " +
+         first_damage(content, 0, &descriptor_of(meta), "");
 }
 
 // The graph of a SavedModel that has the wanted tags.
@@ -101,16 +110,18 @@ void choose(pb::SavedModel saved, const ReadOptions& options, MetaGraph::Rep& re
     rep.all_tags.emplace_back(tags.begin(), tags.end());
     std::sort(rep.all_tags.back().begin(), rep.all_tags.back().end());
   }
-  std::vector<std::string> wanted = options.tags.empty() ? std::vector<std::string>{"serve"} : options.tags;
+  std::vector<std::string> wanted =
+      options.tags.empty() ? std::vector<std::string>{"serve"} : options.tags;
   std::sort(wanted.begin(), wanted.end());
   auto chosen = std::find(rep.all_tags.begin(), rep.all_tags.end(), wanted);
   if (chosen == rep.all_tags.end()) {
     std::vector<std::string> there;
-    for (const auto& tags : rep.all_tags) there.push_back(tags.empty() ? "(none)" : join_for_people(tags));
+    for (const auto& tags : rep.all_tags)
+      there.push_back(tags.empty() ? "(none)" : join_for_people(tags));
     if (there.empty()) fail(Code::kDataLoss, rep.name, ": the SavedModel has no graph");
     if (!options.tags.empty()) {
-      fail(Code::kNotFound, rep.name, ": the SavedModel has no graph tagged ", join_for_people(wanted),
-           "; it has graphs tagged: ", join_for_people(there));
+      fail(Code::kNotFound, rep.name, ": the SavedModel has no graph tagged ",
+           join_for_people(wanted), "; it has graphs tagged: ", join_for_people(there));
     }
     chosen = rep.all_tags.begin();
   }
@@ -119,7 +130,8 @@ void choose(pb::SavedModel saved, const ReadOptions& options, MetaGraph::Rep& re
 
 bool read_bytes_of(const std::string& content, const ReadOptions& options, MetaGraph::Rep& rep) {
   constexpr char kSchemaVersion = 0x08;  // how a SavedModel begins, and neither of the others
-  if (pb::SavedModel saved; content[0] == kSchemaVersion && parse_bytes(content, saved) && saved.meta_graphs_size()) {
+  if (pb::SavedModel saved;
+      content[0] == kSchemaVersion && parse_bytes(content, saved) && saved.meta_graphs_size()) {
     choose(std::move(saved), options, rep);
     return true;
   }
@@ -134,18 +146,19 @@ using Parse = bool (*)(const std::string& content, proto::MessageLite& into, std
                        std::vector<std::string>* left_out);
 
 // `word` is the first thing that `content` names; `form` is what it is written in.
-bool read_named(const std::string& content, const ReadOptions& options, const std::string& word, const char* form,
-                Parse parse, MetaGraph::Rep& rep) {
+bool read_named(const std::string& content, const ReadOptions& options, const std::string& word,
+                const char* form, Parse parse, MetaGraph::Rep& rep) {
   pb::MetaGraphDef& into = rep.def;
   pb::SavedModel saved;
   pb::MetaGraphDef meta;
   proto::MessageLite* const kinds[] = {&meta, &saved, into.mutable_graph_def()};
-  const auto kind =
-      std::find_if(std::begin(kinds), std::end(kinds), [&](const auto* message) { return has_field(*message, word); });
+  const auto kind = std::find_if(std::begin(kinds), std::end(kinds),
+                                 [&](const auto* message) { return has_field(*message, word); });
   if (word.empty() || kind == std::end(kinds)) return false;
   std::string why;
   if (!parse(content, **kind, &why, &rep.left_out)) {
-    fail(Code::kDataLoss, rep.name, ": not a ", descriptor_of(**kind).name(), " in ", form, ": ", why);
+    fail(Code::kDataLoss, rep.name, ": not a ", descriptor_of(**kind).name(), " in ", form, ": ",
+         why);
   }
   if (*kind == &meta) into = std::move(meta);
   if (*kind == &saved) choose(std::move(saved), options, rep);
@@ -162,14 +175,18 @@ void read_any(const std::string& content, const ReadOptions& options, MetaGraph:
   if (read_named(content, options, first_key(content), "JSON", parse_json, rep)) return;
   rep.def.Clear();
   const std::string other = other_kind(content);
-  if (other.empty() && read_named(content, options, first_word(content), "protobuf text", parse_text, rep)) return;
-  fail(Code::kDataLoss, rep.name, ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
+  if (other.empty() &&
+      read_named(content, options, first_word(content), "protobuf text", parse_text, rep))
+    return;
+  fail(Code::kDataLoss, rep.name,
+       ": this is no graph (MetaGraphDef, SavedModel or GraphDef, in bytes, text or JSON); ",
        other.empty() ? damage(content) : other);
 }
 
 }  // namespace
 
-MetaGraph MetaGraph::parse(const std::string& content, const std::string& name, const ReadOptions& options) {
+MetaGraph MetaGraph::parse(const std::string& content, const std::string& name,
+                           const ReadOptions& options) {
   auto rep = std::make_shared<Rep>();
   rep->name = name;
   if (content.empty()) fail(Code::kDataLoss, name, ": the file is empty");
@@ -184,7 +201,8 @@ MetaGraph MetaGraph::parse(const std::string& content, const std::string& name, 
 
 namespace {
 
-// The file that `path` stands for: itself, or of a directory the SavedModel's or its newest checkpoint's.
+// The file that `path` stands for: itself, or of a directory the SavedModel's or its newest
+// checkpoint's.
 std::string graph_file(FileSystem& fs, const std::string& path) {
   const auto info = fs.stat(path);
   if (info && info->is_directory) {
@@ -192,7 +210,8 @@ std::string graph_file(FileSystem& fs, const std::string& path) {
     return saved_model.empty() ? meta_graph_path(checkpoint_prefix(path, &fs)) : saved_model;
   }
   const std::string meta = meta_graph_path(prefix_of_file(path).value_or(path));
-  if (!info && fs.exists(meta)) fail(Code::kNotFound, path, ": there is no such file; did you mean '", meta, "'?");
+  if (!info && fs.exists(meta))
+    fail(Code::kNotFound, path, ": there is no such file; did you mean '", meta, "'?");
   return path;
 }
 
@@ -211,13 +230,16 @@ std::string MetaGraph::text() const { return to_text(rep_->def); }
 std::string MetaGraph::json() const { return to_json(rep_->def); }
 std::string MetaGraph::graph_def() const { return to_bytes(rep_->def.graph_def()); }
 std::string MetaGraph::graph_def_text() const { return to_text(rep_->def.graph_def()); }
-const std::string& MetaGraph::tensorflow_version() const { return rep_->def.meta_info_def().tensorflow_version(); }
+const std::string& MetaGraph::tensorflow_version() const {
+  return rep_->def.meta_info_def().tensorflow_version();
+}
 const std::string& MetaGraph::tensorflow_git_version() const {
   return rep_->def.meta_info_def().tensorflow_git_version();
 }
 bool MetaGraph::is_graph_def() const {
   const auto& def = rep_->def;
-  return !def.has_meta_info_def() && !def.has_saver_def() && def.collection_def().empty() && rep_->all_tags.empty();
+  return !def.has_meta_info_def() && !def.has_saver_def() && def.collection_def().empty() &&
+         rep_->all_tags.empty();
 }
 int MetaGraph::num_nodes() const { return rep_->def.graph_def().node_size(); }
 std::optional<SaverDef> MetaGraph::saver_def() const {

@@ -24,8 +24,8 @@ struct MetaGraph::Rep {
 struct FromFile {
   // Without nodes, functions, versions, saver and collections; stripped_op_list is the file's.
   pb::MetaGraphDef rest;
-  // Collections that would be written otherwise than they were: without items, of no kind, with unknown fields. As long
-  // as the graph has the same items they are written as they were.
+  // Collections that would be written otherwise than they were: without items, of no kind, with
+  // unknown fields. As long as the graph has the same items they are written as they were.
   struct Collection {
     std::vector<CollectionItem> items;
     pb::CollectionDef as_read;

@@ -50,8 +50,8 @@ std::string renamed(const std::string& reference, const Rename& rename) {
   return name.empty() ? "" : reference.substr(0, mark) + name + reference.substr(end);
 }
 
-// Renames every string in `message`; all strings of the messages given here are names of nodes. What has no new name
-// keeps its own.
+// Renames every string in `message`; all strings of the messages given here are names of nodes.
+// What has no new name keeps its own.
 void rename_strings(Message& message, const Rename& rename) {
   const auto* reflection = message.GetReflection();
   std::vector<const FieldDescriptor*> fields;
@@ -71,9 +71,11 @@ void rename_strings(Message& message, const Rename& rename) {
     }
     for (int i = 0; i < size; ++i) {
       if (is_string) {
-        reflection->SetRepeatedString(&message, field, i, pick(reflection->GetRepeatedString(message, field, i)));
+        reflection->SetRepeatedString(&message, field, i,
+                                      pick(reflection->GetRepeatedString(message, field, i)));
       }
-      if (is_message) rename_strings(*reflection->MutableRepeatedMessage(&message, field, i), rename);
+      if (is_message)
+        rename_strings(*reflection->MutableRepeatedMessage(&message, field, i), rename);
     }
   }
 }
@@ -102,17 +104,20 @@ void rename_items(const std::string& key, pb::CollectionDef& collection, const R
 void rename_strings(google::protobuf::MessageLite& message, const Rename& rename) {
   const auto copy = reflected(message);
   rename_strings(*copy, rename);
-  if (!parse_bytes(to_bytes(*copy), message)) fail(Code::kInvalidArgument, "a new name is not UTF-8");
+  if (!parse_bytes(to_bytes(*copy), message))
+    fail(Code::kInvalidArgument, "a new name is not UTF-8");
 }
 
 void rename_tensor(pb::TensorInfo& info, const Rename& rename) {
   const auto set = [&](const std::string& old, std::string* to) {
     if (const std::string name = renamed(old, rename); !name.empty()) *to = name;
   };
-  if (info.encoding_case() == pb::TensorInfo::kName) set(std::string(info.name()), info.mutable_name());
+  if (info.encoding_case() == pb::TensorInfo::kName)
+    set(std::string(info.name()), info.mutable_name());
   if (info.has_coo_sparse()) rename_strings(*info.mutable_coo_sparse(), rename);
   if (info.has_composite_tensor()) {
-    for (auto& part : *info.mutable_composite_tensor()->mutable_components()) rename_tensor(part, rename);
+    for (auto& part : *info.mutable_composite_tensor()->mutable_components())
+      rename_tensor(part, rename);
   }
 }
 
@@ -131,17 +136,20 @@ void rename_class(pb::NodeDef& node, const Rename& rename) {
 void rename_rest(pb::MetaGraphDef& meta, const Rename& rename) {
   for (auto& node : *meta.mutable_graph_def()->mutable_node()) rename_class(node, rename);
   if (meta.has_saver_def()) rename_strings(*meta.mutable_saver_def(), rename);
-  for (auto& [key, collection] : *meta.mutable_collection_def()) rename_items(key, collection, rename);
+  for (auto& [key, collection] : *meta.mutable_collection_def())
+    rename_items(key, collection, rename);
   for (auto& [key, signature] : *meta.mutable_signature_def()) {
     for (auto& [name, info] : *signature.mutable_inputs()) rename_tensor(info, rename);
     for (auto& [name, info] : *signature.mutable_outputs()) rename_tensor(info, rename);
   }
-  for (auto& asset : *meta.mutable_asset_file_def()) rename_tensor(*asset.mutable_tensor_info(), rename);
+  for (auto& asset : *meta.mutable_asset_file_def())
+    rename_tensor(*asset.mutable_tensor_info(), rename);
 }
 
 // "x:0" and "x" are one input.
 std::string input_key(const std::string& input) {
-  return input.empty() || input[0] == '^' || input.find(':') != std::string::npos ? input : input + ":0";
+  return input.empty() || input[0] == '^' || input.find(':') != std::string::npos ? input
+                                                                                  : input + ":0";
 }
 
 // "1.12.0" as {1, 12}; {0, 0} when it is nothing of the kind.
@@ -160,7 +168,8 @@ std::string scope_of(const std::string& name) {
 
 void modernize(pb::MetaGraphDef& meta) {
   auto& graph = *meta.mutable_graph_def();
-  if (graph.version() != 0 && !graph.has_versions()) graph.mutable_versions()->set_producer(graph.version());
+  if (graph.version() != 0 && !graph.has_versions())
+    graph.mutable_versions()->set_producer(graph.version());
   graph.clear_version();
   if (version_of(meta.meta_info_def().tensorflow_version()) >= std::pair(1, 9)) return;
 
@@ -175,7 +184,8 @@ void modernize(pb::MetaGraphDef& meta) {
   for (auto& [key, collection] : collections) {
     if (!holds_variable_defs(key) || !collection.has_bytes_list()) continue;
     for (auto& bytes : *collection.mutable_bytes_list()->mutable_value()) {
-      if (!parse_bytes(bytes, def) || def.trainable() || !trainable.count(def.variable_name())) continue;
+      if (!parse_bytes(bytes, def) || def.trainable() || !trainable.count(def.variable_name()))
+        continue;
       def.set_trainable(true);
       bytes = to_bytes(def);
     }
@@ -196,7 +206,8 @@ bool holds_state(const pb::NodeDef& node) {
           op->outputs.find(": resource") != std::string_view::npos);
 }
 
-[[noreturn]] void refuse_taken_names(const Graph& graph, const pb::GraphDef& def, const std::string& prefix) {
+[[noreturn]] void refuse_taken_names(const Graph& graph, const pb::GraphDef& def,
+                                     const std::string& prefix) {
   std::vector<std::string> taken;
   for (const auto& node : def.node()) {
     if (graph.contains(prefix + node.name())) taken.push_back(prefix + node.name());
@@ -234,7 +245,8 @@ NewNames names_in(const Graph& graph, const pb::MetaGraphDef& meta, const std::s
   return names;
 }
 
-std::vector<MappedInput> rename_nodes(pb::MetaGraphDef& meta, const NewNames& names, const std::string& scope,
+std::vector<MappedInput> rename_nodes(pb::MetaGraphDef& meta, const NewNames& names,
+                                      const std::string& scope,
                                       const std::map<std::string, Output>& input_map) {
   bool changes = !scope.empty();
   for (const auto& [from, to] : names) changes |= from != to;
@@ -264,8 +276,8 @@ std::vector<MappedInput> rename_nodes(pb::MetaGraphDef& meta, const NewNames& na
     }
   }
   if (!unused.empty()) {
-    fail(Code::kInvalidArgument,
-         "input_map names inputs that no node has: ", join_for_people({unused.begin(), unused.end()}));
+    fail(Code::kInvalidArgument, "input_map names inputs that no node has: ",
+         join_for_people({unused.begin(), unused.end()}));
   }
   if (!unbound.empty()) {
     fail(Code::kInvalidArgument, "the graph has unbound inputs, which input_map must provide: ",
@@ -280,19 +292,24 @@ void cut_scope(pb::MetaGraphDef& meta, const std::string& scope) {
   if (scope.empty()) return;
   const std::string inside = scope.back() == '/' ? scope : scope + "/";
   const Rename cut = [&](const std::string& name) {
-    return name.size() > inside.size() && name.compare(0, inside.size(), inside) == 0 ? name.substr(inside.size()) : "";
+    return name.size() > inside.size() && name.compare(0, inside.size(), inside) == 0
+               ? name.substr(inside.size())
+               : "";
   };
   auto& nodes = *meta.mutable_graph_def()->mutable_node();
-  nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [&](const auto& node) { return cut(node.name()).empty(); }),
+  nodes.erase(std::remove_if(nodes.begin(), nodes.end(),
+                             [&](const auto& node) { return cut(node.name()).empty(); }),
               nodes.end());
-  if (nodes.empty()) fail(Code::kNotFound, "export_scope: the graph has no nodes under '", inside, "'");
+  if (nodes.empty())
+    fail(Code::kNotFound, "export_scope: the graph has no nodes under '", inside, "'");
   std::set<std::string> unbound;
   for (auto& node : nodes) {
     node.set_name(cut(node.name()));
     for (auto& input : *node.mutable_input()) {
       const std::string name = renamed(input, cut);
       const size_t control = input[0] == '^';
-      input = name.empty() ? input.substr(0, control) + kUnboundPrefix + input.substr(control) : name;
+      input =
+          name.empty() ? input.substr(0, control) + kUnboundPrefix + input.substr(control) : name;
       if (name.empty()) unbound.insert(input);
     }
   }

@@ -43,7 +43,8 @@ std::string init_op_of(const pb::MetaGraphDef& def) {
     if (collection == def.collection_def().end()) continue;
     const auto& names = collection->second.node_list().value();
     if (names.size() > 1)
-      fail(Code::kDataLoss, "the collection ", key, " names ", names.size(), " ops in place of one");
+      fail(Code::kDataLoss, "the collection ", key, " names ", names.size(),
+           " ops in place of one");
     if (names.size() == 1) return names[0].substr(0, names[0].find(':'));
   }
   return "";
@@ -55,10 +56,13 @@ std::map<std::string, std::string> asset_paths(const MetaGraph& meta, const std:
   std::map<std::string, std::string> paths;
   for (const pb::AssetFileDef& asset : assets_of(meta.rep().def)) {
     const std::string& file = asset.filename();
-    if (file.empty() || file.starts_with('/') || ("/" + file + "/").find("/../") != std::string::npos) {
-      fail(Code::kDataLoss, directory, ": the asset '", file, "' would not be a file in the directory's assets");
+    if (file.empty() || file.starts_with('/') ||
+        ("/" + file + "/").find("/../") != std::string::npos) {
+      fail(Code::kDataLoss, directory, ": the asset '", file,
+           "' would not be a file in the directory's assets");
     }
-    paths[in_scope(asset.tensor_info().name(), scope)] = join_path(join_path(directory, "assets"), file);
+    paths[in_scope(asset.tensor_info().name(), scope)] =
+        join_path(join_path(directory, "assets"), file);
   }
   return paths;
 }
@@ -79,12 +83,13 @@ std::string saved_model_variables_path(const std::string& directory) {
   return join_path(join_path(directory, "variables"), "variables");
 }
 
-std::string run_saved_model_init(Session& session, const MetaGraph& meta, const std::string& directory,
-                                 const std::string& import_scope) {
+std::string run_saved_model_init(Session& session, const MetaGraph& meta,
+                                 const std::string& directory, const std::string& import_scope) {
   const std::string op = in_scope(init_op_of(meta.rep().def), import_scope);
   if (op.empty()) return "";
   Feeds feeds;
-  for (const auto& [tensor, path] : asset_paths(meta, directory, import_scope)) feeds.push_back({tensor, Tensor(path)});
+  for (const auto& [tensor, path] : asset_paths(meta, directory, import_scope))
+    feeds.push_back({tensor, Tensor(path)});
   try {
     session.run({session.graph().find_op(op)}, feeds);
   } catch (const Error& e) {
@@ -94,23 +99,25 @@ std::string run_saved_model_init(Session& session, const MetaGraph& meta, const 
   return op;
 }
 
-SavedModel load_saved_model(Session& session, const std::string& directory, const LoadOptions& options) {
+SavedModel load_saved_model(Session& session, const std::string& directory,
+                            const LoadOptions& options) {
   const std::string path = saved_model_graph_path(directory);
   if (path.empty()) {
-    fail(Code::kNotFound, directory, ": this is no SavedModel (there is neither ", kGraphFiles[0], " nor ",
-         kGraphFiles[1], " in it)");
+    fail(Code::kNotFound, directory, ": this is no SavedModel (there is neither ", kGraphFiles[0],
+         " nor ", kGraphFiles[1], " in it)");
   }
   const MetaGraph meta = MetaGraph::read(path, {.tags = options.tags, .file_system = nullptr});
   const std::string variables = saved_model_variables_path(directory);
   const auto& collections = meta.rep().def.collection_def();
   const bool restores = checkpoint_exists(variables);
   if (!restores && collections.count(GraphKeys::kGlobalVariables)) {
-    fail(Code::kNotFound, directory, ": the graph has variables, and there are no values for them (no ", variables,
-         ".index)");
+    fail(Code::kNotFound, directory,
+         ": the graph has variables, and there are no values for them (no ", variables, ".index)");
   }
   SavedModel model;
   std::string scope;
-  model.saver = import_meta_graph(session.graph(), meta, {.import_scope = options.import_scope}, {}, &scope);
+  model.saver =
+      import_meta_graph(session.graph(), meta, {.import_scope = options.import_scope}, {}, &scope);
   model.tags = meta.tags();
   model.signatures = meta.signatures();
   for (auto& [name, signature] : model.signatures) {

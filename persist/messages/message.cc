@@ -60,8 +60,9 @@ class Findings final : public proto::io::ErrorCollector {
   std::vector<std::string> notes() const {
     std::vector<std::string> texts;
     for (const Note& n : notes_) {
-      texts.push_back(n.times == 1 ? str_cat(n.text, " (line ", n.line, ")")
-                                   : str_cat(n.text, " (", n.times, " times, first in line ", n.line, ")"));
+      texts.push_back(n.times == 1
+                          ? str_cat(n.text, " (line ", n.line, ")")
+                          : str_cat(n.text, " (", n.times, " times, first in line ", n.line, ")"));
     }
     return texts;
   }
@@ -89,7 +90,8 @@ std::string type_name(const std::string& type_url) {
   return name.starts_with(kTheirs) ? kOurs + name.substr(sizeof kTheirs - 1) : name;
 }
 
-// Writers that know the type inside an Any print it as [type.googleapis.com/tensorflow.X] { ... }: it is our X.
+// Writers that know the type inside an Any print it as [type.googleapis.com/tensorflow.X] { ... }:
+// it is our X.
 class AnyTypes final : public proto::TextFormat::Finder {
  public:
   const proto::Descriptor* FindAnyType(const proto::Message&, const std::string&,
@@ -109,8 +111,8 @@ bool parse_bytes(std::string_view bytes, proto::MessageLite& into) {
   if (bytes.size() > INT_MAX) return false;
   check_cost(bytes, into, bytes.size());
   [[maybe_unused]] const Quiet quiet;
-  // Nesting is limited to 100 by itself. Through a stream, whose end it does not see, protobuf would take 50 MB for any
-  // length that a few bytes claim.
+  // Nesting is limited to 100 by itself. Through a stream, whose end it does not see, protobuf
+  // would take 50 MB for any length that a few bytes claim.
   return into.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
@@ -121,18 +123,20 @@ void gather_enum_values(const proto::FileDescriptor& file, std::set<std::string_
   const auto gather = [&](const proto::EnumDescriptor& type) {
     for (int i = 0; i < type.value_count(); ++i) names.insert(type.value(i)->name());
   };
-  const std::function<void(const proto::Descriptor&)> gather_inside = [&](const proto::Descriptor& type) {
-    for (int i = 0; i < type.enum_type_count(); ++i) gather(*type.enum_type(i));
-    for (int i = 0; i < type.nested_type_count(); ++i) gather_inside(*type.nested_type(i));
-  };
+  const std::function<void(const proto::Descriptor&)> gather_inside =
+      [&](const proto::Descriptor& type) {
+        for (int i = 0; i < type.enum_type_count(); ++i) gather(*type.enum_type(i));
+        for (int i = 0; i < type.nested_type_count(); ++i) gather_inside(*type.nested_type(i));
+      };
   for (int i = 0; i < file.enum_type_count(); ++i) gather(*file.enum_type(i));
   for (int i = 0; i < file.message_type_count(); ++i) gather_inside(*file.message_type(i));
   for (int i = 0; i < file.dependency_count(); ++i) gather_enum_values(*file.dependency(i), names);
 }
 
-// Puts 0 for names of enum values that the schema does not have. Those are words in capitals where a value may stand,
-// which nothing else in a text is.
-std::string without_unknown_values(const std::string& text, const proto::Descriptor& type, Findings& findings) {
+// Puts 0 for names of enum values that the schema does not have. Those are words in capitals where
+// a value may stand, which nothing else in a text is.
+std::string without_unknown_values(const std::string& text, const proto::Descriptor& type,
+                                   Findings& findings) {
   std::set<std::string_view> known = {"INF", "INFINITY", "NAN"};
   gather_enum_values(*type.file(), known);
   std::string replaced = text;
@@ -150,9 +154,10 @@ std::string without_unknown_values(const std::string& text, const proto::Descrip
       line += c == '\n';
       column = c == '\n' ? 0 : c == '\t' ? column + 8 - column % 8 : column + 1;
     }
-    const bool capitals = token.text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
-    if ((after_colon || in_list) && token.type == proto::io::Tokenizer::TYPE_IDENTIFIER && capitals &&
-        !known.count(token.text)) {
+    const bool capitals =
+        token.text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_") == std::string::npos;
+    if ((after_colon || in_list) && token.type == proto::io::Tokenizer::TYPE_IDENTIFIER &&
+        capitals && !known.count(token.text)) {
       replaced.replace(at, token.text.size(), "0" + std::string(token.text.size() - 1, ' '));
       findings.note(str_cat("there is no enum value named ", token.text, "; it counts as 0"), line);
     }
@@ -176,10 +181,12 @@ bool parse_text(const std::string& text, proto::MessageLite& into, std::string* 
   parser.AllowUnknownField(left_out != nullptr);
   const auto message = new_message(descriptor_of(into));
   bool parsed = parser.ParseFromString(text, message.get());
-  if (!parsed && left_out && findings.error.find("Unknown enumeration value") != std::string::npos) {
+  if (!parsed && left_out &&
+      findings.error.find("Unknown enumeration value") != std::string::npos) {
     parser.RecordErrorsTo(&again);
     message->Clear();
-    parsed = parser.ParseFromString(without_unknown_values(text, descriptor_of(into), again), message.get());
+    parsed = parser.ParseFromString(without_unknown_values(text, descriptor_of(into), again),
+                                    message.get());
   }
   Findings& last = again.empty() ? findings : again;
   // Text may hold what bytes may not: what is read here must be readable again once it is written.
@@ -198,7 +205,8 @@ std::string to_bytes(const proto::MessageLite& message) {
   [[maybe_unused]] const Quiet quiet;  // text that is not UTF-8 is told by who asks for it
   const size_t size = message.ByteSizeLong();
   if (size > INT_MAX) {
-    fail(Code::kResourceExhausted, "a message of ", size, " bytes cannot be written: readers take less than 2 GiB");
+    fail(Code::kResourceExhausted, "a message of ", size,
+         " bytes cannot be written: readers take less than 2 GiB");
   }
   std::string bytes;
   bytes.reserve(size);
@@ -248,7 +256,9 @@ class Types final : public proto::util::TypeResolver {
   static Resolver resolver(const proto::DescriptorPool* pool) {
     return Resolver(proto::util::NewTypeResolverForDescriptorPool("type.googleapis.com", pool));
   }
-  proto::util::TypeResolver& of(const std::string& name) { return name.starts_with(kOurs) ? *ours_ : *program_s_; }
+  proto::util::TypeResolver& of(const std::string& name) {
+    return name.starts_with(kOurs) ? *ours_ : *program_s_;
+  }
 
   const Resolver ours_ = resolver(descriptor_of(pb::MetaGraphDef()).file()->pool());
   const Resolver program_s_ = resolver(proto::DescriptorPool::generated_pool());
@@ -281,7 +291,8 @@ void for_each_any(proto::Message& message, const std::function<void(proto::Any&)
 // JSON can tell all that the Any holds.
 bool is_telling(const proto::Any& any) {
   const auto* type = find_message_type(type_name(any.type_url()));
-  if (!type || !any.type_url().starts_with(kTypeUrl) || type == &descriptor_of(pb::OpaqueAny())) return false;
+  if (!type || !any.type_url().starts_with(kTypeUrl) || type == &descriptor_of(pb::OpaqueAny()))
+    return false;
   const auto inside = new_message(*type);
   if (!parse_bytes(any.value(), *inside)) return false;
   inside->DiscardUnknownFields();
@@ -304,7 +315,8 @@ void unwrap(proto::Any& any) {
   any.set_value(opaque.value());
 }
 
-// JSON in which "-0" is "-0.0": protobuf's reader takes the former for an integer, which has one zero only.
+// JSON in which "-0" is "-0.0": protobuf's reader takes the former for an integer, which has one
+// zero only.
 std::string with_signed_zeros(const std::string& json) {
   std::string told;
   told.reserve(json.size());
@@ -316,9 +328,10 @@ std::string with_signed_zeros(const std::string& json) {
     } else if (json[i] == '"') {
       quoted = !quoted;
     } else if (!quoted && json[i] == '0' && i > 0 && json[i - 1] == '-') {
-      const bool begins = i < 2 || std::string_view(":,[ \t\r\n").find(json[i - 2]) != std::string_view::npos;
-      const bool ends =
-          i + 1 == json.size() || std::string_view(",]} \t\r\n").find(json[i + 1]) != std::string_view::npos;
+      const bool begins =
+          i < 2 || std::string_view(":,[ \t\r\n").find(json[i - 2]) != std::string_view::npos;
+      const bool ends = i + 1 == json.size() ||
+                        std::string_view(",]} \t\r\n").find(json[i + 1]) != std::string_view::npos;
       if (begins && ends) told += ".0";
     }
   }
@@ -336,8 +349,8 @@ std::string to_json(const proto::MessageLite& message) {
   options.preserve_proto_field_names = true;
   Types types;
   std::string json;
-  const auto status =
-      proto::util::BinaryToJsonString(&types, kTypeUrl + message.GetTypeName(), to_bytes(*telling), &json, options);
+  const auto status = proto::util::BinaryToJsonString(&types, kTypeUrl + message.GetTypeName(),
+                                                      to_bytes(*telling), &json, options);
   if (!status.ok()) fail(Code::kInternal, "no JSON can tell this message: ", status.ToString());
   return with_signed_zeros(json);
 }

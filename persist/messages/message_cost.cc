@@ -16,7 +16,8 @@ namespace {
 namespace proto = google::protobuf;
 using Field = proto::FieldDescriptor;
 
-// A graph's message is copied once while it is imported, and a list may be twice as long as it is full.
+// A graph's message is copied once while it is imported, and a list may be twice as long as it is
+// full.
 constexpr uint64_t kCopies = 2;
 constexpr uint64_t kPointer = 16, kString = 40, kNumber = 8, kUnknown = 32, kMapEntry = 64;
 constexpr uint64_t kNodeOfGraph = 600;  // beside its message
@@ -54,7 +55,8 @@ class Cost {
           return false;
       }
       if (length > bytes.size()) return false;
-      if (field && (*tag & 7) == kBytes && !add_bytes(bytes.substr(0, length), *field, depth)) return false;
+      if (field && (*tag & 7) == kBytes && !add_bytes(bytes.substr(0, length), *field, depth))
+        return false;
       bytes.remove_prefix(length);
     }
     return true;
@@ -99,8 +101,8 @@ void check_message_cost(std::string_view bytes, const proto::Descriptor* type, u
   if (bytes.size() <= kSmallMessage) return;
   const uint64_t memory = memory_of_message(bytes, type);
   if (memory <= kFree + kPerByte * size) return;
-  fail(Code::kDataLoss, "its ", size, " bytes would take ", memory, " bytes of memory as a ", type->name(),
-       ": it is damaged or was made to exhaust memory");
+  fail(Code::kDataLoss, "its ", size, " bytes would take ", memory, " bytes of memory as a ",
+       type->name(), ": it is damaged or was made to exhaust memory");
 }
 
 }  // namespace cairn

@@ -1,18 +1,20 @@
-// Collections of messages of one's own, as typed values: hyperparameters, notes on a data set, whatever a program wants
-// to find beside its graph.
+// Collections of messages of one's own, as typed values: hyperparameters, notes on a data set,
+// whatever a program wants to find beside its graph.
 //
 //   struct HParams { float learning_rate; int units; };
 //   const auto hparams = register_proto<HParams>("hparams", to_proto, from_proto);
 //
-//   hparams.add(graph, {.learning_rate = 0.1f, .units = 128});       // kept by export_meta_graph and by savers
+//   // kept by export_meta_graph and by savers
+//   hparams.add(graph, {.learning_rate = 0.1f, .units = 128});
 //   ...
 //   import_meta_graph(graph, "run/model-1000.meta");                 // in another process
 //   std::vector<HParams> found = hparams.get(graph);
 //
-// In the graph and in files the collection holds the messages' bytes, as TensorFlow's register_proto_function has it;
-// a program that does not register the key carries them unchanged. Nothing is registered globally: what register_proto
-// gives is the door, and it is opened where it is needed. Protobuf itself is not included here: a message is whatever
-// has SerializeAsString() and ParseFromString(), or plain bytes.
+// In the graph and in files the collection holds the messages' bytes, as TensorFlow's
+// register_proto_function has it; a program that does not register the key carries them unchanged.
+// Nothing is registered globally: what register_proto gives is the door, and it is opened where it
+// is needed. Protobuf itself is not included here: a message is whatever has SerializeAsString()
+// and ParseFromString(), or plain bytes.
 #pragma once
 
 #include <functional>
@@ -43,15 +45,16 @@ class ProtoCollection {
 
   const std::string& key() const { return key_; }
   void add(Graph& graph, const T& item) const { graph.add_to_collection(key_, to_bytes_(item)); }
-  // In order. Throws InvalidArgument when the collection holds something else than bytes, DataLoss naming the item that
-  // is no such message, and what from_proto throws.
+  // In order. Throws InvalidArgument when the collection holds something else than bytes, DataLoss
+  // naming the item that is no such message, and what from_proto throws.
   std::vector<T> get(const Graph& graph) const {
     std::vector<T> items;
     for (const std::string& bytes : graph.collection<std::string>(key_)) {
       try {
         items.push_back(from_bytes_(bytes));
       } catch (const Error& e) {
-        throw Error(e.code(), str_cat("collection '", key_, "', item ", items.size(), ": ", e.what()));
+        throw Error(e.code(),
+                    str_cat("collection '", key_, "', item ", items.size(), ": ", e.what()));
       }
     }
     return items;
@@ -77,27 +80,32 @@ M message_from(const std::string& bytes) {
     return bytes;
   } else {
     M message;
-    if (!message.ParseFromString(bytes)) fail(Code::kDataLoss, "these ", bytes.size(), " bytes are no such message");
+    if (!message.ParseFromString(bytes))
+      fail(Code::kDataLoss, "these ", bytes.size(), " bytes are no such message");
     return message;
   }
 }
 
 }  // namespace internal
 
-// The collection `key` as values of T. `to_proto` makes of a T a message, or bytes; `from_proto` takes the same and
-// gives the T.  (tf.register_proto_function)
+// The collection `key` as values of T. `to_proto` makes of a T a message, or bytes; `from_proto`
+// takes the same and gives the T.  (tf.register_proto_function)
 template <class T, class ToProto, class FromProto>
 ProtoCollection<T> register_proto(std::string key, ToProto to_proto, FromProto from_proto) {
   using M = std::remove_cvref_t<std::invoke_result_t<ToProto&, const T&>>;
   static_assert(ProtoMessage<M> || std::is_same_v<M, std::string>,
                 "to_proto gives a protobuf message or a std::string");
-  return {std::move(key), [to_proto](const T& item) { return internal::message_bytes(to_proto(item)); },
-          [from_proto](const std::string& bytes) -> T { return from_proto(internal::message_from<M>(bytes)); }};
+  return {std::move(key),
+          [to_proto](const T& item) { return internal::message_bytes(to_proto(item)); },
+          [from_proto](const std::string& bytes) -> T {
+            return from_proto(internal::message_from<M>(bytes));
+          }};
 }
 // The messages themselves.
 template <ProtoMessage T>
 ProtoCollection<T> register_proto(std::string key) {
-  return {std::move(key), [](const T& item) { return internal::message_bytes(item); }, internal::message_from<T>};
+  return {std::move(key), [](const T& item) { return internal::message_bytes(item); },
+          internal::message_from<T>};
 }
 
 }  // namespace cairn

@@ -15,8 +15,8 @@ namespace {
 namespace proto = google::protobuf;
 using Field = proto::FieldDescriptor;
 
-// Finds the fields of text that are not UTF-8 in a message's bytes, with the way to each. Bytes, since what has text of
-// that kind can be written and not be read again.
+// Finds the fields of text that are not UTF-8 in a message's bytes, with the way to each. Bytes,
+// since what has text of that kind can be written and not be read again.
 class Search {
  public:
   explicit Search(const std::string& except) : except_(except) {}
@@ -31,7 +31,8 @@ class Search {
       if (text) {
         check(content, field.is_repeated() ? str_cat(here, "[", index, "]") : here);
       } else {
-        if (field.is_repeated()) here += str_cat("[", label(content, field.message_type(), index), "]");
+        if (field.is_repeated())
+          here += str_cat("[", label(content, field.message_type(), index), "]");
         look(content, field.message_type(), here);
       }
     });
@@ -42,7 +43,8 @@ class Search {
  private:
   // Calls `visit` with each field that has bytes: text, messages, packed numbers.
   template <class Visit>
-  static void for_each_field(std::string_view bytes, const proto::Descriptor* type, const Visit& visit) {
+  static void for_each_field(std::string_view bytes, const proto::Descriptor* type,
+                             const Visit& visit) {
     while (!bytes.empty()) {
       const auto tag = take_varint<uint32_t>(bytes);
       if (!tag) return;
@@ -54,7 +56,8 @@ class Search {
         if (wire_type == 2) length = *number;
       }
       if (length > bytes.size()) return;
-      const Field* field = wire_type == 2 ? type->FindFieldByNumber(static_cast<int>(*tag >> 3)) : nullptr;
+      const Field* field =
+          wire_type == 2 ? type->FindFieldByNumber(static_cast<int>(*tag >> 3)) : nullptr;
       if (field) visit(*field, bytes.substr(0, length));
       bytes.remove_prefix(length);
     }
@@ -63,7 +66,8 @@ class Search {
   // What people know the item by: its key in a map or its name, else its number.
   static std::string label(std::string_view item, const proto::Descriptor* type, int index) {
     const Field* named = type->map_key() ? type->map_key() : type->FindFieldByName("name");
-    if (!named || named->type() != Field::TYPE_STRING || named->is_repeated()) return str_cat(index);
+    if (!named || named->type() != Field::TYPE_STRING || named->is_repeated())
+      return str_cat(index);
     std::string name;
     for_each_field(item, type, [&](const Field& field, std::string_view content) {
       if (&field == named) name = content;
@@ -103,17 +107,20 @@ void require_utf8(const proto::MessageLite& message, const std::string& except) 
 void require_utf8(const Node& node) {
   const auto check = [&](const std::string& text, const char* what) {
     if (is_utf8(text)) return;
-    throw Error(Code::kInvalidArgument,
-                str_cat(node.str(), ": ", what, " '", printable(text),
-                        "' is not UTF-8; a node cannot be written with it, for no program could read it again"),
-                node.name);
+    throw Error(
+        Code::kInvalidArgument,
+        str_cat(
+            node.str(), ": ", what, " '", printable(text),
+            "' is not UTF-8; a node cannot be written with it, for no program could read it again"),
+        node.name);
   };
   check(node.name, "its name");
   check(node.op->name, "its op");
   check(node.device, "its device");
   for (const auto& [name, attr] : node.attrs) {
     check(name, "the name of its attribute");
-    for (const std::string& function : functions_in(attr)) check(function, "a function that it names,");
+    for (const std::string& function : functions_in(attr))
+      check(function, "a function that it names,");
   }
 }
 

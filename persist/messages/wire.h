@@ -11,7 +11,8 @@
 
 namespace cairn {
 
-static_assert(std::endian::native == std::endian::little, "tensors' bytes go to files as they lie in memory");
+static_assert(std::endian::native == std::endian::little,
+              "tensors' bytes go to files as they lie in memory");
 
 template <std::unsigned_integral T>
 void put_fixed(std::string& out, T value) {
@@ -31,7 +32,9 @@ inline void put_varint(std::string& out, uint64_t value) {
   out += static_cast<char>(value);
 }
 
-inline size_t varint_size(uint64_t value) { return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7; }
+inline size_t varint_size(uint64_t value) {
+  return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
+}
 
 // Takes a varint off the front of `bytes`; nothing when it is cut short or does not fit T.
 template <std::unsigned_integral T = uint64_t>

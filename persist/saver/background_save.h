@@ -28,18 +28,19 @@ struct BackgroundSave {
   std::atomic<bool> told = false;  // its error, if any, was thrown at someone
 };
 
-// Of one saver and its copies. The session that runs the save nodes is of the same graph and has the values of the
-// moment; it is kept, for its plan.
+// Of one saver and its copies. The session that runs the save nodes is of the same graph and has
+// the values of the moment; it is kept, for its plan.
 struct BackgroundSaves {
-  explicit BackgroundSaves(std::function<void(const std::string&)> on_warning) : warn(std::move(on_warning)) {}
+  explicit BackgroundSaves(std::function<void(const std::string&)> on_warning)
+      : warn(std::move(on_warning)) {}
   ~BackgroundSaves();
-  // Waits for the one under way. Throws its error unless someone was told; FailedPrecondition in its own thread. The
-  // caller has `turn`.
+  // Waits for the one under way. Throws its error unless someone was told; FailedPrecondition in
+  // its own thread. The caller has `turn`.
   void settle();
   Session& session_for(Session& session);
 
-  // Whose turn it is to save with this saver, from before settle() until the save is done or goes on in the background.
-  // A callback of a save may save again.
+  // Whose turn it is to save with this saver, from before settle() until the save is done or goes
+  // on in the background. A callback of a save may save again.
   std::recursive_mutex turn;
   std::function<void(const std::string&)> warn;
   std::shared_ptr<BackgroundSave> running;

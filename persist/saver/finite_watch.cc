@@ -7,13 +7,15 @@ thread_local FiniteWatch* watch_of_this_thread = nullptr;
 
 }  // namespace
 
-// A number is not finite when its exponent is all ones; infinite when nothing else but the sign is set.
+// A number is not finite when its exponent is all ones; infinite when nothing else but the sign is
+// set.
 template <class Bits>
 void NonfiniteCounter::add_as(std::string_view bytes, Bits exponent) {
   const size_t n = bytes.size() / sizeof(Bits);
   const auto* values = reinterpret_cast<const Bits*>(bytes.data());
   Bits any = 0;
-  for (size_t i = 0; i < n; ++i) any = static_cast<Bits>(any | ((values[i] & exponent) == exponent));
+  for (size_t i = 0; i < n; ++i)
+    any = static_cast<Bits>(any | ((values[i] & exponent) == exponent));
   if (!any) return;
   const Bits magnitude = static_cast<Bits>(static_cast<Bits>(~Bits{0}) >> 1);
   for (size_t i = 0; i < n; ++i) {
@@ -42,16 +44,20 @@ void NonfiniteCounter::add(std::string_view bytes) {
 
 FiniteWatch* FiniteWatch::current() { return watch_of_this_thread; }
 
-FiniteWatch::Scope::Scope(FiniteWatch* watch) : before_(watch_of_this_thread) { watch_of_this_thread = watch; }
+FiniteWatch::Scope::Scope(FiniteWatch* watch) : before_(watch_of_this_thread) {
+  watch_of_this_thread = watch;
+}
 FiniteWatch::Scope::~Scope() { watch_of_this_thread = before_; }
 
-void FiniteWatch::note(const std::string& name, const Tensor& tensor, const NonfiniteCounter& counter) {
+void FiniteWatch::note(const std::string& name, const Tensor& tensor,
+                       const NonfiniteCounter& counter) {
   if (counter.nan() == 0 && counter.infinite() == 0) return;
   std::string counts = counter.nan() > 0 ? str_cat(counter.nan(), " NaN") : "";
-  if (counter.infinite() > 0) counts += str_cat(counts.empty() ? "" : " and ", counter.infinite(), " infinite");
+  if (counter.infinite() > 0)
+    counts += str_cat(counts.empty() ? "" : " and ", counter.infinite(), " infinite");
   const bool complex = tensor.dtype() == DType::kComplex64 || tensor.dtype() == DType::kComplex128;
-  found_.push_back(str_cat("'", name, "' (", tensor.dtype(), " ", tensor.shape(), "): ", counts, " of ",
-                           tensor.num_elements() * (complex ? 2 : 1),
+  found_.push_back(str_cat("'", name, "' (", tensor.dtype(), " ", tensor.shape(), "): ", counts,
+                           " of ", tensor.num_elements() * (complex ? 2 : 1),
                            tensor.num_elements() == 1 && !complex ? " value" : " values"));
 }
 

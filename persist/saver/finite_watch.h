@@ -1,4 +1,5 @@
-// Looks for NaN and infinity in what a save writes, while the bytes pass through the cache for their checksum.
+// Looks for NaN and infinity in what a save writes, while the bytes pass through the cache for
+// their checksum.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +11,8 @@
 
 namespace cairn {
 
-// Counts in one tensor, piece by piece; a piece holds whole elements. Real and imaginary parts count apart.
+// Counts in one tensor, piece by piece; a piece holds whole elements. Real and imaginary parts
+// count apart.
 class NonfiniteCounter {
  public:
   explicit NonfiniteCounter(DType dtype) : dtype_(dtype) {}
@@ -29,8 +31,8 @@ class NonfiniteCounter {
 // What one save found.
 class FiniteWatch {
  public:
-  // The watch of the save that runs on this thread, or null. It belongs to the call, not to the graph or the session,
-  // and a run's kernels are called on its own thread.
+  // The watch of the save that runs on this thread, or null. It belongs to the call, not to the
+  // graph or the session, and a run's kernels are called on its own thread.
   static FiniteWatch* current();
   class Scope {
    public:

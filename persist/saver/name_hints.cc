@@ -27,7 +27,8 @@ std::string_view scope_of(std::string_view name) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash + 1);
 }
 
-// One way to rewrite names: the text `from` at their beginning (or end, or behind the first scope) becomes `to`.
+// One way to rewrite names: the text `from` at their beginning (or end, or behind the first scope)
+// becomes `to`.
 struct Rewrite {
   enum Kind { kBeginning, kEnd, kFirstScope } kind;
   std::string from, to;
@@ -46,13 +47,15 @@ struct Rewrite {
   std::string rule() const {
     const char mark = (from + to).find('/') == std::string::npos && kind != kFirstScope ? '/' : '|';
     std::string pattern, replacement;
-    for (const char c : from) {  // in brackets a special character stands for itself, without a backslash
+    // in brackets a special character stands for itself, without a backslash
+    for (const char c : from) {
       const bool special = std::string_view(".*+?()[{}|$").find(c) != std::string_view::npos;
       pattern += c == '^' || c == '\\' || c == ']' || c == mark ? str_cat('\\', c)
                  : special                                      ? str_cat('[', c, ']')
                                                                 : std::string(1, c);
     }
-    for (const char c : to) replacement += (c == '&' || c == '\\' || c == mark ? "\\" : "") + std::string(1, c);
+    for (const char c : to)
+      replacement += (c == '&' || c == '\\' || c == mark ? "\\" : "") + std::string(1, c);
     switch (kind) {
       case kBeginning:
         return str_cat('s', mark, '^', pattern, mark, replacement, mark);
@@ -67,7 +70,8 @@ struct Rewrite {
 
 constexpr const char* kEndings[] = {":0", "_1", "_2", "/.ATTRIBUTES/VARIABLE_VALUE"};
 
-// The rewrites by an ending that names get in other programs: one that would make `name` of a candidate each.
+// The rewrites by an ending that names get in other programs: one that would make `name` of a
+// candidate each.
 std::vector<Rewrite> ending_rewrites(const std::string& name) {
   std::vector<Rewrite> rewrites;
   for (const std::string ending : kEndings) {
@@ -75,7 +79,8 @@ std::vector<Rewrite> ending_rewrites(const std::string& name) {
     if (name.ends_with(ending)) rewrites.push_back({Rewrite::kEnd, "", ending});
     if (ending[0] == '_' && name.find('/') != std::string::npos) {
       rewrites.push_back({Rewrite::kFirstScope, ending, ""});
-      if (name.substr(0, name.find('/')).ends_with(ending)) rewrites.push_back({Rewrite::kFirstScope, "", ending});
+      if (name.substr(0, name.find('/')).ends_with(ending))
+        rewrites.push_back({Rewrite::kFirstScope, "", ending});
     }
   }
   return rewrites;
@@ -93,7 +98,8 @@ NameHints::NameHints(const std::vector<std::string>& candidates) : candidates_(c
     if (places.size() < kFew) places.push_back(&name);
   };
   for (const std::string& name : candidates) {
-    for (const size_t start : part_starts(name)) put(by_ending_[std::string_view(name).substr(start)], name);
+    for (const size_t start : part_starts(name))
+      put(by_ending_[std::string_view(name).substr(start)], name);
     put(by_scope_[scope_of(name)], name);
   }
 }
@@ -113,7 +119,8 @@ std::vector<std::string> NameHints::nearest(const std::string& name) const {
   };
   const auto is_candidate = [&](const std::string& text) {
     const Places* places = at(by_ending_, text);
-    return places && std::any_of(places->begin(), places->end(), [&](const auto* one) { return *one == text; });
+    return places && std::any_of(places->begin(), places->end(),
+                                 [&](const auto* one) { return *one == text; });
   };
   for (const Rewrite& rewrite : ending_rewrites(name)) {
     if (const std::string source = source_of(rewrite, name); is_candidate(source)) add(source);
@@ -122,8 +129,10 @@ std::vector<std::string> NameHints::nearest(const std::string& name) const {
   for (const size_t start : part_starts(view)) {
     const Places* places = at(by_ending_, view.substr(start));
     if (!places) continue;
-    // A last part alone, "kernel", says little unless it is the whole of either name or nobody else has it.
-    const bool telling = start == 0 || view.find('/', start) != std::string_view::npos || places->size() == 1;
+    // A last part alone, "kernel", says little unless it is the whole of either name or nobody else
+    // has it.
+    const bool telling =
+        start == 0 || view.find('/', start) != std::string_view::npos || places->size() == 1;
     for (const std::string* candidate : *places) {
       if (telling || candidate->size() == view.size() - start) add(*candidate);
     }
@@ -135,7 +144,8 @@ std::vector<std::string> NameHints::nearest(const std::string& name) const {
   return found;
 }
 
-std::optional<std::pair<std::string, size_t>> NameHints::common_rule(const std::vector<std::string>& wanted) const {
+std::optional<std::pair<std::string, size_t>> NameHints::common_rule(
+    const std::vector<std::string>& wanted) const {
   std::map<Rewrite, size_t> votes;
   for (const std::string& name : wanted) {
     const std::string_view view = name;
@@ -144,7 +154,8 @@ std::optional<std::pair<std::string, size_t>> NameHints::common_rule(const std::
       if (!places) continue;
       for (const std::string* candidate : *places) {
         const std::string before = candidate->substr(0, candidate->size() - (view.size() - start));
-        if (before != view.substr(0, start)) ++votes[{Rewrite::kBeginning, before, name.substr(0, start)}];
+        if (before != view.substr(0, start))
+          ++votes[{Rewrite::kBeginning, before, name.substr(0, start)}];
       }
       break;
     }
@@ -157,7 +168,8 @@ std::optional<std::pair<std::string, size_t>> NameHints::common_rule(const std::
     for (const Rewrite& rewrite : ending_rewrites(name)) {
       const std::string source = source_of(rewrite, name);
       const Places* places = source.empty() ? nullptr : at(by_ending_, source);
-      if (places && std::any_of(places->begin(), places->end(), [&](const auto* one) { return *one == source; }))
+      if (places && std::any_of(places->begin(), places->end(),
+                                [&](const auto* one) { return *one == source; }))
         ++votes[rewrite];
     }
   }
@@ -166,7 +178,8 @@ std::optional<std::pair<std::string, size_t>> NameHints::common_rule(const std::
     if (count > 1) ranking.emplace_back(count, &rewrite);
   }
   constexpr size_t kTried = 8;
-  std::stable_sort(ranking.begin(), ranking.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::stable_sort(ranking.begin(), ranking.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
   ranking.resize(std::min(ranking.size(), kTried));
   const std::unordered_set<std::string> missing(wanted.begin(), wanted.end());
   std::optional<std::pair<std::string, size_t>> best;
@@ -176,7 +189,8 @@ std::optional<std::pair<std::string, size_t>> NameHints::common_rule(const std::
       const auto renamed = rewrite->apply(candidate);
       if (renamed && missing.count(*renamed) > 0) found.insert(*renamed);
     }
-    if (found.size() > 1 && (!best || found.size() > best->second)) best = {rewrite->rule(), found.size()};
+    if (found.size() > 1 && (!best || found.size() > best->second))
+      best = {rewrite->rule(), found.size()};
   }
   return best;
 }

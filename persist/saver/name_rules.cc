@@ -12,8 +12,9 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// `replacement`, in which & is all of what was found and a backslash makes any other character but a digit itself
-// (letters are refused), as RE2 has them: \0, and a backslash before backslashes and digits alone.
+// `replacement`, in which & is all of what was found and a backslash makes any other character but
+// a digit itself (letters are refused), as RE2 has them: \0, and a backslash before backslashes and
+// digits alone.
 std::string re2_rewrite(std::string_view replacement) {
   std::string rewrite;
   for (size_t i = 0; i < replacement.size(); ++i) {
@@ -33,7 +34,7 @@ std::string re2_rewrite(std::string_view replacement) {
 
 }  // namespace
 
-// ---- rules --------------------------------------------------------------------------------------------------------
+// ---- rules --------------------------------------------------------------------------------------
 
 struct NameRules::Rule {
   std::string text, rewrite;
@@ -49,13 +50,14 @@ struct NameRules::Rule {
     const size_t middle = find_mark(mark, 2);
     if (middle == std::string::npos) refuse(str_cat("there is no second ", mark));
     const size_t end = find_mark(mark, middle + 1);
-    if (end == std::string::npos) refuse(str_cat("there is no third ", mark, ", which ends the replacement"));
+    if (end == std::string::npos)
+      refuse(str_cat("there is no third ", mark, ", which ends the replacement"));
     if (middle == 2) refuse("the pattern is empty");
     bool any_case = false;
     for (const char flag : std::string_view(text).substr(end + 1)) {
       if (flag != 'g' && flag != 'i')
-        refuse(str_cat("after the third ", mark, " only g and i may stand, not '", flag, "' (in a name ", mark,
-                       " is written \\", mark, ")"));
+        refuse(str_cat("after the third ", mark, " only g and i may stand, not '", flag,
+                       "' (in a name ", mark, " is written \\", mark, ")"));
       (flag == 'g' ? everywhere : any_case) = true;
     }
     compile(mark, text.substr(2, middle - 2), any_case);
@@ -66,7 +68,8 @@ struct NameRules::Rule {
 
  private:
   [[noreturn]] void refuse(const std::string& why) const {
-    fail(Code::kInvalidArgument, "the rule '", text, "' does not read s/PATTERN/REPLACEMENT/: ", why);
+    fail(Code::kInvalidArgument, "the rule '", text,
+         "' does not read s/PATTERN/REPLACEMENT/: ", why);
   }
 
   size_t find_mark(char mark, size_t from) const {
@@ -101,9 +104,10 @@ struct NameRules::Rule {
       if (is_digit(next) && next - '0' > groups)
         refuse(str_cat("the replacement names group \\", next, ", the pattern has ", groups));
       if (std::isalpha(static_cast<unsigned char>(next)))
-        refuse(str_cat("\\", next,
-                       " in the replacement stands for nothing here; a backslash goes before a digit, & or ",
-                       "what would mean something without it"));
+        refuse(str_cat(
+            "\\", next,
+            " in the replacement stands for nothing here; a backslash goes before a digit, & or ",
+            "what would mean something without it"));
     }
   }
 };
@@ -130,7 +134,8 @@ NameRules& NameRules::add(const std::string& from, const std::string& to) {
     fail(Code::kInvalidArgument, "a name is empty in the renaming '", from, "' to '", to, "'");
   const auto [known, is_new] = exact_.emplace(from, to);
   if (!is_new && known->second != to)
-    fail(Code::kInvalidArgument, quoted(from), " has two new names: ", quoted(known->second), " and ", quoted(to));
+    fail(Code::kInvalidArgument, quoted(from), " has two new names: ", quoted(known->second),
+         " and ", quoted(to));
   return *this;
 }
 
@@ -141,14 +146,15 @@ std::string NameRules::apply(const std::string& name, std::vector<bool>* fits) c
     const Rule& rule = *rules_[i];
     if (rule.pattern->replace(renamed, rule.rewrite, rule.everywhere) && fits) (*fits)[i] = true;
     if (renamed.empty())
-      fail(Code::kInvalidArgument, "the rule ", quoted(rule.text), " leaves nothing of the name ", quoted(name));
+      fail(Code::kInvalidArgument, "the rule ", quoted(rule.text), " leaves nothing of the name ",
+           quoted(name));
   }
   return renamed;
 }
 
 std::string NameRules::operator()(const std::string& name) const { return apply(name, nullptr); }
 
-// ---- many names ---------------------------------------------------------------------------------------------------
+// ---- many names ---------------------------------------------------------------------------------
 
 Renaming::Renaming(const NameRules& rules, const std::vector<std::string>& old_names) {
   std::vector<bool> fits(rules.rules_.size(), false);
@@ -179,7 +185,7 @@ std::string Renaming::clash_text() const {
   return text;
 }
 
-// ---- patterns -----------------------------------------------------------------------------------------------------
+// ---- patterns -----------------------------------------------------------------------------------
 
 struct NamePattern::Compiled : Pattern {
   using Pattern::Pattern;
@@ -193,8 +199,12 @@ NamePattern::NamePattern(const std::string& pattern) {
   }
 }
 
-bool NamePattern::matches(const std::string& name) const { return pattern_ ? pattern_->is_in(name) : all_; }
+bool NamePattern::matches(const std::string& name) const {
+  return pattern_ ? pattern_->is_in(name) : all_;
+}
 
-bool NamePattern::matches_whole(const std::string& name) const { return pattern_ ? pattern_->is_all_of(name) : all_; }
+bool NamePattern::matches_whole(const std::string& name) const {
+  return pattern_ ? pattern_->is_all_of(name) : all_;
+}
 
 }  // namespace cairn

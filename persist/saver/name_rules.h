@@ -1,19 +1,25 @@
 // Rules that give tensors other names, as sed does, and patterns that choose names.
 //
-//   saver.restore(session, "run/model-1000", {.rename = "s/^net/model/"});             // net/W becomes model/W
-//   saver.restore(session, "run/model-1000", {.rename = {"s/^net/model/", "s/:0$//"}});  // one after the other
-//   saver.restore(session, "run/model-1000", {.rename = {{"W", "softmax/W"}}});        // exactly this name
+//   // net/W becomes model/W
+//   saver.restore(session, "run/model-1000", {.rename = "s/^net/model/"});
+//   // one after the other
+//   saver.restore(session, "run/model-1000", {.rename = {"s/^net/model/", "s/:0$//"}});
+//   // exactly this name
+//   saver.restore(session, "run/model-1000", {.rename = {{"W", "softmax/W"}}});
 //
-// A rule is s/PATTERN/REPLACEMENT/, for instance  s/^layer(\d+)\//block\1\//  or, with another mark in place of the
-// slash,  s|^layer(\d+)/|block\1/| .  It is looked for anywhere in a name, and the first place it fits is replaced,
-// with the flag g every one, with i whatever the case of letters. In the replacement \1 … \9 are the pattern's groups,
-// \0 and & are all of what was found; \& and \\ are the characters. A dollar sign stands for itself.
+// A rule is s/PATTERN/REPLACEMENT/, for instance  s/^layer(\d+)\//block\1\//  or, with another mark
+// in place of the slash,  s|^layer(\d+)/|block\1/| .  It is looked for anywhere in a name, and the
+// first place it fits is replaced, with the flag g every one, with i whatever the case of letters.
+// In the replacement \1 … \9 are the pattern's groups, \0 and & are all of what was found; \& and
+// \\ are the characters. A dollar sign stands for itself.
 //
-// Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): Perl's without what takes more time than the name is
-// long, which are (?=look-ahead) and \1 within the pattern. Names and patterns are UTF-8; where one is not, both are
-// taken byte by byte. A pattern that RE2 does not take is InvalidArgument, with RE2's reason:
+// Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): Perl's without what takes more
+// time than the name is long, which are (?=look-ahead) and \1 within the pattern. Names and
+// patterns are UTF-8; where one is not, both are taken byte by byte. A pattern that RE2 does not
+// take is InvalidArgument, with RE2's reason:
 //
-//   NameRules("s/net(?=\\/)/model/");   // the pattern 'net(?=\/)' is no regular expression that RE2 takes: invalid …
+//   // the pattern 'net(?=\/)' is no regular expression that RE2 takes: invalid …
+//   NameRules("s/net(?=\\/)/model/");
 #pragma once
 
 #include <initializer_list>
@@ -35,8 +41,8 @@ class NameRules {
 
   NameRules() = default;  // every name stays as it is
   // Throw InvalidArgument for a rule that does not read as one, and say where and why.
-  NameRules(const char* rule) { add(rule); }                // NOLINT: implicit on purpose, as are all here
-  NameRules(const std::string& rule) { add(rule); }         // NOLINT
+  NameRules(const char* rule) { add(rule); }         // NOLINT: implicit on purpose, as are all here
+  NameRules(const std::string& rule) { add(rule); }  // NOLINT
   NameRules(std::initializer_list<const char*> rules);      // NOLINT
   NameRules(const std::vector<std::string>& rules);         // NOLINT
   NameRules(std::initializer_list<Map::value_type> exact);  // NOLINT
@@ -45,12 +51,13 @@ class NameRules {
   }
 
   NameRules& add(std::string_view rule);
-  // The name `from` becomes `to`. Throws InvalidArgument for an empty name, and when `from` has another new name.
+  // The name `from` becomes `to`. Throws InvalidArgument for an empty name, and when `from` has
+  // another new name.
   NameRules& add(const std::string& from, const std::string& to);
 
   bool empty() const { return exact_.empty() && rules_.empty(); }
-  // The new name: where `name` is listed exactly, that; else what the rules make of it, one after the other. Throws
-  // InvalidArgument when nothing is left of it.
+  // The new name: where `name` is listed exactly, that; else what the rules make of it, one after
+  // the other. Throws InvalidArgument when nothing is left of it.
   std::string operator()(const std::string& name) const;
 
  private:
@@ -67,9 +74,11 @@ struct Renaming {
   // Throws as NameRules does.
   Renaming(const NameRules& rules, const std::vector<std::string>& names);
 
-  std::vector<std::pair<std::string, std::string>> names;   // old and new, in the order given
-  std::map<std::string, std::vector<std::string>> clashes;  // new names that several would have: those, as given
-  std::vector<std::string> unmatched;  // rules, and names listed exactly ("old=new"), that fit none of the names
+  std::vector<std::pair<std::string, std::string>> names;  // old and new, in the order given
+  std::map<std::string, std::vector<std::string>>
+      clashes;  // new names that several would have: those, as given
+  std::vector<std::string>
+      unmatched;  // rules, and names listed exactly ("old=new"), that fit none of the names
 
   // A line for each clash: "'a/W' and 'b/W' would both be 'W'".
   std::string clash_text() const;
@@ -84,7 +93,7 @@ class NamePattern {
   NamePattern(const std::string& pattern);                                 // NOLINT
   NamePattern(const char* pattern) : NamePattern(std::string(pattern)) {}  // NOLINT
   bool matches(const std::string& name) const;                             // anywhere in the name
-  bool matches_whole(const std::string& name) const;                       // from its beginning to its end
+  bool matches_whole(const std::string& name) const;  // from its beginning to its end
 
  private:
   struct Compiled;

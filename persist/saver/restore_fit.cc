@@ -20,7 +20,8 @@ std::optional<int64_t> step_of(const std::string& prefix) {
   int64_t step = 0;
   const char* end = prefix.data() + prefix.size();
   const auto read = std::from_chars(prefix.data() + dash + 1, end, step);
-  return read.ec == std::errc() && read.ptr == end && step >= 0 ? std::optional(step) : std::nullopt;
+  return read.ec == std::errc() && read.ptr == end && step >= 0 ? std::optional(step)
+                                                                : std::nullopt;
 }
 
 // The names in the checkpoint by what they are called after renaming.
@@ -30,7 +31,8 @@ class StoredNames {
       : renamed_(!rules.empty()) {
     if (!renamed_) return;
     Renaming renaming(rules, reader.names());
-    for (auto& [stored, name] : renaming.names) by_name_.emplace(std::move(name), SharedString(std::move(stored)));
+    for (auto& [stored, name] : renaming.names)
+      by_name_.emplace(std::move(name), SharedString(std::move(stored)));
     clashes_ = std::move(renaming.clashes);
     report.unmatched_rules = std::move(renaming.unmatched);
   }
@@ -38,15 +40,16 @@ class StoredNames {
   // What holds the tensor that is asked for as `key`; maybe nothing does.
   const SharedString& of(const SharedString& key) {
     if (!renamed_) return key;
-    if (const auto clash = clashes_.find(key); clash != clashes_.end()) asked_clashes_.insert(*clash);
+    if (const auto clash = clashes_.find(key); clash != clashes_.end())
+      asked_clashes_.insert(*clash);
     const auto found = by_name_.find(key);
     return found == by_name_.end() ? none_ : found->second;
   }
 
   void require_no_clash(const std::string& prefix) const {
     if (asked_clashes_.empty()) return;
-    std::string text =
-        str_cat("cannot restore from '", prefix, "'; no variable was changed: the renaming is ambiguous");
+    std::string text = str_cat("cannot restore from '", prefix,
+                               "'; no variable was changed: the renaming is ambiguous");
     for (const auto& [name, from] : asked_clashes_)
       text += str_cat("\n  ", quoted_list(from), " would be ", quoted(name));
     fail(Code::kInvalidArgument, text);
@@ -75,14 +78,15 @@ void sort_item(const CheckpointReader& reader, const RestoreItem& item, const Sh
   line.stored = stored;
   line.stored_dtype = entry->dtype;
   line.stored_shape = entry->shape;
-  bool fits = item.reshapes ? item.shape.num_elements() < 0 || item.shape.num_elements() == entry->shape.num_elements()
+  bool fits = item.reshapes ? item.shape.num_elements() < 0 ||
+                                  item.shape.num_elements() == entry->shape.num_elements()
                             : item.shape.is_compatible_with(entry->shape);
   if (const auto part = parse_shape_and_slice(item.spec)) {
     line.shape = part->full;
     fits = part->full == entry->shape;
   }
-  const bool right_dtype =
-      entry->dtype == item.dtype || (options.convert_dtypes && is_convertible(entry->dtype, item.dtype));
+  const bool right_dtype = entry->dtype == item.dtype ||
+                           (options.convert_dtypes && is_convertible(entry->dtype, item.dtype));
   if (!right_dtype) fit.report.dtype_mismatches.push_back(line);
   if (!fits) fit.report.shape_mismatches.push_back(line);
   if (!fits || !right_dtype) return;
@@ -90,17 +94,21 @@ void sort_item(const CheckpointReader& reader, const RestoreItem& item, const Sh
   fit.restored.push_back(&item);
 }
 
-std::string about_missing(const RestoreReport& report, const std::vector<const RestoreReport::Item*>& missing) {
+std::string about_missing(const RestoreReport& report,
+                          const std::vector<const RestoreReport::Item*>& missing) {
   const NameHints hints(report.unused);
   std::string text;
   for (size_t i = 0; i < missing.size() && i < kMostLines; ++i) {
     const auto& item = *missing[i];
     const auto near = hints.nearest(item.key);
-    text += str_cat("\n  Key ", printable(item.key.str()), " not found in checkpoint: graph ", item.dtype, " ",
-                    item.shape, item.variable == item.key ? "" : str_cat(" (variable ", quoted(item.variable), ")"),
-                    near.empty() ? "" : "; nearest: " + quoted_list(near));
+    text +=
+        str_cat("\n  Key ", printable(item.key.str()), " not found in checkpoint: graph ",
+                item.dtype, " ", item.shape,
+                item.variable == item.key ? "" : str_cat(" (variable ", quoted(item.variable), ")"),
+                near.empty() ? "" : "; nearest: " + quoted_list(near));
   }
-  if (missing.size() > kMostLines) text += str_cat("\n  and ", missing.size() - kMostLines, " more keys not found");
+  if (missing.size() > kMostLines)
+    text += str_cat("\n  and ", missing.size() - kMostLines, " more keys not found");
   return text;
 }
 
@@ -109,32 +117,41 @@ std::string about_mismatches(const std::vector<RestoreReport::Item>& items, cons
   for (size_t i = 0; i < items.size() && i < kMostLines; ++i) {
     const auto& item = items[i];
     text += str_cat("\n  variable ", quoted(item.variable),
-                    item.stored == item.variable ? "" : str_cat(" (key ", quoted(item.stored), ")"), ": graph ",
-                    item.dtype, " ", item.shape, ", checkpoint ", item.stored_dtype, " ", item.stored_shape);
+                    item.stored == item.variable ? "" : str_cat(" (key ", quoted(item.stored), ")"),
+                    ": graph ", item.dtype, " ", item.shape, ", checkpoint ", item.stored_dtype,
+                    " ", item.stored_shape);
   }
-  if (items.size() > kMostLines) text += str_cat("\n  and ", items.size() - kMostLines, " more of another ", what);
+  if (items.size() > kMostLines)
+    text += str_cat("\n  and ", items.size() - kMostLines, " more of another ", what);
   return text;
 }
 
 // What helps where dtypes differ.
-std::string about_dtypes(const std::vector<RestoreReport::Item>& items, const RestoreOptions& options) {
-  const auto converts = [](const auto& item) { return is_convertible(item.stored_dtype, item.dtype); };
+std::string about_dtypes(const std::vector<RestoreReport::Item>& items,
+                         const RestoreOptions& options) {
+  const auto converts = [](const auto& item) {
+    return is_convertible(item.stored_dtype, item.dtype);
+  };
   const bool some = !options.convert_dtypes && std::any_of(items.begin(), items.end(), converts);
-  return str_cat("\n  ", some ? ".convert_dtypes = true converts values that the other dtype holds exactly; " : "",
-                 ".ignore_dtype = true leaves variables of another dtype alone");
+  return str_cat(
+      "\n  ",
+      some ? ".convert_dtypes = true converts values that the other dtype holds exactly; " : "",
+      ".ignore_dtype = true leaves variables of another dtype alone");
 }
 
 // As it stands in a program.
 std::string literal(const std::string& rule) {
-  return rule.find('\\') == std::string::npos ? str_cat('"', rule, '"') : str_cat("R\"(", rule, ")\"");
+  return rule.find('\\') == std::string::npos ? str_cat('"', rule, '"')
+                                              : str_cat("R\"(", rule, ")\"");
 }
 
 }  // namespace
 
 bool RestoreFit::whole(const std::vector<RestoreItem>& items) const {
   return restored.size() == items.size() &&
-         std::all_of(report.restored.begin(), report.restored.end(),
-                     [](const auto& item) { return item.stored == item.key && item.stored_dtype == item.dtype; });
+         std::all_of(report.restored.begin(), report.restored.end(), [](const auto& item) {
+           return item.stored == item.key && item.stored_dtype == item.dtype;
+         });
 }
 
 RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<RestoreItem>& items,
@@ -166,7 +183,8 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
   const bool bad_shapes = !options.ignore_shape && !report.shape_mismatches.empty();
   const bool bad_dtypes = !options.ignore_dtype && !report.dtype_mismatches.empty();
   if (missing.empty() && !bad_shapes && !bad_dtypes) return;
-  std::string text = str_cat("cannot restore from '", report.prefix, "'; no variable was changed: ", report.summary());
+  std::string text = str_cat("cannot restore from '", report.prefix,
+                             "'; no variable was changed: ", report.summary());
   text += about_missing(report, missing);
   if (bad_shapes) text += about_mismatches(report.shape_mismatches, "shape");
   // One line says both where both differ.
@@ -184,22 +202,25 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
     text += str_cat("\n  the rule ", quoted(rule), " fits no name in the checkpoint");
   const auto rename = missing.size() > 1 ? report.suggested_rename() : std::nullopt;
   if (rename) {
-    text += str_cat("\n  ", rename->finds == report.missing.size() ? "all" : "of these", " ", rename->finds,
-                    rename->finds == report.missing.size() ? " missing keys are found" : " keys are found",
-                    " with .rename = ", literal(rename->rule));
+    text += str_cat(
+        "\n  ", rename->finds == report.missing.size() ? "all" : "of these", " ", rename->finds,
+        rename->finds == report.missing.size() ? " missing keys are found" : " keys are found",
+        " with .rename = ", literal(rename->rule));
   }
   throw Error(missing.empty() ? Code::kInvalidArgument : Code::kNotFound, text);
 }
 
-Tensor read_item(const CheckpointReader& reader, const RestoreItem& item, const std::string& stored) {
+Tensor read_item(const CheckpointReader& reader, const RestoreItem& item,
+                 const std::string& stored) {
   const auto part = parse_shape_and_slice(item.spec);
   const Tensor tensor = part ? reader.get_tensor(stored, part->slice) : reader.get_tensor(stored);
   if (tensor.dtype() == item.dtype) return tensor;
   try {
     return converted_exactly(tensor, item.dtype);
   } catch (const Error& e) {
-    fail(e.code(), "cannot restore from '", reader.prefix(), "'; no variable was changed: variable ",
-         quoted(item.variable_name), " (key ", quoted(stored), "): ", e.what());
+    fail(e.code(), "cannot restore from '", reader.prefix(),
+         "'; no variable was changed: variable ", quoted(item.variable_name), " (key ",
+         quoted(stored), "): ", e.what());
   }
 }
 

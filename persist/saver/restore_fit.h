@@ -30,14 +30,16 @@ struct RestoreFit {
   bool whole(const std::vector<RestoreItem>& items) const;
 };
 
-// Reads no values. Throws InvalidArgument when the rules give several tensors one name that is asked for.
+// Reads no values. Throws InvalidArgument when the rules give several tensors one name that is
+// asked for.
 RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<RestoreItem>& items,
                              const RestoreOptions& options);
-// Throws what does not fit and is not allowed for, all of it in one Error: NotFound where anything is missing, else
-// InvalidArgument.
+// Throws what does not fit and is not allowed for, all of it in one Error: NotFound where anything
+// is missing, else InvalidArgument.
 void require_fit(const RestoreReport& report, const RestoreOptions& options);
 
 // The tensor, or the part of it, that an item asks for.
-Tensor read_item(const CheckpointReader& reader, const RestoreItem& item, const std::string& stored);
+Tensor read_item(const CheckpointReader& reader, const RestoreItem& item,
+                 const std::string& stored);
 
 }  // namespace cairn

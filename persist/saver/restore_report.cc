@@ -26,7 +26,8 @@ std::string padded(std::string text, size_t width) {
 }
 
 std::string described(const RestoreReport::Item& item) {
-  return printable(item.variable == item.key ? item.key.str() : str_cat(item.variable, " (", item.key, ")"));
+  return printable(item.variable == item.key ? item.key.str()
+                                             : str_cat(item.variable, " (", item.key, ")"));
 }
 
 size_t width_of(const std::vector<RestoreReport::Item>& items) {
@@ -46,24 +47,26 @@ std::vector<std::string> keys_of(const std::vector<RestoreReport::Item>& items) 
 }  // namespace
 
 std::string RestoreReport::summary() const {
-  return str_cat(missing.size(), " missing / ", unused.size(), " unused / ", shape_mismatches.size(), " shape / ",
-                 dtype_mismatches.size(), " dtype");
+  return str_cat(missing.size(), " missing / ", unused.size(), " unused / ",
+                 shape_mismatches.size(), " shape / ", dtype_mismatches.size(), " dtype");
 }
 
 std::string RestoreReport::str() const {
-  std::string text =
-      str_cat(prefix, ": ", step ? str_cat("step ", *step, ", ") : "", restored.size(), " restored, ", summary());
+  std::string text = str_cat(prefix, ": ", step ? str_cat("step ", *step, ", ") : "",
+                             restored.size(), " restored, ", summary());
   const auto table = [&](const std::string& title, const std::vector<Item>& items, bool both) {
     const size_t width = width_of(items);
     text += section(title, items, [&](const Item& item) {
       const std::string graph = str_cat(item.dtype, " ", item.shape);
       const bool renamed = !item.stored.empty() && item.stored != item.key;
       const bool converted = !both && !item.stored.empty() && item.stored_dtype != item.dtype;
-      return str_cat(
-          padded(described(item), width), "  ",
-          both ? str_cat("graph ", graph, ", checkpoint ", item.stored_dtype, " ", item.stored_shape) : graph,
-          renamed || converted ? "  from" : "", renamed ? str_cat(" ", printable(item.stored.str())) : "",
-          converted ? str_cat(" ", item.stored_dtype) : "");
+      return str_cat(padded(described(item), width), "  ",
+                     both ? str_cat("graph ", graph, ", checkpoint ", item.stored_dtype, " ",
+                                    item.stored_shape)
+                          : graph,
+                     renamed || converted ? "  from" : "",
+                     renamed ? str_cat(" ", printable(item.stored.str())) : "",
+                     converted ? str_cat(" ", item.stored_dtype) : "");
     });
   };
   const auto names = [&](const std::string& title, const std::vector<std::string>& items) {
@@ -79,7 +82,9 @@ std::string RestoreReport::str() const {
   return text + "\n";
 }
 
-std::vector<std::string> RestoreReport::nearest(const std::string& key) const { return NameHints(unused).nearest(key); }
+std::vector<std::string> RestoreReport::nearest(const std::string& key) const {
+  return NameHints(unused).nearest(key);
+}
 
 std::optional<RestoreReport::Rename> RestoreReport::suggested_rename() const {
   if (missing.size() < 2 || unused.size() < 2) return std::nullopt;

@@ -26,19 +26,21 @@
 namespace CAIRN_API cairn {
 
 struct RestoreOptions {
-  // Variables that may be missing from the checkpoint, by the key under which they are looked for: none, all (true), or
-  // those that a regular expression (RE2's) finds. They are left alone.
+  // Variables that may be missing from the checkpoint, by the key under which they are looked for:
+  // none, all (true), or those that a regular expression (RE2's) finds. They are left alone.
   NamePattern allow_missing = false;
-  // From names in the checkpoint to the keys that the graph asks for: what `cairn rename` would have written is read.
+  // From names in the checkpoint to the keys that the graph asks for: what `cairn rename` would
+  // have written is read.
   NameRules rename = {};
   // Variables whose shape is not the stored one are left alone instead of being an error.
   bool ignore_shape = false;
-  // Values of another dtype are converted where the variable's dtype holds each of them exactly: a step that was int32
-  // is read into an int64, 3.0 into an integer, 0.1 of a double into no float. A value that it does not hold is an
-  // InvalidArgument that names it. Numbers and bool; text is never converted.
+  // Values of another dtype are converted where the variable's dtype holds each of them exactly: a
+  // step that was int32 is read into an int64, 3.0 into an integer, 0.1 of a double into no float.
+  // A value that it does not hold is an InvalidArgument that names it. Numbers and bool; text is
+  // never converted.
   bool convert_dtypes = false;
-  // Variables whose dtype is not the stored one (and that convert_dtypes does not convert) are left alone instead of
-  // being an error.
+  // Variables whose dtype is not the stored one (and that convert_dtypes does not convert) are left
+  // alone instead of being an error.
   bool ignore_dtype = false;
 };
 
@@ -53,13 +55,14 @@ struct RestoreReport {
   };
 
   std::string prefix;
-  std::optional<int64_t> step;               // as the prefix ends: 1000 of "run/model-1000"
-  std::vector<Item> restored;                // converted where stored_dtype is another than dtype
-  std::vector<Item> missing;                 // not in the checkpoint; left alone
-  std::vector<Item> shape_mismatches;        // left alone
-  std::vector<Item> dtype_mismatches;        // left alone
-  std::vector<std::string> unused;           // names in the checkpoint that nothing asked for
-  std::vector<std::string> unmatched_rules;  // of RestoreOptions::rename, those that fit no name of the checkpoint
+  std::optional<int64_t> step;         // as the prefix ends: 1000 of "run/model-1000"
+  std::vector<Item> restored;          // converted where stored_dtype is another than dtype
+  std::vector<Item> missing;           // not in the checkpoint; left alone
+  std::vector<Item> shape_mismatches;  // left alone
+  std::vector<Item> dtype_mismatches;  // left alone
+  std::vector<std::string> unused;     // names in the checkpoint that nothing asked for
+  std::vector<std::string>
+      unmatched_rules;  // of RestoreOptions::rename, those that fit no name of the checkpoint
   // Variables of the graph that have no value afterwards: initialize_rest() gives them theirs.
   std::vector<std::string> uninitialized;
 
@@ -68,10 +71,11 @@ struct RestoreReport {
   // A table for people; of long lists the beginning.
   std::string str() const;
 
-  // Unused names that look most like a missing key, the likeliest first: but for a scope before it, a ":0" or "_1"
-  // behind, a few letters.
+  // Unused names that look most like a missing key, the likeliest first: but for a scope before it,
+  // a ":0" or "_1" behind, a few letters.
   std::vector<std::string> nearest(const std::string& key) const;
-  // One rule for RestoreOptions::rename under which several missing keys are found, or nothing; and how many it finds.
+  // One rule for RestoreOptions::rename under which several missing keys are found, or nothing; and
+  // how many it finds.
   struct Rename {
     std::string rule;
     size_t finds = 0;

@@ -17,11 +17,16 @@ namespace cairn {
 // The ops of save_restore_v1_ops.cc.
 extern const OpDef kSaveOp, kSaveSlicesOp, kRestoreOp, kRestoreSliceOp;
 
-inline FileSystem& files_of(const KernelContext& c) { return c.file_system() ? *c.file_system() : posix_file_system(); }
-inline FileSystem& files_of(const Session& s) { return s.file_system() ? *s.file_system() : posix_file_system(); }
+inline FileSystem& files_of(const KernelContext& c) {
+  return c.file_system() ? *c.file_system() : posix_file_system();
+}
+inline FileSystem& files_of(const Session& s) {
+  return s.file_system() ? *s.file_system() : posix_file_system();
+}
 
-// The checkpoints that one run has open (of its RunState): each is opened, and what is in it learned, once, however
-// many nodes read it. What a node of the run writes is seen by those after it.
+// The checkpoints that one run has open (of its RunState): each is opened, and what is in it
+// learned, once, however many nodes read it. What a node of the run writes is seen by those after
+// it.
 class OpenCheckpoints {
  public:
   // As CheckpointReader's constructor. Valid until clear().
@@ -42,10 +47,11 @@ std::span<const std::string> strings_at(KernelContext& c, int i, const char* wha
 // Input i as a path that is not empty.
 const std::string& path_at(KernelContext& c, int i);
 
-// Output i becomes tensor names[i] of the checkpoint, or the part of it that specs[i] names. Checks names and dtypes of
-// all before anything is read.
-void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
-                     std::span<const std::string> specs, std::span<const DType> dtypes);
+// Output i becomes tensor names[i] of the checkpoint, or the part of it that specs[i] names. Checks
+// names and dtypes of all before anything is read.
+void restore_tensors(KernelContext& c, const CheckpointReader& reader,
+                     std::span<const std::string> names, std::span<const std::string> specs,
+                     std::span<const DType> dtypes);
 
 // The shapes of the parts that the constant strings at input i name.
 void shape_of_parts(ShapeContext& c, int i);

@@ -10,9 +10,10 @@
 
 namespace cairn {
 
-// ---- what they have in common -------------------------------------------------------------------------------------
+// ---- what they have in common -------------------------------------------------------------------
 
-const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs, CheckpointReader::Files files) {
+const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs,
+                                              CheckpointReader::Files files) {
   if (const CheckpointReader* known = find(path)) return *known;
   return *(readers_[path] = std::make_shared<const CheckpointReader>(path, &fs, files));
 }
@@ -31,16 +32,18 @@ std::span<const std::string> strings_at(KernelContext& c, int i, const char* wha
 }
 
 const std::string& path_at(KernelContext& c, int i) {
-  if (c.input(i).num_elements() != 1) c.fail(str_cat("the path must be one string, got shape ", c.input(i).shape()));
+  if (c.input(i).num_elements() != 1)
+    c.fail(str_cat("the path must be one string, got shape ", c.input(i).shape()));
   if (c.in<std::string>(i)->empty()) c.fail("the path is empty");
   return *c.in<std::string>(i);
 }
 
 namespace {
 
-// Everything wrong with what is asked for, before anything is read; in TensorFlow's words for the format. Gives the
-// number of elements of each.
-std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
+// Everything wrong with what is asked for, before anything is read; in TensorFlow's words for the
+// format. Gives the number of elements of each.
+std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& reader,
+                                   std::span<const std::string> names,
                                    std::span<const DType> dtypes) {
   const bool v1 = reader.version() == CheckpointFormat::kV1;
   std::string missing, mismatched;
@@ -54,8 +57,9 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
                     : str_cat("Key ", printable(names[i]), " not found in checkpoint");
     } else if (entry->dtype != dtypes[i]) {
       mismatched += mismatched.empty() ? "" : "\n  ";
-      mismatched += v1 ? str_cat("Expected to restore a tensor of type ", dtypes[i], ", got a tensor of type ",
-                                 entry->dtype, " instead: tensor_name = ", names[i])
+      mismatched += v1 ? str_cat("Expected to restore a tensor of type ", dtypes[i],
+                                 ", got a tensor of type ", entry->dtype,
+                                 " instead: tensor_name = ", names[i])
                        : str_cat("tensor_name = ", names[i], "; expected dtype ", dtypes[i],
                                  " does not equal original dtype ", entry->dtype);
     } else {
@@ -68,23 +72,24 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
 }
 
 // One tensor, or the part of it that `spec` asks for.
-Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::string& name, const std::string& spec,
-                const ParallelFor& in_parallel = nullptr) {
+Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::string& name,
+                const std::string& spec, const ParallelFor& in_parallel = nullptr) {
   const auto part = parse_shape_and_slice(spec);
   if (!part) return reader.get_tensor(name, in_parallel);
   if (const Shape stored = reader.find(name)->shape; !(part->full == stored)) {
-    c.fail(str_cat("tensor_name = ", printable(name), "; shape in shape_and_slice spec ", part->full,
-                   " does not match the shape stored in checkpoint: ", stored));
+    c.fail(str_cat("tensor_name = ", printable(name), "; shape in shape_and_slice spec ",
+                   part->full, " does not match the shape stored in checkpoint: ", stored));
   }
   return reader.get_tensor(name, part->slice);
 }
 
 }  // namespace
 
-void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span<const std::string> names,
-                     std::span<const std::string> specs, std::span<const DType> dtypes) {
-  // Elements. Smaller tensors lie side by side and are read together; of larger ones each thread reads some, and of the
-  // largest a part.
+void restore_tensors(KernelContext& c, const CheckpointReader& reader,
+                     std::span<const std::string> names, std::span<const std::string> specs,
+                     std::span<const DType> dtypes) {
+  // Elements. Smaller tensors lie side by side and are read together; of larger ones each thread
+  // reads some, and of the largest a part.
   constexpr int64_t kLarge = 1 << 20, kLargest = 1 << 24;
   const std::vector<int64_t> elements = check_entries(c, reader, names, dtypes);
   const ParallelFor in_parallel = [&c](int64_t n, const std::function<void(int64_t)>& body) {
@@ -97,7 +102,8 @@ void restore_tensors(KernelContext& c, const CheckpointReader& reader, std::span
     if (elements[i] >= kLarge && elements[i] < kLargest) {
       large.push_back(i);
     } else {
-      c.set(static_cast<int>(i), restored(c, reader, names[i], specs[i], elements[i] < kLarge ? nullptr : in_parallel));
+      c.set(static_cast<int>(i),
+            restored(c, reader, names[i], specs[i], elements[i] < kLarge ? nullptr : in_parallel));
     }
   }
   std::vector<Tensor> values(large.size());
@@ -120,11 +126,12 @@ void shape_of_parts(ShapeContext& c, int i) {
 
 namespace {
 
-// ---- SaveV2 -------------------------------------------------------------------------------------------------------
+// ---- SaveV2 -------------------------------------------------------------------------------------
 
 Kernel save_v2_prepare(const KernelSetup& s) {
   return [count = s.dtypes("dtypes").size()](KernelContext& c) {
-    const auto names = strings_at(c, 1, "tensor_names", count), specs = strings_at(c, 2, "shape_and_slices", count);
+    const auto names = strings_at(c, 1, "tensor_names", count),
+               specs = strings_at(c, 2, "shape_and_slices", count);
     BundleWriter writer(files_of(c), path_at(c, 0), FiniteWatch::current());
     for (size_t i = 0; i < count; ++i) {
       const Tensor& tensor = c.input(static_cast<int>(i) + 3);
@@ -139,15 +146,16 @@ Kernel save_v2_prepare(const KernelSetup& s) {
   };
 }
 
-constexpr OpDef kSaveV2 = {.name = "SaveV2",
-                           .inputs = "prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes",
-                           .outputs = "",
-                           .attrs = "dtypes: list(type) >= 1",
-                           .stateful = true,
-                           .prepare = save_v2_prepare,
-                           .gradient = not_differentiable};
+constexpr OpDef kSaveV2 = {
+    .name = "SaveV2",
+    .inputs = "prefix: string, tensor_names: string, shape_and_slices: string, tensors: dtypes",
+    .outputs = "",
+    .attrs = "dtypes: list(type) >= 1",
+    .stateful = true,
+    .prepare = save_v2_prepare,
+    .gradient = not_differentiable};
 
-// ---- RestoreV2 ----------------------------------------------------------------------------------------------------
+// ---- RestoreV2 ----------------------------------------------------------------------------------
 
 void restore_v2_shape(ShapeContext& c) { shape_of_parts(c, 2); }
 
@@ -160,22 +168,24 @@ Kernel restore_v2_prepare(const KernelSetup& s) {
   };
 }
 
-constexpr OpDef kRestoreV2 = {.name = "RestoreV2",
-                              .inputs = "prefix: string, tensor_names: string, shape_and_slices: string",
-                              .outputs = "tensors: dtypes",
-                              .attrs = "dtypes: list(type) >= 1",
-                              .stateful = true,
-                              .undoes_failed_run = true,
-                              .shape = restore_v2_shape,
-                              .prepare = restore_v2_prepare,
-                              .gradient = not_differentiable};
+constexpr OpDef kRestoreV2 = {
+    .name = "RestoreV2",
+    .inputs = "prefix: string, tensor_names: string, shape_and_slices: string",
+    .outputs = "tensors: dtypes",
+    .attrs = "dtypes: list(type) >= 1",
+    .stateful = true,
+    .undoes_failed_run = true,
+    .shape = restore_v2_shape,
+    .prepare = restore_v2_prepare,
+    .gradient = not_differentiable};
 
-// ---- names of shards ----------------------------------------------------------------------------------------------
+// ---- names of shards ----------------------------------------------------------------------------
 
 Kernel sharded_filename_prepare(const KernelSetup&) {
   return [](KernelContext& c) {
     char ending[48];
-    std::snprintf(ending, sizeof ending, "-%05d-of-%05d", c.input(1).scalar<int32_t>(), c.input(2).scalar<int32_t>());
+    std::snprintf(ending, sizeof ending, "-%05d-of-%05d", c.input(1).scalar<int32_t>(),
+                  c.input(2).scalar<int32_t>());
     c.allocate(0, {}).data<std::string>()[0] = path_at(c, 0) + ending;
   };
 }
@@ -204,32 +214,35 @@ constexpr OpDef kShardedFilespec = {.name = "ShardedFilespec",
                                     .prepare = sharded_filespec_prepare,
                                     .gradient = not_differentiable};
 
-// ---- MergeV2Checkpoints -------------------------------------------------------------------------------------------
+// ---- MergeV2Checkpoints -------------------------------------------------------------------------
 
 Kernel merge_v2_prepare(const KernelSetup& s) {
   return [delete_old_dirs = s.flag("delete_old_dirs")](KernelContext& c) {
-    if (c.input(0).rank() != 1) c.fail(str_cat("checkpoint_prefixes must be a vector, got shape ", c.input(0).shape()));
+    if (c.input(0).rank() != 1)
+      c.fail(str_cat("checkpoint_prefixes must be a vector, got shape ", c.input(0).shape()));
     const auto prefixes = c.input(0).span<std::string>();
     merge_bundles(files_of(c), {prefixes.begin(), prefixes.end()}, path_at(c, 1), delete_old_dirs);
     c.run_state().get<OpenCheckpoints>().clear();
   };
 }
 
-constexpr OpDef kMergeV2Checkpoints = {.name = "MergeV2Checkpoints",
-                                       .inputs = "checkpoint_prefixes: string, destination_prefix: string",
-                                       .outputs = "",
-                                       .attrs = "delete_old_dirs: bool = true",
-                                       .stateful = true,
-                                       .prepare = merge_v2_prepare,
-                                       .gradient = not_differentiable};
+constexpr OpDef kMergeV2Checkpoints = {
+    .name = "MergeV2Checkpoints",
+    .inputs = "checkpoint_prefixes: string, destination_prefix: string",
+    .outputs = "",
+    .attrs = "delete_old_dirs: bool = true",
+    .stateful = true,
+    .prepare = merge_v2_prepare,
+    .gradient = not_differentiable};
 
-// ---- StringJoin ---------------------------------------------------------------------------------------------------
+// ---- StringJoin ---------------------------------------------------------------------------------
 
 void string_join_shape(ShapeContext& c) {
   Shape joined;
   for (int i = 0; i < c.num_inputs(); ++i) {
     if (!c.input(i).has_rank()) return;
-    if (!c.input(i).is_scalar()) joined = joined.is_scalar() ? c.input(i) : merge(joined, c.input(i));
+    if (!c.input(i).is_scalar())
+      joined = joined.is_scalar() ? c.input(i) : merge(joined, c.input(i));
   }
   c.set_output(joined);
 }
@@ -264,61 +277,69 @@ constexpr OpDef kStringJoin = {.name = "StringJoin",
 
 }  // namespace
 
-// ---- builders -----------------------------------------------------------------------------------------------------
+// ---- builders -----------------------------------------------------------------------------------
 
-Operation save_v2(const Operand& prefix, const std::vector<std::string>& names, const std::vector<std::string>& specs,
-                  const std::vector<Output>& tensors, const NameOptions& options) {
+Operation save_v2(const Operand& prefix, const std::vector<std::string>& names,
+                  const std::vector<std::string>& specs, const std::vector<Output>& tensors,
+                  const NameOptions& options) {
   Graph& graph = prefix.graph();
   const Graph::Transaction whole(graph);
   const GraphAt at(graph, prefix.at());
   Scope scope = graph.name_scope(options.name.empty() ? "SaveV2" : options.name);
-  std::vector<Output> inputs = {prefix.output(), constant(at, Tensor::vector(names), {.name = "tensor_names"}),
+  std::vector<Output> inputs = {prefix.output(),
+                                constant(at, Tensor::vector(names), {.name = "tensor_names"}),
                                 constant(at, Tensor::vector(specs), {.name = "shape_and_slices"})};
   inputs.insert(inputs.end(), tensors.begin(), tensors.end());
   return add_operation(at, kSaveV2, std::move(inputs), {}, scope.name());
 }
 
 std::vector<Output> restore_v2(const Operand& prefix, const std::vector<std::string>& names,
-                               const std::vector<std::string>& specs, const std::vector<DType>& dtypes,
-                               const NameOptions& options) {
+                               const std::vector<std::string>& specs,
+                               const std::vector<DType>& dtypes, const NameOptions& options) {
   Graph& graph = prefix.graph();
   const Graph::Transaction whole(graph);
   const GraphAt at(graph, prefix.at());
   Scope scope = graph.name_scope(options.name.empty() ? "RestoreV2" : options.name);
   const Output tensor_names = constant(at, Tensor::vector(names), {.name = "tensor_names"});
   const Output shape_and_slices = constant(at, Tensor::vector(specs), {.name = "shape_and_slices"});
-  const Operation op = add_operation(at, kRestoreV2, {prefix.output(), tensor_names, shape_and_slices},
-                                     {{"dtypes", dtypes}}, scope.name());
+  const Operation op =
+      add_operation(at, kRestoreV2, {prefix.output(), tensor_names, shape_and_slices},
+                    {{"dtypes", dtypes}}, scope.name());
   std::vector<Output> outputs;
   for (int i = 0; i < op.num_outputs(); ++i) outputs.push_back(op.output(i));
   return outputs;
 }
 
-Output sharded_filename(const Operand& basename, int shard, const Operand& num_shards, const NameOptions& options) {
+Output sharded_filename(const Operand& basename, int shard, const Operand& num_shards,
+                        const NameOptions& options) {
   Graph& graph = basename.graph();
   const Graph::Transaction whole(graph);
   const GraphAt at(graph, basename.at());
   Scope scope = graph.name_scope(options.name.empty() ? "ShardedFilename" : options.name);
   const Output index = constant(at, Tensor(int32_t{shard}), {.name = "shard"});
-  return add_node(kShardedFilename, {basename.output(), index, num_shards.in(graph, DType::kInt32, "num_shards")}, {},
+  return add_node(kShardedFilename,
+                  {basename.output(), index, num_shards.in(graph, DType::kInt32, "num_shards")}, {},
                   scope.name(), basename.at());
 }
 
-Output sharded_filespec(const Operand& basename, const Operand& num_shards, const NameOptions& options) {
+Output sharded_filespec(const Operand& basename, const Operand& num_shards,
+                        const NameOptions& options) {
   Graph& graph = basename.graph();
   const Graph::Transaction whole(graph);
-  return add_node(kShardedFilespec, {basename.output(), num_shards.in(graph, DType::kInt32, "num_shards")}, {},
+  return add_node(kShardedFilespec,
+                  {basename.output(), num_shards.in(graph, DType::kInt32, "num_shards")}, {},
                   options.name, basename.at());
 }
 
-Operation merge_v2_checkpoints(const Operand& prefixes, const Operand& destination, bool delete_old_dirs,
-                               const NameOptions& options) {
+Operation merge_v2_checkpoints(const Operand& prefixes, const Operand& destination,
+                               bool delete_old_dirs, const NameOptions& options) {
   return add_operation({prefixes.graph(), prefixes.at()}, kMergeV2Checkpoints,
-                       {prefixes.output(), destination.output()}, {{"delete_old_dirs", delete_old_dirs}}, options.name);
+                       {prefixes.output(), destination.output()},
+                       {{"delete_old_dirs", delete_old_dirs}}, options.name);
 }
 
-Output string_join(const std::vector<Output>& parts, const std::string& separator, const NameOptions& options,
-                   SourceLocation at) {
+Output string_join(const std::vector<Output>& parts, const std::string& separator,
+                   const NameOptions& options, SourceLocation at) {
   return add_node(kStringJoin, parts, {{"separator", separator}}, options.name, at);
 }
 

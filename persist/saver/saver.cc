@@ -10,25 +10,31 @@
 
 namespace cairn {
 
-// ---- making -------------------------------------------------------------------------------------------------------
+// ---- making -------------------------------------------------------------------------------------
 
-Saver::Saver(GraphAt graph, const SaverOptions& options) : graph_(graph->anchor()), options_(options) {
+Saver::Saver(GraphAt graph, const SaverOptions& options)
+    : graph_(graph->anchor()), options_(options) {
   if (options.max_to_keep < 0)
-    fail(Code::kInvalidArgument, "Saver: max_to_keep is ", options.max_to_keep, "; 0 (all) or more is needed");
+    fail(Code::kInvalidArgument, "Saver: max_to_keep is ", options.max_to_keep,
+         "; 0 (all) or more is needed");
   if (!(options.keep_checkpoint_every_n_hours >= 0))
-    fail(Code::kInvalidArgument, "Saver: keep_checkpoint_every_n_hours is ", options.keep_checkpoint_every_n_hours,
-         "; 0 (every checkpoint) or more is needed");
-  if (options.write_version != CheckpointFormat::kV1 && options.write_version != CheckpointFormat::kV2)
-    fail(Code::kInvalidArgument, "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
+    fail(Code::kInvalidArgument, "Saver: keep_checkpoint_every_n_hours is ",
+         options.keep_checkpoint_every_n_hours, "; 0 (every checkpoint) or more is needed");
+  if (options.write_version != CheckpointFormat::kV1 &&
+      options.write_version != CheckpointFormat::kV2)
+    fail(Code::kInvalidArgument,
+         "Saver: Unexpected write_version: ", static_cast<int>(options.write_version));
   const Graph::Transaction whole(graph, graph.at);
   def_ = add_saver_nodes(graph, options);
   make_retention();
 }
 
 Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& options) {
-  if (def.save_tensor_name.empty() || def.restore_op_name.empty() || def.filename_tensor_name.empty()) {
-    fail(Code::kInvalidArgument, "a SaverDef must name its nodes: filename_tensor_name '", def.filename_tensor_name,
-         "', save_tensor_name '", def.save_tensor_name, "', restore_op_name '", def.restore_op_name, "'");
+  if (def.save_tensor_name.empty() || def.restore_op_name.empty() ||
+      def.filename_tensor_name.empty()) {
+    fail(Code::kInvalidArgument, "a SaverDef must name its nodes: filename_tensor_name '",
+         def.filename_tensor_name, "', save_tensor_name '", def.save_tensor_name,
+         "', restore_op_name '", def.restore_op_name, "'");
   }
   Saver saver;
   saver.graph_ = graph.anchor();
@@ -46,7 +52,8 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
 }
 
 Graph& Saver::graph() const {
-  if (!graph_) fail(Code::kFailedPrecondition, "this Saver is none: its graph had no variables to save");
+  if (!graph_)
+    fail(Code::kFailedPrecondition, "this Saver is none: its graph had no variables to save");
   return *graph_->graph;
 }
 
@@ -71,12 +78,13 @@ void Saver::make_retention() {
     if (on_warning) return on_warning(message);
     std::cerr << "cairn: " << printable(message, "\n\t") << "\n";
   };
-  retention_ = std::make_shared<Retention>(options_.max_to_keep, options_.keep_checkpoint_every_n_hours, now(), warn);
+  retention_ = std::make_shared<Retention>(options_.max_to_keep,
+                                           options_.keep_checkpoint_every_n_hours, now(), warn);
   restore_plans_ = make_restore_plans();
   background_ = std::make_shared<internal::BackgroundSaves>(warn);
 }
 
-// ---- importing ----------------------------------------------------------------------------------------------------
+// ---- importing ----------------------------------------------------------------------------------
 
 namespace {
 
@@ -84,7 +92,8 @@ Saver saver_of(GraphAt graph, const ImportedMetaGraph& imported, const SaverOpti
   if (imported.saver_def) return Saver::from_proto(graph, *imported.saver_def, saver);
   const std::string scope = imported.scope.empty() ? "" : imported.scope + "/";
   SaverOptions all = saver;
-  const std::vector<Variable> variables = graph->collection<Variable>(GraphKeys::kGlobalVariables, scope);
+  const std::vector<Variable> variables =
+      graph->collection<Variable>(GraphKeys::kGlobalVariables, scope);
   if (variables.empty()) return {};
   all.var_list = variables;
   return Saver(graph, all);
@@ -98,8 +107,8 @@ Saver import_meta_graph(GraphAt graph, const std::string& file, const ImportOpti
   return import_meta_graph(graph, MetaGraph::read(file, read), options, saver);
 }
 
-Saver import_meta_graph(GraphAt graph, const MetaGraph& meta, const ImportOptions& options, const SaverOptions& saver,
-                        std::string* scope) {
+Saver import_meta_graph(GraphAt graph, const MetaGraph& meta, const ImportOptions& options,
+                        const SaverOptions& saver, std::string* scope) {
   const Graph::Transaction whole(graph);
   const auto before = std::tuple(graph->versions, graph->library, graph->from_file);
   try {

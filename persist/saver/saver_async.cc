@@ -11,10 +11,10 @@ namespace internal {
 void BackgroundSaves::settle() {
   if (!running) return;
   if (thread.get_id() == std::this_thread::get_id()) {
-    fail(
-        Code::kFailedPrecondition, "the save of '", running->checkpoint,
-        "' in the background is not done yet, and this is its own thread: nothing can be saved with this saver before ",
-        "it is");
+    fail(Code::kFailedPrecondition, "the save of '", running->checkpoint,
+         "' in the background is not done yet, and this is its own thread: nothing can be saved "
+         "with this saver before ",
+         "it is");
   }
   thread.join();
   const auto done = std::move(running);
@@ -24,15 +24,16 @@ void BackgroundSaves::settle() {
     done->result.get();
   } catch (const Error& e) {
     done->told = true;
-    throw Error(e.code(), str_cat("the save of '", done->checkpoint, "' in the background failed: ", e.what(),
-                                  "; nothing was saved now, try again"));
+    throw Error(e.code(), str_cat("the save of '", done->checkpoint, "' in the background failed: ",
+                                  e.what(), "; nothing was saved now, try again"));
   }
 }
 
 namespace {
 
 // Says it, and what kept the user's own function from hearing it.
-void warn_or_print(const std::function<void(const std::string&)>& warn, const std::string& message) {
+void warn_or_print(const std::function<void(const std::string&)>& warn,
+                   const std::string& message) {
   std::string why = "something that is no std::exception";
   try {
     return warn(message);
@@ -59,11 +60,12 @@ BackgroundSaves::~BackgroundSaves() {
 }
 
 Session& BackgroundSaves::session_for(Session& session) {
-  const bool fits = values && &values->graph() == &session.graph() && epoch == session.graph().epoch() &&
+  const bool fits = values && &values->graph() == &session.graph() &&
+                    epoch == session.graph().epoch() &&
                     values->file_system() == session.file_system();
   if (!fits) {
-    values =
-        std::make_unique<Session>(session.graph(), SessionOptions{.threads = 1, .file_system = session.file_system()});
+    values = std::make_unique<Session>(
+        session.graph(), SessionOptions{.threads = 1, .file_system = session.file_system()});
     epoch = session.graph().epoch();
   }
   return *values;
@@ -82,9 +84,11 @@ bool PendingSave::done() const {
   return !save_ || save_->result.wait_for(std::chrono::seconds(0)) == std::future_status::ready;
 }
 
-PendingSave Saver::save_async(Session& session, const std::string& path, const SaveOptions& options) {
+PendingSave Saver::save_async(Session& session, const std::string& path,
+                              const SaveOptions& options) {
   if (&session.graph() != &graph())
-    fail(Code::kInvalidArgument, "Saver::save_async: the session runs another graph than the saver's");
+    fail(Code::kInvalidArgument,
+         "Saver::save_async: the session runs another graph than the saver's");
   internal::BackgroundSaves& saves = *background_;
   const std::lock_guard turn(saves.turn);
   saves.settle();
@@ -95,7 +99,8 @@ PendingSave Saver::save_async(Session& session, const std::string& path, const S
   Call call;
   try {
     job = begin_save(values, path, options, files_of(session));
-    if (!saves_nothing()) call = values.prepare({def_.save_tensor_name}, {def_.filename_tensor_name});
+    if (!saves_nothing())
+      call = values.prepare({def_.save_tensor_name}, {def_.filename_tensor_name});
   } catch (...) {
     values.load({});
     throw;
@@ -104,11 +109,12 @@ PendingSave Saver::save_async(Session& session, const std::string& path, const S
   save->checkpoint = job.checkpoint;
   std::promise<std::string> promise;
   save->result = promise.get_future().share();
-  // A copy of the saver, for this one may be moved; it shares what is kept, and must not wait for itself.
+  // A copy of the saver, for this one may be moved; it shares what is kept, and must not wait for
+  // itself.
   Saver saver = *this;
   saver.background_ = nullptr;
-  auto work = [saver = std::move(saver), job = std::move(job), call = std::move(call), promise = std::move(promise),
-               &values]() mutable {
+  auto work = [saver = std::move(saver), job = std::move(job), call = std::move(call),
+               promise = std::move(promise), &values]() mutable {
     try {
       std::string saved = saver.finish_save(job, [&] { return call({Tensor(job.checkpoint)})[0]; });
       values.load({});
@@ -122,7 +128,8 @@ PendingSave Saver::save_async(Session& session, const std::string& path, const S
     saves.thread = std::thread(std::move(work));
   } catch (const std::system_error& e) {
     values.load({});
-    fail(Code::kResourceExhausted, "Saver::save_async: '", save->checkpoint, "': no thread could be had: ", e.what());
+    fail(Code::kResourceExhausted, "Saver::save_async: '", save->checkpoint,
+         "': no thread could be had: ", e.what());
   }
   saves.running = save;
   PendingSave pending;

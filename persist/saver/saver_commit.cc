@@ -20,8 +20,9 @@ struct Saver::Exported {
   std::shared_ptr<const std::string> bytes = nullptr;
 
   bool is_of_same_graph(const Exported& o) const {
-    return epoch == o.epoch && num_nodes == o.num_nodes && strip_default_attrs == o.strip_default_attrs &&
-           saver_def == o.saver_def && versions == o.versions && library == o.library && from_file == o.from_file &&
+    return epoch == o.epoch && num_nodes == o.num_nodes &&
+           strip_default_attrs == o.strip_default_attrs && saver_def == o.saver_def &&
+           versions == o.versions && library == o.library && from_file == o.from_file &&
            collections_revision == o.collections_revision;
   }
 };
@@ -38,7 +39,8 @@ std::shared_ptr<const std::string> Saver::meta_graph_bytes(bool strip_default_at
   return exported_->bytes;
 }
 
-std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::string& directory) const {
+std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs,
+                                                const std::string& directory) const {
   auto lock = fs.lock_dir(directory);
   for (const std::string& warning : recover_directory(fs, directory)) retention().warn(warning);
   if (lock) {
@@ -48,7 +50,8 @@ std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs, const std::strin
 }
 
 // Values and meta graph get their names together: no prefix has new values and an old meta graph.
-std::string Saver::write_checkpoint(const internal::SaveJob& job, const std::function<Tensor()>& run,
+std::string Saver::write_checkpoint(const internal::SaveJob& job,
+                                    const std::function<Tensor()>& run,
                                     std::optional<bool>& finite) const {
   FileSystem& fs = *job.fs;
   FiniteWatch watch;
@@ -62,7 +65,8 @@ std::string Saver::write_checkpoint(const internal::SaveJob& job, const std::fun
     if (on_nonfinite != OnNonfinite::kIgnore) finite = watch.all_finite();
   }
   if (!watch.all_finite()) {
-    const std::string found = str_cat("'", job.checkpoint, "': values are not finite: ", watch.report());
+    const std::string found =
+        str_cat("'", job.checkpoint, "': values are not finite: ", watch.report());
     if (on_nonfinite == OnNonfinite::kRefuse)
       fail(Code::kFailedPrecondition, found, "; nothing was saved (SaveOptions::on_nonfinite)");
     retention().warn(found);

@@ -41,7 +41,8 @@ class SaverNodes {
                             : is_v1()         ? add_sharded_v1()
                                               : add_sharded())
                                .name();
-    def.restore_op_name = (options_.sharded ? add_sharded_restore() : add_restore(all, "restore_all", "")).name();
+    def.restore_op_name =
+        (options_.sharded ? add_sharded_restore() : add_restore(all, "restore_all", "")).name();
     return def;
   }
 
@@ -61,8 +62,9 @@ class SaverNodes {
     filename_ = placeholder_with_default(filename_, {}, {.name = "Const"});
   }
 
-  // What is saved: the reference itself, but the value of a slice or of a resource. Where slices of resources are
-  // wanted on `device`, they are read again, as TensorFlow does it: beside the variable, then taken to its processor.
+  // What is saved: the reference itself, but the value of a slice or of a resource. Where slices of
+  // resources are wanted on `device`, they are read again, as TensorFlow does it: beside the
+  // variable, then taken to its processor.
   std::vector<Output> saved_tensors(const SaverItem& item, const std::string& device) {
     if (item.saveable) {
       std::vector<Output> tensors;
@@ -101,7 +103,8 @@ class SaverNodes {
     }
   }
 
-  Output add_save(const Output& filename, const std::vector<SaverItem>& part, const std::string& device = "") {
+  Output add_save(const Output& filename, const std::vector<SaverItem>& part,
+                  const std::string& device = "") {
     Columns columns;
     std::vector<Output> tensors;
     for (const SaverItem& item : part) {
@@ -113,10 +116,12 @@ class SaverNodes {
     return with_dependencies({save}, filename);
   }
 
-  Operation add_restore(const std::vector<SaverItem>& part, const std::string& name, const std::string& device) {
+  Operation add_restore(const std::vector<SaverItem>& part, const std::string& name,
+                        const std::string& device) {
     std::vector<Operation> restored;
     if (era_.reads_each) {
-      for (const SaverItem& item : part) restored.push_back(read_and_restore(item, restored, device));
+      for (const SaverItem& item : part)
+        restored.push_back(read_and_restore(item, restored, device));
     } else {
       Columns columns;
       for (const SaverItem& item : part) append(columns, item);
@@ -128,7 +133,8 @@ class SaverNodes {
       Scope on = graph_.device(device);
       auto next = values.begin();
       for (const SaverItem& item : part) {
-        const auto end = next + static_cast<std::ptrdiff_t>(item.variable ? 1 : item.saveable->specs.size());
+        const auto end =
+            next + static_cast<std::ptrdiff_t>(item.variable ? 1 : item.saveable->specs.size());
         restored.push_back(put_back(item, {next, end}, device));
         next = end;
       }
@@ -137,26 +143,32 @@ class SaverNodes {
     return group(restored, {.name = name});
   }
 
-  Operation read_and_restore(const SaverItem& item, const std::vector<Operation>& before, const std::string& device) {
-    const Node& node = item.variable ? item.variable.ref().node() : item.saveable->specs[0].tensor.node();
+  Operation read_and_restore(const SaverItem& item, const std::vector<Operation>& before,
+                             const std::string& device) {
+    const Node& node =
+        item.variable ? item.variable.ref().node() : item.saveable->specs[0].tensor.node();
     const std::string on_device = node.device.empty() ? device : cpu_of(node.device);
     Scope on = graph_.device(on_device);
-    Scope after =
-        options_.restore_sequentially && !before.empty() ? graph_.control_dependencies({before.back()}) : Scope();
+    Scope after = options_.restore_sequentially && !before.empty()
+                      ? graph_.control_dependencies({before.back()})
+                      : Scope();
     Columns columns;
     append(columns, item);
     std::vector<Output> values;
     for (size_t i = 0; i < columns.names.size(); ++i) {
-      values.push_back(restore_v2(filename_, {columns.names[i]}, {columns.specs[i]}, {columns.dtypes[i]})[0]);
+      values.push_back(
+          restore_v2(filename_, {columns.names[i]}, {columns.specs[i]}, {columns.dtypes[i]})[0]);
     }
     return put_back(item, values, on_device);
   }
 
   // The operation that gives the item what was read; `device` is that of the nodes made around it.
-  Operation put_back(const SaverItem& item, const std::vector<Output>& values, const std::string& device) {
+  Operation put_back(const SaverItem& item, const std::vector<Output>& values,
+                     const std::string& device) {
     if (item.saveable) {
       const Operation restored = item.saveable->restore(values);
-      graph_.check_owns(restored, str_cat("what Saveable '", item.saveable->name, "' restores with"));
+      graph_.check_owns(restored,
+                        str_cat("what Saveable '", item.saveable->name, "' restores with"));
       return restored;
     }
     const Variable& v = item.variable;
@@ -166,7 +178,8 @@ class SaverNodes {
     if (v.is_resource()) {
       Scope on = graph_.device(own.empty() ? device : own);
       value = identity(value);
-      return add_operation(graph_, *compute_ops().find("AssignVariableOp"), {v.ref(), value}, {{"dtype", v.dtype()}});
+      return add_operation(graph_, *compute_ops().find("AssignVariableOp"), {v.ref(), value},
+                           {{"dtype", v.dtype()}});
     }
     Scope on = graph_.device(own);
     Scope with = graph_.colocate_with(v.ref().op());
@@ -187,7 +200,8 @@ class SaverNodes {
     return add_node(*compute_ops().find("Reshape"), {value, shape}, {}, inside.name());
   }
 
-  // Slices of resources count as being where their value is read to; finding that out makes nodes, in TensorFlow too.
+  // Slices of resources count as being where their value is read to; finding that out makes nodes,
+  // in TensorFlow too.
   void split_by_device(const std::vector<SaverItem>& all) {
     for (const SaverItem& item : all) {
       shards_[canonical_device(saved_tensors(item, "")[0].node().device)].push_back(item);
@@ -195,7 +209,8 @@ class SaverNodes {
   }
 
   Output add_sharded_v1() {
-    const Output count = constant(graph_, static_cast<int32_t>(shards_.size()), {.name = "num_shards"});
+    const Output count =
+        constant(graph_, static_cast<int32_t>(shards_.size()), {.name = "num_shards"});
     std::vector<Operation> saved;
     int shard = 0;
     for (const auto& [device, part] : shards_) {
@@ -207,10 +222,11 @@ class SaverNodes {
   }
 
   Output add_sharded() {
-    const Output temporary =
-        constant(graph_, ("_temp_" + random_hex() + "/part").c_str(), {.name = "StringJoin/inputs_1"});
+    const Output temporary = constant(graph_, ("_temp_" + random_hex() + "/part").c_str(),
+                                      {.name = "StringJoin/inputs_1"});
     const Output join = string_join({filename_, temporary});
-    const Output count = constant(graph_, static_cast<int32_t>(shards_.size()), {.name = "num_shards"});
+    const Output count =
+        constant(graph_, static_cast<int32_t>(shards_.size()), {.name = "num_shards"});
     std::vector<Output> filenames;
     std::vector<Operation> saved;
     std::string device;
@@ -226,7 +242,8 @@ class SaverNodes {
     {
       Scope inside = graph_.name_scope("MergeV2Checkpoints");
       Scope after = graph_.control_dependencies(saved);
-      const Output prefixes = add_node(*compute_ops().find("Pack"), filenames, {}, "checkpoint_prefixes");
+      const Output prefixes =
+          add_node(*compute_ops().find("Pack"), filenames, {}, "checkpoint_prefixes");
       merged = merge_v2_checkpoints(prefixes, filename_, true, {.name = inside.name()});
     }
     saved.insert(saved.begin(), merged);
@@ -236,7 +253,8 @@ class SaverNodes {
 
   Operation add_sharded_restore() {
     std::vector<Operation> shards;
-    for (const auto& [device, part] : shards_) shards.push_back(add_restore(part, "restore_shard", device));
+    for (const auto& [device, part] : shards_)
+      shards.push_back(add_restore(part, "restore_shard", device));
     return group(shards, {.name = "restore_all"});
   }
 
@@ -272,12 +290,15 @@ bool reads_checkpoint(const Node& node) {
   return op == "RestoreV2" || op == "RestoreSlice" || op == "Restore";
 }
 
-// Input i as one string for each output, where the graph alone decides it; an input that the op lacks says nothing.
-std::optional<std::vector<std::string>> constant_strings(const Graph& graph, const Node& node, size_t i) {
+// Input i as one string for each output, where the graph alone decides it; an input that the op
+// lacks says nothing.
+std::optional<std::vector<std::string>> constant_strings(const Graph& graph, const Node& node,
+                                                         size_t i) {
   const auto count = static_cast<size_t>(node.num_outputs());
   if (i >= node.inputs.size()) return std::vector<std::string>(count);
   const Tensor value = graph.static_value(graph.handle(node.inputs[i]));
-  if (!value.valid() || value.dtype() != DType::kString || value.num_elements() != node.num_outputs())
+  if (!value.valid() || value.dtype() != DType::kString ||
+      value.num_elements() != node.num_outputs())
     return std::nullopt;
   const auto strings = value.span<std::string>();
   return std::vector<std::string>(strings.begin(), strings.end());
@@ -300,7 +321,8 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     open.pop_back();
     if (node->op->name == "Assign" || node->op->name == "AssignVariableOp") assigns.push_back(node);
     if (reads_checkpoint(*node)) {
-      const auto names = constant_strings(graph, *node, 1), specs = constant_strings(graph, *node, 2);
+      const auto names = constant_strings(graph, *node, 1),
+                 specs = constant_strings(graph, *node, 2);
       const bool known = names && specs;
       if (!known) found.unknown = node;
       for (int i = 0; known && i < node->num_outputs(); ++i) {
@@ -326,7 +348,8 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
     if (item == items.end()) continue;
     const Endpoint to = assign->inputs[0];
     item->second.variable = to.node;
-    if (!(item->second.key == to.node->name)) item->second.variable_name = SharedString(to.node->name);
+    if (!(item->second.key == to.node->name))
+      item->second.variable_name = SharedString(to.node->name);
     item->second.reshapes = reshapes;
     const Attr* declared = to.node->attrs.find("shape");
     const Attr* validate = assign->attrs.find("validate_shape");
@@ -339,7 +362,8 @@ RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op)
   }
   for (auto& [where, item] : items) found.items.push_back(std::move(item));
   std::sort(found.items.begin(), found.items.end(), [](const RestoreItem& a, const RestoreItem& b) {
-    return std::tie(a.key.str(), a.read.node->id, a.read.index) < std::tie(b.key.str(), b.read.node->id, b.read.index);
+    return std::tie(a.key.str(), a.read.node->id, a.read.index) <
+           std::tie(b.key.str(), b.read.node->id, b.read.index);
   });
   return found;
 }

@@ -20,10 +20,12 @@ struct SaverItem {
   bool reads_anew() const { return variable && variable.is_resource() && !spec.empty(); }
 };
 
-// In the order in which every saver writes: by key, slices as they were given. Throws as Saver's constructor.
+// In the order in which every saver writes: by key, slices as they were given. Throws as Saver's
+// constructor.
 std::vector<SaverItem> saver_items(Graph& graph, const VarList& list);
 
-// "/job:ps/task:0/device:GPU:1" however it is written ("/job:ps/task:0/gpu:1"), and the processor of the same host.
+// "/job:ps/task:0/device:GPU:1" however it is written ("/job:ps/task:0/gpu:1"), and the processor
+// of the same host.
 std::string canonical_device(const std::string& device);
 std::string cpu_of(const std::string& device);
 

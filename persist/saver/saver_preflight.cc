@@ -23,7 +23,9 @@ std::vector<Endpoint> saved_tensors(const Node& save) {
     const Node* node = open.back();
     open.pop_back();
     const std::string_view op = node->op->name;
-    const size_t first = op == "SaveV2" || op == "SaveSlices" ? 3 : op == "Save" ? 2 : node->inputs.size();
+    const size_t first = op == "SaveV2" || op == "SaveSlices" ? 3
+                         : op == "Save"                       ? 2
+                                                              : node->inputs.size();
     for (size_t i = first; i < node->inputs.size(); ++i) tensors.push_back(node->inputs[i]);
     const auto visit = [&](const Node* from) {
       if (seen.insert(from).second) open.push_back(from);
@@ -88,9 +90,9 @@ void try_out(FileSystem& fs, const std::string& directory, std::vector<std::stri
       fs.link(first, second);
       fs.remove(first);
     } catch (const Error& e) {
-      warnings.push_back(
-          str_cat("a checkpoint that is saved over another of its name could not be made safe, for files ",
-                  "cannot be linked here: ", e.what()));
+      warnings.push_back(str_cat(
+          "a checkpoint that is saved over another of its name could not be made safe, for files ",
+          "cannot be linked here: ", e.what()));
       fs.rename(first, second);
     }
     fs.rename(second, first);
@@ -106,15 +108,18 @@ void try_out(FileSystem& fs, const std::string& directory, std::vector<std::stri
   }
 }
 
-void try_out_directory(FileSystem& fs, const std::string& directory, std::vector<std::string>& warnings) {
+void try_out_directory(FileSystem& fs, const std::string& directory,
+                       std::vector<std::string>& warnings) {
   if (const auto there = fs.stat(directory)) {
-    if (!there->is_directory) fail(Code::kFailedPrecondition, directory, ": it is a file, not a directory");
+    if (!there->is_directory)
+      fail(Code::kFailedPrecondition, directory, ": it is a file, not a directory");
     fs.lock_dir(directory);  // of another writer: says so
     return try_out(fs, directory, warnings);
   }
   const auto above = fs.stat(directory_of(directory));
   if (!above || !above->is_directory)
-    fail(Code::kNotFound, directory_of(directory), ": there is no such directory; save() makes only the last one");
+    fail(Code::kNotFound, directory_of(directory),
+         ": there is no such directory; save() makes only the last one");
   const NewDirectories made(fs, directory, NewDirectories::kLast);
   try_out(fs, directory, warnings);
 }
@@ -129,12 +134,14 @@ uint64_t Saver::size_of_values(std::vector<std::string>& warnings) const {
     const Shape& shape = e.node->output_shapes[static_cast<size_t>(e.index)];
     const DType dtype = base_dtype(e.node->output_dtypes[static_cast<size_t>(e.index)]);
     if (shape.is_fully_defined() && dtype != DType::kString) {
-      bytes += static_cast<uint64_t>(shape.num_elements()) * dtype_size(dtype) + e.node->name.size() + 48;
+      bytes += static_cast<uint64_t>(shape.num_elements()) * dtype_size(dtype) +
+               e.node->name.size() + 48;
     } else {
       unknown.push_back("'" + e.node->name + "'");
     }
   }
-  if (!unknown.empty()) warnings.push_back(str_cat("how large these are is not known yet: ", join_for_people(unknown)));
+  if (!unknown.empty())
+    warnings.push_back(str_cat("how large these are is not known yet: ", join_for_people(unknown)));
   return bytes;
 }
 
@@ -142,9 +149,11 @@ uint64_t Saver::size_of_values(std::vector<std::string>& warnings) const {
 size_t Saver::longest_name(const std::string& path, const SaveOptions& options) const {
   const size_t step = options.global_step.given() ? std::string("-9999999999").size() : 0;
   const bool v1 = def_.version != CheckpointFormat::kV2;
-  const std::string ending =
-      def_.sharded ? (v1 ? "-00000-of-00002" : "_temp_" + std::string(32, 'f')) : (v1 ? "" : ".data-00000-of-00001");
-  return base_name(path).size() + step + std::max(ending.size(), options.meta_graph_suffix.size() + 1);
+  const std::string ending = def_.sharded
+                                 ? (v1 ? "-00000-of-00002" : "_temp_" + std::string(32, 'f'))
+                                 : (v1 ? "" : ".data-00000-of-00001");
+  return base_name(path).size() + step +
+         std::max(ending.size(), options.meta_graph_suffix.size() + 1);
 }
 
 Preflight Saver::preflight(Session& session, const std::string& path, const SaveOptions& options) {
@@ -164,19 +173,21 @@ Preflight Saver::preflight(Session& session, const std::string& path, const Save
   problems.collect([&] {
     const size_t longest = longest_name(path, options), most = fs.name_max(existing);
     if (longest > most) {
-      fail(Code::kInvalidArgument, "file names would have up to ", longest, " bytes, but ", existing, " takes ", most,
-           "; shorten '", base_name(path), "' by ", longest - most);
+      fail(Code::kInvalidArgument, "file names would have up to ", longest, " bytes, but ",
+           existing, " takes ", most, "; shorten '", base_name(path), "' by ", longest - most);
     }
   });
   problems.collect([&] {
-    constexpr uint64_t kTables = 16384;  // the index, .cairn and the checkpoint file, in blocks of the disk
+    // the index, .cairn and the checkpoint file, in blocks of the disk
+    constexpr uint64_t kTables = 16384;
     result.checkpoint_bytes = size_of_values(result.warnings) + kTables;
-    if (options.write_meta_graph) result.checkpoint_bytes += meta_graph_bytes(options.strip_default_attrs)->size();
+    if (options.write_meta_graph)
+      result.checkpoint_bytes += meta_graph_bytes(options.strip_default_attrs)->size();
     result.free_bytes = fs.space(existing);
     if (result.free_bytes < result.checkpoint_bytes) {
       const auto [free, taken] = in_one_unit(result.free_bytes, result.checkpoint_bytes);
-      fail(Code::kResourceExhausted, existing, ": ", free, " are free, one checkpoint takes ", taken,
-           "; free some or save elsewhere");
+      fail(Code::kResourceExhausted, existing, ": ", free, " are free, one checkpoint takes ",
+           taken, "; free some or save elsewhere");
     }
     // The newest are all there when one more is written; some of them are already.
     const auto kept = options_.max_to_keep > 0 ? static_cast<uint64_t>(options_.max_to_keep) : 0;
@@ -185,7 +196,8 @@ Preflight Saver::preflight(Session& session, const std::string& path, const Save
     if (result.free_bytes / to_come < result.checkpoint_bytes) {
       const auto [free, taken] = in_one_unit(result.free_bytes, result.checkpoint_bytes * to_come);
       result.warnings.push_back(str_cat(existing, ": ", free, " are free, but the ", to_come,
-                                        " checkpoints still to come with max_to_keep = ", kept, " take ", taken));
+                                        " checkpoints still to come with max_to_keep = ", kept,
+                                        " take ", taken));
     }
   });
   problems.throw_if_any(path);

@@ -18,26 +18,28 @@ std::unordered_map<const Node*, Variable> variables_by_node(const Graph& graph) 
   std::unordered_map<const Node*, Variable> variables;
   for (const std::string& key : graph.collection_keys()) {
     for (const CollectionItem& item : graph.items(key)) {
-      if (const auto* variable = std::get_if<Variable>(&item)) variables.emplace(&variable->ref().node(), *variable);
+      if (const auto* variable = std::get_if<Variable>(&item))
+        variables.emplace(&variable->ref().node(), *variable);
     }
   }
   return variables;
 }
 
-// Everything is there, under other names: gives the saver's own nodes what they would have read, as they know best how
-// each tensor gets to where it belongs.
+// Everything is there, under other names: gives the saver's own nodes what they would have read, as
+// they know best how each tensor gets to where it belongs.
 void run_with_values(Session& session, const CheckpointReader& reader, const Operation& restore_op,
                      const RestoreFit& fit) {
   Feeds feeds;
   for (size_t i = 0; i < fit.restored.size(); ++i) {
     const RestoreItem& item = *fit.restored[i];
-    feeds.push_back({session.graph().handle(item.read), read_item(reader, item, fit.report.restored[i].stored)});
+    feeds.push_back({session.graph().handle(item.read),
+                     read_item(reader, item, fit.report.restored[i].stored)});
   }
   session.run_or_undo({restore_op}, std::move(feeds));
 }
 
-// Some of it is left alone, but the nodes may wait for each other (a saver that restores one after the other): sets the
-// variables past them.
+// Some of it is left alone, but the nodes may wait for each other (a saver that restores one after
+// the other): sets the variables past them.
 void set_values(Session& session, const CheckpointReader& reader, const RestoreFit& fit) {
   const auto variables = variables_by_node(session.graph());
   std::vector<std::pair<Variable, Tensor>> values;
@@ -45,7 +47,8 @@ void set_values(Session& session, const CheckpointReader& reader, const RestoreF
     const RestoreItem& item = *fit.restored[i];
     const auto known = variables.find(item.variable);
     if (known == variables.end()) {
-      fail(Code::kUnimplemented, "'", item.key, "' is no variable in the graph's collections (it is restored after ",
+      fail(Code::kUnimplemented, "'", item.key,
+           "' is no variable in the graph's collections (it is restored after ",
            item.read.node->str(), "); it can only be restored together with everything else");
     }
     Tensor value = read_item(reader, item, fit.report.restored[i].stored);
@@ -76,14 +79,18 @@ std::shared_ptr<const Saver::RestorePlan> Saver::restore_plan() const {
   auto& last = restore_plans_->last;
   if (!last || last->epoch != g.epoch() || last->num_nodes != g.num_nodes()) {
     const Operation op = g.find_op(def_.restore_op_name);
-    last = std::make_shared<const RestorePlan>(RestorePlan{g.epoch(), g.num_nodes(), op, find_restore_nodes(g, op)});
+    last = std::make_shared<const RestorePlan>(
+        RestorePlan{g.epoch(), g.num_nodes(), op, find_restore_nodes(g, op)});
   }
   return last;
 }
 
-std::shared_ptr<Saver::RestorePlans> Saver::make_restore_plans() { return std::make_shared<RestorePlans>(); }
+std::shared_ptr<Saver::RestorePlans> Saver::make_restore_plans() {
+  return std::make_shared<RestorePlans>();
+}
 
-RestoreReport Saver::restore(Session& session, const std::string& path, const RestoreOptions& options) const {
+RestoreReport Saver::restore(Session& session, const std::string& path,
+                             const RestoreOptions& options) const {
   if (&session.graph() != &graph())
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
   if (saves_nothing()) return {};
@@ -97,12 +104,14 @@ RestoreReport Saver::restore(Session& session, const std::string& path, const Re
   }
 }
 
-RestoreReport Saver::restore_from(Session& session, const std::string& prefix, const RestoreOptions& options) const {
+RestoreReport Saver::restore_from(Session& session, const std::string& prefix,
+                                  const RestoreOptions& options) const {
   const auto plan = restore_plan();
   const Operation& restore_op = plan->op;
   const RestoreNodes& nodes = plan->nodes;
   const auto reader = std::make_shared<const CheckpointReader>(prefix, &files_of(session));
-  if (const auto note = interrupted_overwriting(prefix, &files_of(session))) retention().warn(*note);
+  if (const auto note = interrupted_overwriting(prefix, &files_of(session)))
+    retention().warn(*note);
   RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
   require_fit(fit.report, options);
   if (fit.whole(nodes.items) && (!nodes.unknown || options.rename.empty())) {
@@ -111,7 +120,8 @@ RestoreReport Saver::restore_from(Session& session, const std::string& prefix, c
     session.run_or_undo({restore_op}, {{def_.filename_tensor_name, prefix}}, std::move(shared));
   } else if (nodes.unknown) {
     fail(Code::kInvalidArgument, nodes.unknown->str(),
-         ": what it reads is computed as it runs; a restore that renames or leaves out variables needs names that are "
+         ": what it reads is computed as it runs; a restore that renames or leaves out variables "
+         "needs names that are "
          "constants in the graph");
   } else if (fit.restored.size() == nodes.items.size()) {
     run_with_values(session, *reader, restore_op, fit);

@@ -15,20 +15,24 @@ namespace cairn {
 std::optional<int64_t> StepNumber::evaluate(Session& session) const {
   if (!target_) return number_;
   const Tensor value = session.run(*target_);
-  if (value.valid() && value.num_elements() == 1 && is_integer(value.dtype())) return value.to_int64s()[0];
+  if (value.valid() && value.num_elements() == 1 && is_integer(value.dtype()))
+    return value.to_int64s()[0];
   if (value.valid() && value.num_elements() == 1 && value.dtype() == DType::kFloat)
     return static_cast<int64_t>(value.scalar<float>());
-  fail(Code::kInvalidArgument, "global_step must be one number, got ", value.dtype(), " ", value.shape());
+  fail(Code::kInvalidArgument, "global_step must be one number, got ", value.dtype(), " ",
+       value.shape());
 }
 
-internal::SaveJob Saver::begin_save(Session& session, const std::string& path, const SaveOptions& options,
-                                    FileSystem& fs) {
+internal::SaveJob Saver::begin_save(Session& session, const std::string& path,
+                                    const SaveOptions& options, FileSystem& fs) {
   const std::optional<int64_t> step = options.global_step.evaluate(session);
   check_save_names(options, def_, path, step.has_value());
-  internal::SaveJob job{.path = path, .checkpoint = path, .options = options, .time = now(), .fs = &fs};
+  internal::SaveJob job{
+      .path = path, .checkpoint = path, .options = options, .time = now(), .fs = &fs};
   if (step) {
     char number[32];
-    std::snprintf(number, sizeof number, options_.pad_step_number ? "-%08lld" : "-%lld", static_cast<long long>(*step));
+    std::snprintf(number, sizeof number, options_.pad_step_number ? "-%08lld" : "-%lld",
+                  static_cast<long long>(*step));
     job.checkpoint += number;
   }
   const std::string directory = directory_of(job.checkpoint);
@@ -43,7 +47,8 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path, c
 
 namespace {
 
-// The parts of a sharded save that did not come to its end; the error that ended it says more than one of these.
+// The parts of a sharded save that did not come to its end; the error that ended it says more than
+// one of these.
 void sweep_quietly(FileSystem& fs, const std::string& directory) {
   try {
     sweep_directory(fs, directory);
@@ -53,7 +58,8 @@ void sweep_quietly(FileSystem& fs, const std::string& directory) {
 
 }  // namespace
 
-std::string Saver::finish_save(const internal::SaveJob& job, const std::function<Tensor()>& run) const {
+std::string Saver::finish_save(const internal::SaveJob& job,
+                               const std::function<Tensor()>& run) const {
   FileSystem& fs = *job.fs;
   const SaveOptions& options = job.options;
   NewDirectories made(fs, directory_of(job.checkpoint), NewDirectories::kLast);
@@ -69,13 +75,14 @@ std::string Saver::finish_save(const internal::SaveJob& job, const std::function
   made.keep();
   if (saves_nothing()) return "";
   if (!options.write_state) return saved;
-  const std::vector<std::string> named = retention().record({.path = job.path,
-                                                             .prefix = saved,
-                                                             .time = job.time,
-                                                             .finite = finite,
-                                                             .metrics = options.metrics,
-                                                             .latest_filename = options.latest_filename},
-                                                            fs);
+  const std::vector<std::string> named =
+      retention().record({.path = job.path,
+                          .prefix = saved,
+                          .time = job.time,
+                          .finite = finite,
+                          .metrics = options.metrics,
+                          .latest_filename = options.latest_filename},
+                         fs);
   update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs,
                           options_.save_relative_paths);
   // What goes is not named any more when it goes.
@@ -97,7 +104,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   });
 }
 
-// ---- what stays -----------------------------------------------------------------------------------------------------
+// ---- what stays ---------------------------------------------------------------------------------
 
 Retention& Saver::retention() const {
   graph();
@@ -115,12 +122,14 @@ void Saver::recover_last_checkpoints(const std::vector<std::string>& prefixes, F
   retention().recover(prefixes, fs ? *fs : posix_file_system());
 }
 
-void Saver::set_last_checkpoints_with_time(const std::vector<std::pair<std::string, double>>& checkpoints) {
+void Saver::set_last_checkpoints_with_time(
+    const std::vector<std::pair<std::string, double>>& checkpoints) {
   retention().set_newest(checkpoints);
 }
 
 void Saver::keep_best(const std::string& metric, int count, const KeepBestOptions& options) {
-  if (count < 0) fail(Code::kInvalidArgument, "keep_best: ", count, " checkpoints; 0 (none) or more are needed");
+  if (count < 0)
+    fail(Code::kInvalidArgument, "keep_best: ", count, " checkpoints; 0 (none) or more are needed");
   retention().keep_best(metric, count, options.higher_is_better);
 }
 

@@ -17,10 +17,12 @@ namespace CAIRN_API cairn {
 class SharedString {
  public:
   SharedString() = default;  // empty
-  explicit SharedString(std::string text) : text_(std::make_shared<const std::string>(std::move(text))) {}
+  explicit SharedString(std::string text)
+      : text_(std::make_shared<const std::string>(std::move(text))) {}
 
   const std::string& str() const {
-    static const std::string& kEmpty = *new std::string();  // never destroyed: static objects may save
+    // never destroyed: static objects may save
+    static const std::string& kEmpty = *new std::string();
     return text_ ? *text_ : kEmpty;
   }
   operator const std::string&() const { return str(); }  // NOLINT: implicit on purpose
@@ -30,7 +32,9 @@ class SharedString {
     return a.text_ == b.text_ || a.str() == b.str();
   }
   friend bool operator==(const SharedString& a, std::string_view b) { return a.str() == b; }
-  friend std::ostream& operator<<(std::ostream& out, const SharedString& s) { return out << s.str(); }
+  friend std::ostream& operator<<(std::ostream& out, const SharedString& s) {
+    return out << s.str();
+  }
 
  private:
   std::shared_ptr<const std::string> text_;

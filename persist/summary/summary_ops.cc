@@ -12,7 +12,7 @@
 namespace cairn {
 namespace {
 
-// ---- ScalarSummary -------------------------------------------------------------------------------------------------
+// ---- ScalarSummary ------------------------------------------------------------------------------
 
 std::string different_shapes(const Shape& tags, const Shape& values) {
   return str_cat("tags and values must be of one shape, got tags ", tags, " and values ", values);
@@ -24,8 +24,8 @@ void scalar_summary_shape(ShapeContext& c) {
 }
 
 Kernel scalar_summary_prepare(const KernelSetup& s) {
-  return by_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
-                  uint64_t>(s, s.dtype("T"), []<class T>() -> Kernel {
+  return by_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t,
+                  uint16_t, uint32_t, uint64_t>(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const Tensor &tags = c.input(0), &values = c.input(1);
       if (tags.shape() != values.shape()) c.fail(different_shapes(tags.shape(), values.shape()));
@@ -42,16 +42,17 @@ Kernel scalar_summary_prepare(const KernelSetup& s) {
   });
 }
 
-constexpr OpDef kScalarSummary = {
-    .name = "ScalarSummary",
-    .inputs = "tags: string, values: T",
-    .outputs = "summary: string",
-    .attrs = "T: {float, double, int32, uint8, int16, int8, int64, bfloat16, uint16, half, uint32, uint64}",
-    .shape = scalar_summary_shape,
-    .prepare = scalar_summary_prepare,
-    .gradient = not_differentiable};
+constexpr OpDef kScalarSummary = {.name = "ScalarSummary",
+                                  .inputs = "tags: string, values: T",
+                                  .outputs = "summary: string",
+                                  .attrs =
+                                      "T: {float, double, int32, uint8, int16, int8, int64, "
+                                      "bfloat16, uint16, half, uint32, uint64}",
+                                  .shape = scalar_summary_shape,
+                                  .prepare = scalar_summary_prepare,
+                                  .gradient = not_differentiable};
 
-// ---- MergeSummary --------------------------------------------------------------------------------------------------
+// ---- MergeSummary -------------------------------------------------------------------------------
 
 void merge_summary_shape(ShapeContext& c) {
   for (int i = 0; i < c.num_inputs(); ++i) c.with_rank(i, 0, "a summary");
@@ -66,7 +67,8 @@ Kernel merge_summary_prepare(const KernelSetup&) {
       if (c.input(i).num_elements() != 1) {
         c.fail(str_cat("input ", i, " must hold one summary, got shape ", c.input(i).shape()));
       }
-      if (!parse_bytes(*c.input(i).data<std::string>(), one)) c.fail(str_cat("input ", i, " is not a Summary message"));
+      if (!parse_bytes(*c.input(i).data<std::string>(), one))
+        c.fail(str_cat("input ", i, " is not a Summary message"));
       for (pb::Summary::Value& value : *one.mutable_value()) {
         // Only what has no tag may occur more than once.
         if (!value.tag().empty() && !tags.insert(value.tag()).second) {
@@ -97,8 +99,9 @@ Output add_scalar_summary(const Scope& scope, const Operand& tags, const Operand
   Graph& graph = (values.is_output() ? values : tags).graph();
   const Graph::Transaction whole(graph);
   const Output made =
-      add_node(kScalarSummary, {tags.in(graph, DType::kString, "tags"), values.in(graph, DType::kFloat, "values")}, {},
-               scope.name(), at);
+      add_node(kScalarSummary,
+               {tags.in(graph, DType::kString, "tags"), values.in(graph, DType::kFloat, "values")},
+               {}, scope.name(), at);
   collect(made, collections);
   return made;
 }
@@ -107,8 +110,8 @@ Output add_scalar_summary(const Scope& scope, const Operand& tags, const Operand
 std::string clean_tag(std::string_view name) {
   std::string clean(name);
   for (char& c : clean) {
-    const bool kept = std::string_view("-/_.").find(c) != std::string_view::npos || (c >= '0' && c <= '9') ||
-                      (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+    const bool kept = std::string_view("-/_.").find(c) != std::string_view::npos ||
+                      (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
     if (!kept) c = '_';
   }
   clean.erase(0, std::min(clean.find_first_not_of('/'), clean.size()));
@@ -130,8 +133,10 @@ Output scalar_summary(std::string_view tag, const Operand& value, const SummaryO
   return scalar_summary({Tensor(std::string(tag)), value.at()}, value, options);
 }
 
-Output merge_summary(const std::vector<Output>& inputs, const NameOptions& options, SourceLocation at) {
-  if (inputs.empty()) fail(Code::kInvalidArgument, "merge_summary (", at.str(), "): there are no summaries to merge");
+Output merge_summary(const std::vector<Output>& inputs, const NameOptions& options,
+                     SourceLocation at) {
+  if (inputs.empty())
+    fail(Code::kInvalidArgument, "merge_summary (", at.str(), "): there are no summaries to merge");
   return add_node(kMergeSummary, inputs, {}, options.name, at);
 }
 
@@ -140,12 +145,15 @@ Output summary::scalar(std::string_view name, const Operand& value, const Scalar
   const Graph::Transaction whole(value.graph(), value.at());
   const Scope scope = value.graph().name_scope(family.empty() ? own : str_cat(family, "/", own));
   const std::string tag = without_slash(scope.name());
-  return add_scalar_summary(scope, Tensor(family.empty() ? tag : str_cat(family, "/", tag)), value, options.collections,
-                            value.at());
+  return add_scalar_summary(scope, Tensor(family.empty() ? tag : str_cat(family, "/", tag)), value,
+                            options.collections, value.at());
 }
 
-Output summary::merge(const std::vector<Output>& inputs, const NameOptions& options, SourceLocation at) {
-  if (inputs.empty()) fail(Code::kInvalidArgument, "summary::merge (", at.str(), "): there are no summaries to merge");
+Output summary::merge(const std::vector<Output>& inputs, const NameOptions& options,
+                      SourceLocation at) {
+  if (inputs.empty())
+    fail(Code::kInvalidArgument, "summary::merge (", at.str(),
+         "): there are no summaries to merge");
   const std::string name = clean_tag(options.name);
   inputs[0].graph().check_owns(inputs[0], "summary::merge");
   const Graph::Transaction whole(inputs[0].graph());

@@ -2,8 +2,9 @@
 //
 //   namespace CAIRN_API cairn {
 //
-// and everything else in the library is hidden. A static libcairn is built with -DCAIRN_API= and shows nothing, so that
-// two plugins of one process that each hold a copy of it do not take each other's functions.
+// and everything else in the library is hidden. A static libcairn is built with -DCAIRN_API= and
+// shows nothing, so that two plugins of one process that each hold a copy of it do not take each
+// other's functions.
 #pragma once
 
 #ifndef CAIRN_API

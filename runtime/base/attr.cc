@@ -40,7 +40,9 @@ bool Attr::operator==(const Attr& other) const {
   if (std::holds_alternative<std::monostate>(value)) {
     return wire == other.wire || (wire && other.wire && *wire == *other.wire);
   }
-  return std::visit([&](const auto& v) { return same(v, std::get<std::decay_t<decltype(v)>>(other.value)); }, value);
+  return std::visit(
+      [&](const auto& v) { return same(v, std::get<std::decay_t<decltype(v)>>(other.value)); },
+      value);
 }
 
 std::string Attr::str() const {
@@ -55,8 +57,8 @@ const Attr* Attrs::find(std::string_view name) const {
 }
 
 void Attrs::set(std::string_view name, Attr value) {
-  const auto at =
-      std::lower_bound(items_.begin(), items_.end(), name, [](const auto& item, auto key) { return item.first < key; });
+  const auto at = std::lower_bound(items_.begin(), items_.end(), name,
+                                   [](const auto& item, auto key) { return item.first < key; });
   if (at != items_.end() && at->first == name) {
     at->second = std::move(value);
   } else {

@@ -15,7 +15,8 @@
 
 namespace CAIRN_API cairn {
 
-// A function named by an attribute (AttrValue.func). Cairn carries functions and does not call them.
+// A function named by an attribute (AttrValue.func). Cairn carries functions and does not call
+// them.
 struct FuncAttr {
   std::string name;
   friend bool operator==(const FuncAttr&, const FuncAttr&) = default;
@@ -26,16 +27,18 @@ struct EmptyList {
   friend bool operator==(EmptyList, EmptyList) = default;
 };
 
-// One value. monostate: the file set none, or a kind this version does not know (then `wire` has it).
+// One value. monostate: the file set none, or a kind this version does not know (then `wire` has
+// it).
 struct Attr {
   using Value =
-      std::variant<std::monostate, std::string, int64_t, float, bool, DType, Shape, Tensor, FuncAttr, EmptyList,
-                   std::vector<std::string>, std::vector<int64_t>, std::vector<float>, std::vector<bool>,
-                   std::vector<DType>, std::vector<Shape>, std::vector<Tensor>, std::vector<FuncAttr>>;
+      std::variant<std::monostate, std::string, int64_t, float, bool, DType, Shape, Tensor,
+                   FuncAttr, EmptyList, std::vector<std::string>, std::vector<int64_t>,
+                   std::vector<float>, std::vector<bool>, std::vector<DType>, std::vector<Shape>,
+                   std::vector<Tensor>, std::vector<FuncAttr>>;
 
   Attr() = default;
-  Attr(Value v) : value(std::move(v)) {}                     // NOLINT: implicit on purpose, as are all below
-  Attr(const char* v) : value(std::string(v)) {}             // NOLINT
+  Attr(Value v) : value(std::move(v)) {}          // NOLINT: implicit on purpose, as are all below
+  Attr(const char* v) : value(std::string(v)) {}  // NOLINT
   Attr(std::string_view v) : value(std::string(v)) {}        // NOLINT
   Attr(std::string v) : value(std::move(v)) {}               // NOLINT
   Attr(bool v) : value(v) {}                                 // NOLINT
@@ -71,8 +74,9 @@ struct Attr {
   std::string str() const;
 
   Value value;
-  // The AttrValue as it stood in the file the node was read from, where writing `value` anew could lose something (the
-  // way a tensor was written, functions, fields of newer versions). Written back as it is.
+  // The AttrValue as it stood in the file the node was read from, where writing `value` anew could
+  // lose something (the way a tensor was written, functions, fields of newer versions). Written
+  // back as it is.
   std::shared_ptr<const std::string> wire;
 };
 

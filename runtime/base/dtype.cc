@@ -13,10 +13,11 @@ struct Info {
 
 // Indexed by the number in files.
 constexpr Info kInfo[] = {
-    {"invalid", 0},     {"float", 4},  {"double", 8},    {"int32", 4},   {"uint8", 1},   {"int16", 2},
-    {"int8", 1},        {"string", 0}, {"complex64", 8}, {"int64", 8},   {"bool", 1},    {"qint8", 1},
-    {"quint8", 1},      {"qint32", 4}, {"bfloat16", 2},  {"qint16", 2},  {"quint16", 2}, {"uint16", 2},
-    {"complex128", 16}, {"half", 2},   {"resource", 0},  {"variant", 0}, {"uint32", 4},  {"uint64", 8},
+    {"invalid", 0},  {"float", 4},   {"double", 8}, {"int32", 4},       {"uint8", 1},
+    {"int16", 2},    {"int8", 1},    {"string", 0}, {"complex64", 8},   {"int64", 8},
+    {"bool", 1},     {"qint8", 1},   {"quint8", 1}, {"qint32", 4},      {"bfloat16", 2},
+    {"qint16", 2},   {"quint16", 2}, {"uint16", 2}, {"complex128", 16}, {"half", 2},
+    {"resource", 0}, {"variant", 0}, {"uint32", 4}, {"uint64", 8},
 };
 
 const Info* info(DType t) {
@@ -26,7 +27,9 @@ const Info* info(DType t) {
 
 }  // namespace
 
-bool is_known_dtype(DType t) { return t != DType::kInvalid && info(t) && base_dtype(t) != DType::kInvalid; }
+bool is_known_dtype(DType t) {
+  return t != DType::kInvalid && info(t) && base_dtype(t) != DType::kInvalid;
+}
 
 size_t dtype_size(DType t) {
   const Info* i = info(t);
@@ -54,11 +57,15 @@ bool is_integer(DType t) {
   }
 }
 
-bool is_complex(DType t) { return base_dtype(t) == DType::kComplex64 || base_dtype(t) == DType::kComplex128; }
+bool is_complex(DType t) {
+  return base_dtype(t) == DType::kComplex64 || base_dtype(t) == DType::kComplex128;
+}
 
 bool is_quantized(DType t) { return storage_dtype(t) != base_dtype(t); }
 
-bool is_numeric(DType t) { return is_floating(t) || is_integer(t) || is_complex(t) || is_quantized(t); }
+bool is_numeric(DType t) {
+  return is_floating(t) || is_integer(t) || is_complex(t) || is_quantized(t);
+}
 
 DType storage_dtype(DType t) {
   switch (base_dtype(t)) {
@@ -105,8 +112,8 @@ Half::Half(float value) {
   const uint32_t x = std::bit_cast<uint32_t>(value);
   const uint32_t sign = (x >> 16) & 0x8000u, magnitude = x & 0x7fffffffu;
   if (magnitude >= 0x7f800000u) {  // infinity, or NaN kept quiet
-    bits =
-        static_cast<uint16_t>(sign | 0x7c00u | (magnitude > 0x7f800000u ? 0x200u | ((magnitude >> 13) & 0x3ffu) : 0));
+    bits = static_cast<uint16_t>(
+        sign | 0x7c00u | (magnitude > 0x7f800000u ? 0x200u | ((magnitude >> 13) & 0x3ffu) : 0));
   } else if (magnitude >= 0x477ff000u) {  // rounds beyond 65504
     bits = static_cast<uint16_t>(sign | 0x7c00u);
   } else if (magnitude >= 0x38800000u) {  // normal
@@ -119,7 +126,8 @@ Half::Half(float value) {
 }
 
 Half::operator float() const {
-  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16, exponent = (bits >> 10) & 0x1fu;
+  const uint32_t sign = static_cast<uint32_t>(bits & 0x8000u) << 16,
+                 exponent = (bits >> 10) & 0x1fu;
   const uint32_t mantissa = bits & 0x3ffu;
   if (exponent == 0x1f) return std::bit_cast<float>(sign | 0x7f800000u | (mantissa << 13));
   if (exponent == 0) {

@@ -1,5 +1,5 @@
-// Element types. Numbers and names are TensorFlow's (tensorflow/core/framework/types.proto) and stand in files: never
-// change them.
+// Element types. Numbers and names are TensorFlow's (tensorflow/core/framework/types.proto) and
+// stand in files: never change them.
 #pragma once
 
 #include <complex>
@@ -43,8 +43,12 @@ enum class DType : int32_t {
 // A reference type is its base's number + 100: a float variable's output is DT_FLOAT_REF, 101.
 inline constexpr int32_t kRefOffset = 100;
 constexpr bool is_ref(DType t) { return static_cast<int32_t>(t) > kRefOffset; }
-constexpr DType base_dtype(DType t) { return is_ref(t) ? static_cast<DType>(static_cast<int32_t>(t) - kRefOffset) : t; }
-constexpr DType make_ref(DType t) { return is_ref(t) ? t : static_cast<DType>(static_cast<int32_t>(t) + kRefOffset); }
+constexpr DType base_dtype(DType t) {
+  return is_ref(t) ? static_cast<DType>(static_cast<int32_t>(t) - kRefOffset) : t;
+}
+constexpr DType make_ref(DType t) {
+  return is_ref(t) ? t : static_cast<DType>(static_cast<int32_t>(t) + kRefOffset);
+}
 
 // True for 1..23 and their reference types: numbers outside come only from damaged or newer files.
 bool is_known_dtype(DType t);
@@ -67,7 +71,7 @@ std::optional<DType> parse_dtype(std::string_view name);
 
 std::ostream& operator<<(std::ostream& out, DType t);
 
-// ---- 16-bit floats: storage only; arithmetic goes through float --------------------------------------------------
+// ---- 16-bit floats: storage only; arithmetic goes through float ---------------------------------
 
 // IEEE 754 binary16. Conversion from float rounds to nearest even.
 struct Half {
@@ -99,10 +103,10 @@ struct BFloat16 {
   friend bool operator<(BFloat16 a, BFloat16 b) { return float(a) < float(b); }
 };
 
-// ---- C++ type <-> DType -------------------------------------------------------------------------------------------
+// ---- C++ type <-> DType -------------------------------------------------------------------------
 
-// dtype_of<float> is DType::kFloat; kInvalid for a type that no tensor holds. Quantized types have no C++ type of their
-// own: their elements are read as the integer of the same width.
+// dtype_of<float> is DType::kFloat; kInvalid for a type that no tensor holds. Quantized types have
+// no C++ type of their own: their elements are read as the integer of the same width.
 template <class T>
 inline constexpr DType dtype_of = DType::kInvalid;
 template <>

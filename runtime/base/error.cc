@@ -19,8 +19,8 @@ std::string_view code_name(Code code) {
 
 namespace {
 
-// Messages are of several lines where the library breaks them, which it does before two spaces. Any other end of a line
-// came with a name, and would let that name speak on a line of its own.
+// Messages are of several lines where the library breaks them, which it does before two spaces. Any
+// other end of a line came with a name, and would let that name speak on a line of its own.
 std::string in_lines(std::string_view message) {
   std::string text;
   for (size_t at; (at = message.find("\n  ")) != message.npos; message.remove_prefix(at + 1)) {
@@ -42,7 +42,8 @@ std::string SourceLocation::str() const {
 
 namespace {
 
-// The edit distance where it is at most `limit`, else something larger. Looks only at what can stay within the limit.
+// The edit distance where it is at most `limit`, else something larger. Looks only at what can stay
+// within the limit.
 size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
   while (!a.empty() && !b.empty() && a.front() == b.front()) a.remove_prefix(1), b.remove_prefix(1);
   while (!a.empty() && !b.empty() && a.back() == b.back()) a.remove_suffix(1), b.remove_suffix(1);
@@ -75,20 +76,24 @@ bool ends_with_name(std::string_view scoped, std::string_view name) {
 
 }  // namespace
 
-std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& candidates, size_t most) {
-  // Long names are rare and the comparison is quadratic: past this length a suggestion is not worth its time.
+std::vector<std::string> nearest_names(std::string_view name,
+                                       const std::vector<std::string>& candidates, size_t most) {
+  // Long names are rare and the comparison is quadratic: past this length a suggestion is not worth
+  // its time.
   constexpr size_t kLongest = 512;
   if (name.size() > kLongest || most == 0) return {};
   size_t limit = std::max<size_t>(2, name.size() / 3);
   std::vector<std::pair<size_t, const std::string*>> close;  // the nearest so far, in order
   for (const std::string& candidate : candidates) {
-    const size_t longer = std::max(candidate.size(), name.size()), shorter = std::min(candidate.size(), name.size());
+    const size_t longer = std::max(candidate.size(), name.size()),
+                 shorter = std::min(candidate.size(), name.size());
     const bool scoped = ends_with_name(candidate, name) || ends_with_name(name, candidate);
     if (!scoped && longer - shorter > limit) continue;
     const size_t distance = scoped ? 1 : edit_distance(name, candidate, limit);
     if (distance > limit) continue;
-    const auto after = std::upper_bound(close.begin(), close.end(), distance,
-                                        [](size_t d, const auto& other) { return d < other.first; });
+    const auto after =
+        std::upper_bound(close.begin(), close.end(), distance,
+                         [](size_t d, const auto& other) { return d < other.first; });
     close.insert(after, {distance, &candidate});
     if (close.size() > most) close.pop_back();
     if (close.size() == most) limit = std::min(limit, close.back().first);

@@ -1,11 +1,13 @@
 // Errors: the one exception type, and where in the user's program something was made.
 //
-// Everything in Cairn that can go wrong because of a caller, a file or the machine throws cairn::Error. Nothing aborts.
+// Everything in Cairn that can go wrong because of a caller, a file or the machine throws
+// cairn::Error. Nothing aborts.
 //
 //   try {
 //     saver.restore(session, "model_ckpt-1000");
 //   } catch (const cairn::Error& e) {
-//     if (e.code() == cairn::Code::kNotFound) ...   // e.what() says which file or key, and what to do
+//     // e.what() says which file or key, and what to do
+//     if (e.code() == cairn::Code::kNotFound) ...
 //   }
 #pragma once
 
@@ -46,8 +48,9 @@ std::string_view code_name(Code code);
 
 class Error : public std::runtime_error {
  public:
-  // `message` is a whole sentence for a person; `node` the name of the graph node it happened at, or empty. Names from
-  // files may be in the message: what() has no control character but line ends, and nothing that is not UTF-8.
+  // `message` is a whole sentence for a person; `node` the name of the graph node it happened at,
+  // or empty. Names from files may be in the message: what() has no control character but line
+  // ends, and nothing that is not UTF-8.
   Error(Code code, const std::string& message, std::string node = "");
 
   Code code() const { return code_; }
@@ -58,14 +61,16 @@ class Error : public std::runtime_error {
   std::string node_;
 };
 
-// A place in a source file, taken where a builder is called. It follows a node into every error about it.
+// A place in a source file, taken where a builder is called. It follows a node into every error
+// about it.
 //
 //   void f(SourceLocation at = SourceLocation::current());   // at is the caller's line
 struct SourceLocation {
   const char* file = "";
   int line = 0;
 
-  static constexpr SourceLocation current(const char* file = __builtin_FILE(), int line = __builtin_LINE()) {
+  static constexpr SourceLocation current(const char* file = __builtin_FILE(),
+                                          int line = __builtin_LINE()) {
     return {file, line};
   }
   bool known() const { return line > 0; }
@@ -73,8 +78,8 @@ struct SourceLocation {
   std::string str() const;
 };
 
-// Joins values into one string: str_cat("expected ", 3, ", got ", shape). Numbers are written alike whatever locale the
-// program has set.
+// Joins values into one string: str_cat("expected ", 3, ", got ", shape). Numbers are written alike
+// whatever locale the program has set.
 template <class... Args>
 std::string str_cat(const Args&... args) {
   std::ostringstream out;
@@ -90,13 +95,14 @@ template <class... Args>
   throw Error(code, str_cat(args...));
 }
 
-// The candidates closest to `name` by edit distance, nearest first, at most `most`, none further than about a third of
-// the name's length; the same name in a scope ("inputs/x" for "x", or the other way round) is as near as one letter.
-// For "did you mean" in messages.
-std::vector<std::string> nearest_names(std::string_view name, const std::vector<std::string>& candidates,
-                                       size_t most = 3);
+// The candidates closest to `name` by edit distance, nearest first, at most `most`, none further
+// than about a third of the name's length; the same name in a scope ("inputs/x" for "x", or the
+// other way round) is as near as one letter. For "did you mean" in messages.
+std::vector<std::string> nearest_names(std::string_view name,
+                                       const std::vector<std::string>& candidates, size_t most = 3);
 
-// Names from anywhere, made printable: "a", "a and b", "a, b and c"; after `most` items "a, b, c and 7 more".
+// Names from anywhere, made printable: "a", "a and b", "a, b and c"; after `most` items "a, b, c
+// and 7 more".
 std::string join_for_people(const std::vector<std::string>& items, size_t most = 20);
 
 }  // namespace cairn

@@ -21,32 +21,38 @@ constexpr auto kScientific = std::chars_format::scientific, kFixed = std::chars_
 template <class T>
 std::string chars(T value, std::chars_format format, int precision = -1) {
   char text[512];
-  const auto end = precision < 0 ? std::to_chars(text, text + sizeof text, value, format).ptr
-                                 : std::to_chars(text, text + sizeof text, value, format, precision).ptr;
+  const auto end = precision < 0
+                       ? std::to_chars(text, text + sizeof text, value, format).ptr
+                       : std::to_chars(text, text + sizeof text, value, format, precision).ptr;
   return {text, end};
 }
 
-// The shortest digits that mean `value` and no other number of its type, as "1.5e-07"; 16-bit floats come as floats.
+// The shortest digits that mean `value` and no other number of its type, as "1.5e-07"; 16-bit
+// floats come as floats.
 std::string shortest(double value, DType dtype) {
   if (dtype == DType::kDouble || dtype == DType::kComplex128) return chars(value, kScientific);
   const float narrow = static_cast<float>(value);
-  for (int digits = 0; digits < 8 && (dtype == DType::kHalf || dtype == DType::kBFloat16); ++digits) {
+  for (int digits = 0; digits < 8 && (dtype == DType::kHalf || dtype == DType::kBFloat16);
+       ++digits) {
     const std::string text = chars(narrow, kScientific, digits);
     float again = 0;
     std::from_chars(text.data(), text.data() + text.size(), again);
-    if (dtype == DType::kHalf ? Half(again) == Half(narrow) : BFloat16(again) == BFloat16(narrow)) return text;
+    if (dtype == DType::kHalf ? Half(again) == Half(narrow) : BFloat16(again) == BFloat16(narrow))
+      return text;
   }
   return chars(narrow, kScientific);
 }
 
-// "1.5" -> {"1", "5"}, "1.5e-07" -> {"1", "5", "e-07"}: parts of a number, at most `precision` digits after the point.
+// "1.5" -> {"1", "5"}, "1.5e-07" -> {"1", "5", "e-07"}: parts of a number, at most `precision`
+// digits after the point.
 struct Digits {
   std::string whole, fraction, exponent;
 };
 
 Digits split(const std::string& text) {
   const size_t e = std::min(text.find('e'), text.size()), point = std::min(text.find('.'), e);
-  return {text.substr(0, point), point < e ? text.substr(point + 1, e - point - 1) : "", text.substr(e)};
+  return {text.substr(0, point), point < e ? text.substr(point + 1, e - point - 1) : "",
+          text.substr(e)};
 }
 
 // "1.5e-07" -> "0.00000015": the same digits around another point, with zeros where there are none.
@@ -64,7 +70,8 @@ Digits without_exponent(const Digits& digits) {
   return {(minus ? "-" : "") + all.substr(0, static_cast<size_t>(point)), fraction, ""};
 }
 
-// The shortest digits, or those of the exact value where there are more than `most` behind the point.
+// The shortest digits, or those of the exact value where there are more than `most` behind the
+// point.
 Digits digits_of(double value, DType dtype, bool scientific, int most) {
   Digits digits = split(shortest(value, dtype));
   if (!scientific) digits = without_exponent(digits);
@@ -99,7 +106,8 @@ class FloatFormat {
       largest = std::max(largest, std::abs(v));
       smallest = std::min(smallest, std::abs(v));
     });
-    scientific_ = largest != 0 && (largest >= 1e8 || smallest < 1e-4 || quotient(largest, smallest, dtype) > 1000.0);
+    scientific_ = largest != 0 && (largest >= 1e8 || smallest < 1e-4 ||
+                                   quotient(largest, smallest, dtype) > 1000.0);
     each([&](double v) {
       if (!std::isfinite(v)) return;
       const Digits digits = parts(v, kPrecision);
@@ -117,25 +125,33 @@ class FloatFormat {
 
   std::string operator()(double v) const {
     if (!std::isfinite(v)) {
-      const std::string text = std::isnan(v) ? plus_ ? "+nan" : "nan" : v < 0 ? "-inf" : plus_ ? "+inf" : "inf";
+      const std::string text = std::isnan(v) ? plus_ ? "+nan" : "nan"
+                               : v < 0       ? "-inf"
+                               : plus_       ? "+inf"
+                                             : "inf";
       const size_t width = left_ + right_ + 1;
       return std::string(width - std::min(width, text.size()), ' ') + text;
     }
     Digits digits = parts(v, precision_);
-    // What is beyond the shortest digits, up to the point or to the column's width, are the exact value's, not zeros.
+    // What is beyond the shortest digits, up to the point or to the column's width, are the exact
+    // value's, not zeros.
     if (scientific_ ? digits.fraction.size() < static_cast<size_t>(precision_)
                     : digits.fraction.empty() && v == std::trunc(v)) {
-      digits = with_sign(split(chars(v, scientific_ ? kScientific : kFixed, scientific_ ? precision_ : 0)), v);
+      digits = with_sign(
+          split(chars(v, scientific_ ? kScientific : kFixed, scientific_ ? precision_ : 0)), v);
     }
     std::string text(left_ - std::min(left_, digits.whole.size()), ' ');
     text += digits.whole + "." + digits.fraction;
-    if (!scientific_) return text + std::string(right_ - std::min(right_, digits.fraction.size()), ' ');
+    if (!scientific_)
+      return text + std::string(right_ - std::min(right_, digits.fraction.size()), ' ');
     digits.exponent.insert(2, exponent_ - digits.exponent.size(), '0');
     return text + digits.exponent;
   }
 
  private:
-  Digits parts(double v, int precision) const { return with_sign(digits_of(v, dtype_, scientific_, precision), v); }
+  Digits parts(double v, int precision) const {
+    return with_sign(digits_of(v, dtype_, scientific_, precision), v);
+  }
   Digits with_sign(Digits digits, double v) const {
     if (plus_ && !std::signbit(v)) digits.whole = "+" + digits.whole;
     return digits;
@@ -167,9 +183,11 @@ std::string lone_complex(double real, double imag, DType dtype) {
   return str_cat("(", part(real), std::signbit(imag) ? "" : "+", part(imag), "j)");
 }
 
-// As Python shows bytes, without the b. Bytes beyond ASCII stay as they are where `ascii` is not asked for.
+// As Python shows bytes, without the b. Bytes beyond ASCII stay as they are where `ascii` is not
+// asked for.
 std::string quoted(const std::string& bytes, bool ascii) {
-  const char quote = bytes.find('\'') != std::string::npos && bytes.find('"') == std::string::npos ? '"' : '\'';
+  const char quote =
+      bytes.find('\'') != std::string::npos && bytes.find('"') == std::string::npos ? '"' : '\'';
   std::string text(1, quote);
   for (const char c : bytes) {
     const auto byte = static_cast<unsigned char>(c);
@@ -211,14 +229,17 @@ double as_double(T v) {
   }
 }
 
-// Calls `use` with what turns the element at an index into text: all that are shown become columns of one width.
+// Calls `use` with what turns the element at an index into text: all that are shown become columns
+// of one width.
 template <class T, class Use>
 void with_format(const Tensor& tensor, const Layout& layout, const Use& use) {
   const T* const data = static_cast<const T*>(tensor.raw_data());
   const DType dtype = tensor.dtype();
   const bool lone = tensor.rank() == 0;
   const auto numbers = [&](auto number_of) {
-    return [&layout, data, number_of](const auto& f) { layout.for_each([&](int64_t i) { f(number_of(data[i])); }); };
+    return [&layout, data, number_of](const auto& f) {
+      layout.for_each([&](int64_t i) { f(number_of(data[i])); });
+    };
   };
   if constexpr (std::is_same_v<T, std::string>) {
     use([&](int64_t i) { return "b" + quoted(data[i], true); });
@@ -232,7 +253,8 @@ void with_format(const Tensor& tensor, const Layout& layout, const Use& use) {
       return std::string(width - text.size(), ' ') + text;
     });
   } else if constexpr (requires(T v) { v.imag(); }) {
-    if (lone) return use([&](int64_t i) { return lone_complex(data[i].real(), data[i].imag(), dtype); });
+    if (lone)
+      return use([&](int64_t i) { return lone_complex(data[i].real(), data[i].imag(), dtype); });
     const FloatFormat real(numbers([](const T& v) -> double { return v.real(); }), dtype);
     const FloatFormat imag(numbers([](const T& v) -> double { return v.imag(); }), dtype, true);
     use([&](int64_t i) {
@@ -255,7 +277,8 @@ class Printer {
   Printer(std::ostream& out, const Layout& layout, const Element& element)
       : out_(out), layout_(layout), element_(element) {}
 
-  // The array from `axis` on, whose elements begin at index `at`. Lines begin after `indent` columns and have `width`.
+  // The array from `axis` on, whose elements begin at index `at`. Lines begin after `indent`
+  // columns and have `width`.
   void print(int axis = 0, int64_t at = 0, size_t indent = 1, size_t width = kLineWidth) {
     const int left = layout_.shape.rank() - axis;
     if (left == 0) {
@@ -272,7 +295,8 @@ class Printer {
         i = n - kEdge;
       }
       begin_item(i, left, indent);
-      left > 1 ? print(axis + 1, at * n + i, indent + 1, width - 1) : put(element_(at * n + i), indent, width);
+      left > 1 ? print(axis + 1, at * n + i, indent + 1, width - 1)
+               : put(element_(at * n + i), indent, width);
     }
     put_blanks();
     out_ << ']';
@@ -321,7 +345,8 @@ template <class T>
 std::string plain_float(T value) {
   if (std::isnan(value)) return "nan";
   if (std::isinf(value)) return value < 0 ? "-inf" : "inf";
-  constexpr int kSafe = std::numeric_limits<T>::digits10, kAll = std::numeric_limits<T>::max_digits10;
+  constexpr int kSafe = std::numeric_limits<T>::digits10,
+                kAll = std::numeric_limits<T>::max_digits10;
   const std::string text = chars(value, std::chars_format::general, kSafe);
   T again = 0;
   std::from_chars(text.data(), text.data() + text.size(), again);
@@ -347,7 +372,8 @@ std::string plain(const T& value) {
 
 class Summary {
  public:
-  Summary(const Shape& shape, int64_t most) : shape_(shape), most_(most < 0 ? shape.num_elements() : most) {}
+  Summary(const Shape& shape, int64_t most)
+      : shape_(shape), most_(most < 0 ? shape.num_elements() : most) {}
 
   template <class Element>
   std::string print(const Element& element) {
@@ -383,8 +409,9 @@ class Summary {
 
 template <class F>
 void for_element_type(const Tensor& tensor, const F& f) {
-  for_dtype<float, double, int32_t, uint8_t, int16_t, int8_t, uint16_t, uint32_t, uint64_t, std::string,
-            std::complex<float>, int64_t, bool, std::complex<double>, Half, BFloat16>(storage_dtype(tensor.dtype()), f);
+  for_dtype<float, double, int32_t, uint8_t, int16_t, int8_t, uint16_t, uint32_t, uint64_t,
+            std::string, std::complex<float>, int64_t, bool, std::complex<double>, Half, BFloat16>(
+      storage_dtype(tensor.dtype()), f);
 }
 
 }  // namespace
@@ -396,7 +423,8 @@ void print_like_numpy(std::ostream& out, const Tensor& tensor, int64_t threshold
   }
   const Layout layout{tensor.shape(), threshold >= 0 && tensor.num_elements() > threshold};
   for_element_type(tensor, [&]<class T> {
-    with_format<T>(tensor, layout, [&](const auto& element) { Printer(out, layout, element).print(); });
+    with_format<T>(tensor, layout,
+                   [&](const auto& element) { Printer(out, layout, element).print(); });
   });
 }
 

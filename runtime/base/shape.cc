@@ -128,7 +128,8 @@ std::string Shape::str() const {
 std::ostream& operator<<(std::ostream& out, const Shape& shape) { return out << shape.str(); }
 
 Shape merge(const Shape& a, const Shape& b) {
-  if (!a.is_compatible_with(b)) fail(Code::kInvalidArgument, "shapes ", a, " and ", b, " are not compatible");
+  if (!a.is_compatible_with(b))
+    fail(Code::kInvalidArgument, "shapes ", a, " and ", b, " are not compatible");
   if (!a.has_rank()) return b;
   if (!b.has_rank()) return a;
   Shape merged = a;

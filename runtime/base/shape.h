@@ -38,8 +38,10 @@ class Shape {
     if (has_block()) [[unlikely]]
       delete[] more_;
   }
-  // Throws InvalidArgument for an extent below -1, or when the known extents' product does not fit 63 bits.
-  Shape(std::initializer_list<int64_t> dims) : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
+  // Throws InvalidArgument for an extent below -1, or when the known extents' product does not fit
+  // 63 bits.
+  Shape(std::initializer_list<int64_t> dims)
+      : Shape(std::span<const int64_t>(dims.begin(), dims.size())) {}
   explicit Shape(std::span<const int64_t> dims);
 
   static Shape unknown() { return unknown(-1); }
@@ -52,7 +54,9 @@ class Shape {
   // Extent i, counted from the end when negative. kUnknownDim when unknown. Throws OutOfRange.
   int64_t dim(int i) const;
   int64_t operator[](int i) const { return data()[i]; }  // unchecked: 0 <= i < rank()
-  std::span<const int64_t> dims() const { return {data(), static_cast<size_t>(rank_ < 0 ? 0 : rank_)}; }
+  std::span<const int64_t> dims() const {
+    return {data(), static_cast<size_t>(rank_ < 0 ? 0 : rank_)};
+  }
   auto begin() const { return dims().begin(); }
   auto end() const { return dims().end(); }
 
@@ -68,7 +72,8 @@ class Shape {
     return product;
   }
 
-  void set_dim(int i, int64_t extent);  // Throws like the constructor, as does append; the shape is then as before
+  // Throws like the constructor, as does append; the shape is then as before
+  void set_dim(int i, int64_t extent);
   void append(int64_t extent);
   // Extents [begin, end), negative counted from the end, clamped. Of unknown rank: unknown.
   Shape slice(int begin, int end = 1 << 30) const;
@@ -109,8 +114,9 @@ std::ostream& operator<<(std::ostream& out, const Shape& shape);
 // What is known from either. Throws InvalidArgument ("shapes [2,3] and [2,4] are not compatible").
 Shape merge(const Shape& a, const Shape& b);
 
-// NumPy broadcasting: extents are matched from the right, 1 stretches. Unknown extents stay unknown unless the other
-// side decides them. Throws InvalidArgument ("shapes [2,3] and [4] cannot be broadcast together").
+// NumPy broadcasting: extents are matched from the right, 1 stretches. Unknown extents stay unknown
+// unless the other side decides them. Throws InvalidArgument ("shapes [2,3] and [4] cannot be
+// broadcast together").
 Shape broadcast(const Shape& a, const Shape& b);
 
 }  // namespace cairn

@@ -16,16 +16,18 @@ namespace cairn {
 
 namespace {
 
-// More than any machine this runs on has. Allocators that check (and systems that promise more memory than there is)
-// are not even asked.
+// More than any machine this runs on has. Allocators that check (and systems that promise more
+// memory than there is) are not even asked.
 constexpr size_t kMostBytes = size_t{1} << 39;
 
 }  // namespace
 
 Buffer* Buffer::allocate(size_t capacity) {
-  // The block's head and its data stand in one piece of memory, the data on a boundary of its own. Allocators are slow
-  // at boundaries: where little is lost by it, the piece is asked for without one and a little larger.
-  constexpr size_t kHead = (sizeof(Buffer) + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
+  // The block's head and its data stand in one piece of memory, the data on a boundary of its own.
+  // Allocators are slow at boundaries: where little is lost by it, the piece is asked for without
+  // one and a little larger.
+  constexpr size_t kHead =
+      (sizeof(Buffer) + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
   constexpr size_t kSmall = 4096, kGap = kTensorAlignment - alignof(std::max_align_t);
   const size_t bytes = (capacity + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
   const bool small = capacity <= kSmall;
@@ -83,9 +85,11 @@ void Buffer::destroy() {
 }
 
 Tensor Tensor::uninitialized(DType dtype, const Shape& shape) {
-  if (!shape.is_fully_defined()) fail(Code::kInvalidArgument, "a tensor needs a fully defined shape, got ", shape);
+  if (!shape.is_fully_defined())
+    fail(Code::kInvalidArgument, "a tensor needs a fully defined shape, got ", shape);
   const auto count = static_cast<size_t>(shape.num_elements());
-  if (dtype == DType::kString) return Tensor(dtype, shape, BufferRef(Buffer::allocate_strings(count)));
+  if (dtype == DType::kString)
+    return Tensor(dtype, shape, BufferRef(Buffer::allocate_strings(count)));
   const size_t size = is_ref(dtype) ? 0 : dtype_size(dtype);
   if (size == 0) fail(Code::kInvalidArgument, "a tensor cannot hold elements of dtype ", dtype);
   if (count > static_cast<size_t>(INT64_MAX) / size) {
@@ -115,26 +119,30 @@ void Tensor::check_valid() const {
 
 void Tensor::fail_type(DType asked) const {
   check_valid();
-  fail(Code::kInvalidArgument, "tensor of dtype ", dtype_, " and shape ", shape_, " read as ", asked);
+  fail(Code::kInvalidArgument, "tensor of dtype ", dtype_, " and shape ", shape_, " read as ",
+       asked);
 }
 
 void Tensor::check_scalar() const {
   check_valid();
-  if (num_elements() != 1) fail(Code::kInvalidArgument, "expected a scalar, got a tensor of shape ", shape_);
+  if (num_elements() != 1)
+    fail(Code::kInvalidArgument, "expected a scalar, got a tensor of shape ", shape_);
 }
 
 void Tensor::check_rank(int rank) const {
   check_valid();
-  if (shape_.rank() != rank) fail(Code::kInvalidArgument, "expected rank ", rank, ", got a tensor of shape ", shape_);
+  if (shape_.rank() != rank)
+    fail(Code::kInvalidArgument, "expected rank ", rank, ", got a tensor of shape ", shape_);
 }
 
 std::vector<int64_t> Tensor::to_int64s() const {
   std::vector<int64_t> values;
-  const bool read = for_dtype<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>(
-      storage_dtype(dtype_), [&]<class T> {
-        const auto elements = span<T>();
-        values.assign(elements.begin(), elements.end());
-      });
+  const bool read =
+      for_dtype<int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t, uint64_t>(
+          storage_dtype(dtype_), [&]<class T> {
+            const auto elements = span<T>();
+            values.assign(elements.begin(), elements.end());
+          });
   check_valid();
   if (!read) fail(Code::kInvalidArgument, "expected integers, got a tensor of dtype ", dtype_);
   return values;
@@ -158,8 +166,9 @@ Tensor Tensor::rows(int64_t begin, int64_t end) const {
   const int64_t first = shape_[0] == 0 ? 0 : num_elements() / shape_[0] * begin;
   Tensor tensor = *this;
   tensor.shape_ = shape;
-  tensor.data_ = dtype_ == DType::kString ? static_cast<void*>(static_cast<std::string*>(data_) + first)
-                                          : static_cast<char*>(data_) + static_cast<size_t>(first) * dtype_size(dtype_);
+  tensor.data_ = dtype_ == DType::kString
+                     ? static_cast<void*>(static_cast<std::string*>(data_) + first)
+                     : static_cast<char*>(data_) + static_cast<size_t>(first) * dtype_size(dtype_);
   return tensor;
 }
 
@@ -173,8 +182,8 @@ Tensor Tensor::clone() const {
 void Tensor::copy_from(const Tensor& from) {
   from.check_valid();
   if (from.dtype_ != dtype_ || !(from.shape_ == shape_)) {
-    fail(Code::kInvalidArgument, "cannot copy a tensor of dtype ", from.dtype_, " and shape ", from.shape_,
-         " over one of dtype ", dtype_, " and shape ", shape_);
+    fail(Code::kInvalidArgument, "cannot copy a tensor of dtype ", from.dtype_, " and shape ",
+         from.shape_, " over one of dtype ", dtype_, " and shape ", shape_);
   }
   if (dtype_ == DType::kString) {
     const auto source = from.span<std::string>();
@@ -194,7 +203,7 @@ bool bit_equal(const Tensor& a, const Tensor& b) {
   return a.num_bytes() == 0 || std::memcmp(a.data_, b.data_, a.num_bytes()) == 0;
 }
 
-// ---- printing -----------------------------------------------------------------------------------------------------
+// ---- printing -----------------------------------------------------------------------------------
 
 std::string Tensor::str(int64_t threshold) const {
   std::ostringstream out;
@@ -206,7 +215,9 @@ void Tensor::print(std::ostream& out, int64_t threshold) const {
   valid() ? print_like_numpy(out, *this, threshold) : void(out << "<no tensor>");
 }
 
-std::string Tensor::summary(int64_t most) const { return valid() ? summary_of(*this, most) : "<no tensor>"; }
+std::string Tensor::summary(int64_t most) const {
+  return valid() ? summary_of(*this, most) : "<no tensor>";
+}
 
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor) {
   tensor.print(out);

@@ -1,7 +1,8 @@
 // Tensors: a typed, shaped, row-major block of elements. No arithmetic here; that is ops/.
 //
-// A Tensor is a handle: copying one shares the elements, as with shared_ptr. Elements are never copied behind your back
-// (clone() copies). Two threads may read one buffer; writing needs the usual care.
+// A Tensor is a handle: copying one shares the elements, as with shared_ptr. Elements are never
+// copied behind your back (clone() copies). Two threads may read one buffer; writing needs the
+// usual care.
 //
 //   Tensor images = Tensor::zeros(DType::kFloat, {100, 784});
 //   Tensor weights = Tensor::matrix<float>({{1, 2}, {3, 4}});
@@ -25,7 +26,8 @@
 
 namespace CAIRN_API cairn {
 
-// Memory allocated for tensors begins on such a boundary: a cache line, and the widest vector register.
+// Memory allocated for tensors begins on such a boundary: a cache line, and the widest vector
+// register.
 inline constexpr size_t kTensorAlignment = 64;
 
 // A reference-counted block of memory. Tensors share one; kernels never see it.
@@ -44,7 +46,9 @@ class Buffer {
   size_t capacity() const { return capacity_; }
   void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void unref() {
-    if (refs_.load(std::memory_order_acquire) == 1 || refs_.fetch_sub(1, std::memory_order_acq_rel) == 1) destroy();
+    if (refs_.load(std::memory_order_acquire) == 1 ||
+        refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
+      destroy();
   }
   bool unique() const { return held_by(1); }
   bool held_by(int64_t tensors) const { return refs_.load(std::memory_order_acquire) == tensors; }
@@ -92,7 +96,8 @@ class BufferRef {
   Buffer* buffer_ = nullptr;
 };
 
-// A matrix seen through a tensor: m(row, column). Bounds are the caller's business; the dtype and rank were checked.
+// A matrix seen through a tensor: m(row, column). Bounds are the caller's business; the dtype and
+// rank were checked.
 template <class T>
 struct MatrixView {
   T* data;
@@ -104,8 +109,11 @@ class Tensor {
  public:
   // No tensor at all: dtype kInvalid. What run() returns for an operation, and what moving leaves.
   Tensor() = default;
-  // The same; reading it throws InvalidArgument with this text, which says what was run and what to fetch instead.
-  static Tensor none(std::string why) { return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why)))); }
+  // The same; reading it throws InvalidArgument with this text, which says what was run and what to
+  // fetch instead.
+  static Tensor none(std::string why) {
+    return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why))));
+  }
   Tensor(const Tensor&) = default;
   Tensor& operator=(const Tensor&) = default;
   Tensor(Tensor&& other) noexcept
@@ -122,8 +130,8 @@ class Tensor {
     return *this;
   }
 
-  // All elements zero (false, empty). Throws InvalidArgument for a reference, resource, variant or unknown dtype or a
-  // shape that is not fully defined, ResourceExhausted where there is no memory.
+  // All elements zero (false, empty). Throws InvalidArgument for a reference, resource, variant or
+  // unknown dtype or a shape that is not fully defined, ResourceExhausted where there is no memory.
   static Tensor zeros(DType dtype, const Shape& shape);
   // As zeros, but numeric elements are whatever the memory held.
   static Tensor uninitialized(DType dtype, const Shape& shape);
@@ -135,8 +143,8 @@ class Tensor {
   }
   Tensor(const char* text) : Tensor(std::string(text)) {}  // NOLINT: implicit on purpose
 
-  // Rows of values, copied: Tensor::vector<float>({1, 2, 3}), Tensor::of<int32_t>({2, 2}, {1, 2, 3, 4}).
-  // Throws InvalidArgument when the count does not fit the shape, or the rows' lengths differ.
+  // Rows of values, copied: Tensor::vector<float>({1, 2, 3}), Tensor::of<int32_t>({2, 2}, {1, 2, 3,
+  // 4}). Throws InvalidArgument when the count does not fit the shape, or the rows' lengths differ.
   template <Element T>
   static Tensor of(const Shape& shape, const std::vector<T>& values);
   template <Element T>
@@ -146,14 +154,16 @@ class Tensor {
   template <Element T>
   static Tensor matrix(std::initializer_list<std::initializer_list<T>> rows);
 
-  // A tensor over memory that stays the caller's: nothing is copied, in either direction. `data` must outlive every
-  // copy of the tensor; `release`, if given, is called when the last one goes. Kernels never write to it.
+  // A tensor over memory that stays the caller's: nothing is copied, in either direction. `data`
+  // must outlive every copy of the tensor; `release`, if given, is called when the last one goes.
+  // Kernels never write to it.
   //   Tensor images = Tensor::view(pixels.data(), {10000, 784});
   template <Element T>
   static Tensor view(T* data, const Shape& shape, std::function<void()> release = nullptr);
 
   // For the runtime: a tensor over `buffer`, whose capacity must be enough.
-  Tensor(DType dtype, const Shape& shape, BufferRef buffer) : dtype_(dtype), shape_(shape), buffer_(std::move(buffer)) {
+  Tensor(DType dtype, const Shape& shape, BufferRef buffer)
+      : dtype_(dtype), shape_(shape), buffer_(std::move(buffer)) {
     data_ = buffer_ ? buffer_->data() : nullptr;
   }
 
@@ -166,9 +176,10 @@ class Tensor {
   // num_elements × dtype_size; 0 for strings.
   size_t num_bytes() const { return static_cast<size_t>(num_elements()) * dtype_size(dtype_); }
 
-  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its storage type). The
-  // result is valid while some tensor holds the elements: `for (float y : session.run(x).span<float>())` reads freed
-  // memory, and clang warns of it; name the tensor first.
+  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its
+  // storage type). The result is valid while some tensor holds the elements: `for (float y :
+  // session.run(x).span<float>())` reads freed memory, and clang warns of it; name the tensor
+  // first.
   template <Element T>
   const T* data() const {
     check_type(dtype_of<T>);
@@ -187,8 +198,8 @@ class Tensor {
   std::span<T> span() CAIRN_LIFETIMEBOUND {
     return {data<T>(), static_cast<size_t>(num_elements())};
   }
-  // The one element of a scalar or one-element tensor. Throws InvalidArgument, as do all accessors, when dtype or shape
-  // is another.
+  // The one element of a scalar or one-element tensor. Throws InvalidArgument, as do all accessors,
+  // when dtype or shape is another.
   template <Element T>
   const T& scalar() const CAIRN_LIFETIMEBOUND {
     check_scalar();
@@ -210,7 +221,8 @@ class Tensor {
     check_rank(2);
     return {data<T>(), shape_[0], shape_[1]};
   }
-  // Integers of any width, as int64: what shapes, axes and indices are read with. Throws for another kind of dtype.
+  // Integers of any width, as int64: what shapes, axes and indices are read with. Throws for
+  // another kind of dtype.
   std::vector<int64_t> to_int64s() const;
 
   const void* raw_data() const { return data_; }
@@ -221,10 +233,13 @@ class Tensor {
   // Rows [begin, end) of the first extent, sharing the elements. Throws OutOfRange.
   Tensor rows(int64_t begin, int64_t end) const;
   Tensor clone() const;
-  // Copies `from`'s elements over this one's. Throws InvalidArgument unless dtype and shape are equal.
+  // Copies `from`'s elements over this one's. Throws InvalidArgument unless dtype and shape are
+  // equal.
   void copy_from(const Tensor& from);
 
-  bool shares_buffer_with(const Tensor& other) const { return buffer_ && buffer_.get() == other.buffer_.get(); }
+  bool shares_buffer_with(const Tensor& other) const {
+    return buffer_ && buffer_.get() == other.buffer_.get();
+  }
   const BufferRef& buffer() const { return buffer_; }
   // Leaves no tensor behind.
   BufferRef take_buffer() {
@@ -233,18 +248,21 @@ class Tensor {
     return std::move(buffer_);
   }
 
-  // Dtype, shape and every bit of every element are the same (so NaN equals itself, and 0.0 is not -0.0).
+  // Dtype, shape and every bit of every element are the same (so NaN equals itself, and 0.0 is not
+  // -0.0).
   friend bool bit_equal(const Tensor& a, const Tensor& b);
 
-  // The tensor as NumPy 1.14 to 1.26 prints an array by default: "[0.5 1. ]", "1.0", "[b'a' b'b']", nested brackets by
-  // row; columns of one width, at most 8 digits after the point, lines of at most 75 characters. Of more than
-  // `threshold` elements only the first and last three along each axis are shown, and "..." between them; a negative
-  // threshold shows all. An empty handle is "<no tensor>". print() needs no memory for the text; << is print(out).
+  // The tensor as NumPy 1.14 to 1.26 prints an array by default: "[0.5 1. ]", "1.0", "[b'a' b'b']",
+  // nested brackets by row; columns of one width, at most 8 digits after the point, lines of at
+  // most 75 characters. Of more than `threshold` elements only the first and last three along each
+  // axis are shown, and "..." between them; a negative threshold shows all. An empty handle is "<no
+  // tensor>". print() needs no memory for the text; << is print(out).
   std::string str(int64_t threshold = 1000) const;
   void print(std::ostream& out, int64_t threshold = 1000) const;
 
-  // In one line, for messages: "[[1 2] [3...]...]". The first `most` elements, then "..."; a negative `most` means all.
-  // Floats have six digits (doubles 15) where these read back as the same number, else all that are needed to.
+  // In one line, for messages: "[[1 2] [3...]...]". The first `most` elements, then "..."; a
+  // negative `most` means all. Floats have six digits (doubles 15) where these read back as the
+  // same number, else all that are needed to.
   std::string summary(int64_t most = 3) const;
 
  private:
@@ -265,9 +283,10 @@ class Tensor {
 bool bit_equal(const Tensor& a, const Tensor& b);
 std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
-// ---- templates ----------------------------------------------------------------------------------------------------
+// ---- templates ----------------------------------------------------------------------------------
 
-void check_count(const Shape& shape, size_t count);  // Throws InvalidArgument when shape does not hold count elements
+// Throws InvalidArgument when shape does not hold count elements
+void check_count(const Shape& shape, size_t count);
 
 template <Element T>
 Tensor Tensor::of(const Shape& shape, const std::vector<T>& values) {
@@ -283,7 +302,8 @@ Tensor Tensor::matrix(std::initializer_list<std::initializer_list<T>> rows) {
   std::vector<T> values;
   for (const auto& row : rows) {
     if (row.size() != cols)
-      fail(Code::kInvalidArgument, "a matrix needs rows of one length: ", cols, " and ", row.size());
+      fail(Code::kInvalidArgument, "a matrix needs rows of one length: ", cols, " and ",
+           row.size());
     values.insert(values.end(), row.begin(), row.end());
   }
   return of<T>({static_cast<int64_t>(rows.size()), static_cast<int64_t>(cols)}, values);
@@ -291,13 +311,16 @@ Tensor Tensor::matrix(std::initializer_list<std::initializer_list<T>> rows) {
 
 template <Element T>
 Tensor Tensor::view(T* data, const Shape& shape, std::function<void()> release) {
-  static_assert(!std::is_same_v<T, std::string>, "string tensors own their strings: use Tensor::of");
-  if (!shape.is_fully_defined()) fail(Code::kInvalidArgument, "a view needs a fully defined shape, got ", shape);
+  static_assert(!std::is_same_v<T, std::string>,
+                "string tensors own their strings: use Tensor::of");
+  if (!shape.is_fully_defined())
+    fail(Code::kInvalidArgument, "a view needs a fully defined shape, got ", shape);
   const size_t bytes = static_cast<size_t>(shape.num_elements()) * sizeof(T);
   return Tensor(dtype_of<T>, shape, BufferRef(Buffer::borrow(data, bytes, std::move(release))));
 }
 
-// Calls f.template operator()<T>() with the C++ type of `dtype`, which must be among Types; false when it is not.
+// Calls f.template operator()<T>() with the C++ type of `dtype`, which must be among Types; false
+// when it is not.
 //
 //   for_dtype<float, double>(t.dtype(), [&]<class T> { use(t.data<T>()); });
 template <class... Types, class F>

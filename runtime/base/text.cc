@@ -8,7 +8,8 @@ namespace cairn {
 namespace {
 
 void put_hex(std::string& out, uint32_t value, int digits) {
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) out += "0123456789abcdef"[(value >> shift) & 15];
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4)
+    out += "0123456789abcdef"[(value >> shift) & 15];
 }
 
 void put_escaped(std::string& out, char32_t code) {
@@ -44,17 +45,21 @@ Character first_character(std::string_view text) {
   }
   constexpr char32_t kLeast[] = {0, 0, 0x80, 0x800, 0x10000};
   const bool surrogate = code >= 0xd800 && code <= 0xdfff;
-  return code < kLeast[bytes] || surrogate || code > 0x10ffff ? Character{} : Character{bytes, code};
+  return code < kLeast[bytes] || surrogate || code > 0x10ffff ? Character{}
+                                                              : Character{bytes, code};
 }
 
-// C1 controls; characters of no width; marks, embeddings, overrides and isolates of direction; line separators; tags.
+// C1 controls; characters of no width; marks, embeddings, overrides and isolates of direction; line
+// separators; tags.
 bool Character::hidden() const {
   constexpr struct {
     char32_t first, last;
-  } kHidden[] = {{0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},   {0x180e, 0x180e}, {0x200b, 0x200f},
-                 {0x2028, 0x202e}, {0x2060, 0x206f}, {0xfeff, 0xfeff}, {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
-  return code < 0x20 || std::any_of(std::begin(kHidden), std::end(kHidden),
-                                    [&](const auto& range) { return code >= range.first && code <= range.last; });
+  } kHidden[] = {{0x7f, 0x9f},     {0xad, 0xad},      {0x61c, 0x61c},   {0x180e, 0x180e},
+                 {0x200b, 0x200f}, {0x2028, 0x202e},  {0x2060, 0x206f}, {0xfeff, 0xfeff},
+                 {0xfff9, 0xfffb}, {0xe0000, 0xe007f}};
+  return code < 0x20 || std::any_of(std::begin(kHidden), std::end(kHidden), [&](const auto& range) {
+           return code >= range.first && code <= range.last;
+         });
 }
 
 bool is_utf8(std::string_view text) {

@@ -9,7 +9,7 @@
 
 namespace cairn {
 
-// ---- shaping ------------------------------------------------------------------------------------------------------
+// ---- shaping ------------------------------------------------------------------------------------
 
 int ShapeContext::producer() const { return graph_.versions.producer; }
 
@@ -20,12 +20,14 @@ Tensor ShapeContext::constant(int i) const {
 Shape ShapeContext::shape_from(int i) const {
   const Tensor value = constant(i);
   if (value.valid()) {
-    if (value.rank() != 1) fail(str_cat("a shape must be a vector, got a tensor of shape ", value.shape()));
+    if (value.rank() != 1)
+      fail(str_cat("a shape must be a vector, got a tensor of shape ", value.shape()));
     return Shape(value.to_int64s());
   }
   const Shape vector = with_rank(i, 1, "shape");
   constexpr int64_t kHighestRank = 254;
-  return vector[0] < 0 || vector[0] > kHighestRank ? Shape::unknown() : Shape::unknown(static_cast<int>(vector[0]));
+  return vector[0] < 0 || vector[0] > kHighestRank ? Shape::unknown()
+                                                   : Shape::unknown(static_cast<int>(vector[0]));
 }
 
 Shape ShapeContext::with_rank(int i, int rank, std::string_view what) const {
@@ -42,7 +44,8 @@ Shape ShapeContext::with_rank_at_least(int i, int rank, std::string_view what) c
   return shape;
 }
 
-std::pair<int64_t, int64_t> ShapeContext::matrix(int i, std::string_view what, bool transposed) const {
+std::pair<int64_t, int64_t> ShapeContext::matrix(int i, std::string_view what,
+                                                 bool transposed) const {
   const Shape shape = with_rank(i, 2, what);
   return transposed ? std::pair{shape[1], shape[0]} : std::pair{shape[0], shape[1]};
 }
@@ -52,7 +55,8 @@ int64_t ShapeContext::same(int64_t a, int64_t b, std::string_view what) const {
     std::string inputs;
     for (int i = 0; i < num_inputs(); ++i) {
       const Endpoint& e = node_.inputs[static_cast<size_t>(i)];
-      inputs += str_cat(i > 0 ? ", " : "", "'", endpoint_name(*e.node, e.index, false), "' is ", input(i));
+      inputs += str_cat(i > 0 ? ", " : "", "'", endpoint_name(*e.node, e.index, false), "' is ",
+                        input(i));
     }
     fail(str_cat(what, " differ: ", a, " and ", b, " (", inputs, ")"));
   }
@@ -75,24 +79,29 @@ void scalar_shape(ShapeContext& c) {
   for (int i = 0; i < c.num_outputs(); ++i) c.set_output(i, {});
 }
 
-// ---- variables ----------------------------------------------------------------------------------------------------
+// ---- variables ----------------------------------------------------------------------------------
 
 namespace {
 
-bool is_writable(const Tensor& value) { return value.valid() && value.buffer()->unique() && value.buffer()->owned(); }
+bool is_writable(const Tensor& value) {
+  return value.valid() && value.buffer()->unique() && value.buffer()->owned();
+}
 
 }  // namespace
 
 Tensor& VariableState::writable() {
   if (!initialized()) fail(Code::kFailedPrecondition, "uninitialized variables: '", name, "'");
-  // Strings are replaced, never written in place by two threads at once: sharing is all that matters.
-  const bool alone = value.buffer()->unique() && (value.buffer()->owned() || dtype == DType::kString);
+  // Strings are replaced, never written in place by two threads at once: sharing is all that
+  // matters.
+  const bool alone =
+      value.buffer()->unique() && (value.buffer()->owned() || dtype == DType::kString);
   if (!alone) value = value.clone();
   return value;
 }
 
 void VariableState::assign(const Tensor& from) {
-  if (is_writable(value) && value.dtype() == from.dtype() && value.num_bytes() == from.num_bytes()) {
+  if (is_writable(value) && value.dtype() == from.dtype() &&
+      value.num_bytes() == from.num_bytes()) {
     value = value.reshaped(from.shape());
     value.copy_from(from);
     return;
@@ -101,7 +110,7 @@ void VariableState::assign(const Tensor& from) {
   value = about_to_go ? from : from.clone();
 }
 
-// ---- preparing ----------------------------------------------------------------------------------------------------
+// ---- preparing ----------------------------------------------------------------------------------
 
 Tensor KernelSetup::constant(int i) const {
   if (!own_values_) return {};
@@ -115,10 +124,11 @@ Kernel do_nothing(const KernelSetup&) {
 void fail_dtype(const KernelSetup& s, DType dtype, std::initializer_list<DType> known) {
   std::vector<std::string> names;
   for (DType t : known) names.push_back(dtype_name(t));
-  s.unimplemented(str_cat("there is no kernel for dtype ", dtype, "; there are for ", join_for_people(names)));
+  s.unimplemented(
+      str_cat("there is no kernel for dtype ", dtype, "; there are for ", join_for_people(names)));
 }
 
-// ---- memory -------------------------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 
 namespace {
 
@@ -150,7 +160,8 @@ BufferRef Arena::take(size_t bytes) {
     return block;
   }
   if (static_cast<int64_t>(size.bytes) > most_bytes - bytes_) {
-    fail(Code::kResourceExhausted, "no memory for ", bytes, " bytes: ", most_bytes, " are given to this");
+    fail(Code::kResourceExhausted, "no memory for ", bytes, " bytes: ", most_bytes,
+         " are given to this");
   }
   ++allocations_;
   bytes_ += static_cast<int64_t>(size.bytes);
@@ -172,7 +183,8 @@ void Arena::give_back(BufferRef buffer) {
 
 BufferRef Arena::withdraw(const Buffer* block) {
   for (auto& list : free_) {
-    const auto at = std::find_if(list.begin(), list.end(), [&](const BufferRef& b) { return b.get() == block; });
+    const auto at = std::find_if(list.begin(), list.end(),
+                                 [&](const BufferRef& b) { return b.get() == block; });
     if (at == list.end()) continue;
     BufferRef taken = std::move(*at);
     list.erase(at);
@@ -181,20 +193,22 @@ BufferRef Arena::withdraw(const Buffer* block) {
   return {};
 }
 
-// ---- running ------------------------------------------------------------------------------------------------------
+// ---- running ------------------------------------------------------------------------------------
 
 namespace {
 
 size_t bytes_of(DType dtype, const Shape& shape) {
   const int64_t count = shape.num_elements();
   const auto size = static_cast<int64_t>(dtype_size(dtype));
-  if (count < 0 || count > INT64_MAX / size) fail(Code::kResourceExhausted, "no memory for a tensor of shape ", shape);
+  if (count < 0 || count > INT64_MAX / size)
+    fail(Code::kResourceExhausted, "no memory for a tensor of shape ", shape);
   return static_cast<size_t>(count * size);
 }
 
 }  // namespace
 
-// An output that has memory already is bound to it (Frame::bind): in a run like the last one it only has to be written.
+// An output that has memory already is bound to it (Frame::bind): in a run like the last one it
+// only has to be written.
 Tensor& KernelContext::allocate(int i, const Shape& shape) {
   const uint64_t bit = i < 64 ? uint64_t{1} << i : 0;
   Tensor& output = *outputs_[i];
@@ -216,12 +230,14 @@ Tensor& KernelContext::allocate(int i, const Shape& shape) {
 Tensor& KernelContext::allocate_or_reuse(int i, int in, const Shape& shape) {
   if (Tensor& output = *outputs_[i]; output.valid() && output.shape() == shape) return output;
   const Tensor& input = *inputs_[in];
-  // The kernels whose rows are still to come may read all of what is not made of these rows: a product, its operand.
+  // The kernels whose rows are still to come may read all of what is not made of these rows: a
+  // product, its operand.
   const bool still_read = before_ && !before_->done && in != taken_;
   const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
   const auto fits = [&] {
     return (input.dtype() == dtype && input.shape() == shape) ||
-           (dtype_size(input.dtype()) == dtype_size(dtype) && input.num_bytes() == bytes_of(dtype, shape));
+           (dtype_size(input.dtype()) == dtype_size(dtype) &&
+            input.num_bytes() == bytes_of(dtype, shape));
   };
   if (may_reuse_[in] && input.buffer() && input.buffer()->home() == arena_ &&
       input.buffer()->held_by(before_ && in == taken_ ? holders_ : 1) && !still_read &&
@@ -242,7 +258,8 @@ Tensor KernelContext::scratch(DType dtype, const Shape& shape) {
 
 void KernelContext::no_variable(int i) const {
   const Endpoint& e = node_->inputs[static_cast<size_t>(i)];
-  fail(str_cat("input ", i, ", '", endpoint_name(*e.node, e.index, true), "', must be a variable, not a fed tensor"));
+  fail(str_cat("input ", i, ", '", endpoint_name(*e.node, e.index, true),
+               "', must be a variable, not a fed tensor"));
 }
 
 int64_t KernelContext::piece_size(int64_t n, double cost) {
@@ -250,16 +267,18 @@ int64_t KernelContext::piece_size(int64_t n, double cost) {
   if (n <= 0) return 1;
   const double worth = static_cast<double>(n) * cost / kPieceNanoseconds;
   if (worth < 2) return n;
-  const int64_t pieces =
-      std::min(static_cast<int64_t>(worth), kMostPieces) & ~int64_t{1};  // for two threads as for many
+  const int64_t pieces = std::min(static_cast<int64_t>(worth), kMostPieces) &
+                         ~int64_t{1};  // for two threads as for many
   const int64_t size = (n + pieces - 1) / pieces;
   const bool fine = size < 16 * kGranule;  // a granule more would make them uneven
   return fine ? size : (size + kGranule - 1) / kGranule * kGranule;
 }
 
-void KernelContext::run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body) {
+void KernelContext::run_pieces(int64_t n, int64_t piece,
+                               std::function<void(int64_t, int64_t)> body) {
   const auto run = [&](int64_t i) { body(i * piece, std::min(n, (i + 1) * piece)); };
-  internal::run_in_parallel((n + piece - 1) / piece, threads_, std::cref(run));  // by reference: no memory is needed
+  // by reference: no memory is needed
+  internal::run_in_parallel((n + piece - 1) / piece, threads_, std::cref(run));
 }
 
 void KernelContext::do_rows(RowWork& work) {
@@ -279,16 +298,18 @@ void KernelContext::finish_rows(RowWork& work) {
   if (work.piece < work.rows && has_threads()) {
     run_pieces(work.rows, work.piece, [&](int64_t begin, int64_t end) { work.run(begin, end); });
   } else {
-    for (int64_t i = 0; i < work.rows; i += work.piece) work.run(i, std::min(work.rows, i + work.piece));
+    for (int64_t i = 0; i < work.rows; i += work.piece)
+      work.run(i, std::min(work.rows, i + work.piece));
   }
 }
 
-// The tensors that the follower's input is found in: those that this kernel was the last to read are let go of later.
+// The tensors that the follower's input is found in: those that this kernel was the last to read
+// are let go of later.
 int KernelContext::holders_of_output() const {
   int holders = 1;
   for (int k = 0; k < num_inputs_; ++k) {
-    const bool in_place =
-        may_reuse_[k] && inputs_[k]->valid() && inputs_[k]->buffer().get() == outputs_[0]->buffer().get();
+    const bool in_place = may_reuse_[k] && inputs_[k]->valid() &&
+                          inputs_[k]->buffer().get() == outputs_[0]->buffer().get();
     if (in_place) holders += before_ && k == taken_ ? holders_ : 1;
   }
   return holders;

@@ -8,7 +8,8 @@
 
 namespace cairn::internal {
 
-Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* file_system) : plan_(std::move(plan)) {
+Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* file_system)
+    : plan_(std::move(plan)) {
   const Plan& p = plan_->plan;
   slots_.resize(static_cast<size_t>(p.num_slots));
   fetched_.resize(p.fetches.size());
@@ -75,7 +76,8 @@ void Frame::list_releases() {
   release_end_.assign(1, 0);
   for (const Step& step : plan_->plan.steps) {
     for (int slot : step.releases) {
-      if (!bound_[static_cast<size_t>(slot)]) releases_.push_back(&slots_[static_cast<size_t>(slot)]);
+      if (!bound_[static_cast<size_t>(slot)])
+        releases_.push_back(&slots_[static_cast<size_t>(slot)]);
     }
     release_end_.push_back(releases_.size());
   }
@@ -90,21 +92,25 @@ void Frame::run_constants() {
 void Frame::feed(size_t i, const Endpoint& where, const Tensor& value) {
   const DType dtype = base_dtype(where.node->output_dtypes[static_cast<size_t>(where.index)]);
   const Shape& shape = where.node->output_shapes[static_cast<size_t>(where.index)];
-  if ((value.dtype() != dtype && dtype != DType::kInvalid) || !shape.is_compatible_with(value.shape())) {
-    throw Error(
-        Code::kInvalidArgument,
-        str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ", where.node->str(), ": expected ",
-                dtype, " ", shape, ", got ",
-                value.valid() ? str_cat(value.dtype(), " ", value.shape()) : std::string("no tensor"),
-                value.dtype() == DType::kDouble && dtype == DType::kFloat ? "; 0.1 is a double, 0.1f a float" : ""),
-        where.node->name);
+  if ((value.dtype() != dtype && dtype != DType::kInvalid) ||
+      !shape.is_compatible_with(value.shape())) {
+    throw Error(Code::kInvalidArgument,
+                str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ",
+                        where.node->str(), ": expected ", dtype, " ", shape, ", got ",
+                        value.valid() ? str_cat(value.dtype(), " ", value.shape())
+                                      : std::string("no tensor"),
+                        value.dtype() == DType::kDouble && dtype == DType::kFloat
+                            ? "; 0.1 is a double, 0.1f a float"
+                            : ""),
+                where.node->name);
   }
   const int slot = plan_->plan.feed_slots[i];
   if (dtype == DType::kInvalid) check_readers(slot, where, value);
   slots_[static_cast<size_t>(slot)] = value;
 }
 
-// Of an op that this build does not know no dtype is known, but those who read its output say theirs.
+// Of an op that this build does not know no dtype is known, but those who read its output say
+// theirs.
 void Frame::check_readers(int slot, const Endpoint& where, const Tensor& value) const {
   for (const Step& step : plan_->plan.steps) {
     for (size_t k = 0; k < step.sources.size(); ++k) {
@@ -112,8 +118,8 @@ void Frame::check_readers(int slot, const Endpoint& where, const Tensor& value) 
       const DType expected = base_dtype(expected_dtype(*step.node, k));
       if (value.valid() && value.dtype() == expected) continue;
       throw Error(Code::kInvalidArgument,
-                  str_cat("feed for '", endpoint_name(*where.node, where.index, true), "': ", step.node->str(),
-                          " reads it and expects ", expected, ", got ",
+                  str_cat("feed for '", endpoint_name(*where.node, where.index, true),
+                          "': ", step.node->str(), " reads it and expects ", expected, ", got ",
                           value.valid() ? dtype_name(value.dtype()) : std::string("no tensor")),
                   where.node->name);
     }
@@ -131,7 +137,8 @@ bool Frame::needs_turn(size_t i) {
   const KernelContext& c = contexts_[i];
   std::vector<Shape>& told = told_[i];
   bool same = told.size() == static_cast<size_t>(c.num_inputs_);
-  for (int k = 0; same && k < c.num_inputs_; ++k) same = told[static_cast<size_t>(k)] == c.input(k).shape();
+  for (int k = 0; same && k < c.num_inputs_; ++k)
+    same = told[static_cast<size_t>(k)] == c.input(k).shape();
   if (same) return false;
   told.clear();
   for (int k = 0; k < c.num_inputs_; ++k) told.push_back(c.input(k).shape());
@@ -196,12 +203,13 @@ inline void Frame::end_step(size_t i) {
   }
 }
 
-// ---- outputs that stay where they are ------------------------------------------------------------------------------
+// ---- outputs that stay where they are -----------------------------------------------------------
 //
-// Most runs are like the one before: each kernel asks for the memory it was given then. Once two in a row were, outputs
-// keep tensor and memory from run to run: allocate() finds them in place, and releasing them is no work. Blocks are
-// shared by outputs whose turns do not overlap, as the arena had them; the order of steps is fixed, so they never do.
-// What a caller, a variable or a constant may hold is not bound, nor is a block that ever stood there.
+// Most runs are like the one before: each kernel asks for the memory it was given then. Once two in
+// a row were, outputs keep tensor and memory from run to run: allocate() finds them in place, and
+// releasing them is no work. Blocks are shared by outputs whose turns do not overlap, as the arena
+// had them; the order of steps is fixed, so they never do. What a caller, a variable or a constant
+// may hold is not bound, nor is a block that ever stood there.
 
 void Frame::run_watched(size_t& i) {
   for (const Turn& turn : turns_) {
@@ -225,7 +233,8 @@ void Frame::run_watched(size_t& i) {
       const Tensor& output = *c.outputs_[k];
       Place& place = places_[static_cast<size_t>(first + k)];
       const bool made = k < 64 && (c.allocated_ >> k & 1) && output.valid() && output.buffer() &&
-                        output.buffer()->home() == &arena_ && output.raw_data() == output.buffer()->data();
+                        output.buffer()->home() == &arena_ &&
+                        output.raw_data() == output.buffer()->data();
       place.held = output.valid() ? output.buffer().get() : nullptr;
       place.block = made ? place.held : nullptr;
       place.shape = output.valid() ? output.shape() : Shape();
@@ -279,12 +288,14 @@ bool Frame::may_repeat(const Turn& turn, const std::vector<bool>& stays) const {
   const Step& step = plan_->plan.steps[turn.step];
   bool all = !turn.may_rest && release_end_[turn.step] == release_end_[turn.step + 1];
   for (int slot : step.inputs) all = all && slot >= 0 && stays[static_cast<size_t>(slot)];
-  for (int k = 0; k < step.node->num_outputs(); ++k) all = all && bound_[static_cast<size_t>(step.first_output + k)];
+  for (int k = 0; k < step.node->num_outputs(); ++k)
+    all = all && bound_[static_cast<size_t>(step.first_output + k)];
   return all;
 }
 
-// The order in which bound blocks are written holds for those who shared them in the runs that were watched. An output
-// that now shares a bound block and did not then (a kernel gave its input on, for once) gets memory of its own.
+// The order in which bound blocks are written holds for those who shared them in the runs that were
+// watched. An output that now shares a bound block and did not then (a kernel gave its input on,
+// for once) gets memory of its own.
 inline void Frame::keep_apart(size_t i) {
   const int first = plan_->plan.steps[i].first_output;
   for (int k = 0; k < contexts_[i].num_outputs_; ++k) {
@@ -336,7 +347,8 @@ void Frame::bind(std::vector<bool> stays) {
     for (size_t s = 0; s < slots_.size(); ++s) {
       const auto at = blocks.find(places_[s].block);
       if (at == blocks.end()) continue;
-      // An address is no proof: the block may have been freed in this run, and another may stand there.
+      // An address is no proof: the block may have been freed in this run, and another may stand
+      // there.
       const bool is_there = at->second && places_[s].bytes <= at->second->capacity();
       if (stays[s] && !is_there) {
         stays[s] = false;
@@ -383,9 +395,10 @@ void Frame::unbind() {
   list_releases();
 }
 
-// ---- Switch and Merge ----------------------------------------------------------------------------------------------
+// ---- Switch and Merge ---------------------------------------------------------------------------
 
-// A value behind the side of a Switch that was not taken is dead, and so is what needs it; only Merge lives on.
+// A value behind the side of a Switch that was not taken is dead, and so is what needs it; only
+// Merge lives on.
 bool Frame::is_skipped(const Step& step, size_t i) {
   const KernelContext& c = contexts_[i];
   bool dead = std::any_of(step.controls.begin(), step.controls.end(),
@@ -404,11 +417,13 @@ bool Frame::is_skipped(const Step& step, size_t i) {
   std::vector<std::string> missing;
   for (size_t k = 0; k < step.variables.size(); ++k) {
     const auto& needs = step.needs_value;
-    if (std::find(needs.begin(), needs.end(), step.variables[k]) != needs.end() && !c.variables_[k]->initialized()) {
+    if (std::find(needs.begin(), needs.end(), step.variables[k]) != needs.end() &&
+        !c.variables_[k]->initialized()) {
       missing.push_back("'" + c.variables_[k]->name + "'");
     }
   }
-  if (!missing.empty()) throw Error(Code::kFailedPrecondition, "uninitialized variables: " + join_for_people(missing));
+  if (!missing.empty())
+    throw Error(Code::kFailedPrecondition, "uninitialized variables: " + join_for_people(missing));
   return false;
 }
 
@@ -416,7 +431,8 @@ void Frame::fetch_variables_after(const Step& step) {
   for (int f : step.fetches) {
     const VariableState& variable = *plan_->fetched[static_cast<size_t>(f)];
     if (!variable.initialized()) {
-      throw Error(Code::kFailedPrecondition, str_cat("uninitialized variable: '", variable.name, "'"));
+      throw Error(Code::kFailedPrecondition,
+                  str_cat("uninitialized variable: '", variable.name, "'"));
     }
     fetched_[static_cast<size_t>(f)] = variable.value;
   }
@@ -440,16 +456,19 @@ void Frame::collect(std::vector<Tensor>& results) {
       clear();
       results.clear();
       fail(Code::kInvalidArgument,
-           "what was fetched has no value: it stands behind the side of a Switch that was not taken");
+           "what was fetched has no value: it stands behind the side of a Switch that was not "
+           "taken");
     } else {
-      results[f] = plan_->fetched[f] ? std::move(fetched_[f]) : slots_[static_cast<size_t>(fetch.slot)];
+      results[f] =
+          plan_->fetched[f] ? std::move(fetched_[f]) : slots_[static_cast<size_t>(fetch.slot)];
     }
   }
   for (int slot : p.kept_slots) {
     Tensor& kept = slots_[static_cast<size_t>(slot)];
     if (kept.valid()) arena_.give_back(kept.take_buffer());
   }
-  // What a constant, a variable or a fed tensor still holds may not be handed out: its new owner may write to it.
+  // What a constant, a variable or a fed tensor still holds may not be handed out: its new owner
+  // may write to it.
   for (size_t f = 0; f < results.size(); ++f) {
     if (!results[f].valid() || p.fetches[f].is_feed) continue;
     const Buffer* buffer = results[f].buffer().get();
@@ -490,7 +509,8 @@ void Frame::clear() {
   for (auto& told : told_) told.clear();
 }
 
-std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs, bool own_values,
+std::vector<Tensor> evaluate(const Graph& graph, const Node& node,
+                             const std::vector<Tensor>& inputs, bool own_values,
                              int64_t most_bytes) {
   auto prepared = std::make_shared<PreparedPlan>();
   Plan& plan = prepared->plan;

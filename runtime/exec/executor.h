@@ -14,15 +14,16 @@ namespace cairn::internal {
 // A plan with its kernels and the variables of one session: made once, shared by all runs.
 struct PreparedPlan {
   Plan plan;
-  std::vector<Kernel> kernels;                         // one for each step
-  std::vector<std::vector<VariableState*>> variables;  // per step and input, null where there is none
-  std::vector<VariableState*> reads;                   // Plan::reads
-  std::vector<VariableState*> writes;                  // Plan::writes
-  std::vector<VariableState*> fetched;                 // per fetch, null where it is no variable
+  std::vector<Kernel> kernels;  // one for each step
+  std::vector<std::vector<VariableState*>>
+      variables;                        // per step and input, null where there is none
+  std::vector<VariableState*> reads;    // Plan::reads
+  std::vector<VariableState*> writes;   // Plan::writes
+  std::vector<VariableState*> fetched;  // per fetch, null where it is no variable
 };
 
-// What one run at a time of a plan needs: the slots' tensors and the memory they come from. Kept between runs, so that
-// the next one finds everything in place.
+// What one run at a time of a plan needs: the slots' tensors and the memory they come from. Kept
+// between runs, so that the next one finds everything in place.
 class Frame {
  public:
   Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* file_system);
@@ -38,8 +39,8 @@ class Frame {
   void share(RunState state) { run_state_ = std::move(state); }
   // Runs all steps. On failure all slots are emptied and the error names the node.
   void run();
-  // Moves the fetched values into `results`, each its own memory; then empties what is left. Throws InvalidArgument
-  // for a value that is dead.
+  // Moves the fetched values into `results`, each its own memory; then empties what is left. Throws
+  // InvalidArgument for a value that is dead.
   void collect(std::vector<Tensor>& results);
   // Takes memory of results no longer wanted back.
   void recycle(std::vector<Tensor>& results);
@@ -97,9 +98,10 @@ class Frame {
   std::unique_ptr<bool[]> may_reuse_;
   std::vector<Turn> turns_;  // the steps that compute something, in order
   bool shapes_changed_ = true, shapes_known_ = false;
-  std::vector<std::vector<Shape>> told_;  // per step that tells shapes: of its inputs, when it ran last
-  std::vector<Tensor*> releases_;         // Step::releases, one stretch for each step
-  std::vector<size_t> release_end_;       // where that of step i - 1 ends
+  // per step that tells shapes: of its inputs, when it ran last
+  std::vector<std::vector<Shape>> told_;
+  std::vector<Tensor*> releases_;    // Step::releases, one stretch for each step
+  std::vector<size_t> release_end_;  // where that of step i - 1 ends
   int variable_fetches_ = 0;
   std::vector<Place> places_, last_places_;  // per slot; empty once nothing is watched any more
   std::vector<BufferRef> bound_blocks_;      // what bound slots stand in: out of the arena
@@ -111,9 +113,11 @@ class Frame {
 // The kernel of the setup's node, its attributes checked.
 Kernel make_kernel(const KernelSetup& setup);
 
-// Runs one stateless node on given values, outside any session: how static values are computed. own_values: the values
-// are those the graph itself decides, so the kernel may take them from there.
-std::vector<Tensor> evaluate(const Graph& graph, const Node& node, const std::vector<Tensor>& inputs,
-                             bool own_values = true, int64_t most_bytes = INT64_MAX);
+// Runs one stateless node on given values, outside any session: how static values are computed.
+// own_values: the values are those the graph itself decides, so the kernel may take them from
+// there.
+std::vector<Tensor> evaluate(const Graph& graph, const Node& node,
+                             const std::vector<Tensor>& inputs, bool own_values = true,
+                             int64_t most_bytes = INT64_MAX);
 
 }  // namespace cairn::internal

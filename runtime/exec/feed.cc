@@ -13,8 +13,8 @@ using Number = std::variant<int64_t, uint64_t, double>;
 
 template <class F>
 bool for_numbers(DType dtype, F&& f) {
-  return for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
-                   uint64_t>(dtype, f);
+  return for_dtype<float, double, Half, BFloat16, int8_t, int16_t, int32_t, int64_t, uint8_t,
+                   uint16_t, uint32_t, uint64_t>(dtype, f);
 }
 
 template <class T>
@@ -36,7 +36,8 @@ std::optional<T> whole(Whole value) {
   } else {
     using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
     const T to = static_cast<T>(static_cast<Wide>(value));
-    const bool same = static_cast<long double>(static_cast<Wide>(to)) == static_cast<long double>(value);
+    const bool same =
+        static_cast<long double>(static_cast<Wide>(to)) == static_cast<long double>(value);
     return same ? std::optional(to) : std::nullopt;
   }
 }
@@ -44,14 +45,18 @@ std::optional<T> whole(Whole value) {
 template <class T>
 std::optional<T> fraction(double value) {
   if constexpr (std::is_integral_v<T>) {
-    const double beyond = std::ldexp(1.0, std::numeric_limits<T>::digits);  // the first number too large, exact
-    const bool fits = value == std::trunc(value) && value < beyond && value >= (std::is_signed_v<T> ? -beyond : 0.0);
+    // the first number too large, exact
+    const double beyond = std::ldexp(1.0, std::numeric_limits<T>::digits);
+    const bool fits = value == std::trunc(value) && value < beyond &&
+                      value >= (std::is_signed_v<T> ? -beyond : 0.0);
     return fits ? std::optional(static_cast<T>(value)) : std::nullopt;
   } else {
     using Wide = std::conditional_t<std::is_same_v<T, double>, double, float>;
-    const bool too_large = std::isfinite(value) && std::fabs(value) > double{std::numeric_limits<Wide>::max()};
+    const bool too_large =
+        std::isfinite(value) && std::fabs(value) > double{std::numeric_limits<Wide>::max()};
     const T to = static_cast<T>(static_cast<Wide>(too_large ? INFINITY : value));
-    return std::isfinite(static_cast<Wide>(to)) == std::isfinite(value) ? std::optional(to) : std::nullopt;
+    return std::isfinite(static_cast<Wide>(to)) == std::isfinite(value) ? std::optional(to)
+                                                                        : std::nullopt;
   }
 }
 
@@ -88,7 +93,9 @@ std::optional<Tensor> FeedValue::as(DType dtype, std::string& why) const {
         for (size_t i = 0; i < values.size(); ++i) {
           const std::optional<T> value = exactly<T>(values[i]);
           if (!value) {
-            std::visit([&](auto n) { why = str_cat(Tensor(n).str(), " is not a value of dtype ", dtype); }, values[i]);
+            std::visit(
+                [&](auto n) { why = str_cat(Tensor(n).str(), " is not a value of dtype ", dtype); },
+                values[i]);
             return;
           }
           to.data<T>()[i] = *value;

@@ -49,7 +49,9 @@ class Planner {
  private:
   bool is_fed(const Endpoint& e) const { return !feeds_.empty() && feeds_.count(e) > 0; }
   // A placeholder that is fed has run, for those that wait for it.
-  bool is_fed_whole(const Node* node) const { return node->op->def && node->op->def->must_be_fed && is_fed({node, 0}); }
+  bool is_fed_whole(const Node* node) const {
+    return node->op->def && node->op->def->must_be_fed && is_fed({node, 0});
+  }
 
   // The nodes that what is asked for depends on, feeds cutting the way.
   void collect() {
@@ -83,35 +85,42 @@ class Planner {
       const OpDef* def = node->op->def;
       if (def && def->must_be_fed) unfed.push_back(node);
       if (def && def->prepare) continue;
-      auto& [count, first] = unknown[{node->op->name, def || !graph_ ? "" : why_carried(*graph_, *node)}];
+      auto& [count, first] =
+          unknown[{node->op->name, def || !graph_ ? "" : why_carried(*graph_, *node)}];
       if (count++ == 0 || node->id < first->id) first = node;
     }
     if (!unknown.empty()) {
       std::vector<std::string> ops;
       for (const auto& [op, where] : unknown) {
         const auto& [type, why] = op;
-        ops.push_back(str_cat(type, " (", where.first, where.first == 1 ? " node, " : " nodes, first ", "'",
+        ops.push_back(str_cat(type, " (", where.first,
+                              where.first == 1 ? " node, " : " nodes, first ", "'",
                               where.second->name, "'", why.empty() ? "" : ", " + why, ")"));
       }
       fail(Code::kUnimplemented, "this needs ops that cannot be run here: ", join_for_people(ops),
            ". They are carried in the graph; fetch or feed something that does not depend on them");
     }
     if (unfed.empty()) return;
-    std::sort(unfed.begin(), unfed.end(), [](const Node* a, const Node* b) { return a->id < b->id; });
+    std::sort(unfed.begin(), unfed.end(),
+              [](const Node* a, const Node* b) { return a->id < b->id; });
     std::vector<std::string> names;
     for (const Node* node : unfed) {
       const std::string made = node->made_at.known() ? ", made at " + node->made_at.str() : "";
-      names.push_back(
-          str_cat("'", node->name, ":0' (", node->output_dtypes[0], " ", node->output_shapes[0], made, ")"));
+      names.push_back(str_cat("'", node->name, ":0' (", node->output_dtypes[0], " ",
+                              node->output_shapes[0], made, ")"));
     }
-    throw Error(Code::kInvalidArgument,
-                str_cat("a value must be fed for ", unfed[0]->op->name, " ", join_for_people(names)), unfed[0]->name);
+    throw Error(
+        Code::kInvalidArgument,
+        str_cat("a value must be fed for ", unfed[0]->op->name, " ", join_for_people(names)),
+        unfed[0]->name);
   }
 
-  // By creation, which graphs built by programs can simply follow; graphs from files may list readers first.
+  // By creation, which graphs built by programs can simply follow; graphs from files may list
+  // readers first.
   void sort() {
     order_.assign(needed_.begin(), needed_.end());
-    std::sort(order_.begin(), order_.end(), [](const Node* a, const Node* b) { return a->id < b->id; });
+    std::sort(order_.begin(), order_.end(),
+              [](const Node* a, const Node* b) { return a->id < b->id; });
     const bool follows = std::all_of(order_.begin(), order_.end(), [&](const Node* node) {
       return std::all_of(node->inputs.begin(), node->inputs.end(),
                          [&](const Endpoint& e) { return is_fed(e) || e.node->id < node->id; }) &&
@@ -152,15 +161,15 @@ class Planner {
       }
     }
     if (sorted.size() < order_.size()) {
-      const Node* stuck =
-          *std::find_if(order_.begin(), order_.end(), [&](const Node* node) { return waiting[node] > 0; });
+      const Node* stuck = *std::find_if(order_.begin(), order_.end(),
+                                        [&](const Node* node) { return waiting[node] > 0; });
       fail(Code::kInvalidArgument, stuck->str(), ": the graph has a cycle through it");
     }
     order_ = std::move(sorted);
   }
 
-  // The variable op whose reference or handle `e` carries, through ops that pass it on as their input 0 (Assign,
-  // RefSwitch, Identity); null for any other tensor, also a fed one.
+  // The variable op whose reference or handle `e` carries, through ops that pass it on as their
+  // input 0 (Assign, RefSwitch, Identity); null for any other tensor, also a fed one.
   const Node* variable_behind(Endpoint e) const {
     if (!carries_variable(e) || is_fed(e)) return nullptr;
     if (e.node->inputs.empty()) return e.node;
@@ -176,16 +185,18 @@ class Planner {
   }
 
   void lay_out_steps() {
-    const WritesBefore writes(order_, {.is_fed = [this](const Endpoint& e) { return is_fed(e); },
-                                       .is_fed_whole = [this](const Node* node) { return is_fed_whole(node); },
-                                       .variable_behind = [this](const Endpoint& e) { return variable_behind(e); }});
+    const WritesBefore writes(
+        order_, {.is_fed = [this](const Endpoint& e) { return is_fed(e); },
+                 .is_fed_whole = [this](const Node* node) { return is_fed_whole(node); },
+                 .variable_behind = [this](const Endpoint& e) { return variable_behind(e); }});
     for (const Node* node : order_) {
       Step step;
       step.node = node;
       for (const Endpoint& e : node->inputs) {
         const Node* variable = variable_behind(e);
         step.variables.push_back(variable);
-        const bool by_value = variable && is_ref(e.node->output_dtypes[static_cast<size_t>(e.index)]);
+        const bool by_value =
+            variable && is_ref(e.node->output_dtypes[static_cast<size_t>(e.index)]);
         step.sources.push_back(slot_of(e));
         step.inputs.push_back(by_value ? -1 : step.sources.back());
         plan_.uses_variables |= variable != nullptr;
@@ -203,15 +214,16 @@ class Planner {
     drop_replaced_reads();
   }
 
-  // Where what `step` takes was read of a variable before something that comes before the step wrote it: a read of its
-  // own, right before it.
+  // Where what `step` takes was read of a variable before something that comes before the step
+  // wrote it: a read of its own, right before it.
   void read_again(Step& step, const WritesBefore& writes) {
     std::vector<std::pair<Endpoint, int>> made;  // per endpoint one
     for (size_t k = 0; k < step.node->inputs.size(); ++k) {
       const Endpoint& e = step.node->inputs[k];
       const Node* read = step.variables[k] ? nullptr : writes.outdated_read(step.node, e);
       if (!read) continue;
-      auto known = std::find_if(made.begin(), made.end(), [&](const auto& other) { return other.first == e; });
+      auto known = std::find_if(made.begin(), made.end(),
+                                [&](const auto& other) { return other.first == e; });
       if (known == made.end()) known = made.insert(made.end(), {e, lay_out_read(e, read)});
       step.inputs[k] = step.sources[k] = known->second;
       replaced_.insert(read);
@@ -232,7 +244,8 @@ class Planner {
     return plan_.steps.back().first_output;
   }
 
-  // A read that all readers make again themselves reads nothing: the variable need not have a value then.
+  // A read that all readers make again themselves reads nothing: the variable need not have a value
+  // then.
   void drop_replaced_reads() {
     if (replaced_.empty()) return;
     std::unordered_set<int> used;
@@ -247,22 +260,27 @@ class Planner {
     }
   }
 
-  // Steps that others may wait for but that need no kernel. Gradients bring many: those of one node wait for each
-  // other, also for the one with respect to a placeholder, which nobody reads.
+  // Steps that others may wait for but that need no kernel. Gradients bring many: those of one node
+  // wait for each other, also for the one with respect to a placeholder, which nobody reads.
   void find_idle() {
     std::unordered_set<const Node*> asked(key_.targets.begin(), key_.targets.end());
     for (const Endpoint& e : key_.fetches) asked.insert(e.node);
-    std::vector<bool> wanted(static_cast<size_t>(plan_.num_slots), false);  // slots that somebody reads
+    // slots that somebody reads
+    std::vector<bool> wanted(static_cast<size_t>(plan_.num_slots), false);
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];
       const Node* node = step.node;
       const OpDef& def = *node->op->def;
-      const bool is_handle = node->inputs.empty() && node->num_outputs() == 1 && carries_variable({node, 0});
-      const bool has_effect = def.stateful || def.never_static || def.flow != Flow::kPlain || writes_variables(*node);
+      const bool is_handle =
+          node->inputs.empty() && node->num_outputs() == 1 && carries_variable({node, 0});
+      const bool has_effect =
+          def.stateful || def.never_static || def.flow != Flow::kPlain || writes_variables(*node);
       bool is_wanted = asked.count(node) > 0 && step_of_.at(node) == static_cast<int>(i);
-      for (int k = 0; k < node->num_outputs(); ++k) is_wanted |= wanted[static_cast<size_t>(step.first_output + k)];
+      for (int k = 0; k < node->num_outputs(); ++k)
+        is_wanted |= wanted[static_cast<size_t>(step.first_output + k)];
       step.idle = is_handle || (!has_effect && (node->num_outputs() == 0 || !is_wanted));
-      step.constant = !step.idle && !has_effect && !plan_.has_switch && def.static_value && node->inputs.empty();
+      step.constant = !step.idle && !has_effect && !plan_.has_switch && def.static_value &&
+                      node->inputs.empty();
       if (step.idle) continue;
       for (int slot : step.sources) wanted[static_cast<size_t>(slot)] = true;
     }
@@ -294,10 +312,10 @@ class Planner {
   }
 
   static Tensor nothing_of(const Node& node) {
-    return Tensor::none(str_cat("'", node.name, "' names an operation (", node.op->name, "), and running one gives no ",
-                                "value",
-                                node.num_outputs() == 0 ? "; it has no outputs" : "; its value is fetched as '",
-                                node.num_outputs() == 0 ? "" : node.name + ":0'"));
+    return Tensor::none(str_cat(
+        "'", node.name, "' names an operation (", node.op->name, "), and running one gives no ",
+        "value", node.num_outputs() == 0 ? "; it has no outputs" : "; its value is fetched as '",
+        node.num_outputs() == 0 ? "" : node.name + ":0'"));
   }
 
   void find_last_readers() {
@@ -320,7 +338,8 @@ class Planner {
     for (const Step& step : plan_.steps) {
       const bool stays = step.constant || step.tells_shapes || step.derived;
       for (int k = 0; stays && k < step.node->num_outputs(); ++k)
-        kept[static_cast<size_t>(step.first_output + k)] = true;  // for all runs, so not among kept_slots
+        kept[static_cast<size_t>(step.first_output + k)] =
+            true;  // for all runs, so not among kept_slots
     }
     for (int slot : plan_.feed_slots) keep(slot);
     for (const Plan::Fetch& fetch : plan_.fetches) {
@@ -330,19 +349,23 @@ class Planner {
       if (last[slot] >= 0 && !kept[slot])
         plan_.steps[static_cast<size_t>(last[slot])].releases.push_back(static_cast<int>(slot));
     }
-    // What a step reads twice it may not write over once: a kernel may go through its inputs one after the other.
+    // What a step reads twice it may not write over once: a kernel may go through its inputs one
+    // after the other.
     std::vector<int> times(static_cast<size_t>(plan_.num_slots), 0);
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       Step& step = plan_.steps[i];
       for (int slot : step.inputs) {
         if (slot >= 0) ++times[static_cast<size_t>(slot)];
       }
-      // Memory that leaves with a result is not that of inner values, which then can stay from run to run.
+      // Memory that leaves with a result is not that of inner values, which then can stay from run
+      // to run.
       bool leaves = false;
-      for (int k = 0; k < step.node->num_outputs(); ++k) leaves |= kept[static_cast<size_t>(step.first_output + k)];
+      for (int k = 0; k < step.node->num_outputs(); ++k)
+        leaves |= kept[static_cast<size_t>(step.first_output + k)];
       for (int slot : step.inputs) {
         const auto s = static_cast<size_t>(std::max(slot, 0));
-        step.may_reuse.push_back(slot >= 0 && !kept[s] && last[s] == static_cast<int>(i) && times[s] == 1 && !leaves);
+        step.may_reuse.push_back(slot >= 0 && !kept[s] && last[s] == static_cast<int>(i) &&
+                                 times[s] == 1 && !leaves);
       }
       for (int slot : step.inputs) times[static_cast<size_t>(std::max(slot, 0))] = 0;
     }
@@ -350,7 +373,8 @@ class Planner {
 
   // Variables read before anything in the plan gives them a value.
   void find_reads() {
-    // perhaps: by steps that may be skipped. Whether they were is known when their readers' turn comes.
+    // perhaps: by steps that may be skipped. Whether they were is known when their readers' turn
+    // comes.
     std::unordered_set<const Node*> assigned, perhaps, reported, written;
     std::vector<bool> skippable(plan_.steps.size(), false);  // behind a Switch
     const auto read = [&](const Node* variable, Step& step, bool may_be_skipped) {
@@ -371,12 +395,15 @@ class Planner {
         if (!variable) continue;
         const bool passes_handle = is_handle_passed(step, k);
         if (access == Access::kRead && passes_handle) continue;
-        if (access == Access::kRead || access == Access::kUpdate) read(variable, step, skippable[i]);
+        if (access == Access::kRead || access == Access::kUpdate)
+          read(variable, step, skippable[i]);
         plan_.writes_variables |= writes_variables(*step.node);
-        if (writes_variables(*step.node) && written.insert(variable).second) plan_.writes.push_back(variable);
+        if (writes_variables(*step.node) && written.insert(variable).second)
+          plan_.writes.push_back(variable);
       }
       for (const Node* variable : step.variables) {
-        if (variable && access == Access::kAssign) (skippable[i] ? perhaps : assigned).insert(variable);
+        if (variable && access == Access::kAssign)
+          (skippable[i] ? perhaps : assigned).insert(variable);
       }
       for (int fetch : step.fetches) {
         read(plan_.fetches[static_cast<size_t>(fetch)].variable, step, skippable[i]);
@@ -412,7 +439,7 @@ class Planner {
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, int> step_of_;
   mutable std::unordered_map<const Node*, const Node*>
-      behind_;                                // what variable_behind() found of nodes that pass one on
+      behind_;  // what variable_behind() found of nodes that pass one on
   std::unordered_set<const Node*> replaced_;  // reads of references that some reader makes again
 };
 
@@ -420,7 +447,9 @@ class Planner {
 
 size_t PlanKeyHash::operator()(const PlanKey& key) const {
   size_t hash = key.fetches.size() * 1000003 + key.feeds.size();
-  const auto mix = [&](size_t value) { hash = (hash ^ value) * 0x9E3779B97F4A7C15u + (hash >> 29); };
+  const auto mix = [&](size_t value) {
+    hash = (hash ^ value) * 0x9E3779B97F4A7C15u + (hash >> 29);
+  };
   for (const Endpoint& e : key.fetches) mix(EndpointHash()(e));
   for (const Endpoint& e : key.feeds) mix(EndpointHash()(e));
   for (const Node* node : key.targets) mix(std::hash<const void*>()(node));

@@ -19,28 +19,36 @@ struct PlanKeyHash {
   size_t operator()(const PlanKey& key) const;
 };
 
-// One node's turn. Values stand in slots, one for each output of each node of the plan and one for each feed.
+// One node's turn. Values stand in slots, one for each output of each node of the plan and one for
+// each feed.
 struct Step {
   const Node* node = nullptr;
-  // The node whose value this step makes on its way (OpDef::absorbs), whose own step is idle then; its inputs follow.
+  // The node whose value this step makes on its way (OpDef::absorbs), whose own step is idle then;
+  // its inputs follow.
   const Node* absorbed = nullptr;
-  std::vector<int> inputs;               // slots; -1: the value of the variable below
-  std::vector<const Node*> variables;    // per input: the variable whose reference or handle it is, or null
-  std::vector<int> sources;              // slots whose deadness counts: as inputs, references included
-  std::vector<int> controls;             // steps waited for; only in plans with Switch
-  int first_output = 0;                  // slot of output 0; the others follow
-  std::vector<int> releases;             // slots that nobody reads after this step
-  std::vector<bool> may_reuse;           // per input: its slot is among `releases`, and of no other input
-  std::vector<const Node*> needs_value;  // variables to be checked at this turn (it may be skipped as dead)
-  std::vector<int> fetches;              // of variables, taken right after this step
-  // Of a read made again for one reader: the node that the reader names, which may be skipped. Null: of any other step.
+  std::vector<int> inputs;  // slots; -1: the value of the variable below
+  std::vector<const Node*>
+      variables;                // per input: the variable whose reference or handle it is, or null
+  std::vector<int> sources;     // slots whose deadness counts: as inputs, references included
+  std::vector<int> controls;    // steps waited for; only in plans with Switch
+  int first_output = 0;         // slot of output 0; the others follow
+  std::vector<int> releases;    // slots that nobody reads after this step
+  std::vector<bool> may_reuse;  // per input: its slot is among `releases`, and of no other input
+  std::vector<const Node*>
+      needs_value;           // variables to be checked at this turn (it may be skipped as dead)
+  std::vector<int> fetches;  // of variables, taken right after this step
+  // Of a read made again for one reader: the node that the reader names, which may be skipped.
+  // Null: of any other step.
   const Node* read_behind = nullptr;
-  bool idle = false;      // nothing to compute: NoOp, a variable's handle, what nobody reads and has no other effect
-  bool constant = false;  // no inputs, the same value in every run: computed once, its slots are never released
-  // The input whose rows are taken on as the step before this one makes them (OpDef::by_rows); -1: none. That step then
-  // calls this one's kernel, where it is worth it.
+  // nothing to compute: NoOp, a variable's handle, what nobody reads and has no other effect
+  bool idle = false;
+  // no inputs, the same value in every run: computed once, its slots are never released
+  bool constant = false;
+  // The input whose rows are taken on as the step before this one makes them (OpDef::by_rows); -1:
+  // none. That step then calls this one's kernel, where it is worth it.
   int takes_rows = -1;
-  // Needed again only when the shapes of its inputs change, or when a step of that kind was; slots never released too.
+  // Needed again only when the shapes of its inputs change, or when a step of that kind was; slots
+  // never released too.
   bool tells_shapes = false, derived = false;
 };
 
@@ -62,8 +70,9 @@ struct Plan {
   bool uses_variables = false, writes_variables = false, has_switch = false;
 };
 
-// Throws Unimplemented naming every op that cannot be run here (`graph`, if given, tells why of those that this build
-// has), InvalidArgument naming every placeholder that is not fed and for a cycle.
+// Throws Unimplemented naming every op that cannot be run here (`graph`, if given, tells why of
+// those that this build has), InvalidArgument naming every placeholder that is not fed and for a
+// cycle.
 Plan make_plan(const PlanKey& key, const Graph* graph = nullptr);
 
 }  // namespace cairn::internal

@@ -5,7 +5,9 @@
 namespace cairn::internal {
 namespace {
 
-bool is_reference(const Endpoint& e) { return is_ref(e.node->output_dtypes[static_cast<size_t>(e.index)]); }
+bool is_reference(const Endpoint& e) {
+  return is_ref(e.node->output_dtypes[static_cast<size_t>(e.index)]);
+}
 
 }  // namespace
 
@@ -14,7 +16,8 @@ bool writes_variables(const Node& node) {
   return access == Access::kUpdate || access == Access::kAssign;
 }
 
-WritesBefore::WritesBefore(const std::vector<const Node*>& order, PlanView view) : view_(std::move(view)) {
+WritesBefore::WritesBefore(const std::vector<const Node*>& order, PlanView view)
+    : view_(std::move(view)) {
   find_writers(order);
   if (writes_.empty()) return;
   for (const Node* node : order) {
@@ -27,7 +30,8 @@ void WritesBefore::find_writers(const std::vector<const Node*>& order) {
     if (!writes_variables(*node)) continue;
     for (const Endpoint& e : node->inputs) {
       const Node* variable = is_reference(e) ? view_.variable_behind(e) : nullptr;
-      if (variable) writes_[variable].push_back(writers_.emplace(node, writers_.size()).first->second);
+      if (variable)
+        writes_[variable].push_back(writers_.emplace(node, writers_.size()).first->second);
     }
   }
 }
@@ -51,7 +55,8 @@ std::shared_ptr<const WritesBefore::Set> WritesBefore::set_of(const Node* node) 
       }
     }
     const auto writer = writers_.find(from);
-    if (writer != writers_.end() && !(same && (*same)[writer->second])) own_set()[writer->second] = true;
+    if (writer != writers_.end() && !(same && (*same)[writer->second]))
+      own_set()[writer->second] = true;
   };
   for (const Endpoint& e : node->inputs) {
     if (!view_.is_fed(e)) join(e.node);
@@ -62,7 +67,8 @@ std::shared_ptr<const WritesBefore::Set> WritesBefore::set_of(const Node* node) 
   return joined.empty() ? same : std::make_shared<const Set>(std::move(joined));
 }
 
-// The node that takes a value from a reference (W/read) where `e` is that value, handed on by Switches at most.
+// The node that takes a value from a reference (W/read) where `e` is that value, handed on by
+// Switches at most.
 const Node* WritesBefore::read_behind(Endpoint e) const {
   while (!view_.is_fed(e) && !e.node->inputs.empty() && !is_reference(e)) {
     const OpDef& def = *e.node->op->def;
@@ -80,9 +86,10 @@ const Node* WritesBefore::outdated_read(const Node* reader, const Endpoint& e) c
   const auto writers = read ? writes_.find(view_.variable_behind(read->inputs[0])) : writes_.end();
   if (writers == writes_.end()) return nullptr;
   const auto seen = before_.find(read);
-  const bool changed = std::any_of(writers->second.begin(), writers->second.end(), [&](size_t writer) {
-    return (*before->second)[writer] && !(seen != before_.end() && (*seen->second)[writer]);
-  });
+  const bool changed =
+      std::any_of(writers->second.begin(), writers->second.end(), [&](size_t writer) {
+        return (*before->second)[writer] && !(seen != before_.end() && (*seen->second)[writer]);
+      });
   return changed ? read : nullptr;
 }
 

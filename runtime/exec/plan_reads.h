@@ -1,4 +1,5 @@
-// Which values of reference variables a plan has to read again, because something writes the variable in between.
+// Which values of reference variables a plan has to read again, because something writes the
+// variable in between.
 #pragma once
 
 #include <functional>
@@ -13,21 +14,23 @@ namespace cairn::internal {
 // What the planner knows of the graph it cuts out.
 struct PlanView {
   std::function<bool(const Endpoint&)> is_fed;
-  std::function<bool(const Node*)> is_fed_whole;                // a placeholder: who waits for it waits for nothing
-  std::function<const Node*(const Endpoint&)> variable_behind;  // whose reference or handle it is; null: no variable's
+  // a placeholder: who waits for it waits for nothing
+  std::function<bool(const Node*)> is_fed_whole;
+  // whose reference or handle it is; null: no variable's
+  std::function<const Node*(const Endpoint&)> variable_behind;
 };
 
 bool writes_variables(const Node& node);
 
-// The writes of reference variables that come before each node by edges. A node that takes W/read:0 sees those of W
-// (runtime/graph/variable.h), while W/read itself runs when it can.
+// The writes of reference variables that come before each node by edges. A node that takes W/read:0
+// sees those of W (runtime/graph/variable.h), while W/read itself runs when it can.
 class WritesBefore {
  public:
   // `order`: the nodes of the plan, each after those it waits for.
   WritesBefore(const std::vector<const Node*>& order, PlanView view);
 
-  // The node that read, from its reference, the value that `reader` takes from `e`, if a write comes after it and
-  // before the reader; else null.
+  // The node that read, from its reference, the value that `reader` takes from `e`, if a write
+  // comes after it and before the reader; else null.
   const Node* outdated_read(const Node* reader, const Endpoint& e) const;
 
  private:

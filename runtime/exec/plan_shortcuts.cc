@@ -6,22 +6,26 @@
 namespace cairn::internal {
 namespace {
 
-bool has_effect(const OpDef& def) { return def.stateful || def.never_static || def.access != Access::kRead; }
+bool has_effect(const OpDef& def) {
+  return def.stateful || def.never_static || def.access != Access::kRead;
+}
 
 bool reads_no_variable(const Step& step) {
-  return std::all_of(step.variables.begin(), step.variables.end(), [](const Node* v) { return !v; });
+  return std::all_of(step.variables.begin(), step.variables.end(),
+                     [](const Node* v) { return !v; });
 }
 
 class Shortcuts {
  public:
-  explicit Shortcuts(Plan& plan) : plan_(plan), makers_(static_cast<size_t>(plan.num_slots), nullptr) {
+  explicit Shortcuts(Plan& plan)
+      : plan_(plan), makers_(static_cast<size_t>(plan.num_slots), nullptr) {
     for (Step& step : plan_.steps) {
       for (int k = 0; k < step.node->num_outputs(); ++k) makers_[at(step.first_output + k)] = &step;
     }
   }
 
-  // Gives kernels that are to see what their inputs were before they were reshaped (OpDef::sees_before_reshape) those
-  // tensors behind their inputs.
+  // Gives kernels that are to see what their inputs were before they were reshaped
+  // (OpDef::sees_before_reshape) those tensors behind their inputs.
   void look_behind_reshapes() {
     for (Step& step : plan_.steps) {
       const auto sees = step.node->op->def->sees_before_reshape;
@@ -65,8 +69,11 @@ class Shortcuts {
       if (!absorbs || step.idle) continue;
       for (size_t k = 0; k < step.node->inputs.size() && !step.absorbed; ++k) {
         const int slot = step.inputs[k];
-        Step* maker = slot >= 0 && !step.variables[k] && readers[at(slot)] == 1 ? makers_[at(slot)] : nullptr;
-        if (!maker || !is_movable(*maker) || !absorbs(*step.node, static_cast<int>(k), *maker->node)) continue;
+        Step* maker =
+            slot >= 0 && !step.variables[k] && readers[at(slot)] == 1 ? makers_[at(slot)] : nullptr;
+        if (!maker || !is_movable(*maker) ||
+            !absorbs(*step.node, static_cast<int>(k), *maker->node))
+          continue;
         step.absorbed = maker->node;
         step.inputs[k] = step.sources[k] = maker->inputs[0];
         step.inputs.insert(step.inputs.end(), maker->inputs.begin(), maker->inputs.end());
@@ -84,9 +91,12 @@ class Shortcuts {
     }
     for (Step& step : plan_.steps) {
       const OpDef& def = *step.node->op->def;
-      if (step.idle || step.absorbed || has_effect(def) || def.must_be_fed || !reads_no_variable(step)) continue;
+      if (step.idle || step.absorbed || has_effect(def) || def.must_be_fed ||
+          !reads_no_variable(step))
+        continue;
       bool handed_out = false, follows = !step.inputs.empty();
-      for (int k = 0; k < step.node->num_outputs(); ++k) handed_out |= fetched[at(step.first_output + k)];
+      for (int k = 0; k < step.node->num_outputs(); ++k)
+        handed_out |= fetched[at(step.first_output + k)];
       if (handed_out) continue;
       for (int slot : step.inputs) follows &= slot >= 0 && derived[at(slot)];
       step.tells_shapes = def.reads_shapes && !follows;
@@ -97,15 +107,17 @@ class Shortcuts {
     }
   }
 
-  // Has steps whose kernels go through the same rows stand one after the other. Those that make rows may be moved down
-  // to the one that takes them on, past steps that neither wait for them nor change anything.
+  // Has steps whose kernels go through the same rows stand one after the other. Those that make
+  // rows may be moved down to the one that takes them on, past steps that neither wait for them nor
+  // change anything.
   void follow_rows() {
     constexpr size_t kLongest = 8;
     const auto steps = plan_.steps.begin();
     for (size_t i = 0; i < plan_.steps.size();) {
       size_t first = i, end = i + 1;
       if (goes_by_rows(steps[offset(i)]) && steps[offset(i)].takes_rows < 0) {
-        for (Taker next; end - first < kLongest && (next = find_taker(first, end)).step != 0; end = next.step + 1) {
+        for (Taker next; end - first < kLongest && (next = find_taker(first, end)).step != 0;
+             end = next.step + 1) {
           std::rotate(steps + offset(first), steps + offset(end), steps + offset(next.step));
           first += next.step - end;
           steps[offset(next.step)].takes_rows = next.input;
@@ -120,12 +132,12 @@ class Shortcuts {
 
   bool goes_by_rows(const Step& step) const {
     const OpDef& def = *step.node->op->def;
-    return def.by_rows != ByRows::kNo && !has_effect(def) && !step.idle && !step.constant && !step.absorbed &&
-           !step.tells_shapes && !step.derived;
+    return def.by_rows != ByRows::kNo && !has_effect(def) && !step.idle && !step.constant &&
+           !step.absorbed && !step.tells_shapes && !step.derived;
   }
 
-  // The step, if there is one, that takes on the rows of the last of steps [first, end), all of which may be moved down
-  // to stand before it.
+  // The step, if there is one, that takes on the rows of the last of steps [first, end), all of
+  // which may be moved down to stand before it.
   struct Taker {
     size_t step = 0;
     int input = 0;
@@ -138,15 +150,19 @@ class Shortcuts {
       const auto& controls = step.node->control_inputs;
       const auto made = [&](int slot) {
         return std::any_of(makers.begin(), makers.end(), [&](const Step& maker) {
-          return slot >= maker.first_output && slot < maker.first_output + maker.node->num_outputs();
+          return slot >= maker.first_output &&
+                 slot < maker.first_output + maker.node->num_outputs();
         });
       };
-      const auto reads = step.idle ? 0 : std::count_if(step.inputs.begin(), step.inputs.end(), made);
+      const auto reads =
+          step.idle ? 0 : std::count_if(step.inputs.begin(), step.inputs.end(), made);
       if (reads == 1 && step.takes_rows < 0 && goes_by_rows(step)) {
-        const auto at = std::find(step.inputs.begin(), step.inputs.end(), makers.back().first_output);
+        const auto at =
+            std::find(step.inputs.begin(), step.inputs.end(), makers.back().first_output);
         const auto input = static_cast<int>(at - step.inputs.begin());
         const ByRows rows = step.node->op->def->by_rows;
-        if (at != step.inputs.end() && (rows == ByRows::kTakesAny || (rows == ByRows::kTakesFirst && input == 0)))
+        if (at != step.inputs.end() &&
+            (rows == ByRows::kTakesAny || (rows == ByRows::kTakesFirst && input == 0)))
           return {i, input};
       }
       const bool waits = std::any_of(makers.begin(), makers.end(), [&](const Step& maker) {

@@ -31,7 +31,8 @@ struct SessionState {
   std::mutex plans_mutex;
   std::unordered_map<PlanKey, std::shared_ptr<CachedPlan>, PlanKeyHash> plans;
 
-  // Guards the maps below, not what is in them. Recursive: what makes a node's state may draw a seed.
+  // Guards the maps below, not what is in them. Recursive: what makes a node's state may draw a
+  // seed.
   std::recursive_mutex resources_mutex;
   std::map<std::string, std::unique_ptr<VariableState>> variables;
   std::map<std::pair<const Node*, std::type_index>, std::any> node_states;
@@ -41,7 +42,8 @@ struct SessionState {
   std::shared_mutex values_mutex;
 
   VariableState& variable(const Node& node);
-  std::shared_ptr<const PreparedPlan> prepare(Session* session, const Graph& graph, const PlanKey& key);
+  std::shared_ptr<const PreparedPlan> prepare(Session* session, const Graph& graph,
+                                              const PlanKey& key);
   std::shared_ptr<CachedPlan> plan_for(Session* session, const Graph& graph, const PlanKey& key);
 };
 
@@ -55,10 +57,11 @@ VariableState& SessionState::variable(const Node& node) {
   const std::string name = text("shared_name").empty() ? node.name : text("shared_name");
   std::lock_guard lock(resources_mutex);
   // A reference and a resource of one name are two variables.
-  auto& state =
-      variables[str_cat(text("container"), "|", node.output_dtypes[0] == DType::kResource ? "r|" : "v|", name)];
+  auto& state = variables[str_cat(text("container"), "|",
+                                  node.output_dtypes[0] == DType::kResource ? "r|" : "v|", name)];
   const Attr* attr = attrs.find("dtype");
-  const DType dtype = attr && attr->get<DType>() ? *attr->get<DType>() : base_dtype(node.output_dtypes[0]);
+  const DType dtype =
+      attr && attr->get<DType>() ? *attr->get<DType>() : base_dtype(node.output_dtypes[0]);
   if (!state) {
     state = std::make_unique<VariableState>();
     state->name = name;
@@ -69,32 +72,37 @@ VariableState& SessionState::variable(const Node& node) {
                                                   : Shape::unknown();
   }
   if (state->dtype != dtype) {
-    fail_at(node, Code::kInvalidArgument,
-            str_cat("the variable '", name, "' is ", state->dtype, " elsewhere, and ", dtype, " here"));
+    fail_at(
+        node, Code::kInvalidArgument,
+        str_cat("the variable '", name, "' is ", state->dtype, " elsewhere, and ", dtype, " here"));
   }
   return *state;
 }
 
-std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, const Graph& graph, const PlanKey& key) {
+std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, const Graph& graph,
+                                                          const PlanKey& key) {
   auto prepared = std::make_shared<PreparedPlan>();
   prepared->plan = make_plan(key, &graph);
   // Where a constant is fed, what follows from it in the graph need not hold in this plan.
-  const bool own_values = std::none_of(key.feeds.begin(), key.feeds.end(), [&](const Endpoint& feed) {
-    return graph.static_value(graph.handle(feed)).valid();
-  });
+  const bool own_values = std::none_of(
+      key.feeds.begin(), key.feeds.end(),
+      [&](const Endpoint& feed) { return graph.static_value(graph.handle(feed)).valid(); });
   const auto state_of = [&](const Node* node) { return node ? &variable(*node) : nullptr; };
   for (const Step& step : prepared->plan.steps) {
-    prepared->kernels.push_back(make_kernel(KernelSetup(graph, *step.node, session, own_values, step.absorbed)));
+    prepared->kernels.push_back(
+        make_kernel(KernelSetup(graph, *step.node, session, own_values, step.absorbed)));
     auto& states = prepared->variables.emplace_back();
     for (const Node* node : step.variables) states.push_back(state_of(node));
   }
   for (const Node* node : prepared->plan.reads) prepared->reads.push_back(state_of(node));
   for (const Node* node : prepared->plan.writes) prepared->writes.push_back(state_of(node));
-  for (const Plan::Fetch& fetch : prepared->plan.fetches) prepared->fetched.push_back(state_of(fetch.variable));
+  for (const Plan::Fetch& fetch : prepared->plan.fetches)
+    prepared->fetched.push_back(state_of(fetch.variable));
   return prepared;
 }
 
-std::shared_ptr<CachedPlan> SessionState::plan_for(Session* session, const Graph& graph, const PlanKey& key) {
+std::shared_ptr<CachedPlan> SessionState::plan_for(Session* session, const Graph& graph,
+                                                   const PlanKey& key) {
   std::lock_guard lock(plans_mutex);
   std::shared_ptr<CachedPlan>& cached = plans[key];
   if (!cached) {
@@ -116,14 +124,15 @@ using internal::CachedPlan;
 using internal::Frame;
 using internal::PlanKey;
 
-// ---- what kernels keep in a session -------------------------------------------------------------------------------
+// ---- what kernels keep in a session -------------------------------------------------------------
 
 std::any KernelSetup::state_of(std::type_index kind, const std::function<std::any()>& make) const {
   if (!session_) fail("it keeps state in a session and cannot be computed while a graph is built");
   std::lock_guard lock(session_->state_->resources_mutex);
   auto& states = session_->state_->node_states;
   const auto known = states.find({&node_, kind});
-  return known != states.end() ? known->second : states.emplace(std::pair(&node_, kind), make()).first->second;
+  return known != states.end() ? known->second
+                               : states.emplace(std::pair(&node_, kind), make()).first->second;
 }
 
 uint64_t KernelSetup::fresh_seed() const {
@@ -132,7 +141,7 @@ uint64_t KernelSetup::fresh_seed() const {
   return session_->state_->random();
 }
 
-// ---- Session ------------------------------------------------------------------------------------------------------
+// ---- Session ------------------------------------------------------------------------------------
 
 Session::Session(Graph& graph, const SessionOptions& options)
     : graph_(graph.anchor()),
@@ -140,7 +149,8 @@ Session::Session(Graph& graph, const SessionOptions& options)
       epoch_(graph.epoch()),
       state_(std::make_unique<internal::SessionState>()) {
   if (options.threads < 0)
-    fail(Code::kInvalidArgument, "SessionOptions.threads is ", options.threads, "; 0 or more is needed");
+    fail(Code::kInvalidArgument, "SessionOptions.threads is ", options.threads,
+         "; 0 or more is needed");
   state_->threads = options.threads > 0 ? options.threads : internal::default_threads();
   std::random_device device;
   state_->random.seed(options.seed != 0 ? options.seed : (uint64_t{device()} << 32 | device()));
@@ -151,7 +161,8 @@ Session::~Session() = default;
 std::shared_lock<std::shared_mutex> Session::hold_graph() const {
   std::shared_lock lock(graph().runs_mutex());
   if (graph().epoch() != epoch_) {
-    fail(Code::kFailedPrecondition, "the session's graph was reset; make a new Session for what the graph holds now");
+    fail(Code::kFailedPrecondition,
+         "the session's graph was reset; make a new Session for what the graph holds now");
   }
   return lock;
 }
@@ -159,8 +170,8 @@ std::shared_lock<std::shared_mutex> Session::hold_graph() const {
 Endpoint Session::resolve(const Target& target, std::string_view what) const {
   if (!target.name_.empty()) {
     const bool is_tensor = target.name_.find(':') != std::string::npos;
-    const Endpoint e =
-        is_tensor ? graph().find(target.name_).endpoint() : Endpoint{&graph().find_op(target.name_).node(), -1};
+    const Endpoint e = is_tensor ? graph().find(target.name_).endpoint()
+                                 : Endpoint{&graph().find_op(target.name_).node(), -1};
     graph().check_complete(*e.node, what);
     return e;
   }
@@ -169,7 +180,9 @@ Endpoint Session::resolve(const Target& target, std::string_view what) const {
     graph().check_complete(target.op_.node(), what);
     return {&target.op_.node(), -1};
   }
-  const Output& output = target.variable_ && target.variable_.is_resource() ? target.variable_.value() : target.output_;
+  const Output& output = target.variable_ && target.variable_.is_resource()
+                             ? target.variable_.value()
+                             : target.output_;
   graph().check_owns(output, what);
   graph().check_complete(output.node(), what);
   return output.endpoint();
@@ -178,8 +191,8 @@ Endpoint Session::resolve(const Target& target, std::string_view what) const {
 Endpoint Session::resolve_tensor(const Target& target, std::string_view what) const {
   const Endpoint e = resolve(target, what);
   if (e.index < 0) {
-    fail(Code::kInvalidArgument, what, ": '", e.node->name, "' is an operation, not a tensor; its first tensor is '",
-         e.node->name, ":0'");
+    fail(Code::kInvalidArgument, what, ": '", e.node->name,
+         "' is an operation, not a tensor; its first tensor is '", e.node->name, ":0'");
   }
   return e;
 }
@@ -200,11 +213,13 @@ void Session::execute(Frame& frame, bool undo) {
   if (!missing.empty()) {
     frame.drop_feeds();
     fail(Code::kFailedPrecondition, "uninitialized ",
-         missing.size() == 1 ? "variable: " : "variables: ", join_for_people(missing, missing.size()),
+         missing.size() == 1 ? "variable: " : "variables: ",
+         join_for_people(missing, missing.size()),
          "; run the initializer (global_variables_initializer) or restore a checkpoint first");
   }
   if (!undo && !prepared.plan.undoes) return frame.run();
-  // Copies share the memory, and who writes to shared memory takes new: the old values cost nothing but their space.
+  // Copies share the memory, and who writes to shared memory takes new: the old values cost nothing
+  // but their space.
   std::vector<Tensor> before;
   before.reserve(prepared.writes.size());
   for (const VariableState* variable : prepared.writes) before.push_back(variable->value);
@@ -216,7 +231,9 @@ void Session::execute(Frame& frame, bool undo) {
   }
 }
 
-Tensor Session::run(const Target& fetch, const Feeds& feeds) { return std::move(run_all({fetch}, feeds)[0]); }
+Tensor Session::run(const Target& fetch, const Feeds& feeds) {
+  return std::move(run_all({fetch}, feeds)[0]);
+}
 
 namespace {
 
@@ -227,7 +244,8 @@ void check_fed_once(const std::vector<Endpoint>& feeds) {
   constexpr size_t kFew = 16;
   if (feeds.size() <= kFew) {  // what a training step feeds: needs no memory
     for (size_t i = 0; i < feeds.size(); ++i) {
-      if (std::count(feeds.begin(), feeds.begin() + static_cast<std::ptrdiff_t>(i), feeds[i]) > 0) refuse(feeds[i]);
+      if (std::count(feeds.begin(), feeds.begin() + static_cast<std::ptrdiff_t>(i), feeds[i]) > 0)
+        refuse(feeds[i]);
     }
     return;
   }
@@ -248,7 +266,8 @@ void feed(Frame& frame, size_t i, const Endpoint& where, const FeedValue& value)
   const std::optional<Tensor> converted = value.as(wanted, why);
   if (converted) return frame.feed(i, where, *converted);
   throw Error(Code::kInvalidArgument,
-              str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ", where.node->str(), ": ", why),
+              str_cat("feed for '", endpoint_name(*where.node, where.index, true), "', ",
+                      where.node->str(), ": ", why),
               where.node->name);
 }
 
@@ -323,10 +342,12 @@ Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Targ
 }
 
 std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
-  if (!frame_) fail(Code::kFailedPrecondition, "an empty Call was called; Session::prepare makes one");
+  if (!frame_)
+    fail(Code::kFailedPrecondition, "an empty Call was called; Session::prepare makes one");
   const auto held = session_->hold_graph();
   if (feeds.size() != feeds_.size()) {
-    fail(Code::kInvalidArgument, "this call takes ", feeds_.size(), " values to feed, got ", feeds.size());
+    fail(Code::kInvalidArgument, "this call takes ", feeds_.size(), " values to feed, got ",
+         feeds.size());
   }
   // First, as they may be among the results.
   try {
@@ -349,14 +370,15 @@ size_t Session::num_plans() const {
   return state_->plans.size();
 }
 
-// ---- values -------------------------------------------------------------------------------------------------------
+// ---- values -------------------------------------------------------------------------------------
 
 Tensor Session::value(const Variable& variable) {
   const auto held = hold_graph();
   graph().check_owns(variable.ref(), "value");
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
-  if (!state.initialized()) fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'");
+  if (!state.initialized())
+    fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'");
   return state.value.clone();
 }
 
@@ -372,7 +394,9 @@ bool Session::has_value(const Variable& variable) const {
   return state.initialized();
 }
 
-void Session::set_value(const Variable& variable, const Tensor& value) { set_values({{variable, value}}); }
+void Session::set_value(const Variable& variable, const Tensor& value) {
+  set_values({{variable, value}});
+}
 
 void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values) {
   const auto held = hold_graph();
@@ -380,13 +404,14 @@ void Session::set_values(const std::vector<std::pair<Variable, Tensor>>& values)
   for (const auto& [variable, value] : values) {
     graph().check_owns(variable.ref(), "set_values");
     if (value.dtype() != variable.dtype() || !variable.shape().is_compatible_with(value.shape())) {
-      wrong.push_back(str_cat("'", variable.name(), "' is ", variable.dtype(), " ", variable.shape(), ", the value ",
-                              value.dtype(), " ", value.shape()));
+      wrong.push_back(str_cat("'", variable.name(), "' is ", variable.dtype(), " ",
+                              variable.shape(), ", the value ", value.dtype(), " ", value.shape()));
     }
   }
   if (!wrong.empty()) fail(Code::kInvalidArgument, "no variable was set: ", join_for_people(wrong));
   std::vector<VariableState*> states;
-  for (const auto& [variable, value] : values) states.push_back(&state_->variable(variable.ref().node()));
+  for (const auto& [variable, value] : values)
+    states.push_back(&state_->variable(variable.ref().node()));
   std::vector<Tensor> copies;
   for (const auto& [variable, value] : values) copies.push_back(value.clone());
   std::unique_lock lock(state_->values_mutex);

@@ -3,18 +3,20 @@
 //   Session session(graph);
 //   session.run(global_variables_initializer(graph));
 //   float l = session.run(loss, {{x, images}, {y, labels}}).scalar<float>();
-//   auto both = session.run({loss, accuracy}, {{x, images}, {y, labels}});        // std::vector<Tensor>
+//   auto both = session.run({loss, accuracy}, {{x, images}, {y, labels}});  // std::vector<Tensor>
 //   session.run("save/restore_all", {{"save/Const:0", "/tmp/model.ckpt-100"}});
 //
-// What is asked for the first time is planned (pruned, ordered, kernels prepared) and the plan kept; asked again it
-// only runs. A prepared Call goes without even looking the plan up.
+// What is asked for the first time is planned (pruned, ordered, kernels prepared) and the plan
+// kept; asked again it only runs. A prepared Call goes without even looking the plan up.
 //
-// Order. Nodes run in an order that respects data and control edges and, where those leave it open, the order in which
-// nodes were created; so a run is deterministic. A variable read by a node created before another that writes it, with
-// no edge between them, is read before it is written; which node reads is said in runtime/graph/variable.h. A fetched
-// variable (its reference) is read at its node's place in that order.
+// Order. Nodes run in an order that respects data and control edges and, where those leave it open,
+// the order in which nodes were created; so a run is deterministic. A variable read by a node
+// created before another that writes it, with no edge between them, is read before it is written;
+// which node reads is said in runtime/graph/variable.h. A fetched variable (its reference) is read
+// at its node's place in that order.
 //
-// Threads: run() may be called from several threads. Runs that change variables go one at a time; others together.
+// Threads: run() may be called from several threads. Runs that change variables go one at a time;
+// others together.
 #pragma once
 
 #include <map>
@@ -39,8 +41,8 @@ struct PlanKey;
 }  // namespace internal
 
 struct SessionOptions {
-  // Threads that kernels may use, this one included. 0: the environment's CAIRN_THREADS, else the machine's cores.
-  // Results do not depend on it, to the last bit.
+  // Threads that kernels may use, this one included. 0: the environment's CAIRN_THREADS, else the
+  // machine's cores. Results do not depend on it, to the last bit.
   int threads = 0;
   // Random ops without a seed take theirs from it; 0: from the system.
   uint64_t seed = 0;
@@ -48,8 +50,8 @@ struct SessionOptions {
   FileSystem* file_system = nullptr;
 };
 
-// Something to fetch, to run or to feed: an output, an operation, a variable or a name ("loss:0" is an output; "train"
-// an operation).
+// Something to fetch, to run or to feed: an output, an operation, a variable or a name ("loss:0" is
+// an output; "train" an operation).
 class Target {
  public:
   Target(const Output& output) : output_(output) {}  // NOLINT: implicit on purpose, as are all here
@@ -67,16 +69,18 @@ class Target {
   std::string name_;
 };
 
-// A value for one tensor of the graph. Any tensor can be fed, placeholders must be. A tensor given over user memory
-// (Tensor::view) is read in place; numbers, lists and vectors of them are converted to the dtype wanted (FeedValue).
+// A value for one tensor of the graph. Any tensor can be fed, placeholders must be. A tensor given
+// over user memory (Tensor::view) is read in place; numbers, lists and vectors of them are
+// converted to the dtype wanted (FeedValue).
 struct Feed {
   Target target;
   FeedValue value;
 };
 using Feeds = std::vector<Feed>;
 
-// The values of a session's variables at one moment, between two runs. It shares their memory: a variable that is
-// changed afterwards is copied first, so taking one costs no copy of the model, and keeping it at most one.
+// The values of a session's variables at one moment, between two runs. It shares their memory: a
+// variable that is changed afterwards is copied first, so taking one costs no copy of the model,
+// and keeping it at most one.
 class SessionSnapshot {
  public:
   SessionSnapshot() = default;  // no variable has a value
@@ -86,9 +90,10 @@ class SessionSnapshot {
   std::map<std::string, VariableState> variables_;
 };
 
-// A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the first time, allocates
-// nothing. For one thread at a time; make one for each thread. It is moved, not copied: what was moved from is empty,
-// and to call that throws FailedPrecondition, as after the graph's reset(). The session must outlive it.
+// A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the
+// first time, allocates nothing. For one thread at a time; make one for each thread. It is moved,
+// not copied: what was moved from is empty, and to call that throws FailedPrecondition, as after
+// the graph's reset(). The session must outlive it.
 //
 //   Call step = session.prepare({loss}, {x, y}, {train_op});
 //   for (…) float l = step({images, labels})[0].scalar<float>();
@@ -97,13 +102,15 @@ class Call {
   Call() = default;
   Call(Call&&) = default;
   Call& operator=(Call&&) = default;
-  // Values in the order of prepare()'s `feeds`. The results are valid until the next call. Throws as Session::run.
+  // Values in the order of prepare()'s `feeds`. The results are valid until the next call. Throws
+  // as Session::run.
   std::span<const Tensor> operator()(std::span<const Tensor> feeds);
   std::span<const Tensor> operator()(std::initializer_list<Tensor> feeds) {
     return (*this)(std::span<const Tensor>(feeds.begin(), feeds.size()));
   }
   std::span<const Tensor> operator()() { return (*this)(std::span<const Tensor>()); }
-  // Blocks of memory got from the system since it was made; constant from the second call on while shapes stay.
+  // Blocks of memory got from the system since it was made; constant from the second call on while
+  // shapes stay.
   int64_t allocations() const;
   // Their bytes.
   int64_t allocated_bytes() const;
@@ -124,14 +131,16 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  // Runs what `fetch` needs and returns its value (no tensor for an operation: Tensor::valid() is false).
-  // Throws InvalidArgument (a feed of another dtype or shape, a placeholder not fed, whatever kernels find),
-  // FailedPrecondition (uninitialised variables: all of them, by name; a reset graph; a node of a builder that has not
-  // returned), NotFound (names), Unimplemented (ops this build cannot run: all of them). On failure variables written
-  // before the failing node keep what was written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice,
-  // Restore): that changes all or none.
+  // Runs what `fetch` needs and returns its value (no tensor for an operation: Tensor::valid() is
+  // false). Throws InvalidArgument (a feed of another dtype or shape, a placeholder not fed,
+  // whatever kernels find), FailedPrecondition (uninitialised variables: all of them, by name; a
+  // reset graph; a node of a builder that has not returned), NotFound (names), Unimplemented (ops
+  // this build cannot run: all of them). On failure variables written before the failing node keep
+  // what was written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice, Restore):
+  // that changes all or none.
   Tensor run(const Target& fetch, const Feeds& feeds = {});
-  // Several at once, in one pass over the graph: values in the order of `fetches`. `targets` are run for their effect.
+  // Several at once, in one pass over the graph: values in the order of `fetches`. `targets` are
+  // run for their effect.
   std::vector<Tensor> run(std::initializer_list<Target> fetches, const Feeds& feeds = {},
                           const std::vector<Target>& targets = {}) {
     return run_all(std::vector<Target>(fetches), feeds, targets);
@@ -143,25 +152,28 @@ class Session {
   std::vector<Tensor> run_all(const std::vector<Target>& fetches, const Feeds& feeds = {},
                               const std::vector<Target>& targets = {});
 
-  // Runs `targets` all or nothing: where it throws, every variable has the value, to the last bit, that it had before,
-  // and those without one have none. (So does run() where the graph itself reads a checkpoint.) Values that were fed
-  // are let go of as soon as nothing reads them; `shared` is what the kernels begin with as their run_state().
+  // Runs `targets` all or nothing: where it throws, every variable has the value, to the last bit,
+  // that it had before, and those without one have none. (So does run() where the graph itself
+  // reads a checkpoint.) Values that were fed are let go of as soon as nothing reads them; `shared`
+  // is what the kernels begin with as their run_state().
   void run_or_undo(const std::vector<Target>& targets, Feeds feeds = {}, RunState shared = {});
 
   Call prepare(const std::vector<Target>& fetches, const std::vector<Target>& feeds = {},
                const std::vector<Target>& targets = {});
 
-  // The value of a variable without running anything. Throws FailedPrecondition when it is uninitialised.
+  // The value of a variable without running anything. Throws FailedPrecondition when it is
+  // uninitialised.
   Tensor value(const Variable& variable);
   bool is_initialized(const Variable& variable);
-  // Sets a variable's value without a node in the graph. Throws InvalidArgument when dtype or shape differ.
+  // Sets a variable's value without a node in the graph. Throws InvalidArgument when dtype or shape
+  // differ.
   void set_value(const Variable& variable, const Tensor& value);
   // Sets several, all or none: everything is checked before the first is changed.
   void set_values(const std::vector<std::pair<Variable, Tensor>>& values);
   // All variables' values as they are now; a run that changes some is waited for.
   SessionSnapshot snapshot();
-  // Every variable takes the value it had when `snapshot` was taken of this or another session of the same graph;
-  // those that had none become uninitialised.
+  // Every variable takes the value it had when `snapshot` was taken of this or another session of
+  // the same graph; those that had none become uninitialised.
   void load(const SessionSnapshot& snapshot);
   // Of the variables in the collections "variables" and "local_variables", those without a value.
   std::vector<std::string> uninitialized_variables();
@@ -183,7 +195,8 @@ class Session {
   Endpoint resolve_tensor(const Target& target, std::string_view what) const;
   void execute(internal::Frame& frame, bool undo = false);
   // The plan for what is asked, and a frame to run it in.
-  std::unique_ptr<internal::Frame> frame_for(const internal::PlanKey& key, std::shared_ptr<internal::CachedPlan>& plan);
+  std::unique_ptr<internal::Frame> frame_for(const internal::PlanKey& key,
+                                             std::shared_ptr<internal::CachedPlan>& plan);
 
   const internal::GraphAnchor* graph_;
   SessionOptions options_;

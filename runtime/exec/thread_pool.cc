@@ -67,8 +67,8 @@ class Pool {
       wake_.notify_all();
     }
     job.work();
-    // A worker that saw the job is inside it until visitors_ says otherwise; nobody enters another one meanwhile, so
-    // the wait is for this job's pieces only.
+    // A worker that saw the job is inside it until visitors_ says otherwise; nobody enters another
+    // one meanwhile, so the wait is for this job's pieces only.
     job_.store(&closing_);
     for (int spin = 0; visitors_.load() > 0; ++spin) relax_or_yield(spin);
     job_.store(nullptr);
@@ -110,7 +110,8 @@ class Pool {
   void visit() {
     visitors_.fetch_add(1);
     if (Job* job = this->job()) {
-      if (job->next.load(std::memory_order_relaxed) < job->pieces && job->helpers.fetch_add(1) < job->max_helpers) {
+      if (job->next.load(std::memory_order_relaxed) < job->pieces &&
+          job->helpers.fetch_add(1) < job->max_helpers) {
         job->work();
       }
     }

@@ -10,13 +10,15 @@
 
 namespace CAIRN_API cairn {
 
-// The items that Graph::collection() found, in their order: a std::vector that is only read, and that refuses an index
-// behind its end. It is a copy and stays as it is when the collection changes.
+// The items that Graph::collection() found, in their order: a std::vector that is only read, and
+// that refuses an index behind its end. It is a copy and stays as it is when the collection
+// changes.
 //
 //   Operation train = graph.collection<Operation>("train_op")[0];
 //   for (const Variable& v : graph.variables()) …
 //   std::vector<Output> vars = graph.collection<Output>("train_var");
-//   graph.collection<Operation>("trainop")[0];  // throws: there is no collection 'trainop'; did you mean 'train_op'?
+//   // throws: there is no collection 'trainop'; did you mean 'train_op'?
+//   graph.collection<Operation>("trainop")[0];
 template <class T>
 class Collected {
  public:
@@ -24,7 +26,8 @@ class Collected {
   using const_iterator = typename std::vector<T>::const_iterator;
   using iterator = const_iterator;
 
-  Collected(std::vector<T> items, std::string what) : items_(std::move(items)), what_(std::move(what)) {}
+  Collected(std::vector<T> items, std::string what)
+      : items_(std::move(items)), what_(std::move(what)) {}
 
   // Throws NotFound, naming the collection and those of nearly that name.
   const T& operator[](size_t i) const& { return at(i); }
@@ -48,7 +51,9 @@ class Collected {
   const_iterator begin() const { return items_.begin(); }
   const_iterator end() const { return items_.end(); }
 
-  operator std::vector<T>() const& { return items_; }         // NOLINT: implicit on purpose, as is the next
+  operator std::vector<T>() const& {
+    return items_;
+  }  // NOLINT: implicit on purpose, as is the next
   operator std::vector<T>() && { return std::move(items_); }  // NOLINT
 
   friend bool operator==(const Collected& a, const Collected& b) { return a.items_ == b.items_; }

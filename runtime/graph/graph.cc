@@ -25,19 +25,24 @@ bool is_valid_node_name(std::string_view name) {
   if (name.empty()) return false;
   for (size_t i = 0; i < name.size(); ++i) {
     const char c = name[i];
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
-    if (!letter && (i == 0 || (c != '_' && c != '-' && c != '/' && c != '\\' && c != '>'))) return false;
+    const bool letter =
+        (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.';
+    if (!letter && (i == 0 || (c != '_' && c != '-' && c != '/' && c != '\\' && c != '>')))
+      return false;
   }
   return true;
 }
 
 Graph::Data::Data()
-    : names(std::make_unique<internal::NameTable>()), scopes(std::make_shared<internal::GraphScopes>()) {}
+    : names(std::make_unique<internal::NameTable>()),
+      scopes(std::make_shared<internal::GraphScopes>()) {}
 Graph::Data::~Data() = default;
 Graph::Data::Data(Data&&) noexcept = default;
 Graph::Data& Graph::Data::operator=(Data&&) noexcept = default;
 
-Graph::Graph() : anchor_(std::make_unique<internal::GraphAnchor>(internal::GraphAnchor{this})), epoch_(next_epoch()) {}
+Graph::Graph()
+    : anchor_(std::make_unique<internal::GraphAnchor>(internal::GraphAnchor{this})),
+      epoch_(next_epoch()) {}
 Graph::~Graph() = default;
 
 Graph::Graph(Graph&& other) : Graph() { swap(other); }
@@ -77,7 +82,7 @@ void Graph::reset() {
   from_file.reset();
 }
 
-// ---- handles ------------------------------------------------------------------------------------------------------
+// ---- handles ------------------------------------------------------------------------------------
 
 namespace {
 
@@ -91,33 +96,38 @@ namespace {
 }
 
 [[noreturn]] void refuse_taken_back(std::string_view what, const Node& node) {
-  fail(Code::kFailedPrecondition, what, ": ", node.str(), " was taken back with the builder that made it, which threw");
+  fail(Code::kFailedPrecondition, what, ": ", node.str(),
+       " was taken back with the builder that made it, which threw");
 }
 
 }  // namespace
 
 void Graph::check_owns(const Output& output, std::string_view what) const {
-  if (!output) fail(Code::kFailedPrecondition, what, ": an empty Output handle, which stands for no tensor");
+  if (!output)
+    fail(Code::kFailedPrecondition, what, ": an empty Output handle, which stands for no tensor");
   if (output.anchor_ != anchor_.get()) refuse_handle(what, output.name());
   if (output.epoch_ != epoch_) refuse_stale_handle(what);
   if (output.node_->id < 0) refuse_taken_back(what, *output.node_);
 }
 
 void Graph::check_owns(const Operation& op, std::string_view what) const {
-  if (!op) fail(Code::kFailedPrecondition, what, ": an empty Operation handle, which stands for no node");
+  if (!op)
+    fail(Code::kFailedPrecondition, what, ": an empty Operation handle, which stands for no node");
   if (op.anchor_ != anchor_.get()) refuse_handle(what, op.name());
   if (op.epoch_ != epoch_) refuse_stale_handle(what);
   if (op.node_->id < 0) refuse_taken_back(what, *op.node_);
 }
 
 bool Graph::owns(const Output& output) const {
-  return output && output.anchor_ == anchor_.get() && output.epoch_ == epoch_ && output.node_->id >= 0;
+  return output && output.anchor_ == anchor_.get() && output.epoch_ == epoch_ &&
+         output.node_->id >= 0;
 }
 
-// ---- adding -------------------------------------------------------------------------------------------------------
+// ---- adding -------------------------------------------------------------------------------------
 
 const Op& Graph::parsed(const OpDef& def) {
-  if (const auto known = data_.parsed.find(&def); known != data_.parsed.end()) return *known->second;
+  if (const auto known = data_.parsed.find(&def); known != data_.parsed.end())
+    return *known->second;
   auto op = std::make_unique<Op>(parse_op(def));
   std::unique_lock lock(mutex_);  // sessions look into it meanwhile, to say what they cannot run
   return *data_.parsed.emplace(&def, std::move(op)).first->second;
@@ -127,16 +137,18 @@ std::vector<const Node*> Graph::control_inputs_for(const Node& node) const {
   std::vector<const Node*> controls = node.control_inputs;
   data_.scopes->controls.for_each_in_force([&](const internal::ControlScope& scope) {
     // A node fed by one made inside waits already.
-    const bool waits = std::any_of(node.inputs.begin(), node.inputs.end(),
-                                   [&](const Endpoint& e) { return scope.made_inside->count(e.node) > 0; });
+    const bool waits = std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Endpoint& e) {
+      return scope.made_inside->count(e.node) > 0;
+    });
     if (waits) return;
     for (const Node* op : scope.ops) {
-      const bool is_input =
-          std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Endpoint& e) { return e.node == op; });
+      const bool is_input = std::any_of(node.inputs.begin(), node.inputs.end(),
+                                        [&](const Endpoint& e) { return e.node == op; });
       if (!is_input) controls.push_back(op);
     }
   });
-  std::sort(controls.begin(), controls.end(), [](const Node* a, const Node* b) { return a->name < b->name; });
+  std::sort(controls.begin(), controls.end(),
+            [](const Node* a, const Node* b) { return a->name < b->name; });
   controls.erase(std::unique(controls.begin(), controls.end()), controls.end());
   return controls;
 }
@@ -152,7 +164,8 @@ void Graph::set_colocation(Node& node) const {
   std::vector<std::string> groups = data_.scopes->colocation();
   for (size_t i = 0; i < std::min(node.inputs.size(), node.op->inputs.size()); ++i) {
     const ArgDef& arg = node.op->inputs[i];
-    if (!arg.number_attr.empty() || !arg.type_list_attr.empty()) break;  // from here on inputs are not arguments
+    // from here on inputs are not arguments
+    if (!arg.number_attr.empty() || !arg.type_list_attr.empty()) break;
     if (!arg.is_ref) continue;
     const auto there = colocation_groups(*node.inputs[i].node);
     groups.insert(groups.end(), there.begin(), there.end());
@@ -178,10 +191,12 @@ Operation Graph::add_node(NodeSpec spec) {
   std::string wish = spec.name.empty() ? node->op->name : std::move(spec.name);
   const bool exact = wish.back() == '/';
   if (exact) wish.pop_back();
-  auto choice = exact ? internal::NameTable::exactly(std::move(wish)) : data_.names->choose(scoped(wish));
+  auto choice =
+      exact ? internal::NameTable::exactly(std::move(wish)) : data_.names->choose(scoped(wish));
   node->name = std::move(choice.name);
   about_to_change(node->op->name, node->name);
-  if (!is_valid_node_name(node->name)) fail_at(*node, Code::kInvalidArgument, "this is not a valid name for a node");
+  if (!is_valid_node_name(node->name))
+    fail_at(*node, Code::kInvalidArgument, "this is not a valid name for a node");
   if (exact && data_.names->find({node->name, choice.hash})) {
     fail_at(*node, Code::kInvalidArgument, "a node of this name exists");
   }
@@ -216,16 +231,19 @@ Operation Graph::add_node(NodeSpec spec) {
       [&](const internal::ControlScope& scope) { scope.made_inside->insert(added); });
   {
     std::unique_lock lock(mutex_);
-    data_.nodes.push_back(std::move(node));  // first: a transaction gives back the names of its nodes
+    // first: a transaction gives back the names of its nodes
+    data_.nodes.push_back(std::move(node));
     data_.names->take(choice, added);
   }
   if (flow) flow->added(handle(*added));
   return handle(*added);
 }
 
-Output add_node(const OpDef& op, std::vector<Output> inputs, Attrs attrs, std::string_view name, SourceLocation at) {
+Output add_node(const OpDef& op, std::vector<Output> inputs, Attrs attrs, std::string_view name,
+                SourceLocation at) {
   if (inputs.empty() || !inputs[0]) {
-    fail(Code::kFailedPrecondition, op.name, " (", at.str(), "): an empty Output handle, which stands for no tensor");
+    fail(Code::kFailedPrecondition, op.name, " (", at.str(),
+         "): an empty Output handle, which stands for no tensor");
   }
   const GraphAt graph(inputs[0].graph(), at);
   return add_operation(graph, op, std::move(inputs), std::move(attrs), name).output();
@@ -242,7 +260,7 @@ Operation add_operation(GraphAt graph, const OpDef& op, std::vector<Output> inpu
                           .at = graph.at});
 }
 
-// ---- finding ------------------------------------------------------------------------------------------------------
+// ---- finding ------------------------------------------------------------------------------------
 
 // Of a builder that has not returned only it itself sees the nodes.
 size_t Graph::nodes_shown() const {
@@ -294,27 +312,30 @@ Operation Graph::find_op(std::string_view name) const {
 
 Output Graph::find(std::string_view tensor_name) const {
   const size_t colon = tensor_name.rfind(':');
-  const std::string_view digits = colon == std::string_view::npos ? "" : tensor_name.substr(colon + 1);
-  if (digits.empty() || digits.size() > 9 || digits.find_first_not_of("0123456789") != std::string_view::npos) {
+  const std::string_view digits =
+      colon == std::string_view::npos ? "" : tensor_name.substr(colon + 1);
+  if (digits.empty() || digits.size() > 9 ||
+      digits.find_first_not_of("0123456789") != std::string_view::npos) {
     fail(Code::kInvalidArgument, "'", printable(tensor_name),
          "' is not the name of a tensor, which is node:output, as in 'loss:0'");
   }
   const Operation op = find_op(tensor_name.substr(0, colon));
   const int index = std::stoi(std::string(digits));
   if (index >= op.num_outputs()) {
-    fail(Code::kNotFound, "there is no tensor '", tensor_name, "': ", op.node().str(), " has ", op.num_outputs(),
-         op.num_outputs() == 1 ? " output" : " outputs");
+    fail(Code::kNotFound, "there is no tensor '", tensor_name, "': ", op.node().str(), " has ",
+         op.num_outputs(), op.num_outputs() == 1 ? " output" : " outputs");
   }
   return op.output(index);
 }
 
-// ---- static values ------------------------------------------------------------------------------------------------
+// ---- static values ------------------------------------------------------------------------------
 
 namespace {
 
-// What is computed while a graph is built are shapes, axes and the like: few numbers and short strings. A value beyond
-// these bounds is not known. They also hold what a file can cost that is imported, whose nodes may each double what the
-// one before made: a value, all values of a graph, and what computing one takes.
+// What is computed while a graph is built are shapes, axes and the like: few numbers and short
+// strings. A value beyond these bounds is not known. They also hold what a file can cost that is
+// imported, whose nodes may each double what the one before made: a value, all values of a graph,
+// and what computing one takes.
 constexpr int64_t kMostStaticElements = 1024, kMostStaticText = int64_t{1} << 16;
 constexpr int64_t kMostStaticBytes = int64_t{1} << 25, kStaticBytesPerNode = 128;
 
@@ -332,15 +353,16 @@ std::pair<int64_t, int64_t> text_of(const Tensor& value) {
 int64_t bytes_of(const std::vector<Tensor>& values) {
   int64_t bytes = 0;
   for (const Tensor& value : values) {
-    const auto size =
-        static_cast<int64_t>(value.dtype() == DType::kString ? sizeof(std::string) : dtype_size(value.dtype()));
-    bytes += static_cast<int64_t>(sizeof(Tensor)) + value.num_elements() * size + text_of(value).first;
+    const auto size = static_cast<int64_t>(
+        value.dtype() == DType::kString ? sizeof(std::string) : dtype_size(value.dtype()));
+    bytes +=
+        static_cast<int64_t>(sizeof(Tensor)) + value.num_elements() * size + text_of(value).first;
   }
   return bytes;
 }
 
-// Whether strings of inputs may become more than a value may have: each of the elements made holds one of each input's
-// at most.
+// Whether strings of inputs may become more than a value may have: each of the elements made holds
+// one of each input's at most.
 bool makes_much_text(const Node& node, const std::vector<Tensor>& inputs) {
   int64_t longest = 0, elements = 0;
   for (const Tensor& value : inputs) longest += text_of(value).second;
@@ -354,21 +376,26 @@ bool may_be_static(const Node& node) {
   return def && !def->stateful && !def->never_static && def->flow == Flow::kPlain && def->prepare &&
          !node.inputs.empty() &&
          std::none_of(node.inputs.begin(), node.inputs.end(),
-                      [](const Endpoint& e) { return is_ref(e.node->output_dtypes[static_cast<size_t>(e.index)]); }) &&
-         std::all_of(node.output_shapes.begin(), node.output_shapes.end(),
-                     [](const Shape& shape) { return shape.num_elements() <= kMostStaticElements; });
+                      [](const Endpoint& e) {
+                        return is_ref(e.node->output_dtypes[static_cast<size_t>(e.index)]);
+                      }) &&
+         std::all_of(node.output_shapes.begin(), node.output_shapes.end(), [](const Shape& shape) {
+           return shape.num_elements() <= kMostStaticElements;
+         });
 }
 
 }  // namespace
 
-// The value, or that there is none (an invalid tensor), without computing; nothing where that takes computing.
+// The value, or that there is none (an invalid tensor), without computing; nothing where that takes
+// computing.
 std::optional<Tensor> Graph::known_static_value(Endpoint e) const {
   const Node& node = *e.node;
   const OpDef* def = node.op->def;
   if (def && def->static_value && e.index == 0) return def->static_value(handle(node));
   std::lock_guard lock(static_mutex_);
   const auto known = data_.static_values.find(&node);
-  if (known == data_.static_values.end()) return may_be_static(node) ? std::nullopt : std::optional(Tensor());
+  if (known == data_.static_values.end())
+    return may_be_static(node) ? std::nullopt : std::optional(Tensor());
   return known->second.empty() ? Tensor() : known->second[static_cast<size_t>(e.index)];
 }
 
@@ -378,7 +405,8 @@ bool Graph::static_values_may_grow() const {
   return data_.static_bytes < kMostStaticBytes + nodes * kStaticBytesPerNode;
 }
 
-// The inputs' values being known. Kernels may ask for static values themselves: no lock is held meanwhile.
+// The inputs' values being known. Kernels may ask for static values themselves: no lock is held
+// meanwhile.
 void Graph::compute_static_values(const Node& node) const {
   {
     std::lock_guard lock(static_mutex_);
@@ -387,10 +415,13 @@ void Graph::compute_static_values(const Node& node) const {
   std::vector<Tensor> inputs, outputs;
   for (const Endpoint& input : node.inputs) {
     Tensor value = known_static_value(input).value_or(Tensor());
-    if (!value.valid() || value.num_elements() > kMostStaticElements || text_of(value).first > kMostStaticText) break;
+    if (!value.valid() || value.num_elements() > kMostStaticElements ||
+        text_of(value).first > kMostStaticText)
+      break;
     inputs.push_back(std::move(value));
   }
-  const bool known = inputs.size() == node.inputs.size() && !makes_much_text(node, inputs) && static_values_may_grow();
+  const bool known = inputs.size() == node.inputs.size() && !makes_much_text(node, inputs) &&
+                     static_values_may_grow();
   if (known) {
     try {
       outputs = internal::evaluate(*this, node, inputs, /*own_values=*/true, kMostStaticBytes / 32);
@@ -398,8 +429,9 @@ void Graph::compute_static_values(const Node& node) const {
       // What is wrong with the node shows when it runs, if it ever does.
     }
   }
-  const bool too_long = std::any_of(outputs.begin(), outputs.end(),
-                                    [](const Tensor& output) { return text_of(output).first > kMostStaticText; });
+  const bool too_long = std::any_of(outputs.begin(), outputs.end(), [](const Tensor& output) {
+    return text_of(output).first > kMostStaticText;
+  });
   if (too_long) outputs.clear();
   std::lock_guard lock(static_mutex_);
   if (known) data_.static_bytes += bytes_of(inputs) + bytes_of(outputs);
@@ -432,7 +464,7 @@ Tensor Graph::static_value(const Output& output) const {
   return known_static_value(output.endpoint()).value_or(Tensor());
 }
 
-// ---- names --------------------------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 std::string Graph::scoped(std::string_view name) const {
   const std::string_view scope = data_.scopes->name();
@@ -451,7 +483,7 @@ std::string Graph::unique_name(std::string_view wish, bool mark) {
   return std::move(choice.name);
 }
 
-// ---- seeds --------------------------------------------------------------------------------------------------------
+// ---- seeds --------------------------------------------------------------------------------------
 
 std::pair<int64_t, int64_t> Graph::random_seeds(std::optional<int64_t> op_seed) const {
   constexpr int64_t kDefaultGraphSeed = 87654321, kMaxInt32 = 2147483647;

@@ -9,7 +9,8 @@ void Graph::add_to_collection(std::string_view key, CollectionItem item) {
   if (const auto* op = std::get_if<Operation>(&item)) check_owns(*op, what);
   if (const auto* variable = std::get_if<Variable>(&item)) check_owns(variable->ref(), what);
   about_to_change("collection", key);
-  CollectionChange change{.key = std::string(key), .is_new = data_.collections.count(key) == 0, .cleared = {}};
+  CollectionChange change{
+      .key = std::string(key), .is_new = data_.collections.count(key) == 0, .cleared = {}};
   auto& items = data_.collections[change.key];
   if (builders_ > 0) collection_changes_.push_back(std::move(change));
   try {
@@ -22,7 +23,8 @@ void Graph::add_to_collection(std::string_view key, CollectionItem item) {
 }
 
 const std::vector<CollectionItem>& Graph::items(std::string_view key) const {
-  static const auto& kNone = *new std::vector<CollectionItem>();  // never destroyed: static objects may have graphs
+  // never destroyed: static objects may have graphs
+  static const auto& kNone = *new std::vector<CollectionItem>();
   const auto at = data_.collections.find(key);
   return at == data_.collections.end() ? kNone : at->second;
 }
@@ -92,7 +94,8 @@ Collected<T> Graph::collection(std::string_view key, std::string_view scope) con
     const std::optional<T> wanted = item_as<T>(item);
     if (!wanted) {
       fail(Code::kInvalidArgument, "collection '", key, "' holds ", kKinds[item.index()],
-           name.empty() ? "" : ", '" + name + "'", ", where ", kKinds[CollectionItem(T()).index()], " was asked for");
+           name.empty() ? "" : ", '" + name + "'", ", where ", kKinds[CollectionItem(T()).index()],
+           " was asked for");
     }
     all.push_back(*wanted);
   }

@@ -12,7 +12,8 @@ namespace cairn {
 
 class GraphImporter {
  public:
-  GraphImporter(Graph& graph, std::vector<ImportedNode> given, const OpSet& ops, std::vector<Op> carried)
+  GraphImporter(Graph& graph, std::vector<ImportedNode> given, const OpSet& ops,
+                std::vector<Op> carried)
       : graph_(graph),
         given_(std::move(given)),
         ops_(ops),
@@ -55,9 +56,11 @@ class GraphImporter {
     for (const std::string& name : internal::foreign_attrs(node.attrs, *known, node.op)) {
       attrs.push_back("'" + name + "' = " + node.attrs.find(name)->str());
     }
-    if (lacks_value(node)) return "with a value that was not read, as the graph was only to be looked at";
+    if (lacks_value(node))
+      return "with a value that was not read, as the graph was only to be looked at";
     if (!attrs.empty()) {
-      return str_cat("with ", attrs.size() == 1 ? "an attribute" : "attributes", " that this build's ", known->name,
+      return str_cat("with ", attrs.size() == 1 ? "an attribute" : "attributes",
+                     " that this build's ", known->name,
                      " does not have: ", join_for_people(attrs));
     }
     Node as_known;
@@ -75,14 +78,16 @@ class GraphImporter {
 
  private:
   void wrong(const ImportedNode& node, const std::string& message) {
-    errors_.push_back(str_cat(printable(node.op), " '", printable(node.name), "': ", printable(message)));
+    errors_.push_back(
+        str_cat(printable(node.op), " '", printable(node.name), "': ", printable(message)));
   }
 
   void report() const {
     if (errors_.empty()) return;
     constexpr size_t kShown = 20;
-    std::string text = str_cat("cannot import ", given_.size(), given_.size() == 1 ? " node" : " nodes",
-                               "; nothing was added to the graph:");
+    std::string text =
+        str_cat("cannot import ", given_.size(), given_.size() == 1 ? " node" : " nodes",
+                "; nothing was added to the graph:");
     for (size_t i = 0; i < errors_.size() && i < kShown; ++i) text += "\n  " + errors_[i];
     if (errors_.size() > kShown) text += str_cat("\n  and ", errors_.size() - kShown, " more");
     throw Error(Code::kInvalidArgument, text);
@@ -123,7 +128,8 @@ class GraphImporter {
       node->unknown_fields = std::move(from.unknown_fields);
       node->attrs = std::move(from.attrs);
       if (const Attr* shapes = node->attrs.find("_output_shapes")) {
-        if (const auto* list = shapes->get<std::vector<Shape>>()) file_shapes_[nodes_.size()] = *list;
+        if (const auto* list = shapes->get<std::vector<Shape>>())
+          file_shapes_[nodes_.size()] = *list;
         node->attrs.erase("_output_shapes");
       }
       const OpDef* def = ops_.find(from.op);
@@ -152,7 +158,8 @@ class GraphImporter {
   }
 
   void link_outside(size_t i, const std::string& input, const Output& from) {
-    graph_.check_owns(from, str_cat("what input '", input, "' of '", given_[i].name, "' is to read"));
+    graph_.check_owns(from,
+                      str_cat("what input '", input, "' of '", given_[i].name, "' is to read"));
     if (input[0] == '^') return nodes_[i]->control_inputs.push_back(&from.node());
     if (is_data_after_control(i, input)) return;
     nodes_[i]->inputs.push_back(from.endpoint());
@@ -164,14 +171,17 @@ class GraphImporter {
     return true;
   }
 
-  // Where the graph happens to have a node of the name, the file may have been cut off, or the program have forgotten
-  // to say that this one is meant.
+  // Where the graph happens to have a node of the name, the file may have been cut off, or the
+  // program have forgotten to say that this one is meant.
   void missing(size_t i, const char* what, const std::string& input, std::string_view name) {
     const bool in_graph = graph_.data_.names->find(name) != nullptr;
-    wrong(given_[i], str_cat("there is no node for its ", what, " '", input, "'",
-                             in_graph ? " among those imported; to have it read the graph's own node of that name, say "
-                                        "so (.input_map)"
-                                      : ""));
+    wrong(given_[i],
+          str_cat(
+              "there is no node for its ", what, " '", input, "'",
+              in_graph
+                  ? " among those imported; to have it read the graph's own node of that name, say "
+                    "so (.input_map)"
+                  : ""));
   }
 
   void link_input(size_t i, const std::string& input) {
@@ -189,21 +199,25 @@ class GraphImporter {
     std::string name = input;
     if (colon != std::string::npos) {
       const std::string digits = input.substr(colon + 1);
-      if (digits.empty() || digits.size() > 5 || digits.find_first_not_of("0123456789") != std::string::npos) {
-        return wrong(given_[i], str_cat("'", input, "' is not the name of an input, which is node or node:output"));
+      if (digits.empty() || digits.size() > 5 ||
+          digits.find_first_not_of("0123456789") != std::string::npos) {
+        return wrong(
+            given_[i],
+            str_cat("'", input, "' is not the name of an input, which is node or node:output"));
       }
       index = std::stoi(digits);
       name = input.substr(0, colon);
     }
     const Node* from = names_.find(std::string_view(name));
     if (!from) return missing(i, "input", input, name);
-    if (index >= internal::kMostOutputs) return wrong(given_[i], str_cat("no node has an output '", input, "'"));
+    if (index >= internal::kMostOutputs)
+      return wrong(given_[i], str_cat("no node has an output '", input, "'"));
     node.inputs.push_back({from, index});
     used_outputs_[from] = std::max(used_outputs_[from], index + 1);
   }
 
-  // The nodes so that inputs come first. A cycle is let through where it passes an op that cannot run here anyway (the
-  // loops that TensorFlow closes with NextIteration); any other is an error.
+  // The nodes so that inputs come first. A cycle is let through where it passes an op that cannot
+  // run here anyway (the loops that TensorFlow closes with NextIteration); any other is an error.
   std::vector<size_t> order() {
     const size_t n = nodes_.size();
     const size_t first = graph_.data_.nodes.size();
@@ -230,7 +244,8 @@ class GraphImporter {
     }
     while (ordered.size() < n || next < ordered.size()) {
       if (next == ordered.size()) {
-        while (breaker < n && (done[breaker] || (nodes_[breaker]->op->def && nodes_[breaker]->op->def->prepare)))
+        while (breaker < n &&
+               (done[breaker] || (nodes_[breaker]->op->def && nodes_[breaker]->op->def->prepare)))
           ++breaker;
         if (breaker == n) break;
         take(breaker);
@@ -245,17 +260,19 @@ class GraphImporter {
     return ordered;
   }
 
-  // A node that says more than this build's op can heed is carried: its op is what the file says of it or, where that
-  // is nothing, a likeness of ours that cannot be run.
+  // A node that says more than this build's op can heed is carried: its op is what the file says of
+  // it or, where that is nothing, a likeness of ours that cannot be run.
   bool says_too_much(size_t i) const {
     const Node& node = *nodes_[i];
     if (!node.op->def) return false;
     const auto told = described_.find(node.op->name);
-    return !internal::foreign_attrs(node.attrs, *node.op, told == described_.end() ? nullptr : told->second.get())
+    return !internal::foreign_attrs(node.attrs, *node.op,
+                                    told == described_.end() ? nullptr : told->second.get())
                 .empty();
   }
   const Op* carried_op(const Op& ours) {
-    if (const auto told = described_.find(ours.name); told != described_.end()) return told->second.get();
+    if (const auto told = described_.find(ours.name); told != described_.end())
+      return told->second.get();
     auto& likeness = likenesses_[ours.name];
     if (!likeness) {
       likeness = std::make_unique<Op>(ours);
@@ -267,13 +284,15 @@ class GraphImporter {
   // What the node says of its own outputs, where its op does not.
   void bind_undescribed(size_t i) {
     Node& node = *nodes_[i];
-    const size_t outputs = std::max(static_cast<size_t>(used_outputs_[&node]), file_shapes_[i].size());
+    const size_t outputs =
+        std::max(static_cast<size_t>(used_outputs_[&node]), file_shapes_[i].size());
     node.output_dtypes.assign(outputs, DType::kInvalid);
     node.output_shapes.assign(outputs, Shape::unknown());
   }
 
-  // Bounds the memory for outputs, each of which has a dtype and a shape: a file can ask for 65536 outputs in a few
-  // bytes. Shapes of many extents count for more, as such nodes give each output about the shape of an input.
+  // Bounds the memory for outputs, each of which has a dtype and a shape: a file can ask for 65536
+  // outputs in a few bytes. Shapes of many extents count for more, as such nodes give each output
+  // about the shape of an input.
   void take_outputs(const Node& node) {
     int longest = 0;
     for (const Endpoint& e : node.inputs) {
@@ -283,13 +302,16 @@ class GraphImporter {
     }
     outputs_left_ -= node.num_outputs() * (1 + longest / 8);
     if (outputs_left_ >= 0) return;
-    throw Error(Code::kResourceExhausted,
-                str_cat("cannot import ", given_.size(), " nodes: together they have more outputs than a graph of so ",
-                        "many nodes may have; ", printable(node.op->name), " '", printable(node.name), "' has ",
-                        node.num_outputs(), "; nothing was added to the graph"));
+    throw Error(
+        Code::kResourceExhausted,
+        str_cat("cannot import ", given_.size(),
+                " nodes: together they have more outputs than a graph of so ",
+                "many nodes may have; ", printable(node.op->name), " '", printable(node.name),
+                "' has ", node.num_outputs(), "; nothing was added to the graph"));
   }
 
-  // A value that was left in the file (ImportOptions::look_only): the node can be shown, and not run.
+  // A value that was left in the file (ImportOptions::look_only): the node can be shown, and not
+  // run.
   static bool lacks_value(const Node& node) {
     return std::any_of(node.op->attrs.begin(), node.op->attrs.end(), [&](const AttrDef& def) {
       const Attr* attr = def.type == "tensor" ? node.attrs.find(def.name) : nullptr;
@@ -327,7 +349,8 @@ class GraphImporter {
     refine(i);
   }
 
-  // Which of the node's inputs the program has put in place of the file's, for an error: the file was sound.
+  // Which of the node's inputs the program has put in place of the file's, for an error: the file
+  // was sound.
   std::string outside_of(size_t i) const {
     std::string text;
     for (const auto& [k, from] : given_[i].outside) {
@@ -342,7 +365,8 @@ class GraphImporter {
                        [](const Endpoint& e) { return e.index < e.node->num_outputs(); });
   }
 
-  // A shape that does not fit shows when the node runs; the file was good enough for the program that wrote it.
+  // A shape that does not fit shows when the node runs; the file was good enough for the program
+  // that wrote it.
   void infer_shapes(Node& node) {
     if (!node.op->def->shape) return;
     try {
@@ -366,8 +390,8 @@ class GraphImporter {
     for (size_t i = 0; i < nodes_.size(); ++i) {
       for (const Endpoint& e : nodes_[i]->inputs) {
         if (e.index >= e.node->num_outputs()) {
-          wrong(given_[i], str_cat("input '", e.node->name, ":", e.index, "': ", e.node->op->name, " has ",
-                                   e.node->num_outputs(), " outputs"));
+          wrong(given_[i], str_cat("input '", e.node->name, ":", e.index, "': ", e.node->op->name,
+                                   " has ", e.node->num_outputs(), " outputs"));
         }
       }
     }
@@ -387,8 +411,8 @@ class GraphImporter {
     return handles;
   }
 
-  // A node a/b/c also takes the scopes a and a/b, so that nodes added later stand in scopes of their own. Their hashes
-  // come in one pass over the name: it may be long, and nearly all slashes.
+  // A node a/b/c also takes the scopes a and a/b, so that nodes added later stand in scopes of
+  // their own. Their hashes come in one pass over the name: it may be long, and nearly all slashes.
   void take_names(const Node& node) {
     using Names = internal::NameTable;
     const std::string_view name = node.name;
@@ -401,7 +425,8 @@ class GraphImporter {
       from = i;
     }
     bool is_new = graph_.data_.names->take(name, &node);
-    for (; is_new && !scopes_.empty(); scopes_.pop_back()) is_new = graph_.data_.names->take(scopes_.back(), nullptr);
+    for (; is_new && !scopes_.empty(); scopes_.pop_back())
+      is_new = graph_.data_.names->take(scopes_.back(), nullptr);
   }
 
   Graph& graph_;
@@ -411,7 +436,8 @@ class GraphImporter {
   internal::NameTable names_;                        // of nodes_
   std::vector<internal::NameTable::Hashed> scopes_;  // of the node whose names are taken
   std::vector<std::unique_ptr<Node>> nodes_;
-  std::vector<std::vector<Shape>> file_shapes_;  // of each node what the file says of its outputs, if anything
+  // of each node what the file says of its outputs, if anything
+  std::vector<std::vector<Shape>> file_shapes_;
   std::unordered_map<const Node*, int> used_outputs_;
   int64_t outputs_left_;  // see take_outputs()
   std::vector<std::string> errors_;
@@ -421,7 +447,8 @@ std::string internal::why_carried(const Graph& graph, const Node& node) {
   return GraphImporter::why_carried(graph, node);
 }
 
-std::vector<Operation> Graph::import_nodes(std::vector<ImportedNode> nodes, const OpSet& ops, std::vector<Op> carried) {
+std::vector<Operation> Graph::import_nodes(std::vector<ImportedNode> nodes, const OpSet& ops,
+                                           std::vector<Op> carried) {
   return GraphImporter(*this, std::move(nodes), ops, std::move(carried)).run();
 }
 

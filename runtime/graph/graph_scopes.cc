@@ -38,12 +38,13 @@ SourceLocation GraphScopes::place() const {
 
 std::vector<std::string> GraphScopes::colocation() const {
   std::vector<std::string> groups;
-  colocations.for_each_in_force(
-      [&](const internal::Colocation& c) { groups.insert(groups.end(), c.groups.begin(), c.groups.end()); });
+  colocations.for_each_in_force([&](const internal::Colocation& c) {
+    groups.insert(groups.end(), c.groups.begin(), c.groups.end());
+  });
   return groups;
 }
 
-// ---- Scope --------------------------------------------------------------------------------------------------------
+// ---- Scope --------------------------------------------------------------------------------------
 
 Scope& Scope::operator=(Scope&& other) noexcept {
   if (this == &other) return *this;
@@ -59,7 +60,7 @@ void Scope::close() noexcept {
   if (const auto of = std::exchange(of_, nullptr)) of->close(kinds_, id_);
 }
 
-// ---- opening ------------------------------------------------------------------------------------------------------
+// ---- opening ------------------------------------------------------------------------------------
 
 Scope Graph::opened(unsigned kinds, std::string name) {
   return Scope(std::move(name), data_.scopes, kinds, data_.scopes->last);
@@ -74,7 +75,8 @@ std::string Graph::current_variable_scope() const {
 
 bool Graph::reusing_variables() const {
   bool reuses = false;
-  data_.scopes->variables.for_each([&](const internal::VariableScope& scope) { reuses |= scope.reuse; });
+  data_.scopes->variables.for_each(
+      [&](const internal::VariableScope& scope) { reuses |= scope.reuse; });
   return reuses;
 }
 
@@ -87,7 +89,8 @@ std::shared_ptr<FlowContext> Graph::control_flow() const { return data_.scopes->
 
 bool Graph::has_control_dependencies() const {
   bool any = false;
-  data_.scopes->controls.for_each_in_force([&](const internal::ControlScope& scope) { any |= !scope.ops.empty(); });
+  data_.scopes->controls.for_each_in_force(
+      [&](const internal::ControlScope& scope) { any |= !scope.ops.empty(); });
   return any;
 }
 
@@ -173,7 +176,8 @@ Scope Graph::colocate_with(const Operation& op) {
 
 Scope Graph::colocate_with_future(std::string_view node_name) {
   if (!data_.scopes->colocation().empty()) return {};
-  data_.scopes->colocations.open(++data_.scopes->last, {.sets_aside = false, .groups = {str_cat("loc:@", node_name)}});
+  data_.scopes->colocations.open(++data_.scopes->last,
+                                 {.sets_aside = false, .groups = {str_cat("loc:@", node_name)}});
   return opened(GraphScopes::kColocation);
 }
 

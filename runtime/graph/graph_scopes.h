@@ -1,4 +1,5 @@
-// The scopes that are open in a graph: what nodes made now are called, wait for, stand beside, and who made them.
+// The scopes that are open in a graph: what nodes made now are called, wait for, stand beside, and
+// who made them.
 #pragma once
 
 #include <algorithm>
@@ -19,22 +20,24 @@ class FlowContext;
 
 namespace internal {
 
-// Scopes of one kind, in the order in which they were opened. They may close in any order: a closed one stays in its
-// place, without its value, until those opened after it are closed too.
+// Scopes of one kind, in the order in which they were opened. They may close in any order: a closed
+// one stays in its place, without its value, until those opened after it are closed too.
 template <class T>
 class OpenScopes {
  public:
   void open(uint64_t id, T value) { entries_.push_back({id, true, std::move(value)}); }
   void close(uint64_t id) noexcept {
-    const auto at = std::lower_bound(entries_.begin(), entries_.end(), id,
-                                     [](const Entry& entry, uint64_t wanted) { return entry.id < wanted; });
+    const auto at =
+        std::lower_bound(entries_.begin(), entries_.end(), id,
+                         [](const Entry& entry, uint64_t wanted) { return entry.id < wanted; });
     if (at == entries_.end() || at->id != id) return;
     at->open = false;
     at->value = T();
     while (!entries_.empty() && !entries_.back().open) entries_.pop_back();
   }
   void close_after(uint64_t id) noexcept {
-    while (!entries_.empty() && (entries_.back().id > id || !entries_.back().open)) entries_.pop_back();
+    while (!entries_.empty() && (entries_.back().id > id || !entries_.back().open))
+      entries_.pop_back();
   }
   // The last one that is open; null: none is.
   const T* innermost() const { return entries_.empty() ? nullptr : &entries_.back().value; }
@@ -45,11 +48,13 @@ class OpenScopes {
       if (entry.open) use(entry.value);
     }
   }
-  // Those that count where one may set aside all that are outside of it: from the last such one on, which is left out.
+  // Those that count where one may set aside all that are outside of it: from the last such one on,
+  // which is left out.
   template <class F>
   void for_each_in_force(const F& use) const {
     size_t first = entries_.size();
-    while (first > 0 && !(entries_[first - 1].open && entries_[first - 1].value.sets_aside)) --first;
+    while (first > 0 && !(entries_[first - 1].open && entries_[first - 1].value.sets_aside))
+      --first;
     for (size_t i = first; i < entries_.size(); ++i) {
       if (entries_[i].open) use(entries_[i].value);
     }
@@ -79,7 +84,8 @@ struct Colocation {
   std::vector<std::string> groups;
 };
 
-// Owned by the graph and by the handles to its open scopes, which may outlive it, or what it held when they were made.
+// Owned by the graph and by the handles to its open scopes, which may outlive it, or what it held
+// when they were made.
 struct GraphScopes {
   // What a handle closes; one may have opened several.
   enum Kind : unsigned {
@@ -104,9 +110,15 @@ struct GraphScopes {
   void close(unsigned kinds, uint64_t id) noexcept;
   void close_after(uint64_t id) noexcept;
 
-  std::string_view name() const { return names.innermost() ? std::string_view(*names.innermost()) : ""; }
-  std::string_view device() const { return devices.innermost() ? std::string_view(*devices.innermost()) : ""; }
-  std::shared_ptr<FlowContext> flow() const { return flows.innermost() ? *flows.innermost() : nullptr; }
+  std::string_view name() const {
+    return names.innermost() ? std::string_view(*names.innermost()) : "";
+  }
+  std::string_view device() const {
+    return devices.innermost() ? std::string_view(*devices.innermost()) : "";
+  }
+  std::shared_ptr<FlowContext> flow() const {
+    return flows.innermost() ? *flows.innermost() : nullptr;
+  }
   // The outermost that is known.
   SourceLocation place() const;
   std::vector<std::string> colocation() const;

@@ -34,7 +34,8 @@ Graph::Transaction::~Transaction() {
   graph_.builder_ = std::thread::id();
 }
 
-// The nodes from `first` on. They stay in memory, without what is large in them, for handles that are still about.
+// The nodes from `first` on. They stay in memory, without what is large in them, for handles that
+// are still about.
 void Graph::undo_nodes(size_t first) noexcept {
   const std::shared_ptr<FlowContext> flow = control_flow();
   while (data_.nodes.size() > first) {
@@ -42,7 +43,8 @@ void Graph::undo_nodes(size_t first) noexcept {
     try {
       if (flow) flow->taken_back(handle(node));
     } catch (const std::bad_alloc&) {
-      // The context then remembers a node that is gone, and the handle it keeps says so when it is used.
+      // The context then remembers a node that is gone, and the handle it keeps says so when it is
+      // used.
     }
     {
       std::lock_guard values(static_mutex_);

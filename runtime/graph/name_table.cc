@@ -8,7 +8,8 @@ namespace {
 char lower(char c) { return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c); }
 
 bool alike(std::string_view a, std::string_view b) {
-  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return lower(x) == lower(y); });
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return lower(x) == lower(y); });
 }
 
 }  // namespace
@@ -24,7 +25,8 @@ int NameTable::find_alike(Hashed name) const {
   const size_t mask = slots_.size() - 1;
   for (size_t at = name.hash & mask; slots_[at].entry >= 0; at = (at + 1) & mask) {
     const auto entry = static_cast<size_t>(slots_[at].entry);
-    if (slots_[at].hash == name.hash && alike(entries_[entry].name, name.name)) return slots_[at].entry;
+    if (slots_[at].hash == name.hash && alike(entries_[entry].name, name.name))
+      return slots_[at].entry;
   }
   return -1;
 }

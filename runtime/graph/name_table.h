@@ -13,10 +13,10 @@
 
 namespace cairn::internal {
 
-// Names that differ in case alone are alike: where one of them is taken, the others are not given to new nodes. Files
-// have such nodes, though, so that nodes are found by their exact names. A name that nobody has, as most that new nodes
-// try, is told by its hash, in a table of little more than these: in a graph too large for the cache that is most of
-// the time that adding a node takes.
+// Names that differ in case alone are alike: where one of them is taken, the others are not given
+// to new nodes. Files have such nodes, though, so that nodes are found by their exact names. A name
+// that nobody has, as most that new nodes try, is told by its hash, in a table of little more than
+// these: in a graph too large for the cache that is most of the time that adding a node takes.
 class NameTable {
  public:
   static constexpr uint32_t kEmptyHash = 2166136261;
@@ -43,12 +43,12 @@ class NameTable {
   const Node* find(Hashed name) const;
   // Takes a chosen name, for a node that now bears it or for none.
   void take(const Choice& choice, const Node* node);
-  // Takes a name that stays where it is as long as the table. False where one alike was taken already, which a node
-  // does not mind.
+  // Takes a name that stays where it is as long as the table. False where one alike was taken
+  // already, which a node does not mind.
   bool take(Hashed name, const Node* node);
 
-  // What may be taken back until keep() is called: the names after the first `size`, and what they changed about those
-  // before them, from change number `renumbered` on.
+  // What may be taken back until keep() is called: the names after the first `size`, and what they
+  // changed about those before them, from change number `renumbered` on.
   size_t size() const { return entries_.size(); }
   size_t renumbered() const { return renumbered_.size(); }
   void take_back(size_t size, size_t renumbered) noexcept;
@@ -75,8 +75,10 @@ class NameTable {
   std::vector<Entry> entries_;  // in the order in which they were taken
   std::vector<Slot> slots_;     // a power of two; at most half are used
   std::unordered_map<std::string_view, const Node*> variants_;
-  std::deque<std::string> kept_;                    // names of entries that no node keeps, in their order
-  std::vector<std::pair<size_t, int>> renumbered_;  // entries whose `next` was changed since keep(), and what it was
+  // names of entries that no node keeps, in their order
+  std::deque<std::string> kept_;
+  // entries whose `next` was changed since keep(), and what it was
+  std::vector<std::pair<size_t, int>> renumbered_;
 };
 
 }  // namespace cairn::internal

@@ -34,7 +34,7 @@ std::string endpoint_name(const Node& node, int index, bool with_zero) {
   return index == 0 && !with_zero ? node.name : str_cat(node.name, ":", index);
 }
 
-// ---- attributes ---------------------------------------------------------------------------------------------------
+// ---- attributes ---------------------------------------------------------------------------------
 
 const Attr* AttrReader::find(std::string_view name) const {
   if (const Attr* attr = reader_node_->attrs.find(name)) return attr;
@@ -45,7 +45,8 @@ const Attr* AttrReader::find(std::string_view name) const {
 template <class T>
 const T& AttrReader::get(std::string_view name, const char* kind) const {
   const Attr* attr = find(name);
-  if (!attr) fail_at(*reader_node_, Code::kInvalidArgument, str_cat("attribute '", name, "' is missing"));
+  if (!attr)
+    fail_at(*reader_node_, Code::kInvalidArgument, str_cat("attribute '", name, "' is missing"));
   const T* value = attr->get<T>();
   if (!value) {
     fail_at(*reader_node_, Code::kInvalidArgument,
@@ -58,9 +59,13 @@ bool AttrReader::flag(std::string_view name) const { return get<bool>(name, "a b
 int64_t AttrReader::integer(std::string_view name) const { return get<int64_t>(name, "an int"); }
 float AttrReader::real(std::string_view name) const { return get<float>(name, "a float"); }
 DType AttrReader::dtype(std::string_view name) const { return get<DType>(name, "a type"); }
-const std::string& AttrReader::str(std::string_view name) const { return get<std::string>(name, "a string"); }
+const std::string& AttrReader::str(std::string_view name) const {
+  return get<std::string>(name, "a string");
+}
 const Shape& AttrReader::shape(std::string_view name) const { return get<Shape>(name, "a shape"); }
-const Tensor& AttrReader::tensor(std::string_view name) const { return get<Tensor>(name, "a tensor"); }
+const Tensor& AttrReader::tensor(std::string_view name) const {
+  return get<Tensor>(name, "a tensor");
+}
 const std::vector<int64_t>& AttrReader::integers(std::string_view name) const {
   return get<std::vector<int64_t>>(name, "a list of ints");
 }
@@ -77,17 +82,20 @@ const std::vector<Shape>& AttrReader::shapes(std::string_view name) const {
   return get<std::vector<Shape>>(name, "a list of shapes");
 }
 
-// ---- handles ------------------------------------------------------------------------------------------------------
+// ---- handles ------------------------------------------------------------------------------------
 
 namespace {
 
 void check_alive(const internal::GraphAnchor* anchor, uint64_t epoch, const Node* node) {
-  if (!anchor) fail(Code::kFailedPrecondition, "an empty handle was used: it stands for no part of a graph");
+  if (!anchor)
+    fail(Code::kFailedPrecondition, "an empty handle was used: it stands for no part of a graph");
   if (anchor->graph->epoch() != epoch) {
-    fail(Code::kFailedPrecondition, "a handle into a graph was used after Graph::reset() forgot what it stands for");
+    fail(Code::kFailedPrecondition,
+         "a handle into a graph was used after Graph::reset() forgot what it stands for");
   }
   if (node->id < 0) {
-    fail(Code::kFailedPrecondition, node->str(), ": its handle was used after the builder that made it had thrown");
+    fail(Code::kFailedPrecondition, node->str(),
+         ": its handle was used after the builder that made it had thrown");
   }
 }
 
@@ -118,12 +126,14 @@ const Node& Operation::node() const {
   return *node_;
 }
 Output Operation::input(int i) const {
-  if (i < 0 || i >= num_inputs()) fail_at(node(), Code::kOutOfRange, str_cat("there is no input ", i));
+  if (i < 0 || i >= num_inputs())
+    fail_at(node(), Code::kOutOfRange, str_cat("there is no input ", i));
   const Endpoint& e = node().inputs[static_cast<size_t>(i)];
   return Output(anchor_, e.node, e.index, epoch_);
 }
 Output Operation::output(int i) const {
-  if (i < 0 || i >= num_outputs()) fail_at(node(), Code::kOutOfRange, str_cat("there is no output ", i));
+  if (i < 0 || i >= num_outputs())
+    fail_at(node(), Code::kOutOfRange, str_cat("there is no output ", i));
   return Output(anchor_, node_, i, epoch_);
 }
 std::vector<Output> Operation::inputs() const {
@@ -138,16 +148,18 @@ std::vector<Operation> Operation::control_inputs() const {
 }
 
 std::ostream& operator<<(std::ostream& out, const Output& output) {
-  return output ? out << output.name() << ", " << output.dtype() << ' ' << output.shape() : out << "no tensor";
+  return output ? out << output.name() << ", " << output.dtype() << ' ' << output.shape()
+                : out << "no tensor";
 }
 std::ostream& operator<<(std::ostream& out, const Operation& op) {
   return op ? out << op.node().str() : out << "no operation";
 }
 
-// ---- variables ----------------------------------------------------------------------------------------------------
+// ---- variables ----------------------------------------------------------------------------------
 
 const VariableInfo& Variable::info() const {
-  if (!info_) fail(Code::kFailedPrecondition, "an empty Variable handle was used: it stands for no variable");
+  if (!info_)
+    fail(Code::kFailedPrecondition, "an empty Variable handle was used: it stands for no variable");
   return *info_;
 }
 
@@ -159,7 +171,8 @@ std::ostream& operator<<(std::ostream& out, const Variable& variable) {
 std::string SaveSliceInfo::spec() const {
   std::string text;
   for (int64_t d : full_shape) text += str_cat(d, " ");
-  for (size_t i = 0; i < var_offset.size(); ++i) text += str_cat(i > 0 ? ":" : "", var_offset[i], ",", var_shape.at(i));
+  for (size_t i = 0; i < var_offset.size(); ++i)
+    text += str_cat(i > 0 ? ":" : "", var_offset[i], ",", var_shape.at(i));
   return text;
 }
 

@@ -29,9 +29,12 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-// One node. Made by a Graph and never changed or moved afterwards; programs hold it through Operation and Output.
+// One node. Made by a Graph and never changed or moved afterwards; programs hold it through
+// Operation and Output.
 struct Node {
-  int id = 0;  // its place in the graph, 0, 1, 2 …: the order of creation; -1: taken back with the builder that made it
+  // its place in the graph, 0, 1, 2 …: the order of creation; -1: taken back with the builder that
+  // made it
+  int id = 0;
   std::string name;
   const Op* op = nullptr;
   std::vector<Endpoint> inputs;
@@ -49,11 +52,12 @@ struct Node {
   std::string str() const;
 };
 
-// "a" for output 0 and "a:1" for others, as inputs are written; with_zero: "a:0" too, as tensors are named.
+// "a" for output 0 and "a:1" for others, as inputs are written; with_zero: "a:0" too, as tensors
+// are named.
 std::string endpoint_name(const Node& node, int index, bool with_zero);
 
-// Reads attributes of a node by name; what a node leaves out comes from its op's defaults. All throw InvalidArgument
-// naming node and attribute when it is missing or of another kind.
+// Reads attributes of a node by name; what a node leaves out comes from its op's defaults. All
+// throw InvalidArgument naming node and attribute when it is missing or of another kind.
 class AttrReader {
  public:
   explicit AttrReader(const Node& node) : reader_node_(&node) {}
@@ -80,14 +84,15 @@ class AttrReader {
 
 // A place along the first extent, as in x[2], and the line that says so.
 struct Index {
-  Index(int64_t i, SourceLocation line = SourceLocation::current()) : value(i), at(line) {}  // NOLINT: implicit
+  Index(int64_t i, SourceLocation line = SourceLocation::current())
+      : value(i), at(line) {}  // NOLINT: implicit
   int64_t value;
   SourceLocation at;
 };
 
-// A tensor that a graph will compute: one output of one node. A small value; the graph must outlive it, and may be
-// moved meanwhile. Using a handle after its graph was reset, or the builder that made the node threw, throws
-// FailedPrecondition.
+// A tensor that a graph will compute: one output of one node. A small value; the graph must outlive
+// it, and may be moved meanwhile. Using a handle after its graph was reset, or the builder that
+// made the node threw, throws FailedPrecondition.
 class Output {
  public:
   Output() = default;  // none
@@ -101,7 +106,8 @@ class Output {
   std::string name() const;    // "layer1/logits:0"
   const Node& node() const;
   Endpoint endpoint() const { return {&node(), index_}; }
-  // Row i, for negative i from the end: x[0], x[-1]. A new node, see element() in ops/array/slicing.h.
+  // Row i, for negative i from the end: x[0], x[-1]. A new node, see element() in
+  // ops/array/slicing.h.
   Output operator[](const Index& i) const;
 
   friend bool operator==(const Output& a, const Output& b) {
@@ -119,7 +125,8 @@ class Output {
   int index_ = 0;
 };
 
-// A node as programs hold it; also what is run for its effect (train ops, initializers). The same rules as for Output.
+// A node as programs hold it; also what is run for its effect (train ops, initializers). The same
+// rules as for Output.
 class Operation {
  public:
   Operation() = default;  // none
@@ -140,7 +147,9 @@ class Operation {
   int64_t integer(std::string_view name) const { return attrs().integer(name); }
   DType dtype(std::string_view name) const { return attrs().dtype(name); }
 
-  friend bool operator==(const Operation& a, const Operation& b) { return a.node_ == b.node_ && a.epoch_ == b.epoch_; }
+  friend bool operator==(const Operation& a, const Operation& b) {
+    return a.node_ == b.node_ && a.epoch_ == b.epoch_;
+  }
 
  private:
   friend class Graph;
@@ -152,8 +161,8 @@ class Operation {
   uint64_t epoch_ = 0;
 };
 
-// For people: "layer1/logits:0, float [?,10]"; "MatMul 'layer1/logits' (mnist.cc:41)". An empty handle: "no tensor",
-// "no operation".
+// For people: "layer1/logits:0, float [?,10]"; "MatMul 'layer1/logits' (mnist.cc:41)". An empty
+// handle: "no tensor", "no operation".
 std::ostream& operator<<(std::ostream& out, const Output& output);
 std::ostream& operator<<(std::ostream& out, const Operation& op);
 

@@ -7,7 +7,9 @@
 
 namespace cairn {
 
-Grads not_differentiable(const Operation& op, const Grads&) { return Grads(static_cast<size_t>(op.num_inputs())); }
+Grads not_differentiable(const Operation& op, const Grads&) {
+  return Grads(static_cast<size_t>(op.num_inputs()));
+}
 
 const AttrDef* Op::find_attr(std::string_view attr) const {
   for (const AttrDef& def : attrs) {
@@ -18,10 +20,11 @@ const AttrDef* Op::find_attr(std::string_view attr) const {
 
 namespace {
 
-constexpr DType kNumberTypes[] = {DType::kFloat,  DType::kDouble,    DType::kInt32,  DType::kUInt8,      DType::kInt16,
-                                  DType::kInt8,   DType::kComplex64, DType::kInt64,  DType::kQInt8,      DType::kQUInt8,
-                                  DType::kQInt32, DType::kBFloat16,  DType::kUInt16, DType::kComplex128, DType::kHalf,
-                                  DType::kUInt32, DType::kUInt64};
+constexpr DType kNumberTypes[] = {
+    DType::kFloat,  DType::kDouble,    DType::kInt32,  DType::kUInt8,      DType::kInt16,
+    DType::kInt8,   DType::kComplex64, DType::kInt64,  DType::kQInt8,      DType::kQUInt8,
+    DType::kQInt32, DType::kBFloat16,  DType::kUInt16, DType::kComplex128, DType::kHalf,
+    DType::kUInt32, DType::kUInt64};
 
 // Reads the signature grammar of one OpDef string, left to right.
 class Scanner {
@@ -66,7 +69,8 @@ class Scanner {
     return *parsed;
   }
   [[noreturn]] void fail_here(const std::string& message) const {
-    fail(Code::kInvalidArgument, "op ", op_, ": signature \"", text_, "\": at ", at_, ": ", message);
+    fail(Code::kInvalidArgument, "op ", op_, ": signature \"", text_, "\": at ", at_, ": ",
+         message);
   }
 
  private:
@@ -82,7 +86,8 @@ class Scanner {
   template <class T>
   T number() {
     T value{};
-    const auto [end, error] = std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
+    const auto [end, error] =
+        std::from_chars(text_.data() + at_, text_.data() + text_.size(), value);
     if (error != std::errc()) fail_here("expected a number");
     at_ = static_cast<size_t>(end - text_.data());
     skip_blanks();
@@ -120,7 +125,8 @@ Attr default_attr(Scanner& s, const std::string& type) {
   if (type == "type") return s.type();
   if (type == "shape") return default_shape(s);
   if (type == "list(int)") return list_of<int64_t>(s, "[", "]", [&] { return s.integer(); });
-  if (type == "list(float)") return Attr(Attr::Value(list_of<float>(s, "[", "]", [&] { return s.real(); })));
+  if (type == "list(float)")
+    return Attr(Attr::Value(list_of<float>(s, "[", "]", [&] { return s.real(); })));
   if (type == "list(string)") return list_of<std::string>(s, "[", "]", [&] { return s.quoted(); });
   if (type == "list(type)") return list_of<DType>(s, "[", "]", [&] { return s.type(); });
   if (type == "list(shape)") return list_of<Shape>(s, "[", "]", [&] { return default_shape(s); });
@@ -238,7 +244,8 @@ const OpDef* OpSet::find(std::string_view name) const {
 std::vector<const OpDef*> OpSet::all() const {
   std::vector<const OpDef*> defs;
   for (const auto& [name, def] : by_name_) defs.push_back(def);
-  std::sort(defs.begin(), defs.end(), [](const OpDef* a, const OpDef* b) { return a->name < b->name; });
+  std::sort(defs.begin(), defs.end(),
+            [](const OpDef* a, const OpDef* b) { return a->name < b->name; });
   return defs;
 }
 

@@ -19,15 +19,18 @@ int64_t arg_count(const Node& node, const ArgDef& arg) {
     const Attr* n = node.attrs.find(arg.number_attr);
     if (!n) return -1;
     const int64_t* count = n->get<int64_t>();
-    if (!count) refuse(node, str_cat("attribute '", arg.number_attr, "' is not an int but ", n->str()));
-    if (*count < 0 || *count > kMostOutputs) refuse(node, str_cat("attribute '", arg.number_attr, "' is ", *count));
+    if (!count)
+      refuse(node, str_cat("attribute '", arg.number_attr, "' is not an int but ", n->str()));
+    if (*count < 0 || *count > kMostOutputs)
+      refuse(node, str_cat("attribute '", arg.number_attr, "' is ", *count));
     return *count;
   }
   if (!arg.type_list_attr.empty()) {
     const Attr* types = node.attrs.find(arg.type_list_attr);
     if (!types) return -1;
     if (!types->get<std::vector<DType>>()) {
-      refuse(node, str_cat("attribute '", arg.type_list_attr, "' is not a list of types but ", types->str()));
+      refuse(node, str_cat("attribute '", arg.type_list_attr, "' is not a list of types but ",
+                           types->str()));
     }
     return static_cast<int64_t>(types->get<std::vector<DType>>()->size());
   }
@@ -39,7 +42,8 @@ void decide_count(Node& node, const ArgDef& arg, size_t first, size_t count) {
     node.attrs.set(arg.number_attr, static_cast<int64_t>(count));
   } else {
     std::vector<DType> types;
-    for (size_t i = first; i < first + count; ++i) types.push_back(base_dtype(input_dtype(node.inputs[i])));
+    for (size_t i = first; i < first + count; ++i)
+      types.push_back(base_dtype(input_dtype(node.inputs[i])));
     node.attrs.set(arg.type_list_attr, std::move(types));
   }
 }
@@ -47,17 +51,19 @@ void decide_count(Node& node, const ArgDef& arg, size_t first, size_t count) {
 void check_input(Node& node, const ArgDef& arg, size_t i, size_t index_in_arg, bool strict) {
   const DType got = input_dtype(node.inputs[i]);
   const auto from = [&] {
-    return str_cat("input ", i, " ('", arg.name, "') is '", node.inputs[i].node->name, ":", node.inputs[i].index,
-                   "' of dtype ", got);
+    return str_cat("input ", i, " ('", arg.name, "') is '", node.inputs[i].node->name, ":",
+                   node.inputs[i].index, "' of dtype ", got);
   };
   if (arg.is_ref && !is_ref(got) && got != DType::kInvalid)
     refuse(node, str_cat(from(), "; expected a variable's reference"));
   DType expected = arg.type;
   if (!arg.type_attr.empty()) {
     if (const Attr* t = node.attrs.find(arg.type_attr)) {
-      if (!t->get<DType>()) refuse(node, str_cat("attribute '", arg.type_attr, "' is not a type but ", t->str()));
+      if (!t->get<DType>())
+        refuse(node, str_cat("attribute '", arg.type_attr, "' is not a type but ", t->str()));
       expected = *t->get<DType>();
-    } else if (const AttrDef* def = node.op->find_attr(arg.type_attr); !strict && def && def->default_value) {
+    } else if (const AttrDef* def = node.op->find_attr(arg.type_attr);
+               !strict && def && def->default_value) {
       expected = *def->default_value->get<DType>();
     } else {
       expected = base_dtype(got);
@@ -91,9 +97,11 @@ void bind_inputs(Node& node, bool strict) {
       decide_count(node, arg, next, static_cast<size_t>(count));
     }
     if (count < 0 || next + static_cast<size_t>(count) > node.inputs.size()) {
-      refuse(node, str_cat("expected ", count, " inputs for '", arg.name, "', got ", node.inputs.size() - next));
+      refuse(node, str_cat("expected ", count, " inputs for '", arg.name, "', got ",
+                           node.inputs.size() - next));
     }
-    for (size_t k = 0; k < static_cast<size_t>(count); ++k) check_input(node, arg, next++, k, strict);
+    for (size_t k = 0; k < static_cast<size_t>(count); ++k)
+      check_input(node, arg, next++, k, strict);
   }
 }
 
@@ -120,7 +128,8 @@ bool is_of_kind(const Attr& attr, std::string_view type) {
       {"list(shape)", is_list_of<Shape>},
       {"list(tensor)", is_list_of<Tensor>}};
   if (std::holds_alternative<std::monostate>(attr.value)) return true;
-  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds), [&](const auto& k) { return k.first == type; });
+  const auto* kind = std::find_if(std::begin(kKinds), std::end(kKinds),
+                                  [&](const auto& k) { return k.first == type; });
   return kind == std::end(kKinds) || kind->second(attr);
 }
 
@@ -135,9 +144,11 @@ void check_minimum(const Node& node, const AttrDef& def, const Attr& attr) {
     };
     (count(attr.get<std::vector<T>>()), ...);
   };
-  count_of(static_cast<std::variant<int64_t, float, bool, std::string, DType, Shape, Tensor>*>(nullptr));
+  count_of(
+      static_cast<std::variant<int64_t, float, bool, std::string, DType, Shape, Tensor>*>(nullptr));
   if (size < *def.minimum)
-    refuse(node, str_cat("attribute '", def.name, "' is ", attr.str(), "; at least ", *def.minimum, " is needed"));
+    refuse(node, str_cat("attribute '", def.name, "' is ", attr.str(), "; at least ", *def.minimum,
+                         " is needed"));
 }
 
 void check_attr(const Node& node, const AttrDef& def, const Attr& attr) {
@@ -145,20 +156,23 @@ void check_attr(const Node& node, const AttrDef& def, const Attr& attr) {
     refuse(node, str_cat("attribute '", def.name, "' is ", attr.str(), "; expected ", def.type));
   }
   const auto check_type = [&](DType t) {
-    if (!def.allowed_types.empty() &&
-        std::find(def.allowed_types.begin(), def.allowed_types.end(), t) == def.allowed_types.end()) {
+    if (!def.allowed_types.empty() && std::find(def.allowed_types.begin(), def.allowed_types.end(),
+                                                t) == def.allowed_types.end()) {
       std::vector<std::string> names;
       for (DType allowed : def.allowed_types) names.push_back(dtype_name(allowed));
-      refuse(node, str_cat("attribute '", def.name, "' is ", dtype_name(t), "; allowed are ", join_for_people(names)));
+      refuse(node, str_cat("attribute '", def.name, "' is ", dtype_name(t), "; allowed are ",
+                           join_for_people(names)));
     }
   };
   if (const auto* t = attr.get<DType>()) check_type(*t);
-  if (const auto* types = attr.get<std::vector<DType>>()) std::for_each(types->begin(), types->end(), check_type);
+  if (const auto* types = attr.get<std::vector<DType>>())
+    std::for_each(types->begin(), types->end(), check_type);
   if (const auto* s = attr.get<std::string>();
       s && !def.allowed_strings.empty() &&
-      std::find(def.allowed_strings.begin(), def.allowed_strings.end(), *s) == def.allowed_strings.end()) {
-    refuse(node,
-           str_cat("attribute '", def.name, "' is '", *s, "'; allowed are ", join_for_people(def.allowed_strings)));
+      std::find(def.allowed_strings.begin(), def.allowed_strings.end(), *s) ==
+          def.allowed_strings.end()) {
+    refuse(node, str_cat("attribute '", def.name, "' is '", *s, "'; allowed are ",
+                         join_for_people(def.allowed_strings)));
   }
   check_minimum(node, def, attr);
 }
@@ -226,7 +240,8 @@ void bind_outputs(Node& node) {
     if (count < 0 || count > kMostOutputs) refuse(node, str_cat("has ", count, " outputs"));
     if (!is_known_dtype(type))
       refuse(node, str_cat("output '", arg.name, "' is of unknown dtype ", static_cast<int>(type)));
-    node.output_dtypes.insert(node.output_dtypes.end(), static_cast<size_t>(count), arg.is_ref ? make_ref(type) : type);
+    node.output_dtypes.insert(node.output_dtypes.end(), static_cast<size_t>(count),
+                              arg.is_ref ? make_ref(type) : type);
   }
   node.output_shapes.assign(node.output_dtypes.size(), Shape::unknown());
 }
@@ -252,7 +267,8 @@ void bind_signature(Node& node, bool strict) {
 }
 
 std::vector<std::string> foreign_attrs(const Attrs& attrs, const Op& known, const Op* told) {
-  // Say since TensorFlow 2.13 that an input is itself a gradient; nothing is computed otherwise for it.
+  // Say since TensorFlow 2.13 that an input is itself a gradient; nothing is computed otherwise for
+  // it.
   static constexpr std::string_view kHints[] = {"grad_a", "grad_b", "grad_x", "grad_y"};
   std::vector<std::string> foreign;
   for (const auto& [name, value] : attrs) {

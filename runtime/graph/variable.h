@@ -32,40 +32,49 @@ struct VariableInfo {
   std::string unknown_fields;                // of a newer VariableDef, carried
 };
 
-// A handle to a variable of a graph. Cheap to copy. Stands for its value wherever a tensor is wanted:
+// A handle to a variable of a graph. Cheap to copy. Stands for its value wherever a tensor is
+// wanted:
 //
 //   Variable w = variable(zeros(graph, {784, 10}), {.name = "W"});
 //   Output y = matmul(x, w);
 //   session.run(w.assign(w + 1.0f));      // assign: see ops/state/state.h
 //
-// Which value that is. A node that takes W/read sees every write of a reference variable that the graph orders before
-// the node itself, by data or by control edges: so what is made under control_dependencies() of a training step works
-// on what the step has written. Of writes that no edge orders before it, it sees none, whenever they run. Where W/read
-// is given to an Identity of the program's own, that is the node that reads, and its value stays. A resource variable
-// is read by a ReadVariableOp, whose value stays; wherever one is used under control_dependencies(), or inside a
-// condition, it is read anew.
+// Which value that is. A node that takes W/read sees every write of a reference variable that the
+// graph orders before the node itself, by data or by control edges: so what is made under
+// control_dependencies() of a training step works on what the step has written. Of writes that no
+// edge orders before it, it sees none, whenever they run. Where W/read is given to an Identity of
+// the program's own, that is the node that reads, and its value stays. A resource variable is read
+// by a ReadVariableOp, whose value stays; wherever one is used under control_dependencies(), or
+// inside a condition, it is read anew.
 //
 //   auto scope = graph.control_dependencies({train_op});
-//   Output clipped = w.assign(clip_by_value(w, -1.0f, 1.0f));      // of what train_op has made of w
+//   Output clipped = w.assign(clip_by_value(w, -1.0f, 1.0f));  // of what train_op has made of w
 class Variable {
  public:
   Variable() = default;
-  explicit Variable(VariableInfo info) : info_(std::make_shared<const VariableInfo>(std::move(info))) {}
+  explicit Variable(VariableInfo info)
+      : info_(std::make_shared<const VariableInfo>(std::move(info))) {}
 
   explicit operator bool() const { return info_ != nullptr; }
   operator Output() const { return as_tensor(); }  // NOLINT: implicit on purpose
 
   const std::string& name() const { return info().ref.op().name(); }  // "W"
-  DType dtype() const { return base_dtype(is_resource() ? info().snapshot.dtype() : info().ref.dtype()); }
-  const Shape& shape() const { return is_resource() ? info().snapshot.shape() : info().ref.shape(); }
+  DType dtype() const {
+    return base_dtype(is_resource() ? info().snapshot.dtype() : info().ref.dtype());
+  }
+  const Shape& shape() const {
+    return is_resource() ? info().snapshot.shape() : info().ref.shape();
+  }
   Graph& graph() const { return info().ref.graph(); }
 
   Output ref() const { return info().ref; }
   Output value() const { return info().snapshot; }  // W/read:0
-  // What a node made now takes for the variable: value() or, of a resource variable where nodes wait for something or
-  // belong to a condition, a new ReadVariableOp. Defined in ops/state/state.cc, as is read_value().
+  // What a node made now takes for the variable: value() or, of a resource variable where nodes
+  // wait for something or belong to a condition, a new ReadVariableOp. Defined in
+  // ops/state/state.cc, as is read_value().
   Output as_tensor(SourceLocation at = SourceLocation::current()) const;
-  // A new node that reads the variable: after all that nodes made now wait for, of whatever kind the variable is.
+  // A new node that reads the variable: after all that nodes made now wait for, of whatever kind
+  // the variable is.
   Output read_value(SourceLocation at = SourceLocation::current()) const;
   Operation initializer() const { return info().initializer; }
   Output initial_value() const { return info().initial_value; }
@@ -75,9 +84,10 @@ class Variable {
   // Throws FailedPrecondition for an empty handle.
   const VariableInfo& info() const;
 
-  // New nodes that write the variable: `value` is a tensor of the graph, a number or a Tensor. They run when they are
-  // run: `session.run(w.assign(w + 1.0f))`, `session.run(w.assign(0))`. Each gives the variable's new value. Throw
-  // InvalidArgument when dtype or shape differ. See ops/state/state.h, which has to be included.
+  // New nodes that write the variable: `value` is a tensor of the graph, a number or a Tensor. They
+  // run when they are run: `session.run(w.assign(w + 1.0f))`, `session.run(w.assign(0))`. Each
+  // gives the variable's new value. Throw InvalidArgument when dtype or shape differ. See
+  // ops/state/state.h, which has to be included.
   template <class Value>
   Output assign(const Value& value, SourceLocation at = SourceLocation::current()) const {
     return assign_variable(*this, value, at);

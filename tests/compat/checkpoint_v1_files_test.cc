@@ -1,4 +1,5 @@
-// Every V1 checkpoint that TensorFlow wrote, 2015 to 2018: read whole, and written again byte for byte.
+// Every V1 checkpoint that TensorFlow wrote, 2015 to 2018: read whole, and written again byte for
+// byte.
 #include "persist/checkpoint/checkpoint_reader.h"
 #include "persist/checkpoint/checkpoint_v1.h"
 #include "persist/files/crc.h"
@@ -12,7 +13,8 @@ namespace {
 struct File {
   const char* path;
   size_t tensors;
-  uint32_t crc;              // of all values in order of name, as a decoder of another make has them
+  // of all values in order of name, as a decoder of another make has them
+  uint32_t crc;
   bool has_versions = true;  // the files of 2015 do not say
 };
 constexpr File kFiles[] = {{"add-v1-book-text/model.ckpt", 2, 0x28c0c9b1},
@@ -58,7 +60,8 @@ TEST_CASE("Every V1 checkpoint of TensorFlow's passes all checks", "[compat][che
   }
 }
 
-TEST_CASE("Writing a V1 checkpoint of TensorFlow's again gives the same bytes", "[compat][checkpoint_v1]") {
+TEST_CASE("Writing a V1 checkpoint of TensorFlow's again gives the same bytes",
+          "[compat][checkpoint_v1]") {
   if (!fixtures()) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const File& file : kFiles) {
     const auto path = *fixtures() / file.path;
@@ -71,7 +74,8 @@ TEST_CASE("Writing a V1 checkpoint of TensorFlow's again gives the same bytes", 
     memory.set("again", again);
     const CheckpointV1Reader same(memory, "again");
     REQUIRE(same.names() == reader.names());
-    for (const std::string& name : reader.names()) CHECK(bit_equal(same.read(name), reader.read(name)));
+    for (const std::string& name : reader.names())
+      CHECK(bit_equal(same.read(name), reader.read(name)));
   }
 }
 
@@ -79,7 +83,8 @@ TEST_CASE("A sharded V1 checkpoint is found by its meta graph, its pattern, its 
           "[compat][checkpoint_v1]") {
   const auto dir = fixture("tf-half-plus-two-v1shard");
   if (!dir) return;
-  for (const char* name : {"export.meta", "export-\?\?\?\?\?-of-00001", "export-00000-of-00001", "export"}) {
+  for (const char* name :
+       {"export.meta", "export-\?\?\?\?\?-of-00001", "export-00000-of-00001", "export"}) {
     CAPTURE(name);
     const CheckpointReader reader(*dir / name);
     CHECK(reader.get_tensor("a").scalar<float>() == 0.5f);
@@ -88,7 +93,8 @@ TEST_CASE("A sharded V1 checkpoint is found by its meta graph, its pattern, its 
   }
 }
 
-TEST_CASE("A directory's checkpoint file leads to the newest V1 checkpoint", "[compat][checkpoint_v1]") {
+TEST_CASE("A directory's checkpoint file leads to the newest V1 checkpoint",
+          "[compat][checkpoint_v1]") {
   const auto dir = fixture("mlp-ema-v1-book-b");
   if (!dir) return;
   const CheckpointReader reader(*dir);

@@ -13,7 +13,8 @@ using namespace cairn;
 
 namespace {
 
-// Every graph among the fixtures, and its number of nodes as the files' own table of contents has it.
+// Every graph among the fixtures, and its number of nodes as the files' own table of contents has
+// it.
 const std::vector<std::string> kFiles = {
     "add-v1-book-text/model.ckpt.meta",
     "add-v1-book-text/model.ckpt.meta.json",
@@ -50,8 +51,9 @@ const std::vector<std::string> kFiles = {
 
 const pb::MetaGraphDef& message(const MetaGraph& meta) { return meta.rep().def; }
 
-// Says how `written` differs from `original`, beyond what is meant to: who wrote it, the op definitions of ops that
-// Cairn has itself, shapes it knows better, and `trainable`, which files from before 1.9 do not say.
+// Says how `written` differs from `original`, beyond what is meant to: who wrote it, the op
+// definitions of ops that Cairn has itself, shapes it knows better, and `trainable`, which files
+// from before 1.9 do not say.
 std::vector<std::string> differences(pb::MetaGraphDef original, pb::MetaGraphDef written) {
   std::vector<std::string> found;
   const auto same = [&](const std::string& what, const google::protobuf::MessageLite& a,
@@ -80,7 +82,8 @@ std::vector<std::string> differences(pb::MetaGraphDef original, pb::MetaGraphDef
     if (of_original != a[i].attr().end()) {
       const auto& theirs = of_original->second.list().shape();
       const auto& ours = b[i].attr().at("_output_shapes").list().shape();
-      if (theirs.size() != ours.size()) found.push_back(a[i].name() + ": another number of outputs");
+      if (theirs.size() != ours.size())
+        found.push_back(a[i].name() + ": another number of outputs");
       for (int k = 0; k < std::min(theirs.size(), ours.size()); ++k) {
         const Shape before = from_proto(theirs[k]), after = from_proto(ours[k]);
         if (!before.is_compatible_with(after) || merge(before, after) != after) {
@@ -114,7 +117,8 @@ std::set<std::string> op_names(const pb::MetaGraphDef& meta) {
 
 }  // namespace
 
-TEST_CASE("Every graph that TensorFlow wrote is imported and exported as it was", "[compat][meta]") {
+TEST_CASE("Every graph that TensorFlow wrote is imported and exported as it was",
+          "[compat][meta]") {
   const auto dir = fixtures();
   if (!dir) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const auto& name : kFiles) {
@@ -130,14 +134,16 @@ TEST_CASE("Every graph that TensorFlow wrote is imported and exported as it was"
     const auto ops_before = op_names(message(original)), ops_after = op_names(message(written));
     if (!ops_before.empty()) CHECK(ops_before == ops_after);
     for (const auto& op : message(written).meta_info_def().stripped_op_list().op()) {
-      if (!std::binary_search(imported.carried_ops.begin(), imported.carried_ops.end(), op.name())) continue;
+      if (!std::binary_search(imported.carried_ops.begin(), imported.carried_ops.end(), op.name()))
+        continue;
       for (const auto& before : message(original).meta_info_def().stripped_op_list().op()) {
         if (before.name() == op.name()) CHECK(same_message(before, op));
       }
     }
 
     Graph again;
-    const ImportedMetaGraph second = import_meta_graph_def(again, MetaGraph::parse(written.bytes(), "written"));
+    const ImportedMetaGraph second =
+        import_meta_graph_def(again, MetaGraph::parse(written.bytes(), "written"));
     CHECK(second.saver_def == imported.saver_def);
     CHECK(export_meta_graph(again, {.saver_def = second.saver_def}).bytes() == written.bytes());
   }
@@ -147,7 +153,8 @@ TEST_CASE("Every graph that TensorFlow wrote survives as text and as JSON", "[co
   const auto dir = fixtures();
   if (!dir) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const auto& name : kFiles) {
-    if (name.find("tf20") != std::string::npos || name.find("tf216") != std::string::npos) continue;  // newer fields
+    if (name.find("tf20") != std::string::npos || name.find("tf216") != std::string::npos)
+      continue;  // newer fields
     INFO(name);
     const MetaGraph original = MetaGraph::read(*dir / name);
     CHECK(MetaGraph::parse(original.text(), "text").bytes() == original.bytes());
@@ -167,13 +174,15 @@ TEST_CASE("A MetaGraph in text equals its twin in bytes", "[compat][meta]") {
   pb::MetaGraphDef bytes = message(MetaGraph::read(*dir / "model.ckpt.meta"));
   pb::MetaGraphDef text = message(MetaGraph::read(*dir / "model.ckpt.meta.json"));
   auto& nodes = *bytes.mutable_graph_def()->mutable_node();
-  nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [](const auto& node) { return node.name() == "init"; }),
+  nodes.erase(std::remove_if(nodes.begin(), nodes.end(),
+                             [](const auto& node) { return node.name() == "init"; }),
               nodes.end());
   CHECK(text.graph_def().node_size() > 5);
   CHECK(to_text(bytes) == to_text(text));
 }
 
-TEST_CASE("Collections of a file become variables, tensors and ops of the graph", "[compat][meta]") {
+TEST_CASE("Collections of a file become variables, tensors and ops of the graph",
+          "[compat][meta]") {
   const auto dir = fixture("mlp-momentum-tf113");
   if (!dir) return;
   Graph graph;
@@ -191,20 +200,23 @@ TEST_CASE("Collections of a file become variables, tensors and ops of the graph"
   CHECK(graph.collection<Operation>("train_op").at(0).name() == "train/Momentum");
 }
 
-TEST_CASE("Variables of files from before 1.9 are trainable if their collection says so", "[compat][meta]") {
+TEST_CASE("Variables of files from before 1.9 are trainable if their collection says so",
+          "[compat][meta]") {
   const auto dir = fixture("dqn-rmsprop-tf13");
   if (!dir) return;
   Graph graph;
   import_meta_graph_def(graph, *dir / "model.ckpt.meta");
   const auto variables = graph.variables();
-  CHECK(std::count_if(variables.begin(), variables.end(), [](const auto& v) { return v.trainable(); }) == 8);
+  CHECK(std::count_if(variables.begin(), variables.end(),
+                      [](const auto& v) { return v.trainable(); }) == 8);
 }
 
 TEST_CASE("A graph imported under a scope has no name outside it", "[compat][meta]") {
   const auto dir = fixtures();
   if (!dir) return skip("no fixtures: build with -Dfixtures=DIR");
-  for (const char* name : {"estimator-cnn-tf15/model.ckpt-1.meta", "linear-ftrl-res-2shard-tf114/model.ckpt-5000.meta",
-                           "softmax-tf112/521model.ckpt.meta"}) {
+  for (const char* name :
+       {"estimator-cnn-tf15/model.ckpt-1.meta", "linear-ftrl-res-2shard-tf114/model.ckpt-5000.meta",
+        "softmax-tf112/521model.ckpt.meta"}) {
     INFO(name);
     Graph graph;
     import_meta_graph_def(graph, *dir / name);
@@ -218,7 +230,8 @@ TEST_CASE("A graph imported under a scope has no name outside it", "[compat][met
     REQUIRE(all.size() == 2 * variables.size());
     for (size_t i = 0; i < variables.size(); ++i) {
       CHECK(all[variables.size() + i].name() == "twin/" + all[i].name());
-      CHECK(all[variables.size() + i].initializer().name() == "twin/" + all[i].initializer().name());
+      CHECK(all[variables.size() + i].initializer().name() ==
+            "twin/" + all[i].initializer().name());
     }
     // Cutting the scope out again gives the file's graph.
     const auto cut = message(export_meta_graph(graph, {.export_scope = "twin"}));
@@ -234,7 +247,8 @@ TEST_CASE("A graph imported under a scope has no name outside it", "[compat][met
   }
 }
 
-TEST_CASE("Importing the same file twice without a scope fails and changes nothing", "[compat][meta]") {
+TEST_CASE("Importing the same file twice without a scope fails and changes nothing",
+          "[compat][meta]") {
   const auto dir = fixture("linreg-tf14");
   if (!dir) return;
   Graph graph;
@@ -271,7 +285,8 @@ TEST_CASE("A .meta with any bit flipped gives a graph or an error", "[compat][me
   for (size_t bit = 0; bit < whole.size() * 8; ++bit) {
     try {
       Graph graph;
-      const auto imported = import_meta_graph_def(graph, MetaGraph::parse(with_bit_flipped(whole, bit), "bad.meta"));
+      const auto imported =
+          import_meta_graph_def(graph, MetaGraph::parse(with_bit_flipped(whole, bit), "bad.meta"));
       export_meta_graph(graph, {.saver_def = imported.saver_def});
     } catch (const Error& error) {
       ++refused;

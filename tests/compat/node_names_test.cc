@@ -21,7 +21,9 @@ namespace {
 std::vector<std::string> full_lines(const Graph& graph, const std::vector<std::string>& without) {
   std::vector<std::string> lines;
   for (const Operation& op : graph.operations()) {
-    const auto begins = [&](const std::string& part) { return op.name().find(part) != std::string::npos; };
+    const auto begins = [&](const std::string& part) {
+      return op.name().find(part) != std::string::npos;
+    };
     if (std::any_of(without.begin(), without.end(), begins)) continue;
     std::string line = node_line(op);
     for (const auto& [name, attr] : op.node().attrs) {
@@ -33,7 +35,8 @@ std::vector<std::string> full_lines(const Graph& graph, const std::vector<std::s
   return lines;
 }
 
-Output dense(Graph& graph, const Output& x, int64_t units, const std::string& name, bool activated) {
+Output dense(Graph& graph, const Output& x, int64_t units, const std::string& name,
+             bool activated) {
   Variable kernel, bias;
   {
     const Scope scope = graph.variable_scope(name);
@@ -47,8 +50,10 @@ Output dense(Graph& graph, const Output& x, int64_t units, const std::string& na
 
 }  // namespace
 
-TEST_CASE("a perceptron and its training with momentum are node for node what TensorFlow 1.13 made of them",
-          "[compat]") {
+TEST_CASE(
+    "a perceptron and its training with momentum are node for node what TensorFlow 1.13 made of "
+    "them",
+    "[compat]") {
   const auto dir = fixture("mlp-momentum-tf113");
   if (!dir) return;
   Graph theirs;
@@ -58,19 +63,22 @@ TEST_CASE("a perceptron and its training with momentum are node for node what Te
   graph.set_seed(42);
   const Output x = placeholder(graph, DType::kFloat, {-1, 784}, {.name = "X"});
   const Output labels = placeholder(graph, DType::kInt32, Shape::unknown(), {.name = "y"});
-  const Output hidden1 = dense(graph, x, 300, "hidden1", true), hidden2 = dense(graph, hidden1, 50, "hidden2", true);
+  const Output hidden1 = dense(graph, x, 300, "hidden1", true),
+               hidden2 = dense(graph, hidden1, 50, "hidden2", true);
   const Output logits = dense(graph, hidden2, 10, "outputs", false);
   Output loss;
   {
     const Scope scope = graph.name_scope("loss");
-    loss = reduce_mean(sparse_softmax_cross_entropy_with_logits({.labels = labels, .logits = logits}), {},
-                       {.name = "loss"});
+    loss =
+        reduce_mean(sparse_softmax_cross_entropy_with_logits({.labels = labels, .logits = logits}),
+                    {}, {.name = "loss"});
   }
   {
     const Scope scope = graph.name_scope("train");
     MomentumOptimizer(0.01, 0.9).minimize(loss);
   }
-  const auto ours = full_lines(graph, {}), expected = full_lines(theirs, {"Regularizer", "eval/", "save/", "init"});
+  const auto ours = full_lines(graph, {}),
+             expected = full_lines(theirs, {"Regularizer", "eval/", "save/", "init"});
   REQUIRE(ours.size() == expected.size());
   for (size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == expected[i]);
 }
@@ -86,7 +94,8 @@ TEST_CASE("a condition and its context are what TensorFlow 1.14 made of them", "
     const Scope scope = graph.name_scope("global_step/");
     const Output initialized = is_variable_initialized(step);
     cond(
-        initialized, [&] { return identity(step.ref(), {.name = "read"}); }, [&] { return step.initial_value(); });
+        initialized, [&] { return identity(step.ref(), {.name = "read"}); },
+        [&] { return step.initial_value(); });
   }
   for (const Operation& op : graph.operations()) {
     if (op.name().rfind("global_step/cond", 0) != 0) continue;

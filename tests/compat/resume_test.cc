@@ -1,5 +1,5 @@
-// Training that TensorFlow began, gone on with here: every case of goldens.json, which holds the losses that a NumPy
-// interpreter of the same graphs computed.
+// Training that TensorFlow began, gone on with here: every case of goldens.json, which holds the
+// losses that a NumPy interpreter of the same graphs computed.
 #include <google/protobuf/struct.pb.h>
 #include <google/protobuf/util/json_util.h>
 
@@ -22,8 +22,8 @@ using Fields = google::protobuf::Map<std::string, google::protobuf::Value>;
 
 google::protobuf::ListValue read_goldens(const std::filesystem::path& file) {
   google::protobuf::ListValue goldens;
-  const auto status =
-      google::protobuf::util::JsonStringToMessage(read_file(posix_file_system(), file.string()), &goldens);
+  const auto status = google::protobuf::util::JsonStringToMessage(
+      read_file(posix_file_system(), file.string()), &goldens);
   REQUIRE(status.ok());
   return goldens;
 }
@@ -33,7 +33,8 @@ std::string text(const Fields& fields, const char* key) {
   return at == fields.end() ? "" : at->second.string_value();
 }
 
-// Values as the golden numbers were made with: x[i,j] = ((7i+3j) mod 11)/10 - 0.5; labels i mod 2, plain or one-hot.
+// Values as the golden numbers were made with: x[i,j] = ((7i+3j) mod 11)/10 - 0.5; labels i mod 2,
+// plain or one-hot.
 Tensor synthetic(const std::string& form, int64_t columns) {
   Tensor t = Tensor::zeros(DType::kFloat, {16, columns});
   for (int64_t i = 0; i < 16; ++i) {
@@ -55,7 +56,8 @@ Tensor labels_as(const Tensor& onehot, const std::string& form) {
     for (int64_t j = 0; j < 10; ++j) {
       if (onehot.mat<float>()(i, j) == 1) digit = j;
     }
-    form == "int64" ? labels.data<int64_t>()[i] = digit : labels.data<int32_t>()[i] = static_cast<int32_t>(digit);
+    form == "int64" ? labels.data<int64_t>()[i] = digit
+                    : labels.data<int32_t>()[i] = static_cast<int32_t>(digit);
   }
   return labels;
 }
@@ -75,7 +77,8 @@ class Feeder {
     for (const auto& [name, spec] : golden.at("synthetic").struct_value().fields()) {
       const auto& form = spec.list_value().values();
       names_.push_back(name + ":0");
-      fixed_.push_back(synthetic(form[0].string_value(), static_cast<int64_t>(form[1].number_value())));
+      fixed_.push_back(
+          synthetic(form[0].string_value(), static_cast<int64_t>(form[1].number_value())));
     }
   }
 
@@ -97,8 +100,10 @@ class Feeder {
 
 }  // namespace
 
-TEST_CASE("Training resumed from TensorFlow's .meta files has the reference losses, and saves what restores again",
-          "[compat]") {
+TEST_CASE(
+    "Training resumed from TensorFlow's .meta files has the reference losses, and saves what "
+    "restores again",
+    "[compat]") {
   const auto folder = fixtures();
   if (!folder) return skip("no fixtures (-Dfixtures=DIR)");
   const auto mnist_folder = *folder / ".." / "mnist";
@@ -123,8 +128,8 @@ TEST_CASE("Training resumed from TensorFlow's .meta files has the reference loss
     saver.restore(session, prefix);
     int step = 0;
     for (const auto& expected : losses->second.list_value().values()) {
-      const Tensor loss =
-          session.run_all({text(golden, "loss_node") + ":0"}, feeder.at(step), {text(golden, "train_op")})[0];
+      const Tensor loss = session.run_all({text(golden, "loss_node") + ":0"}, feeder.at(step),
+                                          {text(golden, "train_op")})[0];
       CAPTURE(step);
       REQUIRE(loss.scalar<float>() == Approx(expected.number_value()).epsilon(1e-4));
       ++step;
@@ -145,7 +150,8 @@ TEST_CASE("Training resumed from TensorFlow's .meta files has the reference loss
   }
 }
 
-TEST_CASE("999 steps from TensorFlow's first checkpoint give the values of its second", "[compat]") {
+TEST_CASE("999 steps from TensorFlow's first checkpoint give the values of its second",
+          "[compat]") {
   const auto folder = fixtures();
   if (!folder) return skip("no fixtures (-Dfixtures=DIR)");
   const std::string first = (*folder / "linreg-tf14/my-model-0").string(),
@@ -162,24 +168,28 @@ TEST_CASE("999 steps from TensorFlow's first checkpoint give the values of its s
     const Tensor expected = reader.read(v.name()), got = session.value(v);
     REQUIRE(got.shape() == expected.shape());
     for (int64_t i = 0; i < got.num_elements(); ++i) {
-      CHECK(std::abs(got.data<float>()[i] - expected.data<float>()[i]) <= 1e-6 * std::abs(expected.data<float>()[i]));
+      CHECK(std::abs(got.data<float>()[i] - expected.data<float>()[i]) <=
+            1e-6 * std::abs(expected.data<float>()[i]));
     }
   }
 }
 
 namespace {
 
-// The loss of TFLearn's classifier, three layers without activations under a softmax, from the restored values alone.
+// The loss of TFLearn's classifier, three layers without activations under a softmax, from the
+// restored values alone.
 double plain_loss(Session& session, const Tensor& x, const Tensor& y) {
   const auto value = [&](const std::string& name) { return session.run(name + ":0"); };
   std::vector<std::vector<double>> rows;
-  for (int64_t i = 0; i < x.dim(0); ++i) rows.emplace_back(x.data<float>() + i * 18, x.data<float>() + (i + 1) * 18);
+  for (int64_t i = 0; i < x.dim(0); ++i)
+    rows.emplace_back(x.data<float>() + i * 18, x.data<float>() + (i + 1) * 18);
   for (const std::string layer : {"FullyConnected", "FullyConnected_1", "FullyConnected_2"}) {
     const Tensor w = value(layer + "/W"), b = value(layer + "/b");
     for (auto& row : rows) {
       std::vector<double> out(b.data<float>(), b.data<float>() + b.dim(0));
       for (int64_t i = 0; i < w.dim(0); ++i) {
-        for (int64_t j = 0; j < w.dim(1); ++j) out[size_t(j)] += row[size_t(i)] * double(w.mat<float>()(i, j));
+        for (int64_t j = 0; j < w.dim(1); ++j)
+          out[size_t(j)] += row[size_t(i)] * double(w.mat<float>()(i, j));
       }
       row = out;
     }
@@ -197,7 +207,9 @@ double plain_loss(Session& session, const Tensor& x, const Tensor& y) {
 
 }  // namespace
 
-TEST_CASE("What TFLearn under TensorFlow 2.16 trained goes on: the loss is that of its values, and falls", "[compat]") {
+TEST_CASE(
+    "What TFLearn under TensorFlow 2.16 trained goes on: the loss is that of its values, and falls",
+    "[compat]") {
   const auto folder = fixture("tflearn-adam-bool-tf216");
   if (!folder) return;
   const std::string prefix = (*folder / "model.tflearn").string();
@@ -223,13 +235,16 @@ struct CensusColumn {
   const char* name;
   bool is_word;
 };
-constexpr CensusColumn kCensus[] = {{"Age", false},           {"Capital-Gain", false}, {"Capital-Loss", false},
-                                    {"Country", true},        {"Education", true},     {"Hours-per-week", false},
-                                    {"Marital-Status", true}, {"Occupation", true},    {"Race", true},
-                                    {"Relationship", true},   {"Sex", true},           {"Workclass", true}};
+constexpr CensusColumn kCensus[] = {
+    {"Age", false},           {"Capital-Gain", false}, {"Capital-Loss", false},
+    {"Country", true},        {"Education", true},     {"Hours-per-week", false},
+    {"Marital-Status", true}, {"Occupation", true},    {"Race", true},
+    {"Relationship", true},   {"Sex", true},           {"Workclass", true}};
 
-TEST_CASE("A linear model over words trains on: its tables are filled, its loss is that of its weights, and falls",
-          "[compat]") {
+TEST_CASE(
+    "A linear model over words trains on: its tables are filled, its loss is that of its weights, "
+    "and falls",
+    "[compat]") {
   const auto folder = fixture("linear-ftrl-res-2shard-tf114");
   if (!folder) return;
   const std::string prefix = (*folder / "model.ckpt-5000").string();
@@ -237,21 +252,26 @@ TEST_CASE("A linear model over words trains on: its tables are filled, its loss 
   Saver saver = import_meta_graph(graph, prefix + ".meta");
   Session session(graph);
   saver.restore(session, prefix);
-  for (const auto& table : graph.collection<Operation>(GraphKeys::kTableInitializers)) session.run(table);
+  for (const auto& table : graph.collection<Operation>(GraphKeys::kTableInitializers))
+    session.run(table);
 
   constexpr int64_t kRows = 8;
   Feeds feeds;
-  std::vector<double> logits(kRows, session.run("linear/linear_model/bias_weights:0").data<float>()[0]);
+  std::vector<double> logits(kRows,
+                             session.run("linear/linear_model/bias_weights:0").data<float>()[0]);
   for (size_t c = 0; c < std::size(kCensus); ++c) {
-    const std::string name = kCensus[c].name, parts = "linear/linear_model/linear_model/linear_model/" + name;
-    const Tensor weights =
-        session.run(str_cat("linear/linear_model/", name, kCensus[c].is_word ? "_indicator" : "", "/weights:0"));
+    const std::string name = kCensus[c].name,
+                      parts = "linear/linear_model/linear_model/linear_model/" + name;
+    const Tensor weights = session.run(str_cat(
+        "linear/linear_model/", name, kCensus[c].is_word ? "_indicator" : "", "/weights:0"));
     Tensor column = Tensor::zeros(kCensus[c].is_word ? DType::kString : DType::kInt64, {kRows});
-    const Tensor words =
-        kCensus[c].is_word ? session.run(str_cat(parts, "_indicator/", name, "_lookup/Const:0")) : Tensor();
+    const Tensor words = kCensus[c].is_word
+                             ? session.run(str_cat(parts, "_indicator/", name, "_lookup/Const:0"))
+                             : Tensor();
     for (int64_t i = 0; i < kRows; ++i) {
       const int64_t number = (5 * i + 3 * static_cast<int64_t>(c)) % 7;
-      const bool is_known = words.valid() && i != 3;  // one row of words that nobody knows: they weigh nothing
+      // one row of words that nobody knows: they weigh nothing
+      const bool is_known = words.valid() && i != 3;
       const int64_t word = words.valid() ? number % words.num_elements() : 0;
       if (is_known) {
         column.data<std::string>()[i] = words.data<std::string>()[word];
@@ -270,11 +290,14 @@ TEST_CASE("A linear model over words trains on: its tables are filled, its loss 
   for (int64_t i = 0; i < kRows; ++i) {
     const double z = logits[static_cast<size_t>(i)];
     labels.data<int64_t>()[i] = i % 2;
-    expected += std::max(z, 0.0) - z * static_cast<double>(i % 2) + std::log1p(std::exp(-std::abs(z)));
+    expected +=
+        std::max(z, 0.0) - z * static_cast<double>(i % 2) + std::log1p(std::exp(-std::abs(z)));
   }
   feeds.push_back({"IteratorGetNext:12", labels});
 
-  const auto loss = [&] { return session.run("linear/head/weighted_loss/Sum:0", feeds).scalar<float>(); };
+  const auto loss = [&] {
+    return session.run("linear/head/weighted_loss/Sum:0", feeds).scalar<float>();
+  };
   const auto train = graph.collection<Operation>(GraphKeys::kTrainOp).at(0);
   CHECK(loss() == Approx(expected).epsilon(1e-5));
   for (int i = 0; i < 200; ++i) session.run(train, feeds);
@@ -282,7 +305,8 @@ TEST_CASE("A linear model over words trains on: its tables are filled, its loss 
   CHECK(session.run("global_step:0").scalar<int64_t>() == 5200);
 }
 
-TEST_CASE("Where the saver kept a part of the variables, the rest begins anew and training goes on", "[compat]") {
+TEST_CASE("Where the saver kept a part of the variables, the rest begins anew and training goes on",
+          "[compat]") {
   const auto folder = fixture("softmax-tf0121");
   if (!folder) return;
   const std::string prefix = (*folder / "model.ckpt").string();
@@ -292,14 +316,16 @@ TEST_CASE("Where the saver kept a part of the variables, the rest begins anew an
   saver.restore(session, prefix);
   CHECK(session.uninitialized_variables() == std::vector<std::string>{"Variable_1"});
   session.run(find_variable(graph, "Variable_1").initializer());
-  const Feeds feeds = {{"Placeholder:0", synthetic("x", 784)}, {"Placeholder_1:0", synthetic("onehot", 10)}};
+  const Feeds feeds = {{"Placeholder:0", synthetic("x", 784)},
+                       {"Placeholder_1:0", synthetic("onehot", 10)}};
   const auto train = graph.collection<Operation>(GraphKeys::kTrainOp).at(0);
   const float first = session.run("Mean:0", feeds).scalar<float>();
   for (int i = 0; i < 20; ++i) session.run(train, feeds);
   CHECK(session.run("Mean:0", feeds).scalar<float>() < first);
 }
 
-TEST_CASE("What cannot resume yet says so: every op that is missing, with where it is needed", "[compat]") {
+TEST_CASE("What cannot resume yet says so: every op that is missing, with where it is needed",
+          "[compat]") {
   const std::pair<const char*, std::vector<const char*>> kCases[] = {
       {"linear-ftrl-res-2shard-tf114/model.ckpt-5000", {"IteratorGetNext", "IteratorV2"}},
       {"estimator-cnn-tf15/model.ckpt-1", {"QueueDequeueManyV2", "RandomShuffleQueueV2"}}};
@@ -312,7 +338,8 @@ TEST_CASE("What cannot resume yet says so: every op that is missing, with where 
     const Saver saver = import_meta_graph(graph, prefix + ".meta");
     Session session(graph);
     saver.restore(session, prefix);
-    const Error error = error_of([&] { session.run(graph.collection<Operation>(GraphKeys::kTrainOp).at(0)); });
+    const Error error =
+        error_of([&] { session.run(graph.collection<Operation>(GraphKeys::kTrainOp).at(0)); });
     CHECK(error.code() == Code::kUnimplemented);
     for (const char* op : ops) CHECK(says(error, op));
   }

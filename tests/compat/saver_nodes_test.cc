@@ -20,7 +20,7 @@ struct File {
   SaverEra era = {};
   bool controls_sorted = true;                                // by name, as from 1.8
   std::vector<std::pair<std::string, std::string>> map = {};  // key, variable; empty: all variables
-  size_t variables = 1000;                                    // how many there were when the saver was made
+  size_t variables = 1000;  // how many there were when the saver was made
 };
 
 const std::vector<File> kFiles = {
@@ -51,14 +51,19 @@ const std::vector<File> kFiles = {
     {"softmax-tf112/521model.ckpt.meta"},
     {"mlp-momentum-tf113/my_model_final.ckpt.meta", {}, {.filename_placeholder = true}},
     {"int32-var-tf114/model/model.ckpt.meta", {}, {.filename_placeholder = true}},
-    {"linear-ftrl-res-2shard-tf114/model.ckpt-5000.meta", {.sharded = true}, {.filename_placeholder = true}},
-    {.path = "mlp-res-tf20/model.ckpt-100.meta", .era = {.filename_placeholder = true}, .variables = 12},
+    {"linear-ftrl-res-2shard-tf114/model.ckpt-5000.meta",
+     {.sharded = true},
+     {.filename_placeholder = true}},
+    {.path = "mlp-res-tf20/model.ckpt-100.meta",
+     .era = {.filename_placeholder = true},
+     .variables = 12},
 };
 
 // A node with everything that a file says of it, but for the shapes that were inferred.
 std::string line(const pb::NodeDef& node, bool controls_sorted) {
   std::vector<std::string> inputs(node.input().begin(), node.input().end());
-  const auto controls = std::find_if(inputs.begin(), inputs.end(), [](const auto& name) { return name[0] == '^'; });
+  const auto controls =
+      std::find_if(inputs.begin(), inputs.end(), [](const auto& name) { return name[0] == '^'; });
   if (!controls_sorted) std::sort(controls, inputs.end());
   std::string text = node.name() + " = " + node.op() + "(";
   for (const std::string& input : inputs) text += input + ", ";
@@ -72,7 +77,8 @@ std::string line(const pb::NodeDef& node, bool controls_sorted) {
       const Tensor tensor = from_proto(value.tensor(), allowance);
       shown = str_cat(tensor.dtype(), tensor.shape(), tensor.summary(-1));
     }
-    text += "; " + name + " " + std::regex_replace(shown, std::regex("_temp_[0-9a-f]{32}"), "_temp_N");
+    text +=
+        "; " + name + " " + std::regex_replace(shown, std::regex("_temp_[0-9a-f]{32}"), "_temp_N");
   }
   return text;
 }
@@ -87,7 +93,8 @@ std::vector<std::string> saver_lines(const pb::MetaGraphDef& meta, bool controls
 
 pb::MetaGraphDef without_saver(pb::MetaGraphDef meta) {
   auto& nodes = *meta.mutable_graph_def()->mutable_node();
-  nodes.erase(std::remove_if(nodes.begin(), nodes.end(), [](const auto& n) { return n.name().starts_with("save/"); }),
+  nodes.erase(std::remove_if(nodes.begin(), nodes.end(),
+                             [](const auto& n) { return n.name().starts_with("save/"); }),
               nodes.end());
   meta.clear_saver_def();
   return meta;
@@ -95,7 +102,8 @@ pb::MetaGraphDef without_saver(pb::MetaGraphDef meta) {
 
 }  // namespace
 
-TEST_CASE("A saver made here is node for node the one that TensorFlow made for the same graph", "[compat][saver]") {
+TEST_CASE("A saver made here is node for node the one that TensorFlow made for the same graph",
+          "[compat][saver]") {
   if (!fixtures()) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const File& file : kFiles) {
     INFO(file.path);
@@ -113,7 +121,8 @@ TEST_CASE("A saver made here is node for node the one that TensorFlow made for t
     }
     const SaverDef def = add_saver_nodes(graph, options, file.era);
     const pb::MetaGraphDef ours = export_meta_graph(graph, {.saver_def = def}).rep().def;
-    const auto made = saver_lines(ours, file.controls_sorted), expected = saver_lines(theirs, file.controls_sorted);
+    const auto made = saver_lines(ours, file.controls_sorted),
+               expected = saver_lines(theirs, file.controls_sorted);
     REQUIRE(expected.size() > 8);
     for (size_t i = 0; i < std::min(made.size(), expected.size()); ++i) {
       if (made[i] == expected[i]) continue;

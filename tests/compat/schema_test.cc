@@ -1,4 +1,5 @@
-// The schemas in proto/ against what TensorFlow wrote: nothing unknown, nothing lost, every name in text.
+// The schemas in proto/ against what TensorFlow wrote: nothing unknown, nothing lost, every name in
+// text.
 #include <google/protobuf/unknown_field_set.h>
 
 #include "cairn/checkpoint.pb.h"
@@ -43,8 +44,9 @@ std::vector<std::filesystem::path> files(bool (*wanted)(const std::string& name)
 
 }  // namespace
 
-TEST_CASE("Every binary .meta of TensorFlow 1.x is known field for field, and its text form is whole",
-          "[compat][schema]") {
+TEST_CASE(
+    "Every binary .meta of TensorFlow 1.x is known field for field, and its text form is whole",
+    "[compat][schema]") {
   const auto metas = files([](const std::string& name) { return name.ends_with(".meta"); });
   if (metas.empty()) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const auto& path : metas) {
@@ -52,7 +54,8 @@ TEST_CASE("Every binary .meta of TensorFlow 1.x is known field for field, and it
     pb::MetaGraphDef meta;
     REQUIRE(meta.ParseFromString(read_bytes(path)));
     CHECK(meta.graph_def().node_size() > 0);
-    if (!meta.meta_info_def().tensorflow_version().starts_with("2.")) CHECK(unknown_fields(*reflected(meta)) == 0);
+    if (!meta.meta_info_def().tensorflow_version().starts_with("2."))
+      CHECK(unknown_fields(*reflected(meta)) == 0);
     pb::MetaGraphDef again;
     REQUIRE(again.ParseFromString(meta.SerializeAsString()));
     CHECK(again.ByteSizeLong() == static_cast<size_t>(std::filesystem::file_size(path)));
@@ -63,7 +66,8 @@ TEST_CASE("Every binary .meta of TensorFlow 1.x is known field for field, and it
   }
 }
 
-TEST_CASE("Every `checkpoint` file of TensorFlow's is read by name and printed the same", "[compat][schema]") {
+TEST_CASE("Every `checkpoint` file of TensorFlow's is read by name and printed the same",
+          "[compat][schema]") {
   const auto states = files([](const std::string& name) { return name == "checkpoint"; });
   if (states.empty()) return skip("no fixtures: build with -Dfixtures=DIR");
   for (const auto& path : states) {
@@ -90,7 +94,8 @@ TEST_CASE("What TensorFlow printed as text is read by its names", "[compat][sche
   pb::SavedModel saved_model;
   REQUIRE(parsed(*model / "saved_model.pbtxt", saved_model));
   pb::AssetFileDef asset;
-  const auto& assets = saved_model.meta_graphs(0).collection_def().at("saved_model_assets").any_list();
+  const auto& assets =
+      saved_model.meta_graphs(0).collection_def().at("saved_model_assets").any_list();
   CHECK(assets.value(0).type_url() == "type.googleapis.com/tensorflow.AssetFileDef");
   REQUIRE(asset.ParseFromString(assets.value(0).value()));
   CHECK(asset.filename() == "foo.txt");

@@ -1,5 +1,5 @@
-// What several threads do at once, small enough to run under a race detector (`./dev test --tsan`): no test here can
-// show by itself that there are no races.
+// What several threads do at once, small enough to run under a race detector (`./dev test --tsan`):
+// no test here can show by itself that there are no races.
 #include <atomic>
 #include <fstream>
 #include <functional>
@@ -23,7 +23,8 @@
 namespace cairn {
 namespace {
 
-// Runs `body(0)` … `body(count - 1)`, a thread each, and gives what they threw. Catch's macros belong to one thread.
+// Runs `body(0)` … `body(count - 1)`, a thread each, and gives what they threw. Catch's macros
+// belong to one thread.
 std::vector<std::string> in_threads(int count, const std::function<void(int)>& body) {
   std::vector<std::string> errors(static_cast<size_t>(count));
   std::vector<std::thread> threads;
@@ -68,7 +69,8 @@ bool all_equal(const Tensor& t) {
   return std::all_of(elements.begin(), elements.end(), [&](float v) { return v == elements[0]; });
 }
 
-TEST_CASE("Sessions find all of a builder's nodes or none, while some are made and some taken back", "[concurrency]") {
+TEST_CASE("Sessions find all of a builder's nodes or none, while some are made and some taken back",
+          "[concurrency]") {
   Graph graph;
   const Output p = placeholder(graph, DType::kBool, {}, {.name = "p"});
   const Variable w = variable(graph, 3.0f, {.name = "w"});
@@ -102,7 +104,8 @@ TEST_CASE("Sessions find all of a builder's nodes or none, while some are made a
             expect(merge.type() == "Merge", "the last node of a builder is its Merge");
             const Tensor value = session.run(merge.name() + ":0", {{p, Tensor(thread == 1)}});
             expect(value.scalar<float>() == (thread == 1 ? 6 : 4), "another value");
-            const std::string next = str_cat("cond_", (static_cast<int>(all.size()) - first) / each, "/Merge:0");
+            const std::string next =
+                str_cat("cond_", (static_cast<int>(all.size()) - first) / each, "/Merge:0");
             try {
               expect(session.run(next, {{p, Tensor(true)}}).scalar<float>() == 6, "another value");
             } catch (const Error& e) {
@@ -115,7 +118,8 @@ TEST_CASE("Sessions find all of a builder's nodes or none, while some are made a
 
 }  // namespace
 
-TEST_CASE("Eight readers of a directory find whole checkpoints while one writer saves", "[concurrency]") {
+TEST_CASE("Eight readers of a directory find whole checkpoints while one writer saves",
+          "[concurrency]") {
   const TempDir dir;
   const std::string prefix = (dir / "model").string();
   std::atomic<bool> done{false};
@@ -160,7 +164,8 @@ TEST_CASE("Eight readers of a directory find whole checkpoints while one writer 
   CHECK(read >= 16);
 }
 
-TEST_CASE("Of two writers into one directory each save is whole or refused, and says so", "[concurrency]") {
+TEST_CASE("Of two writers into one directory each save is whole or refused, and says so",
+          "[concurrency]") {
   const TempDir dir;
   std::atomic<int> saved{0}, refused{0};
   CHECK(in_threads(2, [&](int i) {
@@ -186,14 +191,17 @@ TEST_CASE("Of two writers into one directory each save is whole or refused, and 
   CheckpointReader(*latest).verify();
 }
 
-TEST_CASE("Large tensors are restored by all threads, or none where one is damaged, which is named", "[concurrency]") {
+TEST_CASE("Large tensors are restored by all threads, or none where one is damaged, which is named",
+          "[concurrency]") {
   const TempDir dir;
   Graph graph;
   std::vector<Variable> variables;
   for (int i = 0; i < 5; ++i) {
-    variables.push_back(variable(fill(graph, {1100, 1000}, 0.5f + static_cast<float>(i)), {.name = str_cat("v", i)}));
+    variables.push_back(variable(fill(graph, {1100, 1000}, 0.5f + static_cast<float>(i)),
+                                 {.name = str_cat("v", i)}));
   }
-  variables.push_back(variable(fill(graph, {4200, 4000}, 5.5f), {.name = "v5"}));  // so large that all read parts of it
+  // so large that all read parts of it
+  variables.push_back(variable(fill(graph, {4200, 4000}, 5.5f), {.name = "v5"}));
   Saver saver(graph);
   Session session(graph, {.threads = 4});
   session.run(global_variables_initializer(graph));
@@ -204,13 +212,15 @@ TEST_CASE("Large tensors are restored by all threads, or none where one is damag
     return all;
   };
   const auto set_to_zero = [&] {
-    for (const Variable& v : variables) session.set_value(v, Tensor::zeros(DType::kFloat, v.shape()));
+    for (const Variable& v : variables)
+      session.set_value(v, Tensor::zeros(DType::kFloat, v.shape()));
   };
   set_to_zero();
   saver.restore(session, prefix);
   CHECK(first_elements() == std::vector{0.5f, 1.5f, 2.5f, 3.5f, 4.5f, 5.5f});
 
-  std::fstream file(prefix + ".data-00000-of-00001", std::ios::in | std::ios::out | std::ios::binary);
+  std::fstream file(prefix + ".data-00000-of-00001",
+                    std::ios::in | std::ios::out | std::ios::binary);
   for (const int damaged : {1, 3}) file.seekp(int64_t{damaged} * 4'400'000 + 4'000'000) << '\1';
   file.close();
   set_to_zero();
@@ -220,7 +230,8 @@ TEST_CASE("Large tensors are restored by all threads, or none where one is damag
   CHECK(first_elements() == std::vector(6, 0.0f));
 }
 
-TEST_CASE("Training goes on while a checkpoint is written, which holds the values of its step", "[concurrency]") {
+TEST_CASE("Training goes on while a checkpoint is written, which holds the values of its step",
+          "[concurrency]") {
   const TempDir dir;
   Graph graph;
   const Model model(graph);
@@ -239,7 +250,8 @@ TEST_CASE("Training goes on while a checkpoint is written, which holds the value
   }
 }
 
-TEST_CASE("Threads that run a session for the first time at once share its plans", "[concurrency]") {
+TEST_CASE("Threads that run a session for the first time at once share its plans",
+          "[concurrency]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 8}, {.name = "x"});
   const Output w = constant(graph, Tensor::zeros(DType::kFloat, {8, 8}));
@@ -251,7 +263,8 @@ TEST_CASE("Threads that run a session for the first time at once share its plans
               Tensor fed = Tensor::zeros(DType::kFloat, {4, 8});
               fed.data<float>()[0] = static_cast<float>(i);
               const Tensor got = session.run(i % 2 ? y : z, {{x, fed}});
-              expect(got.scalar<float>() == static_cast<float>(i % 2 ? i : 2 * i), "a run saw another's feed");
+              expect(got.scalar<float>() == static_cast<float>(i % 2 ? i : 2 * i),
+                     "a run saw another's feed");
             }
           }) == None{});
     CHECK(session.num_plans() == 2);
@@ -274,7 +287,8 @@ TEST_CASE("A graph may grow while sessions run it", "[concurrency]") {
         }) == None{});
 }
 
-TEST_CASE("Who reads while another trains or restores sees one state of every variable", "[concurrency]") {
+TEST_CASE("Who reads while another trains or restores sees one state of every variable",
+          "[concurrency]") {
   const TempDir dir;
   Graph graph;
   const Model model(graph);
@@ -291,7 +305,8 @@ TEST_CASE("Who reads while another trains or restores sees one state of every va
               saver.restore(session, saved);
             } else {
               expect(all_equal(session.run(same_a)), "a variable was read in the middle of a step");
-              expect(all_equal(session.value(model.b)), "a variable was read in the middle of a step");
+              expect(all_equal(session.value(model.b)),
+                     "a variable was read in the middle of a step");
             }
           }
         }) == None{});
@@ -304,7 +319,8 @@ TEST_CASE("Sessions of one graph keep their own values", "[concurrency]") {
           Session session(graph, {.threads = 2});
           session.run(model.init);
           for (int k = 0; k <= i; ++k) session.run(model.step);
-          expect(session.value(model.a).span<float>()[0] == static_cast<float>(i + 1), "a session saw another's value");
+          expect(session.value(model.a).span<float>()[0] == static_cast<float>(i + 1),
+                 "a session saw another's value");
         }) == None{});
 }
 
@@ -318,13 +334,15 @@ TEST_CASE("One reader of a checkpoint serves many threads", "[concurrency]") {
   const CheckpointReader reader(saver.save(session, (dir / "m").string()));
   CHECK(in_threads(8, [&](int i) {
           for (int k = 0; k < 10; ++k) {
-            expect(reader.get_tensor(i % 2 ? "a" : "b").num_elements() == 512, "a tensor was read in part");
+            expect(reader.get_tensor(i % 2 ? "a" : "b").num_elements() == 512,
+                   "a tensor was read in part");
           }
         }) == None{});
 }
 
-TEST_CASE("A graph is reset while others run it: what runs is waited for, what begins then is refused",
-          "[concurrency]") {
+TEST_CASE(
+    "A graph is reset while others run it: what runs is waited for, what begins then is refused",
+    "[concurrency]") {
   for (int round = 0; round < 5; ++round) {
     Graph graph;
     std::optional<Model> model(graph);

@@ -1,5 +1,6 @@
-// A whole bundle: its index, a part of the input, and the data file, the rest. An even first byte: the index as it
-// stands, checksums and all. An odd one: keys and values, from which a table is made.
+// A whole bundle: its index, a part of the input, and the data file, the rest. An even first byte:
+// the index as it stands, checksums and all. An odd one: keys and values, from which a table is
+// made.
 #include "persist/checkpoint/bundle.h"
 
 #include "persist/checkpoint/checkpoint_reader.h"
@@ -31,7 +32,8 @@ void one(std::string_view bytes) {
     const BundleReader again(fs, "again");
     require(again.names() == reader.names(), "a bundle that was written again has other names");
     for (const std::string& name : reader.names()) {
-      require(bit_equal(again.read(name), reader.read(name)), "a tensor that was written again has changed");
+      require(bit_equal(again.read(name), reader.read(name)),
+              "a tensor that was written again has changed");
     }
   });
   accepted([&] { CheckpointReader("m", &fs).debug_string(); });

@@ -21,17 +21,21 @@ void one(std::string_view bytes) {
     // Another directory: paths of this one stay what they are.
     const bool written = accepted([&] {
       fs.create_dir("other");
-      update_checkpoint_state("other", state->model_checkpoint_path, state->all_model_checkpoint_paths,
-                              kCheckpointFileName, &fs);
+      update_checkpoint_state("other", state->model_checkpoint_path,
+                              state->all_model_checkpoint_paths, kCheckpointFileName, &fs);
     });
     if (!written) return;
     const auto again = get_checkpoint_state("other", kCheckpointFileName, &fs);
-    require(again && !again->all_model_checkpoint_paths.empty(), "a checkpoint file that was written again is empty");
+    require(again && !again->all_model_checkpoint_paths.empty(),
+            "a checkpoint file that was written again is empty");
     // The newest one is written once, however often it was listed.
     const auto distinct = [](const CheckpointState& each) {
-      return std::set(each.all_model_checkpoint_paths.begin(), each.all_model_checkpoint_paths.end()).size();
+      return std::set(each.all_model_checkpoint_paths.begin(),
+                      each.all_model_checkpoint_paths.end())
+          .size();
     };
-    require(distinct(*again) >= distinct(*state), "a checkpoint file that was written again has lost paths");
+    require(distinct(*again) >= distinct(*state),
+            "a checkpoint file that was written again has lost paths");
   });
 }
 
@@ -40,7 +44,8 @@ std::vector<std::string> seeds() {
           "model_checkpoint_path: \"/old/run/m\"\nall_model_checkpoint_paths: \"/old/run/l\"\n"
           "all_model_checkpoint_paths: \"/old/run/m\"\nall_model_checkpoint_timestamps: 1.5e9\n"
           "all_model_checkpoint_timestamps: 0x5\nlast_preserved_timestamp: nan\n",
-          "# nothing\nmodel_checkpoint_path: 'a\\303\\244\\n' \"b\"\n", "model_checkpoint_path: \"\"", ""};
+          "# nothing\nmodel_checkpoint_path: 'a\\303\\244\\n' \"b\"\n",
+          "model_checkpoint_path: \"\"", ""};
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// A V1 checkpoint. An even first byte: the file as it stands. An odd one: keys and values, from which a table is made.
+// A V1 checkpoint. An even first byte: the file as it stands. An odd one: keys and values, from
+// which a table is made.
 #include "persist/checkpoint/checkpoint_v1.h"
 
 #include "persist/checkpoint/checkpoint_reader.h"
@@ -22,7 +23,8 @@ void write_again(const CheckpointV1Reader& reader, MemoryFileSystem& fs) {
 void one(std::string_view bytes) {
   const std::string_view flags = take(bytes, 1);
   MemoryFileSystem fs;
-  fs.set("m", !flags.empty() && (flags[0] & 1) ? table_of(take_records(bytes)) : std::string(bytes));
+  fs.set("m",
+         !flags.empty() && (flags[0] & 1) ? table_of(take_records(bytes)) : std::string(bytes));
   accepted([&] {
     const CheckpointV1Reader reader(fs, "m");
     reader.verify();
@@ -31,7 +33,8 @@ void one(std::string_view bytes) {
     require(again.names() == reader.names(), "a checkpoint that was written again has other names");
     for (const std::string& name : reader.names()) {
       if (!accepted([&] { reader.read(name); })) continue;  // its slices leave holes
-      require(bit_equal(again.read(name), reader.read(name)), "a tensor that was written again has changed");
+      require(bit_equal(again.read(name), reader.read(name)),
+              "a tensor that was written again has changed");
     }
   });
   accepted([&] { CheckpointReader("m", &fs).debug_string(); });

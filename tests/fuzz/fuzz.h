@@ -1,12 +1,13 @@
 // Readers held against bytes that nobody meant to write.
 //
-// A target takes any bytes for what one reader reads, and runs two ways. `./dev test --fuzz` builds it with clang's
-// libFuzzer, which looks for bytes that reach code that none before reached. The test program fuzz_tests runs the kept
-// corpus (corpus/TARGET/, one file per input) and changes of it made from a fixed seed; it needs no clang.
+// A target takes any bytes for what one reader reads, and runs two ways. `./dev test --fuzz` builds
+// it with clang's libFuzzer, which looks for bytes that reach code that none before reached. The
+// test program fuzz_tests runs the kept corpus (corpus/TARGET/, one file per input) and changes of
+// it made from a fixed seed; it needs no clang.
 //
-// What a target must find: the bytes are read, or refused with a clear Error, in memory of the order of their number.
-// What was read must come out the same when it is written and read again. Any other exception is a defect, as is what
-// the sanitizers report.
+// What a target must find: the bytes are read, or refused with a clear Error, in memory of the
+// order of their number. What was read must come out the same when it is written and read again.
+// Any other exception is a defect, as is what the sanitizers report.
 #pragma once
 
 #include <map>
@@ -28,9 +29,11 @@ struct Target {
 };
 
 // Each in a file of its name.
-extern const Target bundle, bundle_entry, checkpoint, checkpoint_v1, idx, meta_graph, npy, table_block, table_footer;
-inline constexpr const Target* kTargets[] = {&bundle, &bundle_entry, &checkpoint,  &checkpoint_v1, &idx,
-                                             &npy,    &meta_graph,   &table_block, &table_footer};
+extern const Target bundle, bundle_entry, checkpoint, checkpoint_v1, idx, meta_graph, npy,
+    table_block, table_footer;
+inline constexpr const Target* kTargets[] = {&bundle,        &bundle_entry, &checkpoint,
+                                             &checkpoint_v1, &idx,          &npy,
+                                             &meta_graph,    &table_block,  &table_footer};
 
 // Throws what is no Error, so that nothing takes it for a refusal.
 inline void require(bool condition, const std::string& what) {
@@ -51,7 +54,7 @@ bool accepted(Action&& action) {
   }
 }
 
-// ---- inputs of several parts ----------------------------------------------------------------------------------------
+// ---- inputs of several parts --------------------------------------------------------------------
 
 // Takes `count` bytes off the front, or all there are.
 inline std::string_view take(std::string_view& bytes, size_t count) {
@@ -64,11 +67,13 @@ inline std::string_view take(std::string_view& bytes, size_t count) {
 inline std::string_view take_part(std::string_view& bytes) {
   const std::string_view length = take(bytes, 2);
   size_t count = 0;
-  for (size_t i = length.size(); i-- > 0;) count = count << 8 | static_cast<unsigned char>(length[i]);
+  for (size_t i = length.size(); i-- > 0;)
+    count = count << 8 | static_cast<unsigned char>(length[i]);
   return take(bytes, count);
 }
 inline std::string part(std::string_view bytes) {
-  return std::string{static_cast<char>(bytes.size()), static_cast<char>(bytes.size() >> 8)} + std::string(bytes);
+  return std::string{static_cast<char>(bytes.size()), static_cast<char>(bytes.size() >> 8)} +
+         std::string(bytes);
 }
 
 // Keys and values, a part each; of equal keys the last.

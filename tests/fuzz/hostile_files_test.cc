@@ -1,5 +1,6 @@
-// Files that were made to cost whoever looks at them: at most 64 MB and 50 times the file's bytes of memory, at most a
-// second and 5 microseconds per byte. What is said of them does not matter here.
+// Files that were made to cost whoever looks at them: at most 64 MB and 50 times the file's bytes
+// of memory, at most a second and 5 microseconds per byte. What is said of them does not matter
+// here.
 #include <snappy.h>
 
 #include <ctime>
@@ -96,7 +97,8 @@ std::string bundle_header(int shards = 1) {
   return header.SerializeAsString();
 }
 
-pb::BundleEntryProto entry_of(std::initializer_list<int64_t> shape, uint64_t size = 0, DType dtype = DType::kFloat) {
+pb::BundleEntryProto entry_of(std::initializer_list<int64_t> shape, uint64_t size = 0,
+                              DType dtype = DType::kFloat) {
   pb::BundleEntryProto entry;
   entry.set_dtype(static_cast<pb::DataType>(dtype));
   for (const int64_t extent : shape) entry.mutable_shape()->add_dim()->set_size(extent);
@@ -106,8 +108,8 @@ pb::BundleEntryProto entry_of(std::initializer_list<int64_t> shape, uint64_t siz
 }
 
 // A bundle of `items` beside its header, and `data`.
-void set_bundle(MemoryFileSystem& fs, std::map<std::string, std::string> items, const std::string& data = "",
-                int shards = 1) {
+void set_bundle(MemoryFileSystem& fs, std::map<std::string, std::string> items,
+                const std::string& data = "", int shards = 1) {
   fs.create_dirs("/run");
   items[""] = bundle_header(shards);
   fs.set("/run/m.index", table_of(items));
@@ -127,7 +129,8 @@ TEST_CASE("Tensors of extents beyond all memory cost what their bytes do", "[hos
   check_checkpoint("huge extents", fs);
 }
 
-TEST_CASE("A bundle that counts more data files than there are costs what its bytes do", "[hostile]") {
+TEST_CASE("A bundle that counts more data files than there are costs what its bytes do",
+          "[hostile]") {
   for (const int shards : {INT32_MAX, 99'999, 5'000}) {
     MemoryFileSystem fs;
     set_bundle(fs, {{"a", entry_of({}, 4).SerializeAsString()}}, "", shards);
@@ -137,8 +140,8 @@ TEST_CASE("A bundle that counts more data files than there are costs what its by
 
 TEST_CASE("A tensor of very many slices costs what its bytes do", "[hostile]") {
   constexpr int kSlices = 15'000;
-  for (const char* kind :
-       {"of a scalar", "that lie side by side", "that are the same", "of no elements", "in a cube"}) {
+  for (const char* kind : {"of a scalar", "that lie side by side", "that are the same",
+                           "of no elements", "in a cube"}) {
     const std::string what = kind;
     MemoryFileSystem fs;
     std::map<std::string, std::string> items;
@@ -171,7 +174,8 @@ TEST_CASE("A tensor of very many slices costs what its bytes do", "[hostile]") {
   }
 }
 
-TEST_CASE("Names of 400 kB, and many that share their beginnings, cost what their bytes do", "[hostile]") {
+TEST_CASE("Names of 400 kB, and many that share their beginnings, cost what their bytes do",
+          "[hostile]") {
   MemoryFileSystem fs;
   std::map<std::string, std::string> items;
   const std::string entry = entry_of({}, 4).SerializeAsString();
@@ -179,7 +183,8 @@ TEST_CASE("Names of 400 kB, and many that share their beginnings, cost what thei
   set_bundle(fs, items);
   check_checkpoint("long names", fs);
   items.clear();
-  for (int i = 0; i < 30; ++i) items[repeated(str_cat(static_cast<char>('a' + i), "/"), 200'000)] = entry;
+  for (int i = 0; i < 30; ++i)
+    items[repeated(str_cat(static_cast<char>('a' + i), "/"), 200'000)] = entry;
   set_bundle(fs, items);
   check_checkpoint("deep names", fs);
 }
@@ -208,13 +213,16 @@ TEST_CASE("Messages of many empty parts cost what their bytes do", "[hostile]") 
   check_graph("nodes", field(2, empties(1)));
   check_graph("nodes of a GraphDef", field(1, field(1, "n") + field(2, "NoOp")) + empties(1));
   check_graph("functions", field(2, field(2, empties(1))));
-  check_graph("ops", field(1, field(2, empties(1))) + field(2, field(1, field(1, "n") + field(2, "NoOp"))));
+  check_graph(
+      "ops", field(1, field(2, empties(1))) + field(2, field(1, field(1, "n") + field(2, "NoOp"))));
   check_graph("collections", empties(4));
   check_graph("assets", empties(6));
   const std::string attr = field(1, "a") + field(2, field(1, repeated(field(8, ""), kMany)));
-  check_graph("tensors in an attribute", field(2, field(1, field(1, "n") + field(2, "NoOp") + field(5, attr))));
+  check_graph("tensors in an attribute",
+              field(2, field(1, field(1, "n") + field(2, "NoOp") + field(5, attr))));
   check_graph("text", repeated("node{}", 1'000'000));
-  check_graph("unknown fields", field(2, field(1, field(1, "n") + field(2, "NoOp"))) + repeated(field(99, ""), kMany));
+  check_graph("unknown fields", field(2, field(1, field(1, "n") + field(2, "NoOp"))) +
+                                    repeated(field(99, ""), kMany));
   const auto small_nodes = [](int count) {
     std::string many;
     for (int i = 0; i < count; ++i) many += field(1, field(1, str_cat("n", i)) + field(2, "X"));
@@ -222,16 +230,20 @@ TEST_CASE("Messages of many empty parts cost what their bytes do", "[hostile]") 
   };
   check_graph("small nodes", small_nodes(100'000));
   check_graph("small nodes", small_nodes(60'000));
-  CHECK(MetaGraph::parse(small_nodes(60'000), "m.meta").num_nodes() == 60'000);  // which is no attack
+  // which is no attack
+  CHECK(MetaGraph::parse(small_nodes(60'000), "m.meta").num_nodes() == 60'000);
 }
 
 TEST_CASE("Deep nests cost what their bytes do", "[hostile]") {
   // A function's attributes hold functions.
   std::string nest;
-  for (int i = 0; i < 20'000; ++i) nest = field(10, field(1, "f") + field(2, field(1, "a") + field(2, nest)));
+  for (int i = 0; i < 20'000; ++i)
+    nest = field(10, field(1, "f") + field(2, field(1, "a") + field(2, nest)));
   check_graph("functions in functions",
-              field(2, field(1, field(1, "n") + field(2, "NoOp") + field(5, field(1, "a") + field(2, nest)))));
-  check_graph("text", "node { attr { value { list { " + repeated("func { attr { value { list { ", 100'000));
+              field(2, field(1, field(1, "n") + field(2, "NoOp") +
+                                    field(5, field(1, "a") + field(2, nest)))));
+  check_graph("text",
+              "node { attr { value { list { " + repeated("func { attr { value { list { ", 100'000));
   check_graph("JSON", "{\"graph_def\":" + repeated("[", 1'000'000));
 }
 
@@ -240,10 +252,12 @@ TEST_CASE("A checkpoint file of many names costs what its bytes do", "[hostile]"
     MemoryFileSystem fs;
     fs.create_dirs("/run");
     std::string text = "model_checkpoint_path: \"m\"\n";
-    for (int i = 0; i < 20'000; ++i) text += str_cat("all_model_checkpoint_paths: \"", name, i % 2 ? "" : "x", "\"\n");
+    for (int i = 0; i < 20'000; ++i)
+      text += str_cat("all_model_checkpoint_paths: \"", name, i % 2 ? "" : "x", "\"\n");
     fs.set("/run/checkpoint", text);
     check_cost(name, text.size(), [&] { get_checkpoint_state("/run", kCheckpointFileName, &fs); });
-    check_cost(name, text.size(), [&] { latest_checkpoint("/run", {.verify = true, .file_system = &fs}); });
+    check_cost(name, text.size(),
+               [&] { latest_checkpoint("/run", {.verify = true, .file_system = &fs}); });
     check_cost(name, text.size(), [&] { examine_directory("/run", &fs); });
   }
 }

@@ -1,5 +1,5 @@
-// Every op with attributes, shapes and values that make no sense: an Error, or a result; never a crash, an endless loop
-// or the machine's whole memory.
+// Every op with attributes, shapes and values that make no sense: an Error, or a result; never a
+// crash, an endless loop or the machine's whole memory.
 #include <chrono>
 #include <functional>
 #include <limits>
@@ -53,16 +53,18 @@ const std::vector<std::vector<int64_t>> kHuge = {{int64_t{1} << 31, 0},
                                                  {int64_t{1} << 20, 0, int64_t{1} << 20}};
 const std::vector<int64_t> kMild = {0, 1, 2, 3};
 const std::vector<int64_t> kWild = {
-    -1, -2, 7, INT32_MAX, INT32_MIN, int64_t{1} << 31, int64_t{1} << 33, INT64_MAX, INT64_MIN, INT64_MAX - 1};
+    -1,        -2,           7, INT32_MAX, INT32_MIN, int64_t{1} << 31, int64_t{1} << 33, INT64_MAX,
+    INT64_MIN, INT64_MAX - 1};
 const std::vector<double> kWildReals = {-1.5, 1e38, -1e38, 1e-45, NAN, INFINITY, -INFINITY, 4.6e18};
 const std::vector<std::string> kStrings = {"",  "a",    "m",    "W",     "0,1",  "3 0,2",
                                            "-", "\xff", "SAME", "VALID", "NHWC", "float"};
-const std::vector<DType> kDtypes = {DType::kFloat,      DType::kDouble, DType::kInt32,     DType::kInt64,
-                                    DType::kBool,       DType::kString, DType::kComplex64, DType::kHalf,
-                                    DType::kUInt8,      DType::kQInt8,  DType::kBFloat16,  DType::kUInt64,
-                                    DType::kComplex128, DType::kInt8};
-const std::vector<DType> kNoDtypes = {DType::kInvalid,         DType::kResource,       DType::kVariant,
-                                      make_ref(DType::kFloat), static_cast<DType>(99), static_cast<DType>(-1)};
+const std::vector<DType> kDtypes = {
+    DType::kFloat,    DType::kDouble,    DType::kInt32,      DType::kInt64, DType::kBool,
+    DType::kString,   DType::kComplex64, DType::kHalf,       DType::kUInt8, DType::kQInt8,
+    DType::kBFloat16, DType::kUInt64,    DType::kComplex128, DType::kInt8};
+const std::vector<DType> kNoDtypes = {DType::kInvalid,        DType::kResource,
+                                      DType::kVariant,        make_ref(DType::kFloat),
+                                      static_cast<DType>(99), static_cast<DType>(-1)};
 
 // One node of one op, in a graph of its own, with what it needs.
 class Trial {
@@ -90,7 +92,8 @@ class Trial {
   }
 
   void run() {
-    const Operation op = imported_ ? imported() : add_operation(graph_, def_, inputs_, attrs_, "hostile");
+    const Operation op =
+        imported_ ? imported() : add_operation(graph_, def_, inputs_, attrs_, "hostile");
     std::vector<Output> outputs;
     for (int i = 0; i < op.num_outputs(); ++i) outputs.push_back(op.output(i));
     run_all(outputs, op);
@@ -118,7 +121,8 @@ class Trial {
 
   // The name of `input`, or of a node that gives it on and is said to be of another shape.
   std::string disguised(const Output& input) {
-    if (is_ref(input.dtype()) || input.dtype() == DType::kResource || dice_.one_in(2)) return input.name();
+    if (is_ref(input.dtype()) || input.dtype() == DType::kResource || dice_.one_in(2))
+      return input.name();
     const Shape lie = some_shape();
     told_ += str_cat(" said to be ", lie);
     ImportedNode node{.name = str_cat("lie", graph_.num_nodes()),
@@ -131,7 +135,10 @@ class Trial {
   }
 
   int64_t number() { return wild_ && dice_.one_in(3) ? dice_.pick(kWild) : dice_.pick(kMild); }
-  double real() { return wild_ && dice_.one_in(3) ? dice_.pick(kWildReals) : static_cast<double>(dice_.pick(kMild)); }
+  double real() {
+    return wild_ && dice_.one_in(3) ? dice_.pick(kWildReals)
+                                    : static_cast<double>(dice_.pick(kMild));
+  }
 
   DType dtype_among(const std::vector<DType>& allowed) {
     if (dice_.one_in(40)) return dice_.pick(kNoDtypes);
@@ -143,7 +150,8 @@ class Trial {
     if (dice_.one_in(8)) return Shape::unknown();
     std::vector<int64_t> dims = dice_.pick(kShapes);
     for (int64_t& dim : dims) {
-      if (wild_ && dice_.one_in(4)) dim = dice_.one_in(2) ? -1 : std::max<int64_t>(dice_.pick(kWild), 0);
+      if (wild_ && dice_.one_in(4))
+        dim = dice_.one_in(2) ? -1 : std::max<int64_t>(dice_.pick(kWild), 0);
     }
     return Shape(dims);
   }
@@ -152,7 +160,9 @@ class Trial {
     // Of huge shapes most operands have one and the same, or few ops would come to their loops.
     const bool same = &shapes_ != &kShapes && !dice_.one_in(4);
     const std::vector<int64_t>& dims = same ? *usual_ : dice_.pick(shapes_);
-    if (is_ref(dtype) || !is_known_dtype(dtype) || (dtype != DType::kString && dtype_size(dtype) == 0)) return {};
+    if (is_ref(dtype) || !is_known_dtype(dtype) ||
+        (dtype != DType::kString && dtype_size(dtype) == 0))
+      return {};
     Tensor t = Tensor::zeros(dtype, Shape(dims));
     for (int64_t i = 0; i < t.num_elements(); ++i) {
       switch (dtype) {
@@ -197,7 +207,8 @@ class Trial {
     const std::string& type = attr.type;
     const size_t count = dice_.below(5);
     if (type == "int")
-      return attr.minimum && !dice_.one_in(8) ? Attr(*attr.minimum + dice_.pick(kMild)) : Attr(number());
+      return attr.minimum && !dice_.one_in(8) ? Attr(*attr.minimum + dice_.pick(kMild))
+                                              : Attr(number());
     if (type == "float") return Attr(static_cast<float>(real()));
     if (type == "bool") return Attr(dice_.one_in(2));
     if (type == "type") return Attr(dtype_among(attr.allowed_types));
@@ -207,10 +218,13 @@ class Trial {
       const bool sense = !attr.allowed_strings.empty() && !dice_.one_in(20);
       return Attr(sense ? dice_.pick(attr.allowed_strings) : dice_.pick(kStrings));
     }
-    if (type == "list(int)") return Attr(list<int64_t>(4, [&] { return dice_.one_in(2) ? 1 : number(); }));
-    if (type == "list(type)") return Attr(list<DType>(count, [&] { return dtype_among(attr.allowed_types); }));
+    if (type == "list(int)")
+      return Attr(list<int64_t>(4, [&] { return dice_.one_in(2) ? 1 : number(); }));
+    if (type == "list(type)")
+      return Attr(list<DType>(count, [&] { return dtype_among(attr.allowed_types); }));
     if (type == "list(shape)") return Attr(list<Shape>(count, [&] { return some_shape(); }));
-    if (type == "list(string)") return Attr(list<std::string>(count, [&] { return dice_.pick(kStrings); }));
+    if (type == "list(string)")
+      return Attr(list<std::string>(count, [&] { return dice_.pick(kStrings); }));
     return Attr(Attr::Value(EmptyList{}));
   }
 
@@ -243,7 +257,8 @@ class Trial {
     int64_t count = 1;
     if (!arg.number_attr.empty()) {
       const Attr* number = attrs_.find(arg.number_attr);
-      count = number && number->get<int64_t>() ? std::clamp<int64_t>(*number->get<int64_t>(), 0, 5) : 2;
+      count =
+          number && number->get<int64_t>() ? std::clamp<int64_t>(*number->get<int64_t>(), 0, 5) : 2;
     }
     if (dice_.one_in(60)) dtype = dice_.pick(kDtypes);
     if (dice_.one_in(60)) ++count;
@@ -256,9 +271,11 @@ class Trial {
     if (!value.valid()) return {};
     told_ += str_cat(" ", ref ? "ref " : "", dtype, value.shape(), value.str());
     if (ref && !dice_.one_in(20)) return variable(value);
-    if (dice_.one_in(3)) return add_operation(graph_, op("Const"), {}, {{"dtype", dtype}, {"value", value}}).output();
+    if (dice_.one_in(3))
+      return add_operation(graph_, op("Const"), {}, {{"dtype", dtype}, {"value", value}}).output();
     const Shape shape = dice_.one_in(2) ? Shape::unknown() : value.shape();
-    const Output x = add_operation(graph_, op("Placeholder"), {}, {{"dtype", dtype}, {"shape", shape}}).output();
+    const Output x =
+        add_operation(graph_, op("Placeholder"), {}, {{"dtype", dtype}, {"shape", shape}}).output();
     feeds_.push_back({x, value});
     return x;
   }
@@ -266,10 +283,14 @@ class Trial {
   Output variable(const Tensor& value) {
     const Shape shape = dice_.one_in(2) ? value.shape() : Shape::unknown();
     const Output ref =
-        add_operation(graph_, op("VariableV2"), {}, {{"dtype", value.dtype()}, {"shape", shape}}).output();
-    const Output from = add_operation(graph_, op("Const"), {}, {{"dtype", value.dtype()}, {"value", value}}).output();
+        add_operation(graph_, op("VariableV2"), {}, {{"dtype", value.dtype()}, {"shape", shape}})
+            .output();
+    const Output from =
+        add_operation(graph_, op("Const"), {}, {{"dtype", value.dtype()}, {"value", value}})
+            .output();
     if (!dice_.one_in(10))
-      before_.push_back(add_operation(graph_, op("Assign"), {ref, from}, {{"validate_shape", false}}));
+      before_.push_back(
+          add_operation(graph_, op("Assign"), {ref, from}, {{"validate_shape", false}}));
     return ref;
   }
 
@@ -278,9 +299,12 @@ class Trial {
     const Tensor value = some_tensor(dtype);
     told_ += str_cat(" resource ", dtype, value.shape(), value.str());
     const Output handle =
-        add_operation(graph_, op("VarHandleOp"), {}, {{"dtype", dtype}, {"shape", value.shape()}}).output();
-    const Output from = add_operation(graph_, op("Const"), {}, {{"dtype", dtype}, {"value", value}}).output();
-    if (!dice_.one_in(10)) before_.push_back(add_operation(graph_, op("AssignVariableOp"), {handle, from}));
+        add_operation(graph_, op("VarHandleOp"), {}, {{"dtype", dtype}, {"shape", value.shape()}})
+            .output();
+    const Output from =
+        add_operation(graph_, op("Const"), {}, {{"dtype", dtype}, {"value", value}}).output();
+    if (!dice_.one_in(10))
+      before_.push_back(add_operation(graph_, op("AssignVariableOp"), {handle, from}));
     return handle;
   }
 
@@ -335,7 +359,8 @@ std::string defect_of(const Action& action, Tally& tally) {
   return "";
 }
 
-void try_op(const OpDef& def, uint32_t seed, Tally& tally, const std::vector<std::vector<int64_t>>& shapes = kShapes) {
+void try_op(const OpDef& def, uint32_t seed, Tally& tally,
+            const std::vector<std::vector<int64_t>>& shapes = kShapes) {
   Trial trial(def, seed, shapes);
   bool chosen = false;
   std::string defect = defect_of(
@@ -367,7 +392,8 @@ TEST_CASE("Whatever an op is given, it gives a result or an Error", "[fuzz][ever
   WARN(tally.results << " results, " << tally.refusals << " refusals");
 }
 
-TEST_CASE("Where there is no element there is no work, however many rows have none", "[fuzz][every op]") {
+TEST_CASE("Where there is no element there is no work, however many rows have none",
+          "[fuzz][every op]") {
   limit_heap(kHeap);
   Tally tally;
   uint32_t seed = 0;
@@ -379,7 +405,8 @@ TEST_CASE("Where there is no element there is no work, however many rows have no
   // A single loop over 2^40 rows takes many minutes.
   CHECK(seconds.count() < 300);
   CHECK(tally.results > 1000);
-  WARN(tally.results << " results, " << tally.refusals << " refusals in " << seconds.count() << " s");
+  WARN(tally.results << " results, " << tally.refusals << " refusals in " << seconds.count()
+                     << " s");
 }
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// MNIST's files: images, a part of the input, and labels, the rest. Bits of the first byte: gzipped images (1) and
-// labels (2). The other two files are the same.
+// MNIST's files: images, a part of the input, and labels, the rest. Bits of the first byte: gzipped
+// images (1) and labels (2). The other two files are the same.
 #include <unistd.h>
 #include <zlib.h>
 
@@ -16,14 +16,17 @@ namespace fs = std::filesystem;
 
 // The reader reads files of the machine.
 struct Folder {
-  Folder() : path(fs::temp_directory_path() / str_cat("cairn-idx-", getpid())) { fs::create_directories(path); }
+  Folder() : path(fs::temp_directory_path() / str_cat("cairn-idx-", getpid())) {
+    fs::create_directories(path);
+  }
   ~Folder() {
     std::error_code ignored;
     fs::remove_all(path, ignored);
   }
   void put(const std::string& name, std::string_view bytes, bool packed) const {
     fs::remove(path / (name + (packed ? "" : ".gz")));
-    std::ofstream(path / (name + (packed ? ".gz" : "")), std::ios::binary).write(bytes.data(), std::ssize(bytes));
+    std::ofstream(path / (name + (packed ? ".gz" : "")), std::ios::binary)
+        .write(bytes.data(), std::ssize(bytes));
   }
   fs::path path;
 };
@@ -74,8 +77,10 @@ std::vector<std::string> seeds() {
       big_endian(0x803) + big_endian(1) + big_endian(28) + big_endian(28) + std::string(784, '\7');
   const std::string labels = big_endian(0x801) + big_endian(1) + '\3';
   const std::string none = big_endian(0x803) + big_endian(0) + big_endian(28) + big_endian(28);
-  return {'\0' + part(images) + labels, '\1' + part(gzip(images)) + labels, '\3' + part(gzip(images)) + gzip(labels),
-          '\0' + part(none) + big_endian(0x801) + big_endian(0), '\2' + part(images) + gzip(std::string(2000, 'x'))};
+  return {'\0' + part(images) + labels, '\1' + part(gzip(images)) + labels,
+          '\3' + part(gzip(images)) + gzip(labels),
+          '\0' + part(none) + big_endian(0x801) + big_endian(0),
+          '\2' + part(images) + gzip(std::string(2000, 'x'))};
 }
 
 }  // namespace

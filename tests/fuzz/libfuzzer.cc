@@ -1,4 +1,5 @@
-// All targets as one libFuzzer program: `fuzzer TARGET [flags and folders]`; without arguments it lists the targets.
+// All targets as one libFuzzer program: `fuzzer TARGET [flags and folders]`; without arguments it
+// lists the targets.
 #include <cstdio>
 #include <cstdlib>
 

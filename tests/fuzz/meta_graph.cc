@@ -23,16 +23,19 @@ void one(std::string_view bytes) {
     import_meta_graph_def(graph, meta);
     const MetaGraph once = export_meta_graph(graph);
     Graph other;
-    const bool again =
-        accepted([&] { import_meta_graph_def(other, MetaGraph::parse(once.bytes(), "what was exported")); });
+    const bool again = accepted(
+        [&] { import_meta_graph_def(other, MetaGraph::parse(once.bytes(), "what was exported")); });
     require(again, "what was exported is refused");
-    require(export_meta_graph(other).bytes() == once.bytes(), "what was exported comes back otherwise");
+    require(export_meta_graph(other).bytes() == once.bytes(),
+            "what was exported comes back otherwise");
     const int nodes = graph.num_nodes();
     if (!accepted([&] { import_meta_graph_def(graph, meta, {.import_scope = "again"}); })) {
       require(graph.num_nodes() == nodes, "an import that failed has left nodes");
     }
     accepted([&] { export_meta_graph(graph, {.export_scope = "again", .clear_devices = true}); });
-    accepted([&] { export_meta_graph(other, {.clear_extraneous_savers = true, .strip_default_attrs = true}); });
+    accepted([&] {
+      export_meta_graph(other, {.clear_extraneous_savers = true, .strip_default_attrs = true});
+    });
   });
   MemoryFileSystem fs;
   fs.set("m.meta", std::string(bytes));
@@ -45,7 +48,8 @@ void one(std::string_view bytes) {
 std::vector<std::string> seeds() {
   std::vector<std::string> seeds;
   Graph sum;
-  add(constant(sum, Tensor::vector<float>({1, 2}), {.name = "a"}), placeholder(sum, DType::kFloat, {-1, 2}));
+  add(constant(sum, Tensor::vector<float>({1, 2}), {.name = "a"}),
+      placeholder(sum, DType::kFloat, {-1, 2}));
   seeds.push_back(as_graph_def(sum));
   seeds.push_back(export_meta_graph(sum).bytes());
   seeds.push_back(export_meta_graph(sum).text());

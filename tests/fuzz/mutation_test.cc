@@ -1,6 +1,6 @@
-// The files of a checkpoint, damaged in every way that disks and copying do: cut at every length, every bit turned,
-// pieces swapped, files doubled. What has checksums reads as it was written or is refused; nothing crashes, and memory
-// stays of the order of the file.
+// The files of a checkpoint, damaged in every way that disks and copying do: cut at every length,
+// every bit turned, pieces swapped, files doubled. What has checksums reads as it was written or is
+// refused; nothing crashes, and memory stays of the order of the file.
 #include <functional>
 
 #include "ops/array/array.h"
@@ -47,12 +47,13 @@ std::string values_in(FileSystem& fs) {
   const CheckpointReader reader("run/m", &fs);
   reader.verify();
   std::string text;
-  for (const std::string& name : reader.names()) text += str_cat(name, " ", reader.get_tensor(name), "\n");
+  for (const std::string& name : reader.names())
+    text += str_cat(name, " ", reader.get_tensor(name), "\n");
   return text;
 }
 
-// Of one file of a checkpoint: how it is read, whether a checksum guards all of it, and how many cuts and bits to take
-// one of.
+// Of one file of a checkpoint: how it is read, whether a checksum guards all of it, and how many
+// cuts and bits to take one of.
 struct Subject {
   CheckpointFormat format;
   std::string path;
@@ -73,11 +74,15 @@ const Subject kMeta{CheckpointFormat::kV2, "run/m.meta",
                     false, 37};
 const Subject kCheckpoint{
     CheckpointFormat::kV2, "run/checkpoint",
-    [](FileSystem& fs) { return latest_checkpoint("run", kCheckpointFileName, &fs).value_or("none"); }, false};
+    [](FileSystem& fs) {
+      return latest_checkpoint("run", kCheckpointFileName, &fs).value_or("none");
+    },
+    false};
 
 class Damage {
  public:
-  explicit Damage(const Subject& subject) : subject_(subject), files_(saved(subject.format)), good_(read()) {}
+  explicit Damage(const Subject& subject)
+      : subject_(subject), files_(saved(subject.format)), good_(read()) {}
 
   const std::string& bytes() const { return files_.at(subject_.path); }
 
@@ -112,7 +117,8 @@ class Damage {
 
 void cut_everywhere(const Subject& subject) {
   Damage damage(subject);
-  for (size_t n = 0; n < damage.bytes().size(); n += kEvery * subject.every) damage.check(damage.bytes().substr(0, n));
+  for (size_t n = 0; n < damage.bytes().size(); n += kEvery * subject.every)
+    damage.check(damage.bytes().substr(0, n));
   CHECK(damage.refused() > 0);
 }
 
@@ -142,19 +148,22 @@ void swap_pieces(const Subject& subject) {
 
 }  // namespace
 
-TEST_CASE("An index cut, changed or put together wrongly is refused or reads the same", "[fuzz][mutation]") {
+TEST_CASE("An index cut, changed or put together wrongly is refused or reads the same",
+          "[fuzz][mutation]") {
   cut_everywhere(kIndex);
   turn_every_bit(kIndex);
   swap_pieces(kIndex);
 }
 
-TEST_CASE("A data file cut, changed or put together wrongly is refused or reads the same", "[fuzz][mutation]") {
+TEST_CASE("A data file cut, changed or put together wrongly is refused or reads the same",
+          "[fuzz][mutation]") {
   cut_everywhere(kData);
   turn_every_bit(kData);
   swap_pieces(kData);
 }
 
-TEST_CASE("A V1 checkpoint cut, changed or put together wrongly is refused or reads the same", "[fuzz][mutation]") {
+TEST_CASE("A V1 checkpoint cut, changed or put together wrongly is refused or reads the same",
+          "[fuzz][mutation]") {
   cut_everywhere(kV1);
   turn_every_bit(kV1);
   swap_pieces(kV1);
@@ -166,7 +175,8 @@ TEST_CASE("A meta graph cut, changed or put together wrongly does no harm", "[fu
   swap_pieces(kMeta);
 }
 
-TEST_CASE("A checkpoint file cut, changed or put together wrongly does no harm", "[fuzz][mutation]") {
+TEST_CASE("A checkpoint file cut, changed or put together wrongly does no harm",
+          "[fuzz][mutation]") {
   cut_everywhere(kCheckpoint);
   turn_every_bit(kCheckpoint);
   swap_pieces(kCheckpoint);
@@ -184,7 +194,8 @@ TEST_CASE("Files of two checkpoints that were mixed up are refused", "[fuzz][mut
   fs.set(kData.path, fs.contents().at("run/other.data-00000-of-00001"));
   const Error error = error_of([&] { values_in(fs); });
   CHECK(error.code() == Code::kDataLoss);
-  CHECK_THAT(error.what(), Catch::Contains("tensor 'W'") && Catch::Contains("Checksum does not match"));
+  CHECK_THAT(error.what(),
+             Catch::Contains("tensor 'W'") && Catch::Contains("Checksum does not match"));
 }
 
 }  // namespace cairn

@@ -19,7 +19,8 @@ void one(std::string_view bytes) {
     require(items.size() == reader.entries().size(), "a key appears twice");
     fs.set("again", table_of(items));
     const TableReader again(fs, "again");
-    require(again.entries().size() == items.size(), "a table that was written again has other entries");
+    require(again.entries().size() == items.size(),
+            "a table that was written again has other entries");
     for (const auto& entry : again.entries())
       require(items.at(std::string(entry.key)) == entry.value, "an entry has changed");
   });
@@ -27,10 +28,12 @@ void one(std::string_view bytes) {
 
 std::vector<std::string> seeds() {
   std::vector<std::string> seeds;
-  for (const Records& items : {Records{}, Records{{"", "header"}, {"a", "1"}, {"ab", "2"}, {"b", ""}},
-                               Records{{"layer/w", std::string(40, 'v')}, {"layer/w/m", std::string(3, '\0')}}}) {
+  for (const Records& items :
+       {Records{}, Records{{"", "header"}, {"a", "1"}, {"ab", "2"}, {"b", ""}},
+        Records{{"layer/w", std::string(40, 'v')}, {"layer/w/m", std::string(3, '\0')}}}) {
     const std::string table = table_of(items);
-    const std::string_view block = std::string_view(table).substr(0, table.find(from_hex("01000000")) + 4);
+    const std::string_view block =
+        std::string_view(table).substr(0, table.find(from_hex("01000000")) + 4);
     seeds.push_back('\0' + std::string(block));
     std::string packed;
     snappy::Compress(block.data(), block.size(), &packed);

@@ -1,4 +1,5 @@
-// The end of a table: forty bytes of footer, then what its index block holds (checksum right) behind a good data block.
+// The end of a table: forty bytes of footer, then what its index block holds (checksum right)
+// behind a good data block.
 #include "tests/fuzz/fuzz.h"
 #include "tests/support/table_bytes.h"
 
@@ -21,14 +22,16 @@ void one(std::string_view bytes) {
       require(reader.find(entry.key) == &entry, "a key is not found");
       size += entry.value.size();
     }
-    // The index may name itself as a block of data, and what it holds may be compressed: no more is sure.
+    // The index may name itself as a block of data, and what it holds may be compressed: no more is
+    // sure.
     require(size < 25 * fs.contents().at("t").size(), "values have many more bytes than the file");
   });
 }
 
 std::string seed(const std::string& index, uint64_t at, uint64_t size) {
   std::string footer;
-  for (const uint64_t number : {uint64_t{0}, data_block().size() - 5, at, size}) put_varint(footer, number);
+  for (const uint64_t number : {uint64_t{0}, data_block().size() - 5, at, size})
+    put_varint(footer, number);
   footer.resize(kHandles);
   return footer + index;
 }

@@ -1,4 +1,5 @@
-// The op of docs/add_an_op.md, outside the tree: add_an_op.h and import.h are its code, taken out of the page.
+// The op of docs/add_an_op.md, outside the tree: add_an_op.h and import.h are its code, taken out
+// of the page.
 #include <cairn/cairn.h>
 
 #include <iostream>

@@ -1,4 +1,5 @@
-// A program outside the tree, as a user's first one is: trains two numbers towards 3 and 2, saves, forgets, restores.
+// A program outside the tree, as a user's first one is: trains two numbers towards 3 and 2, saves,
+// forgets, restores.
 #include <cairn/cairn.h>
 
 #include <iostream>

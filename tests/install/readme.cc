@@ -1,5 +1,5 @@
-// README's second example, which goes on with a model from files (go_on.h is its code), beside builders whose names the
-// standard library has too, in a file that uses both namespaces.
+// README's second example, which goes on with a model from files (go_on.h is its code), beside
+// builders whose names the standard library has too, in a file that uses both namespaces.
 #include <cairn/cairn.h>
 
 #include <algorithm>
@@ -27,9 +27,11 @@ int main() {
   auto pair = tf::tuple({cast(low, DType::kInt32), cast(high, DType::kInt32)});
   auto both = tf::stack({pair[0], pair[1]});
   auto first = tf::slice(tf::identity(both), {0, 0}, {1, 3});
-  auto more = reduce_sum(fill(graph, {3}, 0.0f) * maximum(sqrt(abs(x)), exp(x)) + pow(x, 2.0f) + round(floor(x)));
+  auto more = reduce_sum(fill(graph, {3}, 0.0f) * maximum(sqrt(abs(x)), exp(x)) + pow(x, 2.0f) +
+                         round(floor(x)));
   Session session(graph);
   const Tensor each = session.run(first);
   for (const int32_t number : each.span<int32_t>()) cout << number << " ";
-  cout << session.run(tf::rank(first)).scalar<int32_t>() << " " << session.run(more).scalar<float>() << "\n";
+  cout << session.run(tf::rank(first)).scalar<int32_t>() << " " << session.run(more).scalar<float>()
+       << "\n";
 }

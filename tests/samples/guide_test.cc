@@ -1,4 +1,5 @@
-// The samples of TensorFlow's guides to saving and to meta graphs: that they run, and what they print.
+// The samples of TensorFlow's guides to saving and to meta graphs: that they run, and what they
+// print.
 #include <algorithm>
 #include <cstdlib>
 
@@ -28,9 +29,9 @@ double last_number(const std::string& line) { return std::stod(line.substr(line.
 
 TEST_CASE("save_restore prints what the guide says", "[samples][guide]") {
   const TempDir dir;
-  CHECK(run_sample("save_restore", dir).lines() == Lines{"Model saved in path: " + (dir / "model.ckpt").string(),
-                                                         "Model restored.", "v1 : [1. 1. 1.]",
-                                                         "v2 : [-1. -1. -1. -1. -1.]"});
+  CHECK(run_sample("save_restore", dir).lines() ==
+        Lines{"Model saved in path: " + (dir / "model.ckpt").string(), "Model restored.",
+              "v1 : [1. 1. 1.]", "v2 : [-1. -1. -1. -1. -1.]"});
 }
 
 TEST_CASE("choose_variables restores what was chosen, and leaves the rest", "[samples][guide]") {
@@ -48,20 +49,24 @@ TEST_CASE("inspect_checkpoint prints names, every tensor and one of them", "[sam
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   CHECK(run.out.find("v1 (DT_FLOAT) [3]\nv2 (DT_FLOAT) [5]\n") != std::string::npos);
-  CHECK(run.out.find("tensor_name:  v1\n[1. 1. 1.]\ntensor_name:  v2\n[-1. -1. -1. -1. -1.]\n# only v1\n"
-                     "tensor_name:  v1\n[1. 1. 1.]\n") != std::string::npos);
+  CHECK(run.out.find(
+            "tensor_name:  v1\n[1. 1. 1.]\ntensor_name:  v2\n[-1. -1. -1. -1. -1.]\n# only v1\n"
+            "tensor_name:  v1\n[1. 1. 1.]\n") != std::string::npos);
   CHECK(run.out.find("v2: 5 elements of float, [5]\n") != std::string::npos);
-  const Finished missing = run_program(built_program("samples/inspect_checkpoint"), {dir / "nothing"});
+  const Finished missing =
+      run_program(built_program("samples/inspect_checkpoint"), {dir / "nothing"});
   CHECK(missing.status == 1);
   CHECK(missing.err.find("nothing") != std::string::npos);
 }
 
-TEST_CASE("export_import uses the model from every form of its graph, and twice in one graph", "[samples][guide]") {
+TEST_CASE("export_import uses the model from every form of its graph, and twice in one graph",
+          "[samples][guide]") {
   const TempDir dir;
   const Finished run = run_sample("export_import", dir);
   const Lines lines = run.lines();
   REQUIRE(lines.size() == 5);
-  CHECK(lines[0] == "model.meta: inputs outputs scratch trainable_variables variables; y = [ 5. 23.]");
+  CHECK(lines[0] ==
+        "model.meta: inputs outputs scratch trainable_variables variables; y = [ 5. 23.]");
   const std::string chosen = ": inputs outputs; y = [ 5. 23.]";
   for (size_t i = 1; i < 4; ++i) CHECK(lines[i].ends_with(chosen));
   CHECK(lines[4] == "add:0 = [[10.]]");
@@ -98,8 +103,8 @@ TEST_CASE("moving_average restores the averages under the variables' names", "[s
   const BundleReader saved(posix_file_system(), (dir / "line").string());
   const auto text = [&](const std::string& name) { return saved.read(name).str(); };
   CHECK(lines[0] == "trained: y = " + text("slope") + " x + " + text("height"));
-  CHECK(lines[3] ==
-        "averaged: y = " + text("slope/ExponentialMovingAverage") + " x + " + text("height/ExponentialMovingAverage"));
+  CHECK(lines[3] == "averaged: y = " + text("slope/ExponentialMovingAverage") + " x + " +
+                        text("height/ExponentialMovingAverage"));
   CHECK(last_number(lines[3]) == Approx(1).margin(0.05));  // the noise is averaged out of it
   CHECK(last_number(lines[0]) != Approx(1).margin(0.05));
 }
@@ -113,13 +118,15 @@ TEST_CASE("freeze_and_serve serves from one file", "[samples][guide]") {
   CHECK(lines[2].ends_with("is of class 1"));
 }
 
-TEST_CASE("versions keeps the newest three and one for every two hours, across a restart", "[samples][guide]") {
+TEST_CASE("versions keeps the newest three and one for every two hours, across a restart",
+          "[samples][guide]") {
   const TempDir dir;
   const Lines lines = run_sample("versions", dir).lines();
   REQUIRE(lines.size() >= 6);
   CHECK(lines[0] == "going on from model-6");
   CHECK(lines[1] == "newest: model-10");
-  CHECK((Lines{lines[2], lines[3], lines[4]} == Lines{"listed: model-8", "listed: model-9", "listed: model-10"}));
+  CHECK((Lines{lines[2], lines[3], lines[4]} ==
+         Lines{"listed: model-8", "listed: model-9", "listed: model-10"}));
   const Lines there(lines.begin() + 5, lines.end());
   for (const char* newest : {"there: model-8", "there: model-9", "there: model-10"}) {
     CHECK(std::find(there.begin(), there.end(), newest) != there.end());

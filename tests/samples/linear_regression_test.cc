@@ -6,8 +6,10 @@
 
 using namespace cairn;
 
-TEST_CASE("The linear regression finds the line through its points and prints it from the restored values",
-          "[samples]") {
+TEST_CASE(
+    "The linear regression finds the line through its points and prints it from the restored "
+    "values",
+    "[samples]") {
   const TempDir dir;
   const Finished run = run_program(built_program("samples/linear_regression"), {}, dir.path());
   CAPTURE(run.out, run.err);

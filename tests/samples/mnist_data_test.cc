@@ -48,7 +48,8 @@ struct Folder : TempDir {
 };
 
 // The message names the file and each of `parts`.
-void check_refused(const Error& error, const std::string& file, const std::vector<std::string>& parts) {
+void check_refused(const Error& error, const std::string& file,
+                   const std::vector<std::string>& parts) {
   const std::string message = error.what();
   INFO(message);
   CHECK(error.code() == Code::kDataLoss);
@@ -102,10 +103,13 @@ TEST_CASE("An IDX file cut off anywhere is refused", "[mnist]") {
 TEST_CASE("An IDX file with another magic number is refused", "[mnist]") {
   const Folder folder;
   folder.put("train-images-idx3-ubyte", label_file(2000));
-  check_refused(folder.error(), "train-images-idx3-ubyte", {"at byte 0", "0x00000803", "0x00000801"});
+  check_refused(folder.error(), "train-images-idx3-ubyte",
+                {"at byte 0", "0x00000803", "0x00000801"});
 }
 
-TEST_CASE("An IDX file that announces more than it holds is refused without taking that much memory", "[mnist]") {
+TEST_CASE(
+    "An IDX file that announces more than it holds is refused without taking that much memory",
+    "[mnist]") {
   const Folder folder;
   folder.put("train-images-idx3-ubyte", image_file(kTrain).replace(4, 4, big_endian(0xffffffff)));
   check_refused(folder.error(), "train-images-idx3-ubyte", {"at byte 4", "4294967295", "23536"});
@@ -120,7 +124,8 @@ TEST_CASE("An IDX file with bytes after its last item is refused", "[mnist]") {
 TEST_CASE("Images of another size than 28 by 28 are refused", "[mnist]") {
   const Folder folder;
   folder.put("t10k-images-idx3-ubyte", image_file(kTest).replace(12, 4, big_endian(32)));
-  check_refused(folder.error(), "t10k-images-idx3-ubyte", {"at byte 12", "expected 28", "found 32"});
+  check_refused(folder.error(), "t10k-images-idx3-ubyte",
+                {"at byte 12", "expected 28", "found 32"});
 }
 
 TEST_CASE("Labels that are not one per image are refused", "[mnist]") {
@@ -162,7 +167,9 @@ TEST_CASE("A gzipped file that unpacks without end is refused", "[mnist]") {
   check_refused(folder.error(), "train-labels-idx1-ubyte.gz", {"at most 67108864"});
 }
 
-TEST_CASE("A gzipped file with a flipped bit is refused, or reads the same where the bit means nothing", "[mnist]") {
+TEST_CASE(
+    "A gzipped file with a flipped bit is refused, or reads the same where the bit means nothing",
+    "[mnist]") {
   const Folder folder(true);
   const Tensor labels = load_mnist(folder.path()).train.labels;
   const std::string whole = gzipped(label_file(kTrain));
@@ -215,12 +222,15 @@ TEST_CASE("No drawn test digit is among those trained on", "[mnist]") {
   std::vector<size_t> train;
   const auto hash = [](const Tensor& row) {
     const auto pixels = row.span<float>();
-    return std::hash<std::string_view>{}({reinterpret_cast<const char*>(pixels.data()), pixels.size_bytes()});
+    return std::hash<std::string_view>{}(
+        {reinterpret_cast<const char*>(pixels.data()), pixels.size_bytes()});
   };
-  for (int i = 0; i < data.train.count(); ++i) train.push_back(hash(data.train.images.rows(i, i + 1)));
+  for (int i = 0; i < data.train.count(); ++i)
+    train.push_back(hash(data.train.images.rows(i, i + 1)));
   std::sort(train.begin(), train.end());
   for (int i = 0; i < data.test.count(); ++i) {
-    if (std::binary_search(train.begin(), train.end(), hash(data.test.images.rows(i, i + 1)))) FAIL(i);
+    if (std::binary_search(train.begin(), train.end(), hash(data.test.images.rows(i, i + 1))))
+      FAIL(i);
   }
 }
 
@@ -235,7 +245,9 @@ TEST_CASE("A batch depends on its step alone, not on the batches before it", "[m
   }
 }
 
-TEST_CASE("An epoch takes every example at most once, in an order that the epoch and the seed decide", "[mnist]") {
+TEST_CASE(
+    "An epoch takes every example at most once, in an order that the epoch and the seed decide",
+    "[mnist]") {
   const auto epoch = [](int number, uint64_t seed) {
     BatchOrder order(100, 10, seed);
     std::vector<int> taken;
@@ -266,7 +278,8 @@ TEST_CASE("Batches hold the rows that the order names", "[mnist]") {
   }
 }
 
-TEST_CASE("A batch larger than the examples, an empty one and a negative step are refused", "[mnist]") {
+TEST_CASE("A batch larger than the examples, an empty one and a negative step are refused",
+          "[mnist]") {
   CHECK(error_of([] { BatchOrder(10, 11, 0); }).code() == Code::kInvalidArgument);
   CHECK(error_of([] { BatchOrder(10, 0, 0); }).code() == Code::kInvalidArgument);
   CHECK(error_of([] { BatchOrder(10, 5, 0).at(-1); }).code() == Code::kInvalidArgument);

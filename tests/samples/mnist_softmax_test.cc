@@ -26,21 +26,27 @@ struct Room : TempDir {
     all.insert(all.end(), more.begin(), more.end());
     return all;
   }
-  Finished run(const std::string& dir, const Args& more) const { return run_program(kSample, args(dir, more)); }
+  Finished run(const std::string& dir, const Args& more) const {
+    return run_program(kSample, args(dir, more));
+  }
 
   // The bytes of the three files of a checkpoint.
   std::string checkpoint(const std::string& dir, int64_t step) const {
     const std::string prefix = path() / dir / str_cat("model_ckpt-", step);
-    return read_bytes(prefix + ".data-00000-of-00001") + read_bytes(prefix + ".index") + read_bytes(prefix + ".meta");
+    return read_bytes(prefix + ".data-00000-of-00001") + read_bytes(prefix + ".index") +
+           read_bytes(prefix + ".meta");
   }
   int files_ending(const std::string& dir, const std::string& extension) const {
     const fs::directory_iterator files(path() / dir);
-    return static_cast<int>(std::count_if(begin(files), end(files),
-                                          [&](const auto& file) { return file.path().extension() == extension; }));
+    return static_cast<int>(std::count_if(begin(files), end(files), [&](const auto& file) {
+      return file.path().extension() == extension;
+    }));
   }
 };
 
-bool says(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+bool says(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // What follows "LABEL: " on the line so labelled.
 std::string value_of(const Finished& run, const std::string& label) {
@@ -52,7 +58,9 @@ std::string value_of(const Finished& run, const std::string& label) {
 
 }  // namespace
 
-TEST_CASE("A run of the MNIST sample ends with its two accuracies, the test accuracy and its checkpoint", "[samples]") {
+TEST_CASE(
+    "A run of the MNIST sample ends with its two accuracies, the test accuracy and its checkpoint",
+    "[samples]") {
   const Room room;
   const Finished run = room.run("run", {"--steps", "20"});
   CAPTURE(run.out, run.err);
@@ -68,9 +76,11 @@ TEST_CASE("A run of the MNIST sample ends with its two accuracies, the test accu
   CHECK(fs::exists(room / "run/model_ckpt-20.index"));
 }
 
-TEST_CASE("Without --data the MNIST sample says first that its digits are drawn, and learns them", "[samples]") {
+TEST_CASE("Without --data the MNIST sample says first that its digits are drawn, and learns them",
+          "[samples]") {
   const TempDir dir;
-  const Finished run = run_program(kSample, {"--dir", dir.path(), "--steps", "200", "--save-every", "100"});
+  const Finished run =
+      run_program(kSample, {"--dir", dir.path(), "--steps", "200", "--save-every", "100"});
   CAPTURE(run.out, run.err);
   REQUIRE(run.status == 0);
   CHECK(run.lines().at(0) == "drawn digits, not MNIST; --data DIR for MNIST");
@@ -78,8 +88,10 @@ TEST_CASE("Without --data the MNIST sample says first that its digits are drawn,
   CHECK(std::stod(value_of(run, "test accuracy")) > std::stod(value_of(run, "restored accuracy")));
 }
 
-TEST_CASE("Killed again and again and resumed, the MNIST sample ends with the bytes of a run never stopped",
-          "[samples]") {
+TEST_CASE(
+    "Killed again and again and resumed, the MNIST sample ends with the bytes of a run never "
+    "stopped",
+    "[samples]") {
   const Room room;
   const Args settings = {"--steps", "300", "--batch", "20", "--save-every", "10", "--seed", "3"};
   REQUIRE(room.run("whole", settings).status == 0);
@@ -91,7 +103,8 @@ TEST_CASE("Killed again and again and resumed, the MNIST sample ends with the by
   const auto newest = [&] { return fs::exists(state) ? read_bytes(state) : ""; };
   int killed = 0;
   for (; killed < 12; ++killed) {
-    // At a random moment: from the start on, or in what comes after a save (a removal, a step, another save).
+    // At a random moment: from the start on, or in what comes after a save (a removal, a step,
+    // another save).
     const std::string before = newest();
     Program program(kSample, room.args("killed", resumed));
     while (killed % 4 != 0 && program.running() && newest() == before)
@@ -112,7 +125,8 @@ TEST_CASE("Killed again and again and resumed, the MNIST sample ends with the by
   CHECK(get_checkpoint_state((room / "killed").string())->all_model_checkpoint_paths.size() == 5);
 }
 
-TEST_CASE("A resumed MNIST run keeps the batches, the seed and the learning rate it was begun with", "[samples]") {
+TEST_CASE("A resumed MNIST run keeps the batches, the seed and the learning rate it was begun with",
+          "[samples]") {
   const Room room;
   const Args begun = {"--batch", "7", "--seed", "5", "--learning-rate", "0.1", "--steps"};
   const auto until = [&](const std::string& steps) {
@@ -151,8 +165,10 @@ TEST_CASE("Resumed in an empty folder, the MNIST sample says so and starts afres
   CHECK_FALSE(value_of(run, "accuracy before reset").empty());
 }
 
-TEST_CASE("Started over in a folder that was used, the MNIST sample saves at once, so that --resume means the new run",
-          "[samples]") {
+TEST_CASE(
+    "Started over in a folder that was used, the MNIST sample saves at once, so that --resume "
+    "means the new run",
+    "[samples]") {
   const Room room;
   REQUIRE(room.run("fresh", {"--steps", "20", "--seed", "2"}).status == 0);
   REQUIRE(room.run("used", {"--steps", "50", "--seed", "1"}).status == 0);
@@ -162,10 +178,13 @@ TEST_CASE("Started over in a folder that was used, the MNIST sample saves at onc
   CHECK(room.checkpoint("used", 20) == room.checkpoint("fresh", 20));
 }
 
-TEST_CASE("The MNIST sample keeps as many checkpoints as --max-to-keep says, through the reset", "[samples]") {
+TEST_CASE("The MNIST sample keeps as many checkpoints as --max-to-keep says, through the reset",
+          "[samples]") {
   const Room room;
   const auto kept = [&](const std::string& number) {
-    REQUIRE(room.run(number, {"--steps", "80", "--save-every", "10", "--max-to-keep", number}).status == 0);
+    REQUIRE(
+        room.run(number, {"--steps", "80", "--save-every", "10", "--max-to-keep", number}).status ==
+        0);
     return room.files_ending(number, ".index");
   };
   CHECK(kept("2") == 2);
@@ -173,10 +192,12 @@ TEST_CASE("The MNIST sample keeps as many checkpoints as --max-to-keep says, thr
   CHECK(kept("0") == 8);
 }
 
-TEST_CASE("The MNIST sample refuses flags that it does not know or cannot take, with status 2", "[samples]") {
+TEST_CASE("The MNIST sample refuses flags that it does not know or cannot take, with status 2",
+          "[samples]") {
   const TempDir dir;
-  for (const Args& args : {Args{"--stpes", "10"}, Args{"--steps", "many"}, Args{"--steps", "1"}, Args{"--batch", "0"},
-                           Args{"--learning-rate", "-1"}, Args{"--threads"}, Args{"extra"}}) {
+  for (const Args& args :
+       {Args{"--stpes", "10"}, Args{"--steps", "many"}, Args{"--steps", "1"}, Args{"--batch", "0"},
+        Args{"--learning-rate", "-1"}, Args{"--threads"}, Args{"extra"}}) {
     const Finished run = run_program(kSample, args, dir.path());
     CAPTURE(args, run.out, run.err);
     CHECK(run.status == 2);
@@ -188,8 +209,8 @@ TEST_CASE("The MNIST sample refuses flags that it does not know or cannot take, 
 TEST_CASE("The MNIST sample's --help names every flag and shows an example", "[samples]") {
   const Finished run = run_program(kSample, {"--help"});
   CHECK(run.status == 0);
-  for (const char* flag : {"--data", "--dir", "--steps", "--batch", "--learning-rate", "--seed", "--threads",
-                           "--save-every", "--max-to-keep", "--resume", "Example:"}) {
+  for (const char* flag : {"--data", "--dir", "--steps", "--batch", "--learning-rate", "--seed",
+                           "--threads", "--save-every", "--max-to-keep", "--resume", "Example:"}) {
     CAPTURE(flag);
     CHECK(says(run.out, flag));
   }
@@ -204,7 +225,8 @@ TEST_CASE("The MNIST sample without its data says what is missing, with status 1
   CHECK_FALSE(fs::exists(dir / "run"));
 }
 
-TEST_CASE("The MNIST sample cannot be resumed from a damaged checkpoint, and says which file is", "[samples]") {
+TEST_CASE("The MNIST sample cannot be resumed from a damaged checkpoint, and says which file is",
+          "[samples]") {
   const Room room;
   REQUIRE(room.run("run", {"--steps", "10"}).status == 0);
   const fs::path meta = room / "run/model_ckpt-10.meta";
@@ -214,13 +236,14 @@ TEST_CASE("The MNIST sample cannot be resumed from a damaged checkpoint, and say
   CHECK(says(run.err, meta.string()));
 }
 
-TEST_CASE("The MNIST sample gets 0.915 of MNIST's test digits right within ten epochs", "[samples]") {
+TEST_CASE("The MNIST sample gets 0.915 of MNIST's test digits right within ten epochs",
+          "[samples]") {
   const auto all = fixtures();
   const fs::path mnist = all ? *all / ".." / "mnist" : "";
   if (!all || !fs::exists(mnist)) return skip("no MNIST beside the fixtures (-Dfixtures=DIR)");
   const TempDir dir;
-  const Finished run =
-      run_program(kSample, {"--data", mnist, "--dir", dir.path(), "--steps", "6000", "--save-every", "3000"});
+  const Finished run = run_program(
+      kSample, {"--data", mnist, "--dir", dir.path(), "--steps", "6000", "--save-every", "3000"});
   CAPTURE(run.out, run.err);
   REQUIRE(run.status == 0);
   CHECK(says(run.lines().at(0), "MNIST in "));

@@ -31,7 +31,8 @@ std::vector<std::string> cpp_blocks(const std::string& markdown) {
 
 }  // namespace
 
-TEST_CASE("Every C++ block of the README stands word for word in a sample, and so compiles", "[samples]") {
+TEST_CASE("Every C++ block of the README stands word for word in a sample, and so compiles",
+          "[samples]") {
   std::string samples;
   for (const auto& file : std::filesystem::directory_iterator(source_root() / "samples")) {
     if (file.path().extension() == ".cc") samples += without_indentation(read_bytes(file.path()));

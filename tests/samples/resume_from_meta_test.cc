@@ -22,9 +22,10 @@ TEST_CASE("What mnist_softmax began, resume_from_meta goes on with to the same b
                 .status == 0);
     return run / ("model_ckpt-" + steps);
   };
-  const fs::path begun = train("begun", "20"), whole = train("whole", "50"), resumed = dir / "resumed";
-  const Finished run =
-      run_program(kSample, {begun, "--steps", "30", "--data", dir / "data", "--batch", "30", "--save", resumed});
+  const fs::path begun = train("begun", "20"), whole = train("whole", "50"),
+                 resumed = dir / "resumed";
+  const Finished run = run_program(kSample, {begun, "--steps", "30", "--data", dir / "data",
+                                             "--batch", "30", "--save", resumed});
   CAPTURE(run.out, run.err);
   REQUIRE(run.status == 0);
   CHECK(run.out.find("restored accuracy: ") != std::string::npos);
@@ -35,17 +36,21 @@ TEST_CASE("What mnist_softmax began, resume_from_meta goes on with to the same b
   }
 }
 
-TEST_CASE("resume_from_meta goes on with a graph without placeholders, to TensorFlow's values", "[samples]") {
+TEST_CASE("resume_from_meta goes on with a graph without placeholders, to TensorFlow's values",
+          "[samples]") {
   const auto linreg = fixture("linreg-tf14");
   if (!linreg) return;
   const TempDir dir;
-  const Finished run = run_program(kSample, {*linreg / "my-model-0", "--steps", "999", "--save", dir / "again"});
+  const Finished run =
+      run_program(kSample, {*linreg / "my-model-0", "--steps", "999", "--save", dir / "again"});
   CAPTURE(run.out, run.err);
   REQUIRE(run.status == 0);
   const BundleReader got(posix_file_system(), (dir / "again").string()),
       expected(posix_file_system(), (*linreg / "my-model-1000").string());
-  CHECK(got.read("bias").data<float>()[0] == Approx(expected.read("bias").data<float>()[0]).epsilon(1e-6));
-  CHECK(got.read("weight").data<float>()[0] == Approx(expected.read("weight").data<float>()[0]).epsilon(1e-6));
+  CHECK(got.read("bias").data<float>()[0] ==
+        Approx(expected.read("bias").data<float>()[0]).epsilon(1e-6));
+  CHECK(got.read("weight").data<float>()[0] ==
+        Approx(expected.read("weight").data<float>()[0]).epsilon(1e-6));
 }
 
 TEST_CASE("resume_from_meta names the file that is missing, with status 1", "[samples]") {

@@ -1,4 +1,5 @@
-// Builders that throw at each change they make to a graph, one after the other, and what they leave behind.
+// Builders that throw at each change they make to a graph, one after the other, and what they leave
+// behind.
 #pragma once
 
 #include <algorithm>
@@ -13,15 +14,17 @@
 
 namespace cairn {
 
-// All that a graph says: its nodes to the last attribute, its collections, what is in force, and how nodes and scopes
-// that wished for one of `names` would be called.
+// All that a graph says: its nodes to the last attribute, its collections, what is in force, and
+// how nodes and scopes that wished for one of `names` would be called.
 inline std::vector<std::string> everything_of(Graph& graph, const std::set<std::string>& names) {
   std::vector<std::string> lines;
   for (const Operation& op : graph.operations()) {
-    std::string line = node_line(op) + " on '" + op.node().device + "' at " + op.node().made_at.str();
+    std::string line =
+        node_line(op) + " on '" + op.node().device + "' at " + op.node().made_at.str();
     for (const auto& [name, attr] : op.node().attrs) line += " " + name + "=" + attr.str();
     // What is drawn by lot is another at each call: _temp_ and 32 digits.
-    if (const size_t lot = line.find("_temp_"); lot != std::string::npos) line.replace(lot + 6, 32, "#");
+    if (const size_t lot = line.find("_temp_"); lot != std::string::npos)
+      line.replace(lot + 6, 32, "#");
     lines.push_back(line);
   }
   for (const std::string& key : graph.collection_keys()) {
@@ -35,20 +38,24 @@ inline std::vector<std::string> everything_of(Graph& graph, const std::set<std::
     }
     lines.push_back(line);
   }
-  lines.push_back(str_cat("scope '", graph.current_scope(), "' variables '", graph.current_variable_scope(), "' reuse ",
-                          graph.reusing_variables(), " waiting ", graph.has_control_dependencies(), " context ",
-                          graph.control_flow() != nullptr, " at ", graph.current_location({}).str(), " library '",
-                          graph.library, "' producer ", graph.versions.producer, " carries ",
-                          graph.from_file != nullptr));
-  for (const std::string& name : names) lines.push_back(name + " -> " + graph.unique_name(name, false));
+  lines.push_back(str_cat("scope '", graph.current_scope(), "' variables '",
+                          graph.current_variable_scope(), "' reuse ", graph.reusing_variables(),
+                          " waiting ", graph.has_control_dependencies(), " context ",
+                          graph.control_flow() != nullptr, " at ", graph.current_location({}).str(),
+                          " library '", graph.library, "' producer ", graph.versions.producer,
+                          " carries ", graph.from_file != nullptr));
+  for (const std::string& name : names)
+    lines.push_back(name + " -> " + graph.unique_name(name, false));
   return lines;
 }
 
 // The lines that only one of two graphs has; "" where they say the same.
-inline std::string difference(const std::vector<std::string>& before, const std::vector<std::string>& after) {
+inline std::string difference(const std::vector<std::string>& before,
+                              const std::vector<std::string>& after) {
   std::string text;
   for (size_t i = 0; i < std::max(before.size(), after.size()); ++i) {
-    const std::string a = i < before.size() ? before[i] : "(nothing)", b = i < after.size() ? after[i] : "(nothing)";
+    const std::string a = i < before.size() ? before[i] : "(nothing)",
+                      b = i < after.size() ? after[i] : "(nothing)";
     if (a != b) text += "- " + a + "\n+ " + b + "\n";
   }
   return text;
@@ -59,7 +66,8 @@ inline std::set<std::string> names_of(const Graph& graph) {
   std::set<std::string> names;
   for (const Operation& op : graph.operations()) {
     names.insert(op.name());
-    for (size_t slash = op.name().find('/'); slash != std::string::npos; slash = op.name().find('/', slash + 1))
+    for (size_t slash = op.name().find('/'); slash != std::string::npos;
+         slash = op.name().find('/', slash + 1))
       names.insert(op.name().substr(0, slash));
   }
   return names;
@@ -72,10 +80,11 @@ inline void throw_at(Graph& graph, int n) {
   });
 }
 
-// Runs `build` over and over on one graph made by `prepare`, and has it throw at its first change, then at its second …
-// until it goes through. After each throw the graph must say what it said before; in the end, what it says after one
-// undisturbed call. Returns how often it threw.
-inline int check_all_or_nothing(const std::function<void(Graph&)>& prepare, const std::function<void(Graph&)>& build,
+// Runs `build` over and over on one graph made by `prepare`, and has it throw at its first change,
+// then at its second … until it goes through. After each throw the graph must say what it said
+// before; in the end, what it says after one undisturbed call. Returns how often it threw.
+inline int check_all_or_nothing(const std::function<void(Graph&)>& prepare,
+                                const std::function<void(Graph&)>& build,
                                 const std::function<void(Graph&)>& undisturbed) {
   Graph once, graph;
   prepare(once);

@@ -77,7 +77,8 @@ class Disk {
     }
   }
 
-  // Every way in which the pending changes may have reached the disk, and the bytes of files that are not synced.
+  // Every way in which the pending changes may have reached the disk, and the bytes of files that
+  // are not synced.
   void enumerate(const CrashOptions& options, const std::function<void(CrashState)>& visit) const {
     for (const std::vector<bool>& kept : choices(options)) {
       auto names = certain_;
@@ -91,7 +92,8 @@ class Disk {
         CrashState state{{}, directories};
         for (const auto& [path, file] : names) {
           // A name in a directory that did not reach the disk did not either.
-          if (const std::string in = directory_of(path); in == "." || in == "/" || directories.count(in)) {
+          if (const std::string in = directory_of(path);
+              in == "." || in == "/" || directories.count(in)) {
             state.files[path] = bytes_of(*file, how);
           }
         }
@@ -172,7 +174,8 @@ class Disk {
 
 }  // namespace
 
-size_t for_each_crash_state(const CrashState& before, const std::vector<FileOp>& changes, const CrashOptions& options,
+size_t for_each_crash_state(const CrashState& before, const std::vector<FileOp>& changes,
+                            const CrashOptions& options,
                             const std::function<void(const CrashState&)>& check) {
   Disk disk(before);
   std::set<CrashState> seen;

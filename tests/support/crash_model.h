@@ -3,10 +3,11 @@
 //   RecordingFileSystem disk(memory);  ... a save ...
 //   for (const CrashState& state : crash_states(before, disk.changes(), options)) { ... MemoryFileSystem with it ... }
 //
-// The model is that of POSIX without the favours that single file systems do. Bytes of a file are there for certain
-// once the file was synced; before that they may be missing, zero, or cut at a multiple of 512 bytes. Names that were
-// made, changed or removed in a directory are there, or gone, for certain once the directory was synced; before that
-// each such change may have reached the disk or not, alone and in any order.
+// The model is that of POSIX without the favours that single file systems do. Bytes of a file are
+// there for certain once the file was synced; before that they may be missing, zero, or cut at a
+// multiple of 512 bytes. Names that were made, changed or removed in a directory are there, or
+// gone, for certain once the directory was synced; before that each such change may have reached
+// the disk or not, alone and in any order.
 #pragma once
 
 #include <compare>
@@ -32,15 +33,16 @@ struct CrashState {
 struct CrashOptions {
   // When the program was told that its save is done.
   size_t acknowledged_after = SIZE_MAX;
-  // Of so many changes of names that are not synced all combinations are tried; of more, each alone, all but each, all
-  // up to each, and some drawn by lot.
+  // Of so many changes of names that are not synced all combinations are tried; of more, each
+  // alone, all but each, all up to each, and some drawn by lot.
   size_t most_combined = 6;
   size_t draws = 16;
 };
 
-// Calls `check` once for every different state that a loss of power may leave after any of `changes`, which started
-// from `before`. Returns how many there were.
-size_t for_each_crash_state(const CrashState& before, const std::vector<FileOp>& changes, const CrashOptions& options,
+// Calls `check` once for every different state that a loss of power may leave after any of
+// `changes`, which started from `before`. Returns how many there were.
+size_t for_each_crash_state(const CrashState& before, const std::vector<FileOp>& changes,
+                            const CrashOptions& options,
                             const std::function<void(const CrashState&)>& check);
 
 }  // namespace cairn

@@ -4,7 +4,7 @@
 //     MemoryFileSystem memory;
 //     FaultyFileSystem fs(memory, i, ENOSPC);
 //     ... run the operation, check what it left behind ...
-//     if (!fs.failed()) break;                        // it makes fewer than i + 1 calls: all were tried
+//     if (!fs.failed()) break;  // it makes fewer than i + 1 calls: all were tried
 //   }
 #pragma once
 
@@ -15,8 +15,8 @@ namespace cairn {
 class FaultyFileSystem final : public HookedFileSystem {
  public:
   enum Span { kOnce, kForever };
-  // Call number `at` (from 0; with kForever every later one too) fails as the system would with `error_number`. An
-  // append that fails has written half of its bytes.
+  // Call number `at` (from 0; with kForever every later one too) fails as the system would with
+  // `error_number`. An append that fails has written half of its bytes.
   FaultyFileSystem(FileSystem& inner, size_t at, int error_number, Span span = kOnce)
       : HookedFileSystem(inner), at_(at), error_number_(error_number), span_(span) {}
 
@@ -31,7 +31,8 @@ class FaultyFileSystem final : public HookedFileSystem {
     if (i < at_ || (i > at_ && span_ == kOnce)) return proceed(op.bytes);
     failed_ = true;
     if (!failed_op_) failed_op_ = op;
-    if (op.kind == FileOp::kAppend) proceed(std::string_view(op.bytes).substr(0, op.bytes.size() / 2));
+    if (op.kind == FileOp::kAppend)
+      proceed(std::string_view(op.bytes).substr(0, op.bytes.size() / 2));
     fail_with_errno(op.path, str_cat("(made to fail) ", op.str()), error_number_);
   }
 

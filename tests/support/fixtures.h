@@ -16,13 +16,15 @@
 
 namespace cairn {
 
-// The folder of files that real TensorFlow wrote, from the build option -Dfixtures=DIR; nothing where it is absent.
+// The folder of files that real TensorFlow wrote, from the build option -Dfixtures=DIR; nothing
+// where it is absent.
 std::optional<std::filesystem::path> fixtures();
 
 // fixtures()/name. Where it is absent, calls skip() with the reason and returns nothing.
 std::optional<std::filesystem::path> fixture(const std::string& name);
 
-// The running test case counts as skipped, not passed, unless it fails. The test itself must return.
+// The running test case counts as skipped, not passed, unless it fails. The test itself must
+// return.
 void skip(const std::string& reason);
 
 // The root of the source tree, and a program of this build: built_program("samples/mnist_softmax").
@@ -44,11 +46,13 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-// The whole of a file, byte for byte; and a file that holds exactly `bytes`. Throw Error where that cannot be.
+// The whole of a file, byte for byte; and a file that holds exactly `bytes`. Throw Error where that
+// cannot be.
 std::string read_bytes(const std::filesystem::path& file);
 void write_bytes(const std::filesystem::path& file, const std::string& bytes);
 
-// The Error that `action` throws. Where it throws none, an Error with Code::kOk and a message that says so.
+// The Error that `action` throws. Where it throws none, an Error with Code::kOk and a message that
+// says so.
 //
 //   const Error error = error_of([&] { reader.read("w"); });
 //   REQUIRE(error.code() == Code::kDataLoss);

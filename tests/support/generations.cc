@@ -29,11 +29,13 @@ Generation::Generation(int64_t number, Form form, SaverOptions options, int64_t 
   saver_ = Saver(graph_, options_);
 }
 
-std::string Generation::save(FileSystem& fs, const std::string& path, const SaveOptions& options) const {
+std::string Generation::save(FileSystem& fs, const std::string& path,
+                             const SaveOptions& options) const {
   Session session(graph_, {.threads = 1, .file_system = &fs});
   Tensor a = Tensor::uninitialized(DType::kFloat, {elements_});
   for (float& x : a.span<float>()) x = static_cast<float>(number_);
-  session.set_values({{find_variable(graph_, "a"), a}, {find_variable(graph_, "b"), Tensor(number_)}});
+  session.set_values(
+      {{find_variable(graph_, "a"), a}, {find_variable(graph_, "b"), Tensor(number_)}});
   Saver saver = Saver::from_proto(graph_, saver_.as_saver_def(), options_);
   return saver.save(session, path, options);
 }
@@ -45,7 +47,8 @@ int64_t generation_of_values(FileSystem& fs, const std::string& prefix) {
   const Tensor a = reader.get_tensor("a");
   const int64_t number = reader.get_tensor("b").scalar<int64_t>();
   for (const float x : a.span<float>()) {
-    if (x != static_cast<float>(number)) fail(Code::kDataLoss, prefix, ": values of several generations");
+    if (x != static_cast<float>(number))
+      fail(Code::kDataLoss, prefix, ": values of several generations");
   }
   return number;
 }
@@ -59,7 +62,8 @@ int64_t generation_of_meta(FileSystem& fs, const std::string& prefix) {
 std::vector<std::string> leftovers(FileSystem& fs, const std::string& directory) {
   std::vector<std::string> names;
   for (const std::string& name : fs.list_dir(directory)) {
-    if (is_temporary_name(name) || is_journal_name(name) || is_recovery_name(name) || is_parts_directory_name(name))
+    if (is_temporary_name(name) || is_journal_name(name) || is_recovery_name(name) ||
+        is_parts_directory_name(name))
       names.push_back(name);
   }
   return names;

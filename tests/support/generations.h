@@ -10,8 +10,8 @@ namespace cairn {
 
 enum class Form { kV2, kShardedV2, kV1, kShardedV1 };
 
-// A model whose variables all hold its generation's number, on two devices, with a saver of some form. The meta graph
-// differs with the generation.
+// A model whose variables all hold its generation's number, on two devices, with a saver of some
+// form. The meta graph differs with the generation.
 class Generation {
  public:
   Generation(int64_t number, Form form, SaverOptions options = {}, int64_t elements = 300);
@@ -31,12 +31,14 @@ class Generation {
   Saver saver_;
 };
 
-// The generation of a checkpoint, read with all checksums. Throws DataLoss where its values are of several.
+// The generation of a checkpoint, read with all checksums. Throws DataLoss where its values are of
+// several.
 int64_t generation_of_values(FileSystem& fs, const std::string& prefix);
 // What its meta graph says.
 int64_t generation_of_meta(FileSystem& fs, const std::string& prefix);
 
-// The names in a directory that no save should leave: temporary files, recovery files, journals, directories of parts.
+// The names in a directory that no save should leave: temporary files, recovery files, journals,
+// directories of parts.
 std::vector<std::string> leftovers(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

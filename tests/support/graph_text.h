@@ -21,7 +21,8 @@ inline std::string node_line(const Operation& op) {
   }
   line += ")";
   if (const Attr* groups = op.node().attrs.find("_class")) {
-    for (const std::string& group : *groups->get<std::vector<std::string>>()) line += " @" + group.substr(5);
+    for (const std::string& group : *groups->get<std::vector<std::string>>())
+      line += " @" + group.substr(5);
   }
   return line;
 }

@@ -4,9 +4,10 @@ namespace cairn {
 
 std::string FileOp::str() const {
   static constexpr std::string_view kNames[] = {
-      "open",   "read",       "create",     "append",   "sync",     "close", "rename",   "link",
-      "remove", "create_dir", "remove_dir", "list_dir", "sync_dir", "stat",  "lock_dir", "is_being_written",
-      "space",  "name_max",   "can_write"};
+      "open",     "read", "create",   "append",           "sync",       "close",
+      "rename",   "link", "remove",   "create_dir",       "remove_dir", "list_dir",
+      "sync_dir", "stat", "lock_dir", "is_being_written", "space",      "name_max",
+      "can_write"};
   std::string text = str_cat(kNames[kind], " ", path);
   if (!to.empty()) text += str_cat(" ", to);
   if (kind == kAppend) text += str_cat(" ", bytes.size());
@@ -15,7 +16,8 @@ std::string FileOp::str() const {
 
 class HookedReadFile final : public RandomAccessFile {
  public:
-  HookedReadFile(HookedFileSystem& fs, std::unique_ptr<RandomAccessFile> inner) : fs_(fs), inner_(std::move(inner)) {}
+  HookedReadFile(HookedFileSystem& fs, std::unique_ptr<RandomAccessFile> inner)
+      : fs_(fs), inner_(std::move(inner)) {}
   const std::string& path() const override { return inner_->path(); }
   uint64_t size() const override { return inner_->size(); }
   void read(uint64_t offset, std::span<char> into) const override {
@@ -29,10 +31,12 @@ class HookedReadFile final : public RandomAccessFile {
 
 class HookedWriteFile final : public WritableFile {
  public:
-  HookedWriteFile(HookedFileSystem& fs, std::unique_ptr<WritableFile> inner) : fs_(fs), inner_(std::move(inner)) {}
+  HookedWriteFile(HookedFileSystem& fs, std::unique_ptr<WritableFile> inner)
+      : fs_(fs), inner_(std::move(inner)) {}
   const std::string& path() const override { return inner_->path(); }
   void append(std::string_view bytes) override {
-    fs_.hook({FileOp::kAppend, path(), "", std::string(bytes)}, [&](std::string_view some) { inner_->append(some); });
+    fs_.hook({FileOp::kAppend, path(), "", std::string(bytes)},
+             [&](std::string_view some) { inner_->append(some); });
   }
   void sync() override {
     fs_.hook({FileOp::kSync, path()}, [&](std::string_view) { inner_->sync(); });
@@ -92,7 +96,8 @@ std::unique_ptr<DirLock> HookedFileSystem::lock_dir(const std::string& path) {
 }
 bool HookedFileSystem::is_being_written(const std::string& path) {
   bool is = true;
-  hook({FileOp::kIsBeingWritten, path}, [&](std::string_view) { is = inner_.is_being_written(path); });
+  hook({FileOp::kIsBeingWritten, path},
+       [&](std::string_view) { is = inner_.is_being_written(path); });
   return is;
 }
 uint64_t HookedFileSystem::space(const std::string& directory) {
@@ -102,12 +107,14 @@ uint64_t HookedFileSystem::space(const std::string& directory) {
 }
 size_t HookedFileSystem::name_max(const std::string& directory) {
   size_t bytes = 0;
-  hook({FileOp::kNameMax, directory}, [&](std::string_view) { bytes = inner_.name_max(directory); });
+  hook({FileOp::kNameMax, directory},
+       [&](std::string_view) { bytes = inner_.name_max(directory); });
   return bytes;
 }
 bool HookedFileSystem::can_write(const std::string& directory) {
   bool can = false;
-  hook({FileOp::kCanWrite, directory}, [&](std::string_view) { can = inner_.can_write(directory); });
+  hook({FileOp::kCanWrite, directory},
+       [&](std::string_view) { can = inner_.can_write(directory); });
   return can;
 }
 

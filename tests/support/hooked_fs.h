@@ -1,4 +1,5 @@
-// A file system in front of another one that hands every call to a hook: the base of the faulty and the recording one.
+// A file system in front of another one that hands every call to a hook: the base of the faulty and
+// the recording one.
 #pragma once
 
 #include <functional>
@@ -34,7 +35,9 @@ struct FileOp {
   std::string path;
   std::string to = "";     // rename and link
   std::string bytes = "";  // append
-  bool changes() const { return kind != kOpen && kind != kRead && kind != kListDir && kind < kStat; }
+  bool changes() const {
+    return kind != kOpen && kind != kRead && kind != kListDir && kind < kStat;
+  }
   std::string str() const;  // "rename a b", "append a 12"
 };
 

@@ -1,4 +1,5 @@
-// A graph to try ops in: operands whose values the graph knows and operands it knows nothing of, and one session.
+// A graph to try ops in: operands whose values the graph knows and operands it knows nothing of,
+// and one session.
 #pragma once
 
 #include "ops/array/array.h"
@@ -22,7 +23,9 @@ class Lab {
   Tensor run(const Output& y) { return Session(graph).run(y, feeds_); }
   // Dtype, shape and elements of what y comes to.
   std::string told(const Output& y) { return told(run(y)); }
-  static std::string told(const Tensor& t) { return str_cat(dtype_name(t.dtype()), " ", t.shape(), " ", t.str()); }
+  static std::string told(const Tensor& t) {
+    return str_cat(dtype_name(t.dtype()), " ", t.shape(), " ", t.str());
+  }
 
  private:
   Feeds feeds_;

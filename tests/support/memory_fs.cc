@@ -19,7 +19,8 @@ class MemoryFile final : public RandomAccessFile {
     const Lock lock(fs_.mutex_);
     const std::string& bytes = node_->bytes;
     if (offset > bytes.size() || into.size() > bytes.size() - offset) {
-      fail(Code::kDataLoss, path_, ": reading ", into.size(), " bytes at offset ", offset, ": the file ends");
+      fail(Code::kDataLoss, path_, ": reading ", into.size(), " bytes at offset ", offset,
+           ": the file ends");
     }
     std::copy_n(bytes.data() + offset, into.size(), into.data());
   }
@@ -33,7 +34,8 @@ class MemoryFile final : public RandomAccessFile {
 
 class MemoryWritableFile final : public WritableFile {
  public:
-  MemoryWritableFile(MemoryFileSystem& fs, std::string path, std::shared_ptr<MemoryFileSystem::Node> node)
+  MemoryWritableFile(MemoryFileSystem& fs, std::string path,
+                     std::shared_ptr<MemoryFileSystem::Node> node)
       : fs_(fs), path_(std::move(path)), node_(std::move(node)) {
     ++node_->writers;
   }
@@ -44,10 +46,12 @@ class MemoryWritableFile final : public WritableFile {
   const std::string& path() const override { return path_; }
   void append(std::string_view bytes) override {
     const Lock lock(fs_.mutex_);
-    const uint64_t room = fs_.capacity_ ? *fs_.capacity_ - std::min(*fs_.capacity_, fs_.used()) : bytes.size();
+    const uint64_t room =
+        fs_.capacity_ ? *fs_.capacity_ - std::min(*fs_.capacity_, fs_.used()) : bytes.size();
     node_->bytes += bytes.substr(0, room);
     node_->modified = fs_.clock_++;
-    if (bytes.size() > room) fail_with_errno(path_, str_cat("writing ", bytes.size(), " bytes"), ENOSPC);
+    if (bytes.size() > room)
+      fail_with_errno(path_, str_cat("writing ", bytes.size(), " bytes"), ENOSPC);
   }
   void sync() override {}
   void close() override {
@@ -93,7 +97,8 @@ std::unique_ptr<WritableFile> MemoryFileSystem::create(const std::string& path) 
   const Lock lock(mutex_);
   check_parent(path, "opening for writing");
   if (is_dir(path)) fail_with_errno(path, "opening for writing", EISDIR);
-  if (is_own_name(base_name(path)) && files_.count(path)) fail_with_errno(path, "opening for writing", EEXIST);
+  if (is_own_name(base_name(path)) && files_.count(path))
+    fail_with_errno(path, "opening for writing", EEXIST);
   auto& node = files_[path];
   if (!node) node = std::make_shared<Node>();
   node->bytes.clear();
@@ -106,7 +111,8 @@ void MemoryFileSystem::rename(const std::string& from, const std::string& to) {
   const auto node = find(from, "renaming");
   check_parent(to, "renaming");
   if (is_dir(to)) fail_with_errno(to, "renaming", EISDIR);
-  if (const auto there = files_.find(to); there != files_.end() && there->second == node) return;  // as POSIX has it
+  // as POSIX has it
+  if (const auto there = files_.find(to); there != files_.end() && there->second == node) return;
   files_.erase(from);
   files_[to] = node;
 }
@@ -139,7 +145,8 @@ void MemoryFileSystem::remove_dir(const std::string& path) {
 
 std::vector<std::string> MemoryFileSystem::list_dir(const std::string& path) {
   const Lock lock(mutex_);
-  if (!is_dir(path)) fail_with_errno(path, "listing the directory", files_.count(path) ? ENOTDIR : ENOENT);
+  if (!is_dir(path))
+    fail_with_errno(path, "listing the directory", files_.count(path) ? ENOTDIR : ENOENT);
   std::vector<std::string> names;
   const auto take = [&](const std::string& entry) {
     if (entry != path && directory_of(entry) == path) names.push_back(base_name(entry));

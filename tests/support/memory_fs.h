@@ -9,8 +9,9 @@
 
 namespace cairn {
 
-// Behaves as a POSIX file system does: open files outlive their names, rename replaces, link shares the bytes.
-// A write beyond the capacity writes what fits and fails. Directories must exist before files are made in them; "." and
+// Behaves as a POSIX file system does: open files outlive their names, rename replaces, link shares
+// the bytes. A write beyond the capacity writes what fits and fails. Directories must exist before
+// files are made in them; "." and
 // "/" always do.
 class MemoryFileSystem : public FileSystem {
  public:
@@ -45,7 +46,9 @@ class MemoryFileSystem : public FileSystem {
   };
   struct Locked;
   uint64_t used() const;
-  bool is_dir(const std::string& path) const { return path == "." || path == "/" || dirs_.count(path) > 0; }
+  bool is_dir(const std::string& path) const {
+    return path == "." || path == "/" || dirs_.count(path) > 0;
+  }
   void check_parent(const std::string& path, std::string_view operation) const;
   std::shared_ptr<Node> find(const std::string& path, std::string_view operation) const;
 

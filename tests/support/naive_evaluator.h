@@ -12,12 +12,14 @@
 
 namespace cairn {
 
-// Evaluates a graph node by node, by recursion: no plan, no order, no reuse of memory, a fresh kernel for each node.
-// For stateless ops whose values are all alive.
+// Evaluates a graph node by node, by recursion: no plan, no order, no reuse of memory, a fresh
+// kernel for each node. For stateless ops whose values are all alive.
 class NaiveEvaluator {
  public:
-  NaiveEvaluator(const Graph& graph, const Feeds& feeds, const std::vector<Output>& fed) : graph_(graph) {
-    for (size_t i = 0; i < fed.size(); ++i) fed_[{fed[i].node().id, fed[i].index()}] = feeds[i].value;
+  NaiveEvaluator(const Graph& graph, const Feeds& feeds, const std::vector<Output>& fed)
+      : graph_(graph) {
+    for (size_t i = 0; i < fed.size(); ++i)
+      fed_[{fed[i].node().id, fed[i].index()}] = feeds[i].value;
   }
 
   Tensor value(const Output& output) { return value(output.endpoint()); }
@@ -30,7 +32,10 @@ class NaiveEvaluator {
     if (known == values_.end()) {
       std::vector<Tensor> inputs;
       for (const Endpoint& input : e.node->inputs) inputs.push_back(value(input).clone());
-      known = values_.emplace(e.node->id, internal::evaluate(graph_, *e.node, inputs, /*own_values=*/false)).first;
+      known = values_
+                  .emplace(e.node->id,
+                           internal::evaluate(graph_, *e.node, inputs, /*own_values=*/false))
+                  .first;
     }
     return known->second[static_cast<size_t>(e.index)];
   }
@@ -40,14 +45,16 @@ class NaiveEvaluator {
   std::map<int, std::vector<Tensor>> values_;
 };
 
-// Makes graphs at random out of makers: each adds a node or a few to what there is and gives their outputs, or none
-// where nothing fits.
+// Makes graphs at random out of makers: each adds a node or a few to what there is and gives their
+// outputs, or none where nothing fits.
 class RandomGraph {
  public:
   using Maker = std::function<std::vector<Output>(RandomGraph&)>;
 
-  // batches: first extents may be unknown; makers see to it that all unknown ones are the same in each run.
-  RandomGraph(Graph& graph, uint64_t seed, bool batches = false) : graph_(graph), random_(seed), batches_(batches) {}
+  // batches: first extents may be unknown; makers see to it that all unknown ones are the same in
+  // each run.
+  RandomGraph(Graph& graph, uint64_t seed, bool batches = false)
+      : graph_(graph), random_(seed), batches_(batches) {}
 
   void grow(const std::vector<Maker>& makers, int steps) {
     for (int i = 0; i < steps; ++i) {
@@ -65,11 +72,13 @@ class RandomGraph {
     for (float& x : t.span<float>()) x = values(random_);
     return t;
   }
-  // Any float tensor there is, the later the likelier; with a condition, one of a few tries that meets it, or none.
+  // Any float tensor there is, the later the likelier; with a condition, one of a few tries that
+  // meets it, or none.
   Output pick(const std::function<bool(const Output&)>& fits = nullptr) {
     for (int attempt = 0; attempt < 20 && !outputs_.empty(); ++attempt) {
       const Output& some = outputs_[std::max(below(outputs_.size()), below(outputs_.size()))];
-      if (some.dtype() == DType::kFloat && is_known(some.shape()) && (!fits || fits(some))) return some;
+      if (some.dtype() == DType::kFloat && is_known(some.shape()) && (!fits || fits(some)))
+        return some;
     }
     return {};
   }
@@ -92,10 +101,12 @@ class RandomGraph {
   std::vector<Output> outputs_;
 };
 
-// What a prepared call gives for `fetches`, held against the naive evaluator, bit for bit. "" when all is the same,
-// else the first difference.
-inline std::string difference_from_naive(const Graph& graph, Call& call, const std::vector<Output>& fetches,
-                                         const std::vector<Output>& fed, const std::vector<Tensor>& values) {
+// What a prepared call gives for `fetches`, held against the naive evaluator, bit for bit. "" when
+// all is the same, else the first difference.
+inline std::string difference_from_naive(const Graph& graph, Call& call,
+                                         const std::vector<Output>& fetches,
+                                         const std::vector<Output>& fed,
+                                         const std::vector<Tensor>& values) {
   Feeds feeds;
   for (size_t i = 0; i < fed.size(); ++i) feeds.push_back({fed[i], values[i]});
   NaiveEvaluator naive(graph, feeds, fed);
@@ -108,15 +119,18 @@ inline std::string difference_from_naive(const Graph& graph, Call& call, const s
   return "";
 }
 
-// Grows a graph from two placeholders, of shapes `first` and [], and the makers, and compares what a prepared call
-// gives for some outputs when those and a few tensors inside the graph are fed, with other values in each of several
-// runs.
-inline std::string difference_from_naive(const std::vector<RandomGraph::Maker>& makers, uint64_t seed,
-                                         const Shape& first = {4, 2}) {
+// Grows a graph from two placeholders, of shapes `first` and [], and the makers, and compares what
+// a prepared call gives for some outputs when those and a few tensors inside the graph are fed,
+// with other values in each of several runs.
+inline std::string difference_from_naive(const std::vector<RandomGraph::Maker>& makers,
+                                         uint64_t seed, const Shape& first = {4, 2}) {
   Graph graph;
   RandomGraph random(graph, seed);
   for (const Shape& shape : {first, Shape{}}) {
-    random.grow({[&](RandomGraph& g) { return std::vector<Output>{placeholder(g.graph(), DType::kFloat, shape)}; }}, 1);
+    random.grow({[&](RandomGraph& g) {
+                  return std::vector<Output>{placeholder(g.graph(), DType::kFloat, shape)};
+                }},
+                1);
   }
   random.grow(makers, 3 + static_cast<int>(random.below(40)));
   std::vector<Output> fed = {random.outputs()[0], random.outputs()[1]};

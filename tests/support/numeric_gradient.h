@@ -1,4 +1,5 @@
-// The oracle for gradients: what gradients() adds to a graph against central differences, in double.
+// The oracle for gradients: what gradients() adds to a graph against central differences, in
+// double.
 //
 //   TEST_CASE("the gradient of a matrix product agrees with differences", "[gradient]") {
 //     check_gradient([](Output a, Output b) { return matmul(a, b); }, {doubles({2, 3}), doubles({3, 4})});
@@ -17,8 +18,8 @@
 
 namespace cairn {
 
-// Doubles of `shape`, all different, in [low, high], always the same: neither sorted nor on a grid. `salt` gives
-// others.
+// Doubles of `shape`, all different, in [low, high], always the same: neither sorted nor on a grid.
+// `salt` gives others.
 inline Tensor doubles(const Shape& shape, double low = -1, double high = 1, int salt = 0) {
   Tensor tensor = Tensor::uninitialized(DType::kDouble, shape);
   for (int64_t i = 0; i < tensor.num_elements(); ++i) {
@@ -45,7 +46,8 @@ struct GradientProbe {
   std::vector<Tensor> values;
 
   template <class Build>
-  GradientProbe(const Build& build, const std::vector<Tensor>& inputs, bool shapes_known) : values(inputs) {
+  GradientProbe(const Build& build, const std::vector<Tensor>& inputs, bool shapes_known)
+      : values(inputs) {
     std::vector<GradientTarget> targets;
     for (const Tensor& input : inputs) {
       const Shape shape = shapes_known ? input.shape() : Shape::unknown(input.rank());
@@ -64,7 +66,8 @@ struct GradientProbe {
     dy = placeholder(graph, y.dtype(), y.shape());
     const std::vector<Output> found = gradients(y, targets, {.grad_ys = {dy}});
     size_t next = 0;
-    for (const Tensor& input : inputs) grads.push_back(input.dtype() == DType::kDouble ? found[next++] : Output());
+    for (const Tensor& input : inputs)
+      grads.push_back(input.dtype() == DType::kDouble ? found[next++] : Output());
   }
 
   Feeds feeds() const {
@@ -76,10 +79,12 @@ struct GradientProbe {
 
 }  // namespace internal
 
-// Checks d(build(inputs))/d(inputs), for every element of the inputs that are double; inputs of other dtypes are fed
-// and taken as given. `build` makes a double tensor from one to three Outputs, or from a vector of them.
+// Checks d(build(inputs))/d(inputs), for every element of the inputs that are double; inputs of
+// other dtypes are fed and taken as given. `build` makes a double tensor from one to three Outputs,
+// or from a vector of them.
 template <class Build>
-void check_gradient(const Build& build, const std::vector<Tensor>& inputs, const GradientCheck& check = {}) {
+void check_gradient(const Build& build, const std::vector<Tensor>& inputs,
+                    const GradientCheck& check = {}) {
   for (const bool shapes_known : {true, false}) {
     if (!shapes_known && !check.unknown_shapes) break;
     INFO((shapes_known ? "shapes known" : "only ranks known"));
@@ -89,7 +94,8 @@ void check_gradient(const Build& build, const std::vector<Tensor>& inputs, const
     const auto weighted = [&] {
       const Tensor y = session.run(probe.y, probe.feeds());
       double sum = 0;
-      for (int64_t k = 0; k < y.num_elements(); ++k) sum += weights.data<double>()[k] * y.data<double>()[k];
+      for (int64_t k = 0; k < y.num_elements(); ++k)
+        sum += weights.data<double>()[k] * y.data<double>()[k];
       return sum;
     };
     for (size_t i = 0; i < inputs.size(); ++i) {
@@ -109,7 +115,8 @@ void check_gradient(const Build& build, const std::vector<Tensor>& inputs, const
           probe.values[i].data<double>()[k] = x;
           return weighted();
         };
-        const double numeric = (with(at + check.delta) - with(at - check.delta)) / (2 * check.delta);
+        const double numeric =
+            (with(at + check.delta) - with(at - check.delta)) / (2 * check.delta);
         const double found = analytic.data<double>()[k];
         probe.values[i] = inputs[i];
         INFO("element " << k << ": gradients() says " << found << ", differences say " << numeric);

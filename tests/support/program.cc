@@ -18,13 +18,15 @@ std::vector<std::string> Finished::lines() const {
 
 Program::Program(const std::filesystem::path& program, const std::vector<std::string>& args,
                  const std::filesystem::path& working_directory) {
-  // Between fork and exec only what is safe in a signal handler may be called: all memory is taken before.
-  const std::string path = program.string(), folder = working_directory.string(), out = (output_ / "out").string(),
-                    err = (output_ / "err").string();
+  // Between fork and exec only what is safe in a signal handler may be called: all memory is taken
+  // before.
+  const std::string path = program.string(), folder = working_directory.string(),
+                    out = (output_ / "out").string(), err = (output_ / "err").string();
   std::vector<char*> argv = {const_cast<char*>(path.c_str())};
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
-  for (const std::string& file : {out, err}) write_bytes(file, "");  // there even if it is killed at once
+  // there even if it is killed at once
+  for (const std::string& file : {out, err}) write_bytes(file, "");
   pid_ = fork();
   if (pid_ < 0) fail(Code::kResourceExhausted, "cannot start ", path);
   if (pid_ > 0) return;
@@ -53,7 +55,8 @@ void Program::kill() {
 
 Finished Program::wait() {
   if (!ended_) ended_ = waitpid(pid_, &wait_status_, 0) == pid_;
-  const int status = WIFSIGNALED(wait_status_) ? -WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
+  const int status =
+      WIFSIGNALED(wait_status_) ? -WTERMSIG(wait_status_) : WEXITSTATUS(wait_status_);
   if (status == 127) fail(Code::kNotFound, "a program could not be started");
   return {status, read_bytes(output_ / "out"), read_bytes(output_ / "err")};
 }

@@ -1,8 +1,9 @@
-// An allocator for tests, loaded in place of the system's (LD_PRELOAD): it hands the block that was freed last out at
-// once, to whoever asks next for no more than it holds, of whatever size. Whoever still uses a freed block, by its
-// address or by what it held, then meets another owner, which allocators that spread addresses, and the quarantine of
-// sanitizers, make unlikely. All memory that is not in use is filled with 0xFF, floats of which are NaN, so that a
-// value that nobody wrote shows. The program is ended where a block was written after it was freed or behind its end,
+// An allocator for tests, loaded in place of the system's (LD_PRELOAD): it hands the block that was
+// freed last out at once, to whoever asks next for no more than it holds, of whatever size. Whoever
+// still uses a freed block, by its address or by what it held, then meets another owner, which
+// allocators that spread addresses, and the quarantine of sanitizers, make unlikely. All memory
+// that is not in use is filled with 0xFF, floats of which are NaN, so that a value that nobody
+// wrote shows. The program is ended where a block was written after it was freed or behind its end,
 // or is freed twice.
 //
 // No more than the first MiB of a block is filled and looked at. One lock guards everything.
@@ -20,7 +21,8 @@
 
 namespace {
 
-constexpr size_t kAlignment = 16, kFilled = size_t{1} << 20, kChunk = size_t{1} << 22, kMostKept = size_t{1} << 24;
+constexpr size_t kAlignment = 16, kFilled = size_t{1} << 20, kChunk = size_t{1} << 22,
+                 kMostKept = size_t{1} << 24;
 constexpr int kUnused = 0xFF;
 
 // In front of a block's memory, once for as long as the process lives.
@@ -52,8 +54,9 @@ struct Locked {
 };
 
 // A child has the parent's memory; its lock must not be held by a thread that it does not have.
-const int at_fork = pthread_atfork([] { pthread_mutex_lock(&mutex); }, [] { pthread_mutex_unlock(&mutex); },
-                                   [] { pthread_mutex_unlock(&mutex); });
+const int at_fork =
+    pthread_atfork([] { pthread_mutex_lock(&mutex); }, [] { pthread_mutex_unlock(&mutex); },
+                   [] { pthread_mutex_unlock(&mutex); });
 
 [[noreturn]] void end(const char* what) {
   const char* const texts[] = {"reuse_allocator: ", what, "\n"};
@@ -77,7 +80,8 @@ int class_of(size_t bytes, size_t& capacity) {
 }
 
 void* system_memory(size_t bytes) {
-  void* const memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  void* const memory =
+      mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   return memory == MAP_FAILED ? nullptr : memory;
 }
 
@@ -132,7 +136,8 @@ void* take(size_t bytes, size_t alignment) {
   Block* block = last_freed(from);
   if (!block) block = new_block(capacity);
   if (!block) return errno = ENOMEM, nullptr;
-  char* const memory = body(block) + (room ? -reinterpret_cast<uintptr_t>(body(block)) % alignment : 0);
+  char* const memory =
+      body(block) + (room ? -reinterpret_cast<uintptr_t>(body(block)) % alignment : 0);
   block->asked = bytes;
   new (handle_of(memory)) Handle{kLive, block};
   return memory;
@@ -141,7 +146,8 @@ void* take(size_t bytes, size_t alignment) {
 void give_back(void* memory) {
   Handle* const handle = handle_of(memory);
   const Locked lock;
-  if (handle->state != kLive) end(handle->state == kFree ? "a block was freed twice" : "what is freed is no block");
+  if (handle->state != kLive)
+    end(handle->state == kFree ? "a block was freed twice" : "what is freed is no block");
   Block* const block = handle->block;
   char* const asked_end = static_cast<char*>(memory) + block->asked;
   if (!is_filled(asked_end, filled_end(block))) end("a block was written behind its end");
@@ -151,7 +157,8 @@ void give_back(void* memory) {
     return;
   }
   // The handle of an aligned block stands in the memory itself.
-  fill(reinterpret_cast<char*>(handle) < body(block) ? static_cast<char*>(memory) : reinterpret_cast<char*>(handle),
+  fill(reinterpret_cast<char*>(handle) < body(block) ? static_cast<char*>(memory)
+                                                     : reinterpret_cast<char*>(handle),
        std::min(asked_end, filled_end(block)));
   size_t capacity = 0;
   Block*& list = lists[class_of(block->capacity, capacity)];

@@ -1,4 +1,5 @@
-// CAIRN_SANITIZED is defined where the address or race checks are compiled in, whichever compiler says so in its way.
+// CAIRN_SANITIZED is defined where the address or race checks are compiled in, whichever compiler
+// says so in its way.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -24,12 +24,15 @@ struct RunDisk : MemoryFileSystem {
   }
 };
 
-// a, [3] of ones, and b, [2,2] of twos, in a session whose files are on `disk`: one run of a program.
+// a, [3] of ones, and b, [2,2] of twos, in a session whose files are on `disk`: one run of a
+// program.
 struct SmallModel {
-  explicit SmallModel(FileSystem& disk, SaverOptions options = {}) : session(graph, {.file_system = &disk}) {
+  explicit SmallModel(FileSystem& disk, SaverOptions options = {})
+      : session(graph, {.file_system = &disk}) {
     a = variable(ones(graph, {3}), {.name = "a"});
     b = variable(ones(graph, {2, 2}) * 2.0f, {.name = "b"});
-    if (!options.on_warning) options.on_warning = [this](const std::string& text) { warnings.push_back(text); };
+    if (!options.on_warning)
+      options.on_warning = [this](const std::string& text) { warnings.push_back(text); };
     saver = Saver(graph, options);
     session.run(global_variables_initializer(graph));
   }

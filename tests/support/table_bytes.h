@@ -14,7 +14,8 @@ namespace cairn {
 
 inline constexpr const char* kTableMagicInHex = "57fb808b247547db";  // from_hex() makes it bytes
 
-// A block as it is stored: its contents, their type (0 as they are, 1 compressed) and a checksum that fits.
+// A block as it is stored: its contents, their type (0 as they are, 1 compressed) and a checksum
+// that fits.
 inline std::string block_of(std::string contents, uint8_t type = 0) {
   contents += static_cast<char>(type);
   put_fixed<uint32_t>(contents, mask_crc(crc32c(contents)));
@@ -22,7 +23,8 @@ inline std::string block_of(std::string contents, uint8_t type = 0) {
 }
 
 // A table of one data block and whatever the index says of it.
-inline std::string table_around(const std::string& data_block, std::string index_entries, uint32_t restarts = 1) {
+inline std::string table_around(const std::string& data_block, std::string index_entries,
+                                uint32_t restarts = 1) {
   const std::string no_entries = from_hex("00000000 01000000");
   std::string bytes = data_block, footer;
   put_varint(footer, bytes.size());

@@ -1,5 +1,5 @@
-// Small ops for tests of the runtime: variables, kernels that fail on demand, and kernels that show what they were
-// given. Only float, only what a test asks for.
+// Small ops for tests of the runtime: variables, kernels that fail on demand, and kernels that show
+// what they were given. Only float, only what a test asks for.
 #pragma once
 
 #include <algorithm>
@@ -10,28 +10,31 @@
 
 namespace cairn::test {
 
-// ---- variables ----------------------------------------------------------------------------------------------------
+// ---- variables ----------------------------------------------------------------------------------
 
 inline Kernel nothing(const KernelSetup&) {
   return [](KernelContext&) {};
 }
-inline constexpr OpDef kVariable = {.name = "TestVariable",
-                                    .inputs = "",
-                                    .outputs = "ref: Ref(dtype)",
-                                    .attrs =
-                                        "shape: shape, dtype: type, container: string = '', "
-                                        "shared_name: string = ''",
-                                    .stateful = true,
-                                    .shape = [](ShapeContext& c) { c.set_output(c.shape("shape")); },
-                                    .prepare = nothing};
-inline constexpr OpDef kAssign = {
-    .name = "TestAssign",
-    .inputs = "ref: Ref(T), value: T",
-    .outputs = "output_ref: Ref(T)",
-    .attrs = "T: type",
-    .access = Access::kAssign,
-    .shape = [](ShapeContext& c) { c.set_output(c.input(1)); },
-    .prepare = [](const KernelSetup&) -> Kernel { return [](KernelContext& c) { c.variable(0).assign(c.input(1)); }; }};
+inline constexpr OpDef kVariable = {
+    .name = "TestVariable",
+    .inputs = "",
+    .outputs = "ref: Ref(dtype)",
+    .attrs =
+        "shape: shape, dtype: type, container: string = '', "
+        "shared_name: string = ''",
+    .stateful = true,
+    .shape = [](ShapeContext& c) { c.set_output(c.shape("shape")); },
+    .prepare = nothing};
+inline constexpr OpDef kAssign = {.name = "TestAssign",
+                                  .inputs = "ref: Ref(T), value: T",
+                                  .outputs = "output_ref: Ref(T)",
+                                  .attrs = "T: type",
+                                  .access = Access::kAssign,
+                                  .shape = [](ShapeContext& c) { c.set_output(c.input(1)); },
+                                  .prepare = [](const KernelSetup&) -> Kernel {
+                                    return
+                                        [](KernelContext& c) { c.variable(0).assign(c.input(1)); };
+                                  }};
 inline constexpr OpDef kAssignAdd = {.name = "TestAssignAdd",
                                      .inputs = "ref: Ref(T), value: T",
                                      .outputs = "output_ref: Ref(T)",
@@ -48,9 +51,11 @@ inline constexpr OpDef kAssignAdd = {.name = "TestAssignAdd",
                                        };
                                      }};
 
-// ---- elementwise, in place where that may be ----------------------------------------------------------------------
+// ---- elementwise, in place where that may be ----------------------------------------------------
 
-inline float* in_place(KernelContext& c) { return c.allocate_or_reuse(0, 0, c.input(0).shape()).data<float>(); }
+inline float* in_place(KernelContext& c) {
+  return c.allocate_or_reuse(0, 0, c.input(0).shape()).data<float>();
+}
 inline constexpr OpDef kAdd = {.name = "TestAdd",
                                .inputs = "x: float, y: float",
                                .outputs = "z: float",
@@ -61,7 +66,8 @@ inline constexpr OpDef kAdd = {.name = "TestAdd",
                                    const float *x = c.in<float>(0), *y = c.in<float>(1);
                                    const int64_t n = c.input(0).num_elements();
                                    const bool one = c.input(1).num_elements() == 1;
-                                   if (!one && c.input(1).num_elements() != n) c.fail("shapes differ");
+                                   if (!one && c.input(1).num_elements() != n)
+                                     c.fail("shapes differ");
                                    float* z = in_place(c);
                                    for (int64_t i = 0; i < n; ++i) z[i] = x[i] + y[one ? 0 : i];
                                  };
@@ -90,7 +96,8 @@ inline constexpr OpDef kCountUp = {.name = "TestCountUp",
                                        const float* x = c.in<float>(0);
                                        const int64_t n = c.input(0).num_elements();
                                        float* y = in_place(c);
-                                       for (int64_t i = n; i-- > 0;) y[i] = x[i] + static_cast<float>(1 + i);
+                                       for (int64_t i = n; i-- > 0;)
+                                         y[i] = x[i] + static_cast<float>(1 + i);
                                      };
                                    }};
 // The upper and the lower half of the rows, as views of x.
@@ -121,7 +128,8 @@ inline constexpr OpDef kScale = {.name = "TestScale",
                                  .shape = unchanged_shape,
                                  .prepare = [](const KernelSetup& s) -> Kernel {
                                    return [known = s.constant(1)](KernelContext& c) {
-                                     const float factor = (known.valid() ? known : c.input(1)).scalar<float>();
+                                     const float factor =
+                                         (known.valid() ? known : c.input(1)).scalar<float>();
                                      const float* x = c.in<float>(0);
                                      const int64_t n = c.input(0).num_elements();
                                      float* y = in_place(c);
@@ -129,7 +137,7 @@ inline constexpr OpDef kScale = {.name = "TestScale",
                                    };
                                  }};
 
-// ---- kernels that do as a test says -------------------------------------------------------------------------------
+// ---- kernels that do as a test says -------------------------------------------------------------
 
 // Passes x on; fails where x's first element is negative.
 inline constexpr OpDef kRefuseNegative = {.name = "TestRefuseNegative",
@@ -139,7 +147,8 @@ inline constexpr OpDef kRefuseNegative = {.name = "TestRefuseNegative",
                                           .shape = unchanged_shape,
                                           .prepare = [](const KernelSetup&) -> Kernel {
                                             return [](KernelContext& c) {
-                                              if (c.in<float>(0)[0] < 0) c.fail("x is negative", Code::kOutOfRange);
+                                              if (c.in<float>(0)[0] < 0)
+                                                c.fail("x is negative", Code::kOutOfRange);
                                               c.forward(0, 0);
                                             };
                                           }};
@@ -152,7 +161,9 @@ inline constexpr OpDef kCountRuns = {.name = "TestCountRuns",
                                      .stateful = true,
                                      .shape = scalar_shape,
                                      .prepare = [](const KernelSetup&) -> Kernel {
-                                       return [](KernelContext& c) { *c.allocate(0, {}).data<int32_t>() = ++runs; };
+                                       return [](KernelContext& c) {
+                                         *c.allocate(0, {}).data<int32_t>() = ++runs;
+                                       };
                                      }};
 // x, counting in `runs`; as far as a plan knows a plain op.
 inline constexpr OpDef kCounted = {.name = "TestCounted",
@@ -180,18 +191,21 @@ inline constexpr OpDef kUseScratch = {
         const int64_t n = c.input(0).num_elements();
         const float* x = c.in<float>(0);
         float* y = c.allocate(0, c.input(0).shape()).data<float>();
-        c.parallel_for(n, 1e6, [&](int64_t begin, int64_t end) { std::copy(x + begin, x + end, y + begin); });
+        c.parallel_for(
+            n, 1e6, [&](int64_t begin, int64_t end) { std::copy(x + begin, x + end, y + begin); });
       };
     }};
 
-// ---- builders -----------------------------------------------------------------------------------------------------
+// ---- builders -----------------------------------------------------------------------------------
 
 // A variable with the initializer name/Assign and the value name/read, as TensorFlow lays it out.
 inline Variable variable(Graph& graph, const Output& initial, const std::string& name,
                          std::optional<Shape> shape = std::nullopt) {
   VariableInfo info;
   info.ref = add_operation(graph, kVariable, {},
-                           {{"shape", shape.value_or(initial.shape())}, {"dtype", base_dtype(initial.dtype())}}, name)
+                           {{"shape", shape.value_or(initial.shape())},
+                            {"dtype", base_dtype(initial.dtype())}},
+                           name)
                  .output();
   const std::string full = info.ref.op().name();
   const Scope scope = graph.name_scope(full + "/");
@@ -209,11 +223,14 @@ inline Output assign_add(const Output& ref, const Output& value, std::string_vie
 inline Output add(const Output& x, const Output& y, std::string_view name = "") {
   return add_node(kAdd, {x, y}, {}, name);
 }
-inline Output negate(const Output& x, std::string_view name = "") { return add_node(kNegate, {x}, {}, name); }
+inline Output negate(const Output& x, std::string_view name = "") {
+  return add_node(kNegate, {x}, {}, name);
+}
 
 inline const OpSet& ops() {
-  static constexpr const OpDef* kOps[] = {&kVariable, &kAssign, &kAssignAdd,      &kAdd,       &kNegate,  &kCountUp,
-                                          &kHalves,   &kScale,  &kRefuseNegative, &kCountRuns, &kCounted, &kUseScratch};
+  static constexpr const OpDef* kOps[] = {&kVariable,       &kAssign,    &kAssignAdd, &kAdd,
+                                          &kNegate,         &kCountUp,   &kHalves,    &kScale,
+                                          &kRefuseNegative, &kCountRuns, &kCounted,   &kUseScratch};
   static const OpSet kSet{std::span<const OpDef* const>(kOps)};
   return kSet;
 }

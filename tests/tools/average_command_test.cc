@@ -11,17 +11,20 @@ using namespace cairn;
 namespace {
 
 std::string write_step(const TempDir& dir, int64_t step, float value) {
-  return write_tensors(dir / str_cat("m-", step), {{"W", Tensor::vector<float>({value, 1})},
-                                                   {"d", Tensor(double{value})},
-                                                   {"h", Tensor(Half(value))},
-                                                   {"z", Tensor(std::complex<float>(value, -value))},
-                                                   {"name", Tensor(str_cat("step ", step))},
-                                                   {"step", Tensor(step)}});
+  return write_tensors(dir / str_cat("m-", step),
+                       {{"W", Tensor::vector<float>({value, 1})},
+                        {"d", Tensor(double{value})},
+                        {"h", Tensor(Half(value))},
+                        {"z", Tensor(std::complex<float>(value, -value))},
+                        {"name", Tensor(str_cat("step ", step))},
+                        {"step", Tensor(step)}});
 }
 
 }  // namespace
 
-TEST_CASE("cairn average writes means of floating-point tensors and the rest of the last checkpoint", "[tools]") {
+TEST_CASE(
+    "cairn average writes means of floating-point tensors and the rest of the last checkpoint",
+    "[tools]") {
   const TempDir dir;
   const std::string a = write_step(dir, 1, 1), b = write_step(dir, 2, 2), c = write_step(dir, 3, 6);
   write_bytes(dir / "m-3.meta", "the graph");
@@ -30,7 +33,8 @@ TEST_CASE("cairn average writes means of floating-point tensors and the rest of 
   const Finished run = cairn_run({"average", a, b + ".index", c, to});
   CHECK(run.err.empty());
   REQUIRE(run.status == 0);
-  CHECK(run.out == str_cat(to, ": the mean of 3 checkpoints, 4 tensors; as in ", c, ": name and step\n"));
+  CHECK(run.out ==
+        str_cat(to, ": the mean of 3 checkpoints, 4 tensors; as in ", c, ": name and step\n"));
   const CheckpointReader mean(to);
   CHECK(bit_equal(mean.get_tensor("W"), Tensor::vector<float>({3, 1})));
   CHECK(mean.get_tensor("d").scalar<double>() == 3);
@@ -63,11 +67,14 @@ TEST_CASE("cairn average keeps the format and the slices of the last checkpoint"
   CHECK(CheckpointReader((dir / "mean1").string()).version() == CheckpointFormat::kV1);
 }
 
-TEST_CASE("cairn average names everything that keeps checkpoints from having a mean, and writes nothing", "[tools]") {
+TEST_CASE(
+    "cairn average names everything that keeps checkpoints from having a mean, and writes nothing",
+    "[tools]") {
   const TempDir dir;
-  const std::string a = write_tensors(dir / "a", {{"W", Tensor(1.0f)}, {"x", Tensor(1.0f)}, {"s", Tensor(1.0)}});
-  const std::string b =
-      write_tensors(dir / "b", {{"W", Tensor::vector<float>({1})}, {"y", Tensor(1.0f)}, {"s", Tensor(1.0)}});
+  const std::string a =
+      write_tensors(dir / "a", {{"W", Tensor(1.0f)}, {"x", Tensor(1.0f)}, {"s", Tensor(1.0)}});
+  const std::string b = write_tensors(
+      dir / "b", {{"W", Tensor::vector<float>({1})}, {"y", Tensor(1.0f)}, {"s", Tensor(1.0)}});
   const Finished run = cairn_run({"average", a, b, (dir / "mean").string()});
   CHECK(run.status == 1);
   CHECK(contains(run.err, "W is float [] in " + a));

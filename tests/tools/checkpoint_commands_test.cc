@@ -14,7 +14,8 @@ namespace {
 const Tensor kWeights = Tensor::matrix<float>({{1, -2.5f}, {0.1f, 4}});
 const Tensor kNames = Tensor::vector<std::string>({"a\"b", "\xff"});
 
-// A bundle of one data file; "P" is in two slices, and the order of the file is not that of the names.
+// A bundle of one data file; "P" is in two slices, and the order of the file is not that of the
+// names.
 std::string write_bundle(const std::filesystem::path& prefix) {
   BundleWriter writer(posix_file_system(), prefix.string());
   writer.add("names", kNames);
@@ -28,14 +29,15 @@ std::string write_bundle(const std::filesystem::path& prefix) {
 void check_same_values(const std::string& a, const std::string& b) {
   const CheckpointReader one(a), other(b);
   REQUIRE(one.names() == other.names());
-  for (const std::string& name : one.names()) CHECK(bit_equal(one.get_tensor(name), other.get_tensor(name)));
+  for (const std::string& name : one.names())
+    CHECK(bit_equal(one.get_tensor(name), other.get_tensor(name)));
 }
 
 }  // namespace
 
 TEST_CASE("Every command prints help with an example", "[tools]") {
-  for (const char* command : {"average", "convert", "copy", "diff", "doctor", "export", "freeze", "inspect", "meta",
-                              "rename", "run", "show", "train"}) {
+  for (const char* command : {"average", "convert", "copy", "diff", "doctor", "export", "freeze",
+                              "inspect", "meta", "rename", "run", "show", "train"}) {
     const Finished run = cairn_run({command, "--help"});
     CHECK(run.status == 0);
     CHECK(contains(run.out, str_cat("Usage: cairn ", command)));
@@ -44,9 +46,12 @@ TEST_CASE("Every command prints help with an example", "[tools]") {
   }
 }
 
-TEST_CASE("Wrong usage is told on standard error and ends with status 2, a problem with status 1", "[tools]") {
-  for (const std::vector<std::string>& args :
-       {std::vector<std::string>{}, {"inspect"}, {"nonsense"}, {"convert", "a", "b", "--format", "v3"}}) {
+TEST_CASE("Wrong usage is told on standard error and ends with status 2, a problem with status 1",
+          "[tools]") {
+  for (const std::vector<std::string>& args : {std::vector<std::string>{},
+                                               {"inspect"},
+                                               {"nonsense"},
+                                               {"convert", "a", "b", "--format", "v3"}}) {
     const Finished run = cairn_run(args);
     CHECK(run.status == 2);
     CHECK(run.out.empty());
@@ -62,24 +67,27 @@ TEST_CASE("cairn inspect lists tensors, and as JSON with values and statistics",
   const std::string prefix = write_bundle(dir / "m");
   const Finished text = cairn_run({"inspect", prefix + ".index", "--verify"});
   CHECK(text.status == 0);
-  CHECK(
-      text.out ==
-      str_cat(
-          "P      int32   [2,2]  16 bytes  2 slices\nW      float   [2,2]  16 bytes\nnames  string  [2]     4 bytes\n",
-          prefix, ": V2, 1 shard, 3 tensors, 36 bytes, every checksum right\n"));
+  CHECK(text.out == str_cat("P      int32   [2,2]  16 bytes  2 slices\nW      float   [2,2]  16 "
+                            "bytes\nnames  string  [2]     4 bytes\n",
+                            prefix, ": V2, 1 shard, 3 tensors, 36 bytes, every checksum right\n"));
   const Finished json = cairn_run({"inspect", prefix, "--tensor", "W", "--values", "--json"});
   CHECK(contains(json.out, "\"shape\": [2, 2], \"bytes\": 16, \"values\": [[1, -2.5], [0.1, 4]]"));
-  CHECK(contains(cairn_run({"inspect", prefix, "--values", "--json"}).out, R"("values": ["a\"b", "\u00ff"])"));
+  CHECK(contains(cairn_run({"inspect", prefix, "--values", "--json"}).out,
+                 R"("values": ["a\"b", "\u00ff"])"));
 }
 
-TEST_CASE("cairn inspect --stats counts what is not finite beside the statistics of the rest", "[tools]") {
+TEST_CASE("cairn inspect --stats counts what is not finite beside the statistics of the rest",
+          "[tools]") {
   const TempDir dir;
-  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity(),
+              nan = std::numeric_limits<float>::quiet_NaN();
   BundleWriter writer(posix_file_system(), (dir / "m").string());
   writer.add("x", Tensor::vector<float>({2, nan, 4, -inf, 6, nan, 8}));
   writer.finish();
   const Finished run = cairn_run({"inspect", (dir / "m").string(), "--stats", "--json"});
-  CHECK(contains(run.out, R"("stats": {"nan": 2, "inf": 1, "min": 2, "max": 8, "mean": 5, "std": 2.23606797749979})"));
+  CHECK(contains(
+      run.out,
+      R"("stats": {"nan": 2, "inf": 1, "min": 2, "max": 8, "mean": 5, "std": 2.23606797749979})"));
 }
 
 TEST_CASE("cairn inspect names the nearest tensor, and finds a flipped bit", "[tools]") {
@@ -87,7 +95,8 @@ TEST_CASE("cairn inspect names the nearest tensor, and finds a flipped bit", "[t
   BundleWriter writer(posix_file_system(), (dir / "m").string());
   writer.add("weights", kWeights);
   writer.finish();
-  CHECK(contains(cairn_run({"inspect", (dir / "m").string(), "--tensor", "weight"}).err, "did you mean weights?"));
+  CHECK(contains(cairn_run({"inspect", (dir / "m").string(), "--tensor", "weight"}).err,
+                 "did you mean weights?"));
   const auto data = dir / "m.data-00000-of-00001";
   std::string bytes = read_bytes(data);
   bytes[3] ^= 1;
@@ -114,7 +123,8 @@ TEST_CASE("cairn copy gives the same bytes and never overwrites", "[tools]") {
 
 TEST_CASE("cairn convert goes from V2 to V1 and back with the values and slices", "[tools]") {
   const TempDir dir;
-  const std::string v2 = write_bundle(dir / "m"), v1 = (dir / "old").string(), back = (dir / "back").string();
+  const std::string v2 = write_bundle(dir / "m"), v1 = (dir / "old").string(),
+                    back = (dir / "back").string();
   REQUIRE(cairn_run({"convert", v2, v1, "--format", "v1"}).status == 0);
   CHECK(contains(cairn_run({"inspect", v1}).out, ": V1, 1 shard, 3 tensors"));
   check_same_values(v2, v1);
@@ -123,7 +133,8 @@ TEST_CASE("cairn convert goes from V2 to V1 and back with the values and slices"
   CHECK(CheckpointReader(back).find("P")->slices.size() == 2);
 }
 
-TEST_CASE("Of a V1 checkpoint of several files commands take all, whichever is named, or none", "[tools]") {
+TEST_CASE("Of a V1 checkpoint of several files commands take all, whichever is named, or none",
+          "[tools]") {
   const TempDir dir;
   const std::string prefix = (dir / "m").string(), first = prefix + "-00000-of-00002",
                     second = prefix + "-00001-of-00002";
@@ -144,12 +155,13 @@ TEST_CASE("Of a V1 checkpoint of several files commands take all, whichever is n
     CHECK(inspect.status == 0);
     CHECK(contains(inspect.out, "\n1 of its files is missing"));
     CHECK(contains(cairn_run({"inspect", named, "--json"}).out, "\"missing_files\": 1"));
-    for (const std::vector<std::string>& args : {std::vector<std::string>{"copy", named, (dir / "x").string()},
-                                                 {"convert", named, (dir / "x").string(), "--format", "v2"},
-                                                 {"rename", named, (dir / "x").string(), "--map", "a=c"},
-                                                 {"average", named, other, (dir / "x").string()},
-                                                 {"export", named, (dir / "x.npz").string()},
-                                                 {"diff", other, named}}) {
+    for (const std::vector<std::string>& args :
+         {std::vector<std::string>{"copy", named, (dir / "x").string()},
+          {"convert", named, (dir / "x").string(), "--format", "v2"},
+          {"rename", named, (dir / "x").string(), "--map", "a=c"},
+          {"average", named, other, (dir / "x").string()},
+          {"export", named, (dir / "x.npz").string()},
+          {"diff", other, named}}) {
       INFO(args[0] << " " << named);
       const Finished run = cairn_run(args);
       CHECK(run.status == 1);
@@ -159,13 +171,16 @@ TEST_CASE("Of a V1 checkpoint of several files commands take all, whichever is n
   CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1 + 2 + 2);
 }
 
-TEST_CASE("cairn copy gives the bytes of checkpoints that TensorFlow wrote, of one shard and of two, V1 and V2",
-          "[tools][compat]") {
+TEST_CASE(
+    "cairn copy gives the bytes of checkpoints that TensorFlow wrote, of one shard and of two, V1 "
+    "and V2",
+    "[tools][compat]") {
   const auto folder = fixtures();
   if (!folder) return skip("no fixtures (-Dfixtures=DIR)");
   for (const std::string name :
-       {"softmax-tf112/521model.ckpt", "linear-ftrl-res-2shard-tf114/model.ckpt-5000", "softmax-v1-tf18/model.ckpt",
-        "keras-object-2shard/model.ckpt", "tf-half-plus-two-v1shard/export-00000-of-00001"}) {
+       {"softmax-tf112/521model.ckpt", "linear-ftrl-res-2shard-tf114/model.ckpt-5000",
+        "softmax-v1-tf18/model.ckpt", "keras-object-2shard/model.ckpt",
+        "tf-half-plus-two-v1shard/export-00000-of-00001"}) {
     CAPTURE(name);
     const TempDir dir;
     const auto source = *folder / name;
@@ -176,14 +191,17 @@ TEST_CASE("cairn copy gives the bytes of checkpoints that TensorFlow wrote, of o
   }
 }
 
-TEST_CASE("cairn meta tells who wrote a graph, its saver, collections, ops and variables", "[tools][compat]") {
+TEST_CASE("cairn meta tells who wrote a graph, its saver, collections, ops and variables",
+          "[tools][compat]") {
   const auto folder = fixture("softmax-tf112");
   if (!folder) return;
   const std::string prefix = (*folder / "521model.ckpt").string();
   const Finished text = cairn_run({"meta", prefix});
   CHECK(text.status == 0);
   CHECK(contains(text.out, "118 nodes, written by TensorFlow 1.12.0, producer 27"));
-  CHECK(contains(text.out, "saver: save/Const:0, save/control_dependency:0, save/restore_all, V2, max_to_keep 5\n"));
+  CHECK(contains(
+      text.out,
+      "saver: save/Const:0, save/control_dependency:0, save/restore_all, V2, max_to_keep 5\n"));
   CHECK(contains(text.out, "  train_op:\n    GradientDescent\n"));
   CHECK(contains(text.out, "  3  MatMul\n"));
   CHECK(contains(text.out, "  Variable    float  [784,10]  trainable\n"));
@@ -191,11 +209,14 @@ TEST_CASE("cairn meta tells who wrote a graph, its saver, collections, ops and v
   CHECK(contains(json.out, "\"MatMul\": 3"));
   CHECK(!contains(json.out, "\"collections\""));
   CHECK(contains(cairn_run({"meta", prefix, "--text"}).out, "tensorflow_version: \"1.12.0\""));
-  CHECK(contains(cairn_run({"meta", prefix, "--text", "--json"}).out, "\"tensorflow_version\": \"1.12.0\""));
+  CHECK(contains(cairn_run({"meta", prefix, "--text", "--json"}).out,
+                 "\"tensorflow_version\": \"1.12.0\""));
   CHECK(cairn_run({"meta", prefix, "--text", "--ops"}).status == 2);
 }
 
-TEST_CASE("A checkpoint is named by its prefix, any of its files, its directory or the checkpoint file", "[tools]") {
+TEST_CASE(
+    "A checkpoint is named by its prefix, any of its files, its directory or the checkpoint file",
+    "[tools]") {
   const TempDir dir;
   const std::string prefix = write_bundle(dir / "m");
   update_checkpoint_state(dir.path().string(), prefix);
@@ -205,11 +226,13 @@ TEST_CASE("A checkpoint is named by its prefix, any of its files, its directory 
   for (const std::string name : {"m.index", "m.data-00000-of-00001", "m.meta", "checkpoint", "."}) {
     CAPTURE(name);
     CHECK(cairn_run({"inspect", (dir.path() / name).lexically_normal().string()}).out == expected);
-    CHECK(cairn_run({"diff", prefix, name == "m.meta" ? prefix : (dir / name).string()}).status == 0);
+    CHECK(cairn_run({"diff", prefix, name == "m.meta" ? prefix : (dir / name).string()}).status ==
+          0);
   }
 }
 
-TEST_CASE("cairn inspect --verify tells that it did, in JSON too, and --stats passes over text", "[tools]") {
+TEST_CASE("cairn inspect --verify tells that it did, in JSON too, and --stats passes over text",
+          "[tools]") {
   const TempDir dir;
   const std::string prefix = write_bundle(dir / "m");
   const Finished json = cairn_run({"inspect", prefix, "--verify", "--stats", "--json"});
@@ -221,11 +244,13 @@ TEST_CASE("cairn inspect --verify tells that it did, in JSON too, and --stats pa
 
 TEST_CASE("cairn meta --ops marks ops that it cannot run and ops that touch files", "[tools]") {
   const TempDir dir;
-  write_bytes(dir / "g.pbtxt",
-              "node { name: 'f' op: 'Const' attr { key: 'dtype' value { type: DT_STRING } } attr { key: 'value' "
-              "value { tensor { dtype: DT_STRING tensor_shape {} string_val: '/etc/passwd' } } } }\n"
-              "node { name: 'r' op: 'ReadFile' input: 'f' }\n"
-              "node { name: 'm' op: 'Mystery' input: 'r' }\n");
+  write_bytes(
+      dir / "g.pbtxt",
+      "node { name: 'f' op: 'Const' attr { key: 'dtype' value { type: DT_STRING } } attr { key: "
+      "'value' "
+      "value { tensor { dtype: DT_STRING tensor_shape {} string_val: '/etc/passwd' } } } }\n"
+      "node { name: 'r' op: 'ReadFile' input: 'f' }\n"
+      "node { name: 'm' op: 'Mystery' input: 'r' }\n");
   const Finished text = cairn_run({"meta", (dir / "g.pbtxt").string(), "--ops"});
   CAPTURE(text.err);
   CHECK(text.status == 0);
@@ -238,7 +263,9 @@ TEST_CASE("cairn meta --ops marks ops that it cannot run and ops that touch file
   CHECK(contains(json.out, R"("file_ops": ["ReadFile"]})"));
 }
 
-TEST_CASE("cairn meta shows collections alone where asked, and says what a file is that holds no graph", "[tools]") {
+TEST_CASE(
+    "cairn meta shows collections alone where asked, and says what a file is that holds no graph",
+    "[tools]") {
   const TempDir dir;
   Graph graph;
   graph.add_to_collection("outputs", placeholder(graph, DType::kFloat, {}, {.name = "x"}));

@@ -13,7 +13,9 @@ inline Finished cairn_run(const std::vector<std::string>& args) {
   return run_program(built_program("tools/cairn"), args);
 }
 
-inline bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+inline bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // A V2 checkpoint of one data file; returns its prefix.
 inline std::string write_tensors(const std::filesystem::path& prefix,
@@ -25,6 +27,8 @@ inline std::string write_tensors(const std::filesystem::path& prefix,
 }
 
 // Wrong usage ends with status 2 and says why on standard error, with nothing on standard output.
-inline bool is_wrong_usage(const Finished& run) { return run.status == 2 && run.out.empty() && !run.err.empty(); }
+inline bool is_wrong_usage(const Finished& run) {
+  return run.status == 2 && run.out.empty() && !run.err.empty();
+}
 
 }  // namespace cairn

@@ -38,7 +38,8 @@ struct Writer {
 };
 
 std::vector<Writer> writers(const Trained& t) {
-  const std::vector<std::string> v2 = {".index", ".meta", ".data-00000-of-00001", ".data-00001-of-00003"};
+  const std::vector<std::string> v2 = {".index", ".meta", ".data-00000-of-00001",
+                                       ".data-00001-of-00003"};
   return {{{"copy", t.prefix}, {}, v2},
           {{"convert", t.prefix}, {"--format", "v1"}, {"", ".meta", "-00001-of-00002"}},
           {{"average", t.prefix, t.prefix}, {}, v2},
@@ -55,7 +56,8 @@ Finished write(const Writer& writer, const std::string& destination) {
 
 }  // namespace
 
-TEST_CASE("No command writes over a file of its destination, a link or a link to nothing", "[tools]") {
+TEST_CASE("No command writes over a file of its destination, a link or a link to nothing",
+          "[tools]") {
   const Trained t;
   for (const Writer& writer : writers(t)) {
     for (const std::string& ending : writer.endings) {
@@ -94,7 +96,8 @@ TEST_CASE("No command writes over the files that it reads", "[tools]") {
       CHECK(write(writer, (t.dir / "./line-7").string() + ending).status == 1);
     }
   }
-  Finished run = cairn_run({"run", t.prefix, "--feed", "x=" + t.x_file(), "--fetch", "x", "--output", t.dir.path()});
+  Finished run = cairn_run(
+      {"run", t.prefix, "--feed", "x=" + t.x_file(), "--fetch", "x", "--output", t.dir.path()});
   CHECK(run.status == 1);
   CHECK(contains(run.err, "x.npy: there is a file already"));
   run = cairn_run(t.train_args(t.dir.path()) + Args{"--steps", "1", "--save-every", "1"});
@@ -105,7 +108,8 @@ TEST_CASE("No command writes over the files that it reads", "[tools]") {
   }
 }
 
-TEST_CASE("cairn train never saves over the checkpoint it goes on from, under whatever name", "[tools]") {
+TEST_CASE("cairn train never saves over the checkpoint it goes on from, under whatever name",
+          "[tools]") {
   Trained t;
   // The name says 6, the global step 7: one step makes it line-8, which is where the link leads.
   const TempDir to;
@@ -114,7 +118,8 @@ TEST_CASE("cairn train never saves over the checkpoint it goes on from, under wh
   }
   const auto before = tree(t.dir.path()), there = tree(to.path());
   for (const std::string steps : {"1", "3"}) {
-    const Finished run = cairn_run(t.train_args(to.path()) + Args{"--steps", steps, "--save-every", "1"});
+    const Finished run =
+        cairn_run(t.train_args(to.path()) + Args{"--steps", steps, "--save-every", "1"});
     CHECK(run.status == 1);
     CHECK(contains(run.err, "line-8 is the checkpoint that is trained on"));
     CHECK(run.out.empty());
@@ -123,7 +128,9 @@ TEST_CASE("cairn train never saves over the checkpoint it goes on from, under wh
   CHECK(tree(to.path()) == there);
 }
 
-TEST_CASE("Of two commands that write one new file, the second one fails and what the first wrote stays", "[tools]") {
+TEST_CASE(
+    "Of two commands that write one new file, the second one fails and what the first wrote stays",
+    "[tools]") {
   MemoryFileSystem memory;
   CommandFiles one(memory), two(memory);
   AtomicFile first(one, "x"), second(two, "x");
@@ -151,8 +158,10 @@ TEST_CASE("A command that is told to replace files does", "[tools]") {
   CHECK(read_file(memory, "x") == "new");
 }
 
-TEST_CASE("A checkpoint that another program's files would be mixed with is taken back", "[tools]") {
-  for (const std::string other : {"x", "x-00001-of-00002", "x.data-00000-of-00002", "x.meta", "x.index"}) {
+TEST_CASE("A checkpoint that another program's files would be mixed with is taken back",
+          "[tools]") {
+  for (const std::string other :
+       {"x", "x-00001-of-00002", "x.data-00000-of-00002", "x.meta", "x.index"}) {
     CAPTURE(other);
     MemoryFileSystem memory;
     memory.create_dir("run");
@@ -172,7 +181,9 @@ TEST_CASE("A checkpoint that another program's files would be mixed with is take
   }
 }
 
-TEST_CASE("Of two commands at once with one destination, at most one ends well, and nothing is mixed", "[tools]") {
+TEST_CASE(
+    "Of two commands at once with one destination, at most one ends well, and nothing is mixed",
+    "[tools]") {
   const TempDir from;
   const Tensor many = Tensor::zeros(DType::kFloat, {500000});
   const std::string source = write_tensors(from / "m", {{"v", many}, {"w", many}});
@@ -187,7 +198,8 @@ TEST_CASE("Of two commands at once with one destination, at most one ends well, 
     CAPTURE(other, copied.err, done.err);
     CHECK(copied.status + done.status >= 1);
     if (copied.status == 0) {
-      CHECK(read_bytes(out + ".data-00000-of-00001") == read_bytes(source + ".data-00000-of-00001"));
+      CHECK(read_bytes(out + ".data-00000-of-00001") ==
+            read_bytes(source + ".data-00000-of-00001"));
       CHECK(read_bytes(out + ".index") == read_bytes(source + ".index"));
       CHECK(tree(to.path()).size() == 3);
     } else if (done.status == 0) {
@@ -199,7 +211,9 @@ TEST_CASE("Of two commands at once with one destination, at most one ends well, 
   }
 }
 
-TEST_CASE("A copy of several data files leaves them and nothing else, and a copy that fails no parts", "[tools]") {
+TEST_CASE(
+    "A copy of several data files leaves them and nothing else, and a copy that fails no parts",
+    "[tools]") {
   const TempDir from;
   Args parts;
   for (const std::string name : {"a", "b"}) {
@@ -234,12 +248,15 @@ TEST_CASE("A copy of several data files leaves them and nothing else, and a copy
   }
 }
 
-TEST_CASE("No command takes what can only be a directory, or one file of several, for the name of its file",
-          "[tools]") {
+TEST_CASE(
+    "No command takes what can only be a directory, or one file of several, for the name of its "
+    "file",
+    "[tools]") {
   const Trained t;
   const TempDir to;
   for (const Writer& writer : writers(t)) {
-    const bool checkpoint = !writer.after.empty() || writer.args[0] == "copy" || writer.args[0] == "average";
+    const bool checkpoint =
+        !writer.after.empty() || writer.args[0] == "copy" || writer.args[0] == "average";
     for (const std::string name : {"new/.", "new/..", "new/", "x-00000-of-00002"}) {
       if (!writer.destination.empty()) continue;  // its ending makes a name of it
       if (name.starts_with("x") && (!checkpoint || writer.args[0] == "freeze")) continue;
@@ -247,17 +264,22 @@ TEST_CASE("No command takes what can only be a directory, or one file of several
       const Finished run = write(writer, (to / name).string());
       CAPTURE(run.err);
       CHECK(run.status == 1);
-      CHECK((contains(run.err, "names a directory; ") || contains(run.err, "one file of a V1 checkpoint of several")));
+      CHECK((contains(run.err, "names a directory; ") ||
+             contains(run.err, "one file of a V1 checkpoint of several")));
       CHECK(tree(to.path()).empty());
     }
   }
 }
 
-TEST_CASE("Commands remove what dead writers left where they write, but nothing of writers that live", "[tools]") {
+TEST_CASE(
+    "Commands remove what dead writers left where they write, but nothing of writers that live",
+    "[tools]") {
   const Trained t;
   std::vector<Writer> all = writers(t);
-  all.push_back({{"run", t.prefix, "--feed", "x=" + t.x_file(), "--fetch", "x", "--output"}, {}, {}});
-  const std::string parts = "x_temp_0123456789abcdef0123456789abcdef", living = "y" + parts.substr(1);
+  all.push_back(
+      {{"run", t.prefix, "--feed", "x=" + t.x_file(), "--fetch", "x", "--output"}, {}, {}});
+  const std::string parts = "x_temp_0123456789abcdef0123456789abcdef",
+                    living = "y" + parts.substr(1);
   for (const Writer& writer : all) {
     CAPTURE(writer.args[0]);
     const TempDir to;
@@ -268,7 +290,8 @@ TEST_CASE("Commands remove what dead writers left where they write, but nothing 
     const auto in_use = posix_file_system().create((to / living / ".t-89abcdef").string());
     write_bytes(to / ".t-01234567", "half");
     write_bytes(to / ".t-mine", "mine");
-    const Finished run = write(writer, writer.args[0] == "run" ? to.path().string() : (to / "out").string());
+    const Finished run =
+        write(writer, writer.args[0] == "run" ? to.path().string() : (to / "out").string());
     CAPTURE(run.err);
     CHECK(run.status == 0);
     CHECK(!fs::exists(to / ".t-01234567"));
@@ -294,8 +317,10 @@ TEST_CASE("A command that fails leaves no file and no directory", "[tools]") {
   const TempDir to;
   const std::string out = (to / "new/deep/out").string();
   Trained other(true);
-  const std::string wrong = write_tensors(other.dir / "wrong", {{"w", Tensor(1.0f)}, {"b", Tensor(true)}});
-  const std::string damaged = write_tensors(other.dir / "damaged", {{"w", Tensor::zeros(DType::kFloat, {4000})}});
+  const std::string wrong =
+      write_tensors(other.dir / "wrong", {{"w", Tensor(1.0f)}, {"b", Tensor(true)}});
+  const std::string damaged =
+      write_tensors(other.dir / "damaged", {{"w", Tensor::zeros(DType::kFloat, {4000})}});
   std::string bytes = read_bytes(damaged + ".data-00000-of-00001");
   bytes[5] ^= 1;
   write_bytes(damaged + ".data-00000-of-00001", bytes);
@@ -310,8 +335,8 @@ TEST_CASE("A command that fails leaves no file and no directory", "[tools]") {
       {"run", t.prefix, "--fetch", "loss", "--output", out},
       t.train_args(out) + Args{"--steps", "1", "--loss", "loss:0", "--train-op", "none"},
       {"train", t.prefix, "--checkpoint", t.prefix, "--loss", "loss", "--steps", "1", "--dir", out},
-      {"train", t.prefix, "--checkpoint", t.prefix, "--loss", "MatMul", "--feed", "x=" + t.x_file(), "--feed",
-       "y=" + t.y_file(), "--set", "rate=1", "--steps", "1", "--dir", out},
+      {"train", t.prefix, "--checkpoint", t.prefix, "--loss", "MatMul", "--feed", "x=" + t.x_file(),
+       "--feed", "y=" + t.y_file(), "--set", "rate=1", "--steps", "1", "--dir", out},
       {"train", t.prefix, "--checkpoint", wrong, "--loss", "loss", "--steps", "1", "--dir", out}};
   for (const Args& args : failing) {
     CAPTURE(args);

@@ -24,9 +24,12 @@ std::string write_graph(const std::filesystem::path& file, float rate, bool one_
 
 }  // namespace
 
-TEST_CASE("cairn diff finds no difference between a checkpoint and its copy, however they are named", "[tools][diff]") {
+TEST_CASE(
+    "cairn diff finds no difference between a checkpoint and its copy, however they are named",
+    "[tools][diff]") {
   const TempDir dir;
-  const std::string a = write_tensors(dir / "a", {{"W", Tensor::vector<float>({1, 2})}}), b = (dir / "b").string();
+  const std::string a = write_tensors(dir / "a", {{"W", Tensor::vector<float>({1, 2})}}),
+                    b = (dir / "b").string();
   REQUIRE(cairn_run({"convert", a, b, "--format", "v1"}).status == 0);
   const Finished run = cairn_run({"diff", a + ".index", b});
   CHECK(run.status == 0);
@@ -37,38 +40,44 @@ TEST_CASE("cairn diff finds no difference between a checkpoint and its copy, how
 TEST_CASE("cairn diff says how tensors differ, and ends with status 1", "[tools][diff]") {
   const TempDir dir;
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const std::string a = write_tensors(dir / "a", {{"gone", Tensor(1.0f)},
-                                                  {"kind", Tensor(int32_t{1})},
-                                                  {"same", Tensor(2.0)},
-                                                  {"shape", Tensor::vector<float>({1, 2})},
-                                                  {"text", Tensor::vector<std::string>({"a", "b"})},
-                                                  {"values", Tensor::vector<float>({1, 2, nan, 4})}});
-  const std::string b = write_tensors(dir / "b", {{"kind", Tensor(int64_t{1})},
-                                                  {"new", Tensor(true)},
-                                                  {"same", Tensor(2.0)},
-                                                  {"shape", Tensor::matrix<float>({{1, 2}})},
-                                                  {"text", Tensor::vector<std::string>({"a", "c"})},
-                                                  {"values", Tensor::vector<float>({1, 2.5, nan, 3})}});
+  const std::string a =
+      write_tensors(dir / "a", {{"gone", Tensor(1.0f)},
+                                {"kind", Tensor(int32_t{1})},
+                                {"same", Tensor(2.0)},
+                                {"shape", Tensor::vector<float>({1, 2})},
+                                {"text", Tensor::vector<std::string>({"a", "b"})},
+                                {"values", Tensor::vector<float>({1, 2, nan, 4})}});
+  const std::string b =
+      write_tensors(dir / "b", {{"kind", Tensor(int64_t{1})},
+                                {"new", Tensor(true)},
+                                {"same", Tensor(2.0)},
+                                {"shape", Tensor::matrix<float>({{1, 2}})},
+                                {"text", Tensor::vector<std::string>({"a", "c"})},
+                                {"values", Tensor::vector<float>({1, 2.5, nan, 3})}});
   const Finished text = cairn_run({"diff", a, b});
   CHECK(text.status == 1);
-  CHECK(text.out == str_cat("gone: only in A: float []\n"
-                            "kind: int32 [] -> int64 []\n"
-                            "new: only in B: bool []\n"
-                            "shape: float [2] -> float [1,2]\n"
-                            "text: string [2]: 1 of 2 elements differ\n"
-                            "values: float [4]: 2 of 4 elements differ, at most by 1, relative 0.25, NaN 1 -> 1\n"
-                            "A ",
-                            a, "\nB ", b, "\n6 differences, 1 tensor is alike\n"));
+  CHECK(
+      text.out ==
+      str_cat("gone: only in A: float []\n"
+              "kind: int32 [] -> int64 []\n"
+              "new: only in B: bool []\n"
+              "shape: float [2] -> float [1,2]\n"
+              "text: string [2]: 1 of 2 elements differ\n"
+              "values: float [4]: 2 of 4 elements differ, at most by 1, relative 0.25, NaN 1 -> 1\n"
+              "A ",
+              a, "\nB ", b, "\n6 differences, 1 tensor is alike\n"));
   const Finished json = cairn_run({"diff", a, b, "--json"});
   CHECK(json.status == 1);
   CHECK(contains(json.out, R"("same": false)"));
   CHECK(contains(json.out, R"({"name": "gone", "a": {"dtype": "float", "shape": []}})"));
-  CHECK(contains(json.out, R"({"name": "values", "a": {"dtype": "float", "shape": [4], "nan": 1}, )"
-                           R"("b": {"dtype": "float", "shape": [4], "nan": 1}, )"
-                           R"("elements": 4, "differing": 2, "max_absolute": 1, "max_relative": 0.25})"));
+  CHECK(contains(json.out,
+                 R"({"name": "values", "a": {"dtype": "float", "shape": [4], "nan": 1}, )"
+                 R"("b": {"dtype": "float", "shape": [4], "nan": 1}, )"
+                 R"("elements": 4, "differing": 2, "max_absolute": 1, "max_relative": 0.25})"));
 }
 
-TEST_CASE("cairn diff --tolerance takes near numbers for alike, relative to those above one", "[tools][diff]") {
+TEST_CASE("cairn diff --tolerance takes near numbers for alike, relative to those above one",
+          "[tools][diff]") {
   const TempDir dir;
   const std::string a = write_tensors(dir / "a", {{"v", Tensor::vector<double>({0.5, 1000})}});
   const std::string b = write_tensors(dir / "b", {{"v", Tensor::vector<double>({0.501, 1000.9})}});
@@ -80,15 +89,18 @@ TEST_CASE("cairn diff --tolerance takes near numbers for alike, relative to thos
   CHECK(is_wrong_usage(cairn_run({"diff", a, b, "--tolerance", "little"})));
 }
 
-TEST_CASE("cairn diff compares two graphs by node, input, attribute and collection", "[tools][diff]") {
+TEST_CASE("cairn diff compares two graphs by node, input, attribute and collection",
+          "[tools][diff]") {
   const TempDir dir;
-  const std::string a = write_graph(dir / "a.meta", 0.5f, false), b = write_graph(dir / "b.meta", 0.25f, true);
+  const std::string a = write_graph(dir / "a.meta", 0.5f, false),
+                    b = write_graph(dir / "b.meta", 0.25f, true);
   const Finished same = cairn_run({"diff", a, a});
   CHECK(same.status == 0);
   CHECK(contains(same.out, "no difference\n"));
   const Finished text = cairn_run({"diff", a, b});
   CHECK(text.status == 1);
-  CHECK(contains(text.out, "node GradientDescent/learning_rate: attr value: float [] 0.5 -> float [] 0.25\n"));
+  CHECK(contains(
+      text.out, "node GradientDescent/learning_rate: attr value: float [] 0.5 -> float [] 0.25\n"));
   CHECK(contains(text.out, "node more: only in B: Identity\n"));
   CHECK(contains(text.out, "\n2 differences\n"));
   CHECK(contains(cairn_run({"diff", a, b, "--json"}).out,
@@ -113,7 +125,8 @@ TEST_CASE("cairn diff tells wrong usage and problems apart", "[tools][diff]") {
   CHECK(contains(damaged.err, "bad.meta"));
 }
 
-TEST_CASE("cairn diff sees what training changed in files that TensorFlow wrote", "[tools][compat]") {
+TEST_CASE("cairn diff sees what training changed in files that TensorFlow wrote",
+          "[tools][compat]") {
   const auto folder = fixture("linreg-tf14");
   if (!folder) return;
   const std::string a = (*folder / "my-model-0").string(), b = (*folder / "my-model-1000").string();

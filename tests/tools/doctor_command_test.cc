@@ -15,7 +15,8 @@ struct Run {
     Saver saver(graph);
     Session session(graph);
     session.run(global_variables_initializer(graph));
-    for (const int step : {8, 9, 10}) saver.save(session, (folder() / "m").string(), {.global_step = step});
+    for (const int step : {8, 9, 10})
+      saver.save(session, (folder() / "m").string(), {.global_step = step});
   }
   std::filesystem::path folder() const { return dir / "run"; }
   std::map<std::string, std::string> contents() const {
@@ -51,7 +52,8 @@ struct Run {
 
 }  // namespace
 
-TEST_CASE("cairn doctor explains every file of a directory in which nothing is wrong", "[tools][doctor]") {
+TEST_CASE("cairn doctor explains every file of a directory in which nothing is wrong",
+          "[tools][doctor]") {
   const Run run;
   write_bytes(run.folder() / "notes.txt", "mine");
   write_bytes(run.folder() / "events.out.tfevents.1.host", "");
@@ -66,7 +68,8 @@ TEST_CASE("cairn doctor explains every file of a directory in which nothing is w
   CHECK(contains(text.out, "notes.txt"));
   CHECK(contains(text.out, "  other  4 bytes\n"));
   CHECK(contains(text.out, "  events  "));
-  CHECK(contains(text.out, "the newest checkpoint is " + (run.folder() / "m-10").string() + ", nothing is wrong\n"));
+  CHECK(contains(text.out, "the newest checkpoint is " + (run.folder() / "m-10").string() +
+                               ", nothing is wrong\n"));
   const Finished json = run.doctor({"--json"});
   CHECK(contains(json.out, R"("healthy": true, "newest": ")" + (run.folder() / "m-10").string()));
   CHECK(contains(json.out, R"({"name": "m-9.index", "role": "index", "bytes": )"));
@@ -80,7 +83,8 @@ TEST_CASE("cairn doctor --fix changes nothing where nothing is wrong", "[tools][
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor --fix writes a lost checkpoint file anew, with all of the series", "[tools][doctor]") {
+TEST_CASE("cairn doctor --fix writes a lost checkpoint file anew, with all of the series",
+          "[tools][doctor]") {
   const Run run;
   const auto before = run.contents();
   std::filesystem::remove(run.folder() / "checkpoint");
@@ -96,7 +100,8 @@ TEST_CASE("cairn doctor --fix writes a damaged checkpoint file anew", "[tools][d
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor --fix names the newest whole checkpoint where the named one is gone", "[tools][doctor]") {
+TEST_CASE("cairn doctor --fix names the newest whole checkpoint where the named one is gone",
+          "[tools][doctor]") {
   const Run run;
   remove_checkpoint((run.folder() / "m-10").string());
   run.check_fixed("the checkpoint file names m-10, which is not there");
@@ -105,7 +110,8 @@ TEST_CASE("cairn doctor --fix names the newest whole checkpoint where the named 
   CHECK(state->all_model_checkpoint_paths.size() == 2);
 }
 
-TEST_CASE("cairn doctor --fix takes in a save that died before it wrote the checkpoint file", "[tools][doctor]") {
+TEST_CASE("cairn doctor --fix takes in a save that died before it wrote the checkpoint file",
+          "[tools][doctor]") {
   const Run run;
   const auto before = run.contents();
   const std::string folder = run.folder().string();
@@ -121,8 +127,9 @@ TEST_CASE("cairn doctor --fix lists no checkpoints that are not there", "[tools]
   CHECK(get_checkpoint_state(run.folder().string())->all_model_checkpoint_paths.size() == 2);
 }
 
-TEST_CASE("cairn doctor finds damage and missing files, points elsewhere, and removes no checkpoint",
-          "[tools][doctor]") {
+TEST_CASE(
+    "cairn doctor finds damage and missing files, points elsewhere, and removes no checkpoint",
+    "[tools][doctor]") {
   const Run run;
   const auto data = run.folder() / "m-10.data-00000-of-00001";
   std::string bytes = read_bytes(data);
@@ -144,7 +151,8 @@ TEST_CASE("cairn doctor finds damage and missing files, points elsewhere, and re
   CHECK(after == before);
 }
 
-TEST_CASE("cairn doctor tells data files that no index speaks of, and leaves them", "[tools][doctor]") {
+TEST_CASE("cairn doctor tells data files that no index speaks of, and leaves them",
+          "[tools][doctor]") {
   const Run run;
   std::filesystem::remove(run.folder() / "m-8.index");
   write_bytes(run.folder() / "m-9.data-00001-of-00002", "old");
@@ -155,7 +163,8 @@ TEST_CASE("cairn doctor tells data files that no index speaks of, and leaves the
   CHECK(std::filesystem::exists(run.folder() / "m-9.data-00001-of-00002"));
 }
 
-TEST_CASE("cairn doctor --fix removes what dead writers left, and nothing else", "[tools][doctor]") {
+TEST_CASE("cairn doctor --fix removes what dead writers left, and nothing else",
+          "[tools][doctor]") {
   const Run run;
   write_bytes(run.folder() / "mine.tmp", "mine");
   const auto before = run.contents();
@@ -203,11 +212,11 @@ TEST_CASE("cairn doctor lists a link that cannot be followed, and goes on", "[to
   CHECK(text.status == 0);
   CHECK(contains(text.out, "  link that cannot be followed  0 bytes\n"));
   CHECK(contains(text.out, "nothing is wrong"));
-  CHECK(
-      contains(run.doctor({"--json"}).out, R"({"name": "loop", "role": "link that cannot be followed", "bytes": 0})"));
+  CHECK(contains(run.doctor({"--json"}).out,
+                 R"({"name": "loop", "role": "link that cannot be followed", "bytes": 0})"));
   // In place of files that are read.
-  for (const std::string name : {"m-9.index", "m-8.meta", "m-10.data-00000-of-00001", "checkpoint", ".cairn",
-                                 "saved_model.pb", "variables", "old.meta"}) {
+  for (const std::string name : {"m-9.index", "m-8.meta", "m-10.data-00000-of-00001", "checkpoint",
+                                 ".cairn", "saved_model.pb", "variables", "old.meta"}) {
     std::filesystem::remove(run.folder() / name);
     std::filesystem::create_symlink(name, run.folder() / name);
     CAPTURE(name);
@@ -218,7 +227,8 @@ TEST_CASE("cairn doctor lists a link that cannot be followed, and goes on", "[to
   }
 }
 
-TEST_CASE("cairn doctor promises no repair of parts in which there is somebody's own file", "[tools][doctor]") {
+TEST_CASE("cairn doctor promises no repair of parts in which there is somebody's own file",
+          "[tools][doctor]") {
   const Run run;
   const auto parts = run.folder() / "m_temp_0123456789abcdef0123456789abcdef";
   std::filesystem::create_directory(parts);
@@ -236,8 +246,10 @@ TEST_CASE("cairn doctor promises no repair of parts in which there is somebody's
   run.check_fixed("left by a writer that died: m_temp_");
 }
 
-TEST_CASE("A directory where the checkpoint file belongs is told by doctor, and refused by saves before they begin",
-          "[tools][doctor]") {
+TEST_CASE(
+    "A directory where the checkpoint file belongs is told by doctor, and refused by saves before "
+    "they begin",
+    "[tools][doctor]") {
   Run run;
   std::filesystem::remove(run.folder() / "checkpoint");
   std::filesystem::create_directory(run.folder() / "checkpoint");
@@ -245,7 +257,9 @@ TEST_CASE("A directory where the checkpoint file belongs is told by doctor, and 
     const Finished found = run.doctor(how);
     CAPTURE(found.err);
     CHECK(found.err.empty());
-    CHECK(contains(found.out, "checkpoint is a directory, where the file belongs that names the newest checkpoint"));
+    CHECK(contains(
+        found.out,
+        "checkpoint is a directory, where the file belongs that names the newest checkpoint"));
     CHECK(!contains(found.out, "--fix will"));
   }
   const auto before = run.contents();
@@ -262,7 +276,8 @@ TEST_CASE("A directory where the checkpoint file belongs is told by doctor, and 
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor has nothing to say of a file whose name is an ending alone", "[tools][doctor]") {
+TEST_CASE("cairn doctor has nothing to say of a file whose name is an ending alone",
+          "[tools][doctor]") {
   const Run run;
   for (const std::string name : {".meta", ".index"}) write_bytes(run.folder() / name, "mine");
   CHECK(run.doctor().status == 0);

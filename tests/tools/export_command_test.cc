@@ -13,11 +13,13 @@ namespace {
 
 uint64_t number_at(const std::string& bytes, size_t at, int count) {
   uint64_t v = 0;
-  for (int i = count; i-- > 0;) v = v << 8 | static_cast<uint8_t>(bytes.at(at + static_cast<size_t>(i)));
+  for (int i = count; i-- > 0;)
+    v = v << 8 | static_cast<uint8_t>(bytes.at(at + static_cast<size_t>(i)));
   return v;
 }
 
-// Name and content of every entry of a zip archive without 64-bit records, read from its end as unzip does.
+// Name and content of every entry of a zip archive without 64-bit records, read from its end as
+// unzip does.
 std::vector<std::pair<std::string, std::string>> entries_of(const std::string& zip) {
   const size_t end = zip.size() - 22;
   REQUIRE(zip.substr(end, 4) == "PK\5\6");
@@ -29,7 +31,8 @@ std::vector<std::pair<std::string, std::string>> entries_of(const std::string& z
     const size_t size = number_at(zip, at + 24, 4), name = number_at(zip, at + 28, 2),
                  local = number_at(zip, at + 42, 4);
     REQUIRE(zip.substr(local, 4) == "PK\3\4");
-    CHECK(zip.substr(local + 6, 24) == zip.substr(at + 8, 24));  // flags, method, date, checksum, sizes, name's length
+    // flags, method, date, checksum, sizes, name's length
+    CHECK(zip.substr(local + 6, 24) == zip.substr(at + 8, 24));
     entries.push_back({zip.substr(at + 46, name), zip.substr(local + 30 + name, size)});
     CHECK(number_at(zip, at + 16, 4) == crc32(entries.back().second));
     at += 46 + name + number_at(zip, at + 30, 2);
@@ -47,11 +50,13 @@ TEST_CASE("A zip archive of one stored file has the bytes that the format says",
   zip.add("a.txt", "123456789");
   zip.finish();
   CHECK(to_hex(read_file(fs, "a.zip")) ==
-        to_hex(from_hex("504b0304 1400 0000 0000 0000 2100 2639f4cb 09000000 09000000 0500 0000 612e747874"
-                        "313233343536373839"
-                        "504b0102 1403 1400 0000 0000 0000 2100 2639f4cb 09000000 09000000 0500 0000 0000 0000 0000"
-                        "0000a481 00000000 612e747874"
-                        "504b0506 0000 0000 0100 0100 33000000 2c000000 0000")));
+        to_hex(from_hex(
+            "504b0304 1400 0000 0000 0000 2100 2639f4cb 09000000 09000000 0500 0000 612e747874"
+            "313233343536373839"
+            "504b0102 1403 1400 0000 0000 0000 2100 2639f4cb 09000000 09000000 0500 0000 0000 0000 "
+            "0000"
+            "0000a481 00000000 612e747874"
+            "504b0506 0000 0000 0100 0100 33000000 2c000000 0000")));
 }
 
 TEST_CASE("A zip archive has 64-bit records for what 32 bits cannot say", "[tools][zip]") {
@@ -95,7 +100,8 @@ TEST_CASE("A zip archive of 65,535 files is counted in 64 bits", "[tools][zip]")
   CHECK(number_at(bytes, bytes.size() - 98 + 24, 8) == 65535);
 }
 
-TEST_CASE("Zip entries say where their names are UTF-8, and refuse names that do not fit", "[tools][zip]") {
+TEST_CASE("Zip entries say where their names are UTF-8, and refuse names that do not fit",
+          "[tools][zip]") {
   MemoryFileSystem fs;
   const auto file = fs.create("a.zip");
   ZipWriter zip(*file);
@@ -110,8 +116,10 @@ TEST_CASE("Zip entries say where their names are UTF-8, and refuse names that do
 
 TEST_CASE("cairn export writes tensors as .npy files in an .npz", "[tools]") {
   const TempDir dir;
-  const Tensor w = Tensor::matrix<float>({{1, 2}, {3, 4}}), s = Tensor::vector<std::string>({"a", "bc"});
-  const std::string prefix = write_tensors(dir / "m", {{"layer/W", w}, {"s", s}, {"n", Tensor(int64_t{7})}});
+  const Tensor w = Tensor::matrix<float>({{1, 2}, {3, 4}}),
+               s = Tensor::vector<std::string>({"a", "bc"});
+  const std::string prefix =
+      write_tensors(dir / "m", {{"layer/W", w}, {"s", s}, {"n", Tensor(int64_t{7})}});
   const std::string to = (dir / "out/w.npz").string();
   const Finished run = cairn_run({"export", prefix, to});
   CHECK(run.err.empty());
@@ -128,14 +136,16 @@ TEST_CASE("cairn export writes tensors as .npy files in an .npz", "[tools]") {
 TEST_CASE("cairn export --tensor takes names and regular expressions for whole names", "[tools]") {
   const TempDir dir;
   const Tensor one(1.0f);
-  const std::string prefix = write_tensors(dir / "m", {{"a/W", one}, {"a/b", one}, {"b/W", one}, {"c(1)", one}});
+  const std::string prefix =
+      write_tensors(dir / "m", {{"a/W", one}, {"a/b", one}, {"b/W", one}, {"c(1)", one}});
   const auto exported = [&](const char* to, const std::vector<std::string>& patterns) {
     std::vector<std::string> args = {"export", "--json"};
     for (const std::string& p : patterns) args.insert(args.end(), {"--tensor", p});
     args.insert(args.end(), {prefix, (dir / to).string()});
     return cairn_run(args);
   };
-  CHECK(contains(exported("1.npz", {".*/W", "c(1)"}).out, R"x("tensors": ["a/W", "b/W", "c(1)"]})x"));
+  CHECK(
+      contains(exported("1.npz", {".*/W", "c(1)"}).out, R"x("tensors": ["a/W", "b/W", "c(1)"]})x"));
   CHECK(contains(exported("2.npz", {"a/W"}).out, R"("tensors": ["a/W"]})"));
   const Finished none = exported("3.npz", {"W", "a/w"});
   CHECK(none.status == 1);
@@ -143,27 +153,36 @@ TEST_CASE("cairn export --tensor takes names and regular expressions for whole n
   CHECK(contains(none.err, "did you mean a/W"));
   const Finished wrong = exported("3.npz", {"a("});
   CHECK(is_wrong_usage(wrong));
-  CHECK(contains(wrong.err, "the pattern 'a(' is no regular expression that RE2 takes: missing ): a("));
+  CHECK(contains(wrong.err,
+                 "the pattern 'a(' is no regular expression that RE2 takes: missing ): a("));
   CHECK(!std::filesystem::exists(dir / "3.npz"));
 }
 
-TEST_CASE("cairn export --tensor chooses among names of any length, and by names that are no regular expression",
-          "[tools]") {
+TEST_CASE(
+    "cairn export --tensor chooses among names of any length, and by names that are no regular "
+    "expression",
+    "[tools]") {
   const TempDir dir;
   const std::string longest(30000, 'a');
-  const std::string prefix = write_tensors(dir / "m", {{longest, Tensor(1.0f)}, {"b(", Tensor(2.0f)}});
-  const Finished all = cairn_run({"export", "--json", "--tensor", ".*", prefix, (dir / "all.npz").string()});
+  const std::string prefix =
+      write_tensors(dir / "m", {{longest, Tensor(1.0f)}, {"b(", Tensor(2.0f)}});
+  const Finished all =
+      cairn_run({"export", "--json", "--tensor", ".*", prefix, (dir / "all.npz").string()});
   CHECK(all.status == 0);
   CHECK(contains(all.out, longest));
-  CHECK(cairn_run({"export", "--tensor", "(a*)*c", prefix, (dir / "none.npz").string()}).status == 1);
-  CHECK(contains(cairn_run({"export", "--json", "--tensor", "b(", prefix, (dir / "b.npz").string()}).out,
-                 R"("tensors": ["b("]})"));
+  CHECK(cairn_run({"export", "--tensor", "(a*)*c", prefix, (dir / "none.npz").string()}).status ==
+        1);
+  CHECK(contains(
+      cairn_run({"export", "--json", "--tensor", "b(", prefix, (dir / "b.npz").string()}).out,
+      R"("tensors": ["b("]})"));
 }
 
-TEST_CASE("cairn export writes safetensors: a header in JSON, then the elements, the widest first", "[tools]") {
+TEST_CASE("cairn export writes safetensors: a header in JSON, then the elements, the widest first",
+          "[tools]") {
   const TempDir dir;
-  const std::string prefix =
-      write_tensors(dir / "m", {{"b", Tensor(true)}, {"n", Tensor(int64_t{7})}, {"w", Tensor::vector<float>({1, 2})}});
+  const std::string prefix = write_tensors(
+      dir / "m",
+      {{"b", Tensor(true)}, {"n", Tensor(int64_t{7})}, {"w", Tensor::vector<float>({1, 2})}});
   const std::string to = (dir / "m.safetensors").string();
   REQUIRE(cairn_run({"export", prefix, to}).status == 0);
   const std::string bytes = read_bytes(to);

@@ -1,4 +1,5 @@
-// Names in files from elsewhere: no command lets them speak to the terminal, forge lines or leave a folder.
+// Names in files from elsewhere: no command lets them speak to the terminal, forge lines or leave a
+// folder.
 #include <algorithm>
 
 #include "ops/array/array.h"
@@ -16,7 +17,8 @@ namespace {
 
 const std::string kForged = "everything is fine";
 // A colour, a carriage return, another line, a change of direction, what is no UTF-8.
-const std::vector<std::string> kEvil = {"w\x1b[31m", "w\rx", "w\n" + kForged + "\nx", "w\xe2\x80\xaex", "w\xff"};
+const std::vector<std::string> kEvil = {"w\x1b[31m", "w\rx", "w\n" + kForged + "\nx",
+                                        "w\xe2\x80\xaex", "w\xff"};
 
 void check_tame(const Finished& run, const std::vector<std::string>& args) {
   INFO(join_for_people(args));
@@ -38,7 +40,8 @@ void check_all_tame(const std::vector<std::vector<std::string>>& commands) {
 std::string write_evil(const std::filesystem::path& prefix, float value) {
   std::vector<std::pair<std::string, Tensor>> tensors;
   for (const std::string& name : kEvil) tensors.emplace_back(name, Tensor(value));
-  std::sort(tensors.begin(), tensors.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::sort(tensors.begin(), tensors.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
   return write_tensors(prefix, tensors);
 }
 
@@ -94,8 +97,9 @@ TEST_CASE("Names in a graph are shown without what a terminal acts upon", "[tool
   check_tame(text, {"meta", "--text"});
 }
 
-TEST_CASE("Names that an archive would be unpacked elsewhere by are refused, and nothing is written",
-          "[tools][names]") {
+TEST_CASE(
+    "Names that an archive would be unpacked elsewhere by are refused, and nothing is written",
+    "[tools][names]") {
   for (const char* name : {"/x", "../x", "a/../../x", "..", "\\x", "..\\x", "C:\\x", "a\nb"}) {
     const TempDir dir;
     const std::string a = write_tensors(dir / "a", {{"W:0", Tensor(1.0f)}, {name, Tensor(2.0f)}});

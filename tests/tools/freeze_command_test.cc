@@ -8,8 +8,12 @@ using namespace cairn;
 
 namespace {
 
-Finished cairn_command(const std::vector<std::string>& args) { return run_program(built_program("tools/cairn"), args); }
-bool contains(const std::string& text, const std::string& part) { return text.find(part) != std::string::npos; }
+Finished cairn_command(const std::vector<std::string>& args) {
+  return run_program(built_program("tools/cairn"), args);
+}
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
 
 // DIR/model-1: y = 2 x + 1, with an op that only training runs.
 struct ServedLine {
@@ -17,7 +21,8 @@ struct ServedLine {
     Graph graph;
     const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
     const Scope device = graph.device("/device:GPU:7");
-    const Variable a = variable(graph, 2.0f, {.name = "a"}), b = variable(graph, 1.0f, {.name = "b"});
+    const Variable a = variable(graph, 2.0f, {.name = "a"}),
+                   b = variable(graph, 1.0f, {.name = "b"});
     const Output y = identity(check_numerics(a * x + b, "y"), {.name = "y"});
     GradientDescentOptimizer(0.1).minimize(square(y));
     Saver saver(graph);
@@ -41,14 +46,15 @@ float served(const std::string& path) {
 
 TEST_CASE("cairn freeze writes one file that is enough to serve", "[tools][freeze]") {
   const ServedLine saved;
-  const Finished plain =
-      cairn_command({"freeze", saved.prefix + ".meta", saved.prefix, "--output", "y", saved.path("m.pb")});
+  const Finished plain = cairn_command(
+      {"freeze", saved.prefix + ".meta", saved.prefix, "--output", "y", saved.path("m.pb")});
   CAPTURE(plain.err);
   REQUIRE(plain.status == 0);
   CHECK(contains(plain.out, "m.pb: "));
   CHECK(served(saved.path("m.pb")) == 11);
-  const Finished text = cairn_command({"freeze", saved.prefix, saved.dir.path().string(), saved.path("serve/m.pbtxt"),
-                                       "--output", "y:0", "--strip", "--text", "--json"});
+  const Finished text =
+      cairn_command({"freeze", saved.prefix, saved.dir.path().string(), saved.path("serve/m.pbtxt"),
+                     "--output", "y:0", "--strip", "--text", "--json"});
   CAPTURE(text.err, text.out);
   REQUIRE(text.status == 0);
   CHECK(contains(text.out, R"("nodes": 6, "of": )"));
@@ -58,12 +64,13 @@ TEST_CASE("cairn freeze writes one file that is enough to serve", "[tools][freez
 
 TEST_CASE("cairn freeze says what is wrong, with status 1", "[tools][freeze]") {
   const ServedLine saved;
-  const Finished no_node = cairn_command({"freeze", saved.prefix, saved.prefix, "--output", "yy", saved.path("m.pb")});
+  const Finished no_node =
+      cairn_command({"freeze", saved.prefix, saved.prefix, "--output", "yy", saved.path("m.pb")});
   CHECK(no_node.status == 1);
   CHECK(contains(no_node.err, "'yy' (did you mean y"));
   CHECK(!std::filesystem::exists(saved.path("m.pb")));
-  const Finished no_values =
-      cairn_command({"freeze", saved.prefix, saved.path("gone"), "--output", "y", saved.path("m.pb")});
+  const Finished no_values = cairn_command(
+      {"freeze", saved.prefix, saved.path("gone"), "--output", "y", saved.path("m.pb")});
   CHECK(no_values.status == 1);
   CHECK(contains(no_values.err, "gone"));
 }

@@ -35,6 +35,7 @@ TEST_CASE("Help texts fit 80 columns, and are broken between words", "[tools]") 
       if (command != "show") CHECK(line.size() <= 80);  // its example is lines of git's
       words += line.substr(std::min(line.find_first_not_of(' '), line.size())) + " ";
     }
-    if (command == "train") CHECK(contains(words, "rows per step; wraps around at the end; without it all of them"));
+    if (command == "train")
+      CHECK(contains(words, "rows per step; wraps around at the end; without it all of them"));
   }
 }

@@ -30,7 +30,8 @@ struct Line {
 };
 
 struct Trained {
-  explicit Trained(bool two_train_ops = false) : line(graph, two_train_ops), saver(graph), session(graph) {
+  explicit Trained(bool two_train_ops = false)
+      : line(graph, two_train_ops), saver(graph), session(graph) {
     session.run(global_variables_initializer(graph));
     session.run(line.steps.assign(constant(graph, int64_t{7})));
     prefix = saver.save(session, (dir / "line").string(), {.global_step = 7});
@@ -40,8 +41,9 @@ struct Trained {
   std::string x_file() const { return (dir / "x.npy").string(); }
   std::string y_file() const { return (dir / "y.npy").string(); }
   std::vector<std::string> train_args(const std::string& to) const {
-    return {"train",         prefix + ".meta", "--checkpoint",  prefix,  "--loss",   "loss:0", "--feed",
-            "x=" + x_file(), "--feed",         "y=" + y_file(), "--set", "rate=0.1", "--dir",  to};
+    return {"train",  prefix + ".meta", "--checkpoint",  prefix,   "--loss",
+            "loss:0", "--feed",         "x=" + x_file(), "--feed", "y=" + y_file(),
+            "--set",  "rate=0.1",       "--dir",         to};
   }
 
   TempDir dir;
@@ -54,7 +56,8 @@ struct Trained {
          y = Tensor::matrix<float>({{3}, {5}, {-1}, {2}, {7}});
 };
 
-inline std::vector<std::string> operator+(std::vector<std::string> args, const std::vector<std::string>& more) {
+inline std::vector<std::string> operator+(std::vector<std::string> args,
+                                          const std::vector<std::string>& more) {
   args.insert(args.end(), more.begin(), more.end());
   return args;
 }

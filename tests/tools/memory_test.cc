@@ -40,7 +40,8 @@ size_t peak_of(CommandMaker make, std::vector<std::string> args) {
 
 Tensor counted(int64_t bytes) {
   Tensor tensor = Tensor::uninitialized(DType::kFloat, {bytes / 4});
-  for (int64_t i = 0; i < bytes / 4; ++i) tensor.data<float>()[i] = static_cast<float>(i % 1000) / 8;
+  for (int64_t i = 0; i < bytes / 4; ++i)
+    tensor.data<float>()[i] = static_cast<float>(i % 1000) / 8;
   return tensor;
 }
 

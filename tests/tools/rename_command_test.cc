@@ -18,25 +18,30 @@ std::string write(const std::filesystem::path& prefix) {
   Writer writer(posix_file_system(), prefix.string());
   writer.add("net/W", kWeights);
   writer.add("step", Tensor(int64_t{7}));
-  writer.add_slice("net/P", {2, 2}, TensorSlice::parse("1,1:0,2"), Tensor::matrix<int32_t>({{3, 4}}));
-  writer.add_slice("net/P", {2, 2}, TensorSlice::parse("0,1:0,2"), Tensor::matrix<int32_t>({{1, 2}}));
+  writer.add_slice("net/P", {2, 2}, TensorSlice::parse("1,1:0,2"),
+                   Tensor::matrix<int32_t>({{3, 4}}));
+  writer.add_slice("net/P", {2, 2}, TensorSlice::parse("0,1:0,2"),
+                   Tensor::matrix<int32_t>({{1, 2}}));
   writer.finish();
   return prefix.string();
 }
 
 }  // namespace
 
-TEST_CASE("cairn rename gives V1 and V2 checkpoints other names and keeps values, format and slices", "[tools]") {
+TEST_CASE(
+    "cairn rename gives V1 and V2 checkpoints other names and keeps values, format and slices",
+    "[tools]") {
   for (const bool v1 : {false, true}) {
     const TempDir dir;
-    const std::string from = v1 ? write<CheckpointV1Writer>(dir / "m") : write<BundleWriter>(dir / "m");
+    const std::string from =
+        v1 ? write<CheckpointV1Writer>(dir / "m") : write<BundleWriter>(dir / "m");
     const std::string to = (dir / "deep/renamed").string();
-    const Finished run =
-        cairn_run({"rename", "--re", "s/^net/model/", "--re", "s|/W$|/kernel|", from, to, "--map", "step=global_step"});
+    const Finished run = cairn_run({"rename", "--re", "s/^net/model/", "--re", "s|/W$|/kernel|",
+                                    from, to, "--map", "step=global_step"});
     CHECK(run.err.empty());
     REQUIRE(run.status == 0);
-    CHECK(run.out ==
-          str_cat("net/P -> model/P\nnet/W -> model/kernel\nstep  -> global_step\n", to, ": 3 of 3 names changed\n"));
+    CHECK(run.out == str_cat("net/P -> model/P\nnet/W -> model/kernel\nstep  -> global_step\n", to,
+                             ": 3 of 3 names changed\n"));
     const CheckpointReader reader(to);
     CHECK((reader.version() == CheckpointFormat::kV1) == v1);
     CHECK(reader.names() == Strings{"global_step", "model/P", "model/kernel"});
@@ -59,14 +64,17 @@ TEST_CASE("cairn rename keeps the shards of a checkpoint", "[tools]") {
     writer.finish();
   }
   merge_bundles(fs, parts, (dir / "m").string());
-  REQUIRE(cairn_run({"rename", (dir / "m").string(), (dir / "n").string(), "--re", "s/$/:0/"}).status == 0);
+  REQUIRE(
+      cairn_run({"rename", (dir / "m").string(), (dir / "n").string(), "--re", "s/$/:0/"}).status ==
+      0);
   const CheckpointReader reader((dir / "n").string());
   CHECK(reader.num_shards() == 2);
   CHECK(reader.names() == Strings{"a:0", "b:0"});
   CHECK(read_bytes(dir / "n.data-00001-of-00002") == read_bytes(dir / "m.data-00001-of-00002"));
 }
 
-TEST_CASE("cairn rename --dry-run prints the names that it would write, and writes nothing", "[tools]") {
+TEST_CASE("cairn rename --dry-run prints the names that it would write, and writes nothing",
+          "[tools]") {
   const TempDir dir;
   const std::string from = write<BundleWriter>(dir / "m"), to = (dir / "deep/n").string();
   const Finished dry = cairn_run({"rename", from, to, "--re", "s/^net/x/", "--dry-run"});
@@ -79,19 +87,25 @@ TEST_CASE("cairn rename --dry-run prints the names that it would write, and writ
   would.pop_back();
   did.pop_back();
   CHECK(would == did);
-  const Finished json = cairn_run({"rename", from, (dir / "k").string(), "--re", "s/^net/x/", "--dry-run", "--json"});
-  CHECK_THAT(json.out, Contains(R"("dry_run": true, "renamed": [{"from": "net/P", "to": "x/P"}, )") &&
-                           Contains(R"("unchanged": ["step"])"));
+  const Finished json =
+      cairn_run({"rename", from, (dir / "k").string(), "--re", "s/^net/x/", "--dry-run", "--json"});
+  CHECK_THAT(json.out,
+             Contains(R"("dry_run": true, "renamed": [{"from": "net/P", "to": "x/P"}, )") &&
+                 Contains(R"("unchanged": ["step"])"));
 }
 
-TEST_CASE("cairn rename refuses names that would be the same and rules that fit nothing, and writes nothing",
-          "[tools]") {
+TEST_CASE(
+    "cairn rename refuses names that would be the same and rules that fit nothing, and writes "
+    "nothing",
+    "[tools]") {
   const TempDir dir;
   const std::string from = write<BundleWriter>(dir / "m"), to = (dir / "n").string();
   const Finished clash = cairn_run({"rename", from, to, "--re", "s|/.*||"});
   CHECK(clash.status == 1);
-  CHECK_THAT(clash.err, Contains("names would be the same:\n  'net/P' and 'net/W' would both be 'net'"));
-  const Finished unused = cairn_run({"rename", from, to, "--re", "s/^net/x/", "--re", "s/^nat/y/", "--map", "stp=s"});
+  CHECK_THAT(clash.err,
+             Contains("names would be the same:\n  'net/P' and 'net/W' would both be 'net'"));
+  const Finished unused =
+      cairn_run({"rename", from, to, "--re", "s/^net/x/", "--re", "s/^nat/y/", "--map", "stp=s"});
   CHECK(unused.status == 1);
   CHECK_THAT(unused.err, Contains("no name fits\n  stp=s   (did you mean step?)\n  s/^nat/y/"));
   CHECK_FALSE(std::filesystem::exists(to + ".index"));
@@ -99,12 +113,14 @@ TEST_CASE("cairn rename refuses names that would be the same and rules that fit 
 
 TEST_CASE("cairn rename overwrites neither its source nor any other checkpoint", "[tools]") {
   const TempDir dir;
-  const std::string from = write<BundleWriter>(dir / "m"), other = write<BundleWriter>(dir / "other");
+  const std::string from = write<BundleWriter>(dir / "m"),
+                    other = write<BundleWriter>(dir / "other");
   const std::string before = read_bytes(from + ".index");
   const Finished source = cairn_run({"rename", from + ".index", from, "--re", "s/^net/x/"});
   CHECK(source.status == 1);
   CHECK_THAT(source.err, Contains("is the source itself, which is never overwritten"));
-  CHECK_THAT(cairn_run({"rename", from, other, "--re", "s/^net/x/"}).err, Contains("there is a checkpoint already"));
+  CHECK_THAT(cairn_run({"rename", from, other, "--re", "s/^net/x/"}).err,
+             Contains("there is a checkpoint already"));
   CHECK(read_bytes(from + ".index") == before);
 }
 

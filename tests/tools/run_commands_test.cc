@@ -29,7 +29,8 @@ TEST_CASE("cairn run computes tensors from a checkpoint, files and values", "[to
   CHECK(read_npy(posix_file_system(), out + "/MatMul.npy").shape() == Shape{5, 1});
 }
 
-TEST_CASE("cairn run takes numbers of another dtype where they fit, and says where they do not", "[tools]") {
+TEST_CASE("cairn run takes numbers of another dtype where they fit, and says where they do not",
+          "[tools]") {
   const TempDir dir;
   Graph graph;
   const Output n = placeholder(graph, DType::kInt32, {-1}, {.name = "n"});
@@ -37,7 +38,8 @@ TEST_CASE("cairn run takes numbers of another dtype where they fit, and says whe
   export_meta_graph(graph, {.filename = (dir / "g.meta").string()});
   const auto run = [&](const Tensor& fed) {
     write_npy(posix_file_system(), (dir / "n.npy").string(), fed);
-    return cairn_run({"run", (dir / "g.meta").string(), "--feed", "n=" + (dir / "n.npy").string(), "--fetch", "Add"});
+    return cairn_run({"run", (dir / "g.meta").string(), "--feed", "n=" + (dir / "n.npy").string(),
+                      "--fetch", "Add"});
   };
   const Finished fine = run(Tensor::vector<double>({1, -4}));
   CAPTURE(fine.out, fine.err);
@@ -46,22 +48,27 @@ TEST_CASE("cairn run takes numbers of another dtype where they fit, and says whe
   CHECK(contains(run(Tensor::vector<int64_t>({int64_t{1} << 31})).err, "which has no 2.14748e+09"));
   for (const char* value : {"n=[1", "n=[[1],2]", "n=[1,]", "n=1.5", "n=[1] 2", "n"}) {
     CAPTURE(value);
-    const Finished wrong = cairn_run({"run", (dir / "g.meta").string(), "--set", value, "--fetch", "Add"});
+    const Finished wrong =
+        cairn_run({"run", (dir / "g.meta").string(), "--set", value, "--fetch", "Add"});
     CHECK(wrong.status != 0);
     CHECK(contains(wrong.err, "n"));
   }
 }
 
-TEST_CASE("Options of cairn run take one value each, so that they may stand before the graph", "[tools]") {
+TEST_CASE("Options of cairn run take one value each, so that they may stand before the graph",
+          "[tools]") {
   const Trained t;
-  const Finished run = cairn_run({"run", "--fetch", "w", "--checkpoint", t.prefix, t.prefix + ".meta"});
+  const Finished run =
+      cairn_run({"run", "--fetch", "w", "--checkpoint", t.prefix, t.prefix + ".meta"});
   CHECK(run.status == 0);
   CHECK(contains(run.out, "w  float  [1,1]"));
 }
 
-TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variables, places to write", "[tools]") {
+TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variables, places to write",
+          "[tools]") {
   const Trained t;
-  const auto fails = [&](const std::vector<std::string>& more, int status, const std::string& says) {
+  const auto fails = [&](const std::vector<std::string>& more, int status,
+                         const std::string& says) {
     const Finished run = cairn_run(std::vector<std::string>{"run", t.prefix} + more);
     CAPTURE(run.err, says);
     CHECK(run.status == status);
@@ -75,13 +82,17 @@ TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variable
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--set", "nope=1"}, 1, "'nope'");
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--feed", "x=none.npy"}, 1, "none.npy");
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--feed", "x"}, 2, "--feed takes NAME=FILE.npy");
-  fails({"--checkpoint", t.prefix, "--fetch", "w", "--fetch", "w:0", "--output", "o"}, 2, "two fetches");
+  fails({"--checkpoint", t.prefix, "--fetch", "w", "--fetch", "w:0", "--output", "o"}, 2,
+        "two fetches");
   fails({"--checkpoint", t.prefix + "0", "--fetch", "w"}, 1, t.prefix + "0");
 }
 
-TEST_CASE("cairn run needs of a checkpoint only what the fetches need, and names what is missing of that", "[tools]") {
+TEST_CASE(
+    "cairn run needs of a checkpoint only what the fetches need, and names what is missing of that",
+    "[tools]") {
   Trained t;
-  const std::string part = Saver(t.graph, {.var_list = {t.line.w}}).save(t.session, (t.dir / "part").string());
+  const std::string part =
+      Saver(t.graph, {.var_list = {t.line.w}}).save(t.session, (t.dir / "part").string());
   const auto run = [&](const std::string& fetch) {
     return cairn_run({"run", t.prefix, "--checkpoint", part, "--set", "x=[[1]]", "--fetch", fetch});
   };
@@ -92,7 +103,8 @@ TEST_CASE("cairn run needs of a checkpoint only what the fetches need, and names
   CHECK(contains(lacks.err, "part"));
 }
 
-TEST_CASE("cairn run feeds the tensors of ops that nobody describes in the dtype of their readers", "[tools]") {
+TEST_CASE("cairn run feeds the tensors of ops that nobody describes in the dtype of their readers",
+          "[tools]") {
   const TempDir dir;
   const std::string graph = (dir / "g.pbtxt").string();
   write_bytes(graph, R"(
@@ -100,25 +112,29 @@ TEST_CASE("cairn run feeds the tensors of ops that nobody describes in the dtype
       node { name: "y" op: "Neg" input: "next:1" attr { key: "T" value { type: DT_INT32 } } }
       node { name: "lost" op: "MysteryOfTheDay" input: "next:2" })");
   write_npy(posix_file_system(), (dir / "doubles").string(), Tensor::vector<double>({1, -4}));
-  const Finished file = cairn_run({"run", graph, "--feed", "next:1=" + (dir / "doubles").string(), "--fetch", "y"});
+  const Finished file =
+      cairn_run({"run", graph, "--feed", "next:1=" + (dir / "doubles").string(), "--fetch", "y"});
   CAPTURE(file.err);
   CHECK(contains(file.out, "y  int32  [2]  [-1  4]"));
   CHECK(contains(cairn_run({"run", graph, "--set", "next:1=[3]", "--fetch", "y"}).out, "[-3]"));
-  const Finished as_it_is =
-      cairn_run({"run", graph, "--feed", "next:2=" + (dir / "doubles").string(), "--fetch", "next:2"});
+  const Finished as_it_is = cairn_run(
+      {"run", graph, "--feed", "next:2=" + (dir / "doubles").string(), "--fetch", "next:2"});
   CHECK(contains(as_it_is.out, "next:2  double  [2]"));
   const Finished untold = cairn_run({"run", graph, "--set", "next:2=[3]", "--fetch", "next:2"});
   CHECK(untold.status == 1);
-  CHECK(contains(untold.err, "the graph does not tell its dtype; give it with --feed next:2=FILE.npy"));
+  CHECK(contains(untold.err,
+                 "the graph does not tell its dtype; give it with --feed next:2=FILE.npy"));
 }
 
-TEST_CASE("cairn run computes keyword spotting from features where this build cannot make them", "[tools][compat]") {
+TEST_CASE("cairn run computes keyword spotting from features where this build cannot make them",
+          "[tools][compat]") {
   const auto folder = fixture("kws-dnn");
   if (!folder) return;
   const TempDir dir;
   const std::string graph = (*folder / "DNN_S.pb").string(), features = (dir / "features").string();
   Tensor values = Tensor::zeros(DType::kFloat, {1, 25, 10});
-  for (int64_t i = 0; i < 250; ++i) values.data<float>()[i] = static_cast<float>((7 * i) % 11) / 10 - 0.5f;
+  for (int64_t i = 0; i < 250; ++i)
+    values.data<float>()[i] = static_cast<float>((7 * i) % 11) / 10 - 0.5f;
   const auto run = [&](const std::string& name, const Tensor& value) {
     write_npy(posix_file_system(), features, value);
     return cairn_run({"run", graph, "--feed", name + "=" + features, "--fetch", "labels_softmax"});
@@ -129,7 +145,9 @@ TEST_CASE("cairn run computes keyword spotting from features where this build ca
   CHECK(fed.out == run("Reshape", values.reshaped({1, 250})).out);
 }
 
-TEST_CASE("Arrays of no elements cost nothing to feed, compute and print, however large an extent is", "[tools]") {
+TEST_CASE(
+    "Arrays of no elements cost nothing to feed, compute and print, however large an extent is",
+    "[tools]") {
   const TempDir dir;
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
@@ -141,8 +159,8 @@ TEST_CASE("Arrays of no elements cost nothing to feed, compute and print, howeve
     const std::string file = (dir / "empty.npy").string();
     write_npy(posix_file_system(), file, Tensor::zeros(DType::kFloat, shape));
     for (const std::string form : {"--json", "--output"}) {
-      std::vector<std::string> args = {"run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any",
-                                       form};
+      std::vector<std::string> args = {
+          "run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any", form};
       if (form == "--output") args.push_back((dir / str_cat("out", shape[0])).string());
       const Finished run = cairn_run(args);
       CAPTURE(run.err);
@@ -150,6 +168,7 @@ TEST_CASE("Arrays of no elements cost nothing to feed, compute and print, howeve
       CHECK(run.out.size() < 400);
       if (form == "--json") CHECK(contains(run.out, "\"value\": []"));
     }
-    CHECK(cairn_run({"run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any"}).out.size() < 200);
+    CHECK(cairn_run({"run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any"})
+              .out.size() < 200);
   }
 }

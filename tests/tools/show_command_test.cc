@@ -6,7 +6,8 @@
 
 using namespace cairn;
 
-TEST_CASE("cairn show lists a graph, a fact to a line, in an order that depends on names only", "[tools][show]") {
+TEST_CASE("cairn show lists a graph, a fact to a line, in an order that depends on names only",
+          "[tools][show]") {
   const TempDir dir;
   Graph graph;
   const Output c = constant(graph, Tensor::vector<float>({1, 2.5f}), {.name = "z"});
@@ -20,10 +21,12 @@ TEST_CASE("cairn show lists a graph, a fact to a line, in an order that depends 
   CHECK(contains(run.out, "  attr value: float [2] [1. 2.5]\n"));
   CHECK(contains(run.out, "\ncollection outputs\n  kind: node_list\n  item b:0\n"));
   CHECK(run.out.find("node b\n") < run.out.find("node z\n"));
-  CHECK(contains(cairn_run({"show", (dir / "g.meta").string(), "--json"}).out, R"("kind": "graph", "lines": [)"));
+  CHECK(contains(cairn_run({"show", (dir / "g.meta").string(), "--json"}).out,
+                 R"("kind": "graph", "lines": [)"));
 }
 
-TEST_CASE("cairn show prints an index without its data files, under any name that ends in .index", "[tools][show]") {
+TEST_CASE("cairn show prints an index without its data files, under any name that ends in .index",
+          "[tools][show]") {
   const TempDir dir;
   const std::string prefix =
       write_tensors(dir / "m", {{"W", Tensor::vector<float>({1, 2})}, {"n", Tensor(int64_t{7})}});
@@ -39,17 +42,21 @@ TEST_CASE("cairn show prints an index without its data files, under any name tha
   CHECK(contains(data.out, "values of a V2 checkpoint, 16 bytes  crc32c "));
 }
 
-TEST_CASE("cairn show prints a checkpoint file, and a V1 checkpoint with what its values sum to", "[tools][show]") {
+TEST_CASE("cairn show prints a checkpoint file, and a V1 checkpoint with what its values sum to",
+          "[tools][show]") {
   const TempDir dir;
-  const std::string v2 = write_tensors(dir / "m", {{"W", Tensor::vector<float>({1, 2})}}), v1 = (dir / "old").string();
+  const std::string v2 = write_tensors(dir / "m", {{"W", Tensor::vector<float>({1, 2})}}),
+                    v1 = (dir / "old").string();
   REQUIRE(cairn_run({"convert", v2, v1, "--format", "v1"}).status == 0);
   const std::string line = cairn_run({"show", v2 + ".index"}).lines().at(1);
-  CHECK(cairn_run({"show", v1}).out == "V1\n" + line + "\n");  // the same bytes, hence the same checksum
+  // the same bytes, hence the same checksum
+  CHECK(cairn_run({"show", v1}).out == "V1\n" + line + "\n");
   update_checkpoint_state(dir.path().string(), v2);
   CHECK(cairn_run({"show", (dir / "checkpoint").string()}).out == read_bytes(dir / "checkpoint"));
 }
 
-TEST_CASE("cairn show refuses what is no such file with status 1, and a directory as wrong usage", "[tools][show]") {
+TEST_CASE("cairn show refuses what is no such file with status 1, and a directory as wrong usage",
+          "[tools][show]") {
   const TempDir dir;
   CHECK(is_wrong_usage(cairn_run({"show"})));
   CHECK(is_wrong_usage(cairn_run({"show", dir.path().string()})));
@@ -69,7 +76,8 @@ TEST_CASE("git compares .meta files with cairn show", "[tools][show]") {
   if (std::system("git --version > /dev/null 2>&1") != 0) return skip("no git");
   const TempDir dir;
   const auto git = [&](const std::string& args) {
-    const std::string quiet = "git -c user.name=n -c user.email=e -c init.defaultBranch=main " + args;
+    const std::string quiet =
+        "git -c user.name=n -c user.email=e -c init.defaultBranch=main " + args;
     return run_program("/bin/sh", {"-c", "unset GIT_DIR GIT_INDEX_FILE; " + quiet}, dir.path());
   };
   const auto write = [&](float value) {
@@ -79,7 +87,8 @@ TEST_CASE("git compares .meta files with cairn show", "[tools][show]") {
   };
   REQUIRE(git("init -q .").status == 0);
   write_bytes(dir / ".gitattributes", "*.meta diff=cairn\n");
-  REQUIRE(git("config diff.cairn.textconv '" + built_program("tools/cairn").string() + " show'").status == 0);
+  REQUIRE(git("config diff.cairn.textconv '" + built_program("tools/cairn").string() + " show'")
+              .status == 0);
   write(1);
   REQUIRE(git("add .").status == 0);
   write(2);

@@ -1,4 +1,5 @@
-// Commands that a signal ends: what they read is whole, and of what they write there is all or nothing.
+// Commands that a signal ends: what they read is whole, and of what they write there is all or
+// nothing.
 #include <cairn/cairn.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -25,13 +26,14 @@ using Tree = std::map<std::string, std::string>;
 Tree tree(const fs::path& directory) {
   Tree names;
   for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    names[fs::relative(entry.path(), directory).string()] = entry.is_directory() ? "" : read_bytes(entry.path());
+    names[fs::relative(entry.path(), directory).string()] =
+        entry.is_directory() ? "" : read_bytes(entry.path());
   }
   return names;
 }
 
-// `cairn` with its system calls counted: a moment that is the same in each run, whatever the machine has to do. Runs to
-// the call of number `calls` and goes on from there with `signal`.
+// `cairn` with its system calls counted: a moment that is the same in each run, whatever the
+// machine has to do. Runs to the call of number `calls` and goes on from there with `signal`.
 struct Ended {
   int status = 0;  // what a shell would say
   int64_t calls = 0;
@@ -80,7 +82,8 @@ std::vector<Command> commands(const Trained& t) {
           {{"export", t.prefix, "{}"}, false, ".npz"},
           {{"export", t.prefix, "{}"}, false, ".safetensors"},
           {{"freeze", t.prefix, t.prefix, "{}", "--output", "add"}},
-          {{"run", t.prefix, "--checkpoint", t.prefix, "--fetch", "w", "--fetch", "b", "--output", "{}"}},
+          {{"run", t.prefix, "--checkpoint", t.prefix, "--fetch", "w", "--fetch", "b", "--output",
+            "{}"}},
           {t.train_args("{}") + Args{"--steps", "3", "--save-every", "1"}, true}};
 }
 
@@ -92,7 +95,8 @@ Args with_destination(const Command& command, const fs::path& destination) {
   return args;
 }
 
-// Everything that has its final name is as a whole run leaves it; an index has all that belongs to it.
+// Everything that has its final name is as a whole run leaves it; an index has all that belongs to
+// it.
 void check_is_old_or_new(const Tree& now, const Tree& whole) {
   for (const auto& [name, bytes] : whole) {
     CAPTURE(name);
@@ -109,12 +113,13 @@ bool is_left_by_training(const std::string& name) {
   return base.empty() || base[0] != '.' || base == ".cairn";
 }
 
-void end_at_many_moments(const Command& command, const Trained& t, int signal, int64_t total, const Tree& whole,
-                         int moments) {
+void end_at_many_moments(const Command& command, const Trained& t, int signal, int64_t total,
+                         const Tree& whole, int moments) {
   const Tree source = tree(t.dir.path());
   for (int i = 1; i <= moments; ++i) {
     const TempDir to;
-    const Ended ended = run_until(with_destination(command, to / "new/out"), total * i / moments, signal);
+    const Ended ended =
+        run_until(with_destination(command, to / "new/out"), total * i / moments, signal);
     const Tree now = tree(to.path());
     CAPTURE(command.args[0], signal, ended.calls, total, ended.status, now.size());
     CHECK((ended.status == 128 + signal || ended.status == 0));
@@ -124,7 +129,8 @@ void end_at_many_moments(const Command& command, const Trained& t, int signal, i
       if (signal != SIGKILL) CHECK((now.empty() || now == whole));
     } else if (now.count("new/out")) {
       const DirectoryReport report = examine_directory(to / "new/out");
-      for (const auto& prefix : find_checkpoints(to / "new/out")) CHECK_NOTHROW(CheckpointReader(prefix).verify());
+      for (const auto& prefix : find_checkpoints(to / "new/out"))
+        CHECK_NOTHROW(CheckpointReader(prefix).verify());
       if (signal == SIGKILL) continue;
       CHECK(report.healthy());
       CHECK(now.size() > 2);  // no empty directory
@@ -135,8 +141,10 @@ void end_at_many_moments(const Command& command, const Trained& t, int signal, i
 
 }  // namespace
 
-TEST_CASE("Commands ended by a signal at any moment leave their sources whole, and all of a destination or nothing",
-          "[tools]") {
+TEST_CASE(
+    "Commands ended by a signal at any moment leave their sources whole, and all of a destination "
+    "or nothing",
+    "[tools]") {
   const Trained t;
   {
     const TempDir to;
@@ -148,16 +156,19 @@ TEST_CASE("Commands ended by a signal at any moment leave their sources whole, a
     const Tree whole = tree(to.path());
     CAPTURE(command.args[0]);
     REQUIRE(whole.size() >= 2);
-    for (const int signal : {SIGINT, SIGTERM, SIGKILL}) end_at_many_moments(command, t, signal, run.calls, whole, 16);
+    for (const int signal : {SIGINT, SIGTERM, SIGKILL})
+      end_at_many_moments(command, t, signal, run.calls, whole, 16);
   }
 }
 
 TEST_CASE("A command whose reader goes away ends quietly", "[tools]") {
   const TempDir dir;
-  const std::string prefix = write_tensors(dir / "m", {{"w", Tensor::zeros(DType::kFloat, {200000})}});
+  const std::string prefix =
+      write_tensors(dir / "m", {{"w", Tensor::zeros(DType::kFloat, {200000})}});
   const std::string cairn = built_program("tools/cairn").string();
-  const Finished run = run_program("/bin/sh", {"-c", "{ " + cairn + " inspect " + prefix + " --values; echo $? >" +
-                                                         (dir / "status").string() + "; } | head -n 1"});
+  const Finished run =
+      run_program("/bin/sh", {"-c", "{ " + cairn + " inspect " + prefix + " --values; echo $? >" +
+                                        (dir / "status").string() + "; } | head -n 1"});
   CHECK(run.err.empty());
   CHECK(run.lines().size() == 1);
   CHECK(read_bytes(dir / "status") == "141\n");
@@ -167,8 +178,8 @@ TEST_CASE("What a command wrote stays when the reader of its report goes away", 
   const Trained t;
   const TempDir to;
   const std::string cairn = built_program("tools/cairn").string(), out = (to / "out.npz").string();
-  const Finished run =
-      run_program("/bin/sh", {"-c", "(sleep 0.01; exec " + cairn + " export " + t.prefix + " " + out + ") | true"});
+  const Finished run = run_program("/bin/sh", {"-c", "(sleep 0.01; exec " + cairn + " export " +
+                                                         t.prefix + " " + out + ") | true"});
   CHECK(run.err.empty());
   CHECK(fs::exists(out));
 }

@@ -12,31 +12,35 @@ namespace {
 
 std::string json(const Tensor& tensor) { return Json().value(tensor).text(); }
 
-TEST_CASE("JSON text has quotes, controls and what is not UTF-8 escaped, and the rest as it is", "[tools][json]") {
+TEST_CASE("JSON text has quotes, controls and what is not UTF-8 escaped, and the rest as it is",
+          "[tools][json]") {
   CHECK(Json::quoted("a\"b\\c\nd\x01\x7f") == "\"a\\\"b\\\\c\\nd\\u0001\\u007f\"");
   CHECK(Json::quoted("\xc3\xbc") == "\"\xc3\xbc\"");
   CHECK(Json::quoted("\xc3") == "\"\\u00c3\"");
   CHECK(Json::quoted("") == "\"\"");
 }
 
-TEST_CASE("UTF-8 is what its standard says: no halves, no detours, no surrogates, nothing beyond the last plane",
-          "[tools][json]") {
-  for (const char* good : {"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf", "\xee\x80\x80",
-                           "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
+TEST_CASE(
+    "UTF-8 is what its standard says: no halves, no detours, no surrogates, nothing beyond the "
+    "last plane",
+    "[tools][json]") {
+  for (const char* good : {"", "a", "\xc2\x80", "\xdf\xbf", "\xe0\xa0\x80", "\xed\x9f\xbf",
+                           "\xee\x80\x80", "\xf0\x90\x80\x80", "\xf4\x8f\xbf\xbf"}) {
     CAPTURE(good);
     CHECK(is_utf8(good));
   }
   for (const char* bad : {"\x80", "\xc1\xbf", "\xc2",
                           "\xc2"
                           "a",
-                          "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf", "\xf0\x9f\x98",
-                          "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
+                          "\xe0\x9f\xbf", "\xe2\x82", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
+                          "\xf0\x9f\x98", "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff"}) {
     CAPTURE(bad);
     CHECK_FALSE(is_utf8(bad));
   }
 }
 
-TEST_CASE("JSON numbers are the shortest that read back, and what is no number is text", "[tools][json]") {
+TEST_CASE("JSON numbers are the shortest that read back, and what is no number is text",
+          "[tools][json]") {
   CHECK(Json().value(0.1f).text() == "0.1");
   CHECK(Json().value(0.1).text() == "0.1");
   CHECK(Json().value(-0.0).text() == "-0");
@@ -58,8 +62,10 @@ TEST_CASE("JSON arrays are nested as the shape is", "[tools][json]") {
   CHECK(json(Tensor::vector<Half>({Half(0.5f)})) == "[0.5]");
 }
 
-TEST_CASE("Columns are as wide as their widest cell, a long one pushes its line alone, and no line ends in blanks",
-          "[tools][columns]") {
+TEST_CASE(
+    "Columns are as wide as their widest cell, a long one pushes its line alone, and no line ends "
+    "in blanks",
+    "[tools][columns]") {
   Columns table({Columns::kLeft, Columns::kRight, Columns::kLeft, Columns::kLeft});
   table.add({"a", "10", "", "x"});
   table.add({"\xc3\xbc\xc3\xbc", "5", "", ""});

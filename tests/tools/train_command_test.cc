@@ -11,11 +11,13 @@
 
 using namespace cairn;
 
-TEST_CASE("cairn train goes on as the program would, batch by batch, and saves what restores", "[tools]") {
+TEST_CASE("cairn train goes on as the program would, batch by batch, and saves what restores",
+          "[tools]") {
   Trained t;
   const std::string to = (t.dir / "resumed").string();
-  const Finished run = cairn_run(
-      t.train_args(to) + std::vector<std::string>{"--batch", "2", "--steps", "7", "--save-every", "3", "--json"});
+  const Finished run =
+      cairn_run(t.train_args(to) + std::vector<std::string>{"--batch", "2", "--steps", "7",
+                                                            "--save-every", "3", "--json"});
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   std::string expected;
@@ -25,7 +27,8 @@ TEST_CASE("cairn train goes on as the program would, batch by batch, and saves w
       return Tensor::matrix<float>({{from.data<float>()[first]}, {from.data<float>()[second]}});
     };
     const Tensor loss = t.session.run_all(
-        {t.line.loss}, {{t.line.x, pick(t.x)}, {t.line.y, pick(t.y)}, {t.line.rate, 0.1f}}, {t.line.train})[0];
+        {t.line.loss}, {{t.line.x, pick(t.x)}, {t.line.y, pick(t.y)}, {t.line.rate, 0.1f}},
+        {t.line.train})[0];
     char line[100];
     char* end = std::to_chars(line, line + sizeof line, loss.scalar<float>()).ptr;
     expected += str_cat(R"({"step": )", step + 1, R"(, "loss": )", std::string(line, end), "}\n");
@@ -43,7 +46,8 @@ TEST_CASE("cairn train shuffles each epoch anew, alike for the same seed", "[too
   const Trained t;
   const auto losses = [&](const char* seed, const char* to) {
     return cairn_run(t.train_args((t.dir / to).string()) +
-                     std::vector<std::string>{"--batch", "2", "--steps", "6", "--shuffle", seed, "--json"})
+                     std::vector<std::string>{"--batch", "2", "--steps", "6", "--shuffle", seed,
+                                              "--json"})
         .out;
   };
   const std::string one = losses("1", "a");
@@ -52,10 +56,13 @@ TEST_CASE("cairn train shuffles each epoch anew, alike for the same seed", "[too
   CHECK(losses("2", "c") != one);
 }
 
-TEST_CASE("cairn train asks for --train-op where the collection does not decide, and lists what could be meant",
-          "[tools]") {
+TEST_CASE(
+    "cairn train asks for --train-op where the collection does not decide, and lists what could be "
+    "meant",
+    "[tools]") {
   const Trained t(true);
-  const auto args = t.train_args((t.dir / "to").string()) + std::vector<std::string>{"--steps", "1"};
+  const auto args =
+      t.train_args((t.dir / "to").string()) + std::vector<std::string>{"--steps", "1"};
   const Finished run = cairn_run(args);
   CHECK(run.status == 2);
   CHECK(contains(run.err, "several ops"));
@@ -63,22 +70,24 @@ TEST_CASE("cairn train asks for --train-op where the collection does not decide,
   CHECK(cairn_run(args + std::vector<std::string>{"--train-op", "other"}).status == 0);
 }
 
-TEST_CASE("cairn train feeds whole what has other rows than most, a scalar, or what it is told to", "[tools]") {
+TEST_CASE("cairn train feeds whole what has other rows than most, a scalar, or what it is told to",
+          "[tools]") {
   const Trained t;
   const auto write = [&](const std::string& name, const Tensor& value) {
     write_npy(posix_file_system(), (t.dir / name).string(), value);
     return (t.dir / name).string();
   };
   const auto losses = [&](const std::string& to, const std::vector<std::string>& more) {
-    const Finished run =
-        cairn_run(t.train_args((t.dir / to).string()) + std::vector<std::string>{"--steps", "4", "--json"} + more);
+    const Finished run = cairn_run(t.train_args((t.dir / to).string()) +
+                                   std::vector<std::string>{"--steps", "4", "--json"} + more);
     CAPTURE(run.err);
     CHECK(run.status == 0);
     return run.out;
   };
   // A scalar from a file is the scalar; so is one row for all, which is broadcast.
   std::vector<std::string> args =
-      t.train_args((t.dir / "a").string()) + std::vector<std::string>{"--steps", "4", "--json", "--batch", "2"};
+      t.train_args((t.dir / "a").string()) +
+      std::vector<std::string>{"--steps", "4", "--json", "--batch", "2"};
   const std::string expected = cairn_run(args).out;
   *std::find(args.begin(), args.end(), "--set") = "--feed";
   *std::find(args.begin(), args.end(), "rate=0.1") = "rate=" + write("rate.npy", Tensor(0.1f));
@@ -86,16 +95,18 @@ TEST_CASE("cairn train feeds whole what has other rows than most, a scalar, or w
   CHECK(cairn_run(args).out == expected);
 
   write("y.npy", Tensor::matrix<float>({{1}}));
-  const Finished asked =
-      cairn_run(t.train_args((t.dir / "c").string()) + std::vector<std::string>{"--steps", "1", "--batch", "2"});
+  const Finished asked = cairn_run(t.train_args((t.dir / "c").string()) +
+                                   std::vector<std::string>{"--steps", "1", "--batch", "2"});
   CHECK(asked.status == 1);
   CHECK(contains(asked.err, "'x' has 5 rows and 'y' has 1 rows; say with --whole NAME"));
   CHECK(!std::filesystem::exists(t.dir / "c"));
   const std::string uncut = losses("d", {});
-  CHECK(losses("e", {"--batch", "2", "--whole", "y"}) == losses("f", {"--batch", "2", "--whole", "y:0"}));
+  CHECK(losses("e", {"--batch", "2", "--whole", "y"}) ==
+        losses("f", {"--batch", "2", "--whole", "y:0"}));
   write("y.npy", Tensor::matrix<float>({{1}, {1}, {1}, {1}, {1}}));
   CHECK(losses("g", {}) == uncut);
-  CHECK(is_wrong_usage(cairn_run(t.train_args("h") + std::vector<std::string>{"--steps", "1", "--whole", "rate"})));
+  CHECK(is_wrong_usage(
+      cairn_run(t.train_args("h") + std::vector<std::string>{"--steps", "1", "--whole", "rate"})));
 }
 
 TEST_CASE("cairn train says what it takes for rows where feeds are not of one length", "[tools]") {
@@ -106,61 +117,71 @@ TEST_CASE("cairn train says what it takes for rows where feeds are not of one le
                fixed = placeholder(graph, DType::kFloat, {3}, {.name = "fixed"}),
                other = placeholder(graph, DType::kFloat, {-1}, {.name = "other"});
   const Variable w = variable(graph, 1.0f, {.name = "w"});
-  const Output loss = reduce_mean(square(w * x - y), {}, {.name = "loss"}) + reduce_sum(fixed) * reduce_sum(other) * w;
+  const Output loss = reduce_mean(square(w * x - y), {}, {.name = "loss"}) +
+                      reduce_sum(fixed) * reduce_sum(other) * w;
   GradientDescentOptimizer(0.125).minimize(loss);
   Session session(graph);
   session.run(global_variables_initializer(graph));
   const std::string prefix = Saver(graph).save(session, (dir / "m").string());
   std::vector<std::string> args = {"train",   prefix, "--checkpoint", prefix, "--loss", "loss",
                                    "--steps", "1",    "--batch",      "2"};
-  for (const auto& [name, size] : std::map<std::string, int64_t>{{"x", 4}, {"y", 4}, {"fixed", 3}, {"other", 2}}) {
+  for (const auto& [name, size] :
+       std::map<std::string, int64_t>{{"x", 4}, {"y", 4}, {"fixed", 3}, {"other", 2}}) {
     write_npy(posix_file_system(), (dir / name).string(), Tensor::zeros(DType::kFloat, {size}));
     args.insert(args.end(), {"--feed", name + "=" + (dir / name).string()});
   }
   const Finished run = cairn_run(args + std::vector<std::string>{"--dir", (dir / "to").string()});
   CAPTURE(run.err);
   CHECK(run.status == 0);
-  CHECK(contains(run.err, "each step takes 2 of the 4 rows of 'x' and 'y', and all of 'fixed' [3] and 'other' [2]"));
+  CHECK(contains(
+      run.err,
+      "each step takes 2 of the 4 rows of 'x' and 'y', and all of 'fixed' [3] and 'other' [2]"));
 }
 
-TEST_CASE("Training in two goes takes the rows that training in one does, also where they do not divide", "[tools]") {
+TEST_CASE(
+    "Training in two goes takes the rows that training in one does, also where they do not divide",
+    "[tools]") {
   const Trained t;
   const std::vector<std::string> rest = {"--json", "--batch", "2"};
   for (const std::vector<std::string>& order : {std::vector<std::string>{}, {"--shuffle", "5"}}) {
     const TempDir to;
-    const Finished whole =
-        cairn_run(t.train_args((to / "12").string()) + rest + order + std::vector<std::string>{"--steps", "12"});
-    const Finished first =
-        cairn_run(t.train_args((to / "6").string()) + rest + order + std::vector<std::string>{"--steps", "6"});
+    const Finished whole = cairn_run(t.train_args((to / "12").string()) + rest + order +
+                                     std::vector<std::string>{"--steps", "12"});
+    const Finished first = cairn_run(t.train_args((to / "6").string()) + rest + order +
+                                     std::vector<std::string>{"--steps", "6"});
     for (const std::string& meta : {t.prefix + ".meta", (to / "6/line-13.meta").string()}) {
       std::vector<std::string> args = t.train_args((to / "6+6").string());
       args[1] = meta;
       args[3] = (to / "6").string();
-      const Finished second = cairn_run(args + rest + order + std::vector<std::string>{"--steps", "6"});
+      const Finished second =
+          cairn_run(args + rest + order + std::vector<std::string>{"--steps", "6"});
       CAPTURE(second.err);
       REQUIRE(second.status == 0);
       CHECK(contains(second.err, "goes on with row 2"));
-      CHECK(read_bytes(to / "12/line-19.data-00000-of-00001") == read_bytes(to / "6+6/line-19.data-00000-of-00001"));
+      CHECK(read_bytes(to / "12/line-19.data-00000-of-00001") ==
+            read_bytes(to / "6+6/line-19.data-00000-of-00001"));
       const auto lines = whole.lines(), firsts = first.lines(), seconds = second.lines();
       REQUIRE(lines.size() == 12);
       for (size_t i = 0; i < 6; ++i) {
         CHECK(firsts.at(i) == lines[i]);
-        CHECK(seconds.at(i).substr(seconds[i].find("\"loss")) == lines[i + 6].substr(lines[i + 6].find("\"loss")));
+        CHECK(seconds.at(i).substr(seconds[i].find("\"loss")) ==
+              lines[i + 6].substr(lines[i + 6].find("\"loss")));
       }
     }
   }
 }
 
-TEST_CASE("cairn train begins with the row it is told, whatever the checkpoint was trained on", "[tools]") {
+TEST_CASE("cairn train begins with the row it is told, whatever the checkpoint was trained on",
+          "[tools]") {
   const Trained t;
   const TempDir to;
   const std::vector<std::string> rest = {"--json", "--batch", "2", "--steps", "3"};
   const std::string from_first = cairn_run(t.train_args((to / "a").string()) + rest).out;
-  const Finished again =
-      cairn_run(t.train_args((to / "b").string()) + rest + std::vector<std::string>{"--start-row", "0"});
+  const Finished again = cairn_run(t.train_args((to / "b").string()) + rest +
+                                   std::vector<std::string>{"--start-row", "0"});
   CHECK(again.out == from_first);
-  const Finished third =
-      cairn_run(t.train_args((to / "c").string()) + rest + std::vector<std::string>{"--start-row", "3"});
+  const Finished third = cairn_run(t.train_args((to / "c").string()) + rest +
+                                   std::vector<std::string>{"--start-row", "3"});
   CHECK(third.status == 0);
   CHECK(third.out != from_first);
   std::vector<std::string> args = t.train_args((to / "d").string());
@@ -169,7 +190,9 @@ TEST_CASE("cairn train begins with the row it is told, whatever the checkpoint w
   CHECK(is_wrong_usage(cairn_run(args + rest + std::vector<std::string>{"--start-row", "-1"})));
 }
 
-TEST_CASE("cairn train begins what a checkpoint lacks with the graph's initial values when it is told to", "[tools]") {
+TEST_CASE(
+    "cairn train begins what a checkpoint lacks with the graph's initial values when it is told to",
+    "[tools]") {
   const TempDir dir;
   Graph graph;
   const Variable w = variable(graph, 3.0f, {.name = "w"});
@@ -179,7 +202,8 @@ TEST_CASE("cairn train begins what a checkpoint lacks with the graph's initial v
   session.run(global_variables_initializer(graph));
   const bool partial = GENERATE(false, true);
   CAPTURE(partial);
-  // The .meta file's saver saves all, and the checkpoint was written by another; or it saves no slots itself.
+  // The .meta file's saver saves all, and the checkpoint was written by another; or it saves no
+  // slots itself.
   const std::string prefix = Saver(graph, {.var_list = {w}}).save(session, (dir / "m").string());
   if (!partial) Saver(graph).export_meta_graph(prefix + ".meta");
   const auto args = [&](const std::string& from, const std::string& to) {
@@ -207,10 +231,12 @@ TEST_CASE("cairn train begins what a checkpoint lacks with the graph's initial v
 
 TEST_CASE("cairn train refuses an op that changes no variable, by name", "[tools]") {
   const Trained t;
-  const Finished run = cairn_run(t.train_args("to") + std::vector<std::string>{"--steps", "1", "--train-op", "MatMul"});
+  const Finished run = cairn_run(t.train_args("to") +
+                                 std::vector<std::string>{"--steps", "1", "--train-op", "MatMul"});
   CHECK(is_wrong_usage(run));
   CHECK(contains(run.err,
-                 "'MatMul' (MatMul) changes no variable, so it trains nothing; --train-op could be GradientDescent"));
+                 "'MatMul' (MatMul) changes no variable, so it trains nothing; --train-op could be "
+                 "GradientDescent"));
 }
 
 TEST_CASE("Random ops draw the same numbers for the same --seed, also for 0", "[tools]") {
@@ -225,9 +251,10 @@ TEST_CASE("Random ops draw the same numbers for the same --seed, also for 0", "[
   int count = 0;
   const auto train = [&](const std::vector<std::string>& seed) {
     const std::string to = (dir / str_cat("to", count++)).string();
-    const Finished run = cairn_run(std::vector<std::string>{"train", prefix, "--checkpoint", prefix, "--loss", "loss",
-                                                            "--steps", "3", "--json", "--dir", to} +
-                                   seed);
+    const Finished run =
+        cairn_run(std::vector<std::string>{"train", prefix, "--checkpoint", prefix, "--loss",
+                                           "loss", "--steps", "3", "--json", "--dir", to} +
+                  seed);
     CAPTURE(run.err);
     CHECK(run.status == 0);
     return run.out;
@@ -236,17 +263,20 @@ TEST_CASE("Random ops draw the same numbers for the same --seed, also for 0", "[
   CHECK(train({"--seed", "7"}) == train({"--seed", "7"}));
   CHECK(train({"--seed", "0"}) != train({"--seed", "7"}));
   CHECK(train({}) != train({}));
-  const std::vector<std::string> run = {"run", prefix, "--checkpoint", prefix, "--fetch", "loss", "--seed", "7"};
+  const std::vector<std::string> run = {"run",     prefix, "--checkpoint", prefix,
+                                        "--fetch", "loss", "--seed",       "7"};
   CHECK(cairn_run(run).out == cairn_run(run).out);
 }
 
-TEST_CASE("cairn train trains what the snake player of TensorFlow 1.11 feeds, rows and whole", "[tools][compat]") {
+TEST_CASE("cairn train trains what the snake player of TensorFlow 1.11 feeds, rows and whole",
+          "[tools][compat]") {
   const auto folder = fixture("snake-dqn");
   if (!folder) return;
   const TempDir dir;
   const std::string prefix = (*folder / "model.ckpt").string();
-  std::vector<std::string> args = {"train", prefix + ".meta", "--checkpoint",       prefix, "--loss", "Mean", "--steps",
-                                   "2",     "--dir",          (dir / "to").string()};
+  std::vector<std::string> args = {
+      "train", prefix + ".meta", "--checkpoint",       prefix, "--loss", "Mean", "--steps",
+      "2",     "--dir",          (dir / "to").string()};
   const std::vector<std::pair<std::string, Shape>> feeds = {
       {"Placeholder", {6, 8, 8, 1}}, {"Placeholder_1", {6, 1}}, {"Placeholder_2", {4, 6}}};
   for (const auto& [name, shape] : feeds) {
@@ -259,25 +289,29 @@ TEST_CASE("cairn train trains what the snake player of TensorFlow 1.11 feeds, ro
   const Finished run = cairn_run(args);
   CAPTURE(run.err);
   CHECK(run.status == 0);
-  CHECK(contains(run.err, "6 of the 6 rows of 'Placeholder' and 'Placeholder_1', and all of 'Placeholder_2' [4,6]"));
+  CHECK(contains(
+      run.err,
+      "6 of the 6 rows of 'Placeholder' and 'Placeholder_1', and all of 'Placeholder_2' [4,6]"));
 }
 
-TEST_CASE("cairn train trains a model whose saver leaves variables out, of TensorFlow 1.6", "[tools][compat]") {
+TEST_CASE("cairn train trains a model whose saver leaves variables out, of TensorFlow 1.6",
+          "[tools][compat]") {
   const auto folder = fixture("l2l-sd");
   if (!folder) return;
   const TempDir dir;
   const std::string prefix = (*folder / "model.ckpt").string();
   write_npy(posix_file_system(), (dir / "x").string(), Tensor::zeros(DType::kFloat, {7, 784}));
   write_npy(posix_file_system(), (dir / "y").string(), Tensor::zeros(DType::kInt64, {7}));
-  const std::vector<std::string> args = {"train",        prefix + ".meta",
-                                         "--checkpoint", prefix,
-                                         "--loss",       "optimizee0/Mean",
-                                         "--train-op",   "optimizee0/Adam",
-                                         "--feed",       "optimizee0/Placeholder=" + (dir / "x").string(),
-                                         "--feed",       "optimizee0/Placeholder_1=" + (dir / "y").string(),
-                                         "--steps",      "2",
-                                         "--batch",      "3",
-                                         "--dir",        (dir / "to").string()};
+  const std::vector<std::string> args = {
+      "train",        prefix + ".meta",
+      "--checkpoint", prefix,
+      "--loss",       "optimizee0/Mean",
+      "--train-op",   "optimizee0/Adam",
+      "--feed",       "optimizee0/Placeholder=" + (dir / "x").string(),
+      "--feed",       "optimizee0/Placeholder_1=" + (dir / "y").string(),
+      "--steps",      "2",
+      "--batch",      "3",
+      "--dir",        (dir / "to").string()};
   const Finished refused = cairn_run(args);
   CHECK(refused.status == 1);
   CHECK(contains(refused.err, "--init-rest"));
@@ -288,7 +322,8 @@ TEST_CASE("cairn train trains a model whose saver leaves variables out, of Tenso
   CHECK(contains(run.err, "the checkpoints get all variables"));
 }
 
-TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its losses", "[tools][compat]") {
+TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its losses",
+          "[tools][compat]") {
   const auto folder = fixture("softmax-tf112");
   if (!folder) return;
   const auto digits = *folder / ".." / ".." / "mnist";
@@ -298,10 +333,10 @@ TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its l
   write_npy(posix_file_system(), (dir / "x.npy").string(), mnist.train.images.rows(0, 300));
   write_npy(posix_file_system(), (dir / "y.npy").string(), mnist.train.labels.rows(0, 300));
   const std::string prefix = (*folder / "521model.ckpt").string();
-  const Finished run =
-      cairn_run({"train", prefix + ".meta", "--checkpoint", prefix, "--loss", "Mean", "--feed",
-                 "Placeholder=" + (dir / "x.npy").string(), "--feed", "Placeholder_1=" + (dir / "y.npy").string(),
-                 "--batch", "100", "--steps", "3", "--dir", (dir / "to").string()});
+  const Finished run = cairn_run({"train", prefix + ".meta", "--checkpoint", prefix, "--loss",
+                                  "Mean", "--feed", "Placeholder=" + (dir / "x.npy").string(),
+                                  "--feed", "Placeholder_1=" + (dir / "y.npy").string(), "--batch",
+                                  "100", "--steps", "3", "--dir", (dir / "to").string()});
   CAPTURE(run.err, run.out);
   REQUIRE(run.status == 0);
   const double expected[] = {0.4366058111190796, 0.7860897779464722, 0.6661608815193176};
@@ -312,7 +347,8 @@ TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its l
   CHECK(contains(run.out, "saved " + (dir / "to/521model.ckpt-3").string()));
 }
 
-TEST_CASE("cairn train says in plain words which number of steps, rows or saves cannot be", "[tools]") {
+TEST_CASE("cairn train says in plain words which number of steps, rows or saves cannot be",
+          "[tools]") {
   const Trained t;
   const auto args = t.train_args((t.dir / "to").string());
   for (const char* option : {"--steps", "--batch", "--save-every"}) {
@@ -326,19 +362,22 @@ TEST_CASE("cairn train says in plain words which number of steps, rows or saves 
   CHECK(!std::filesystem::exists(t.dir / "to"));
 }
 
-TEST_CASE("cairn train prints each save beside the steps, and nothing but steps as JSON", "[tools]") {
+TEST_CASE("cairn train prints each save beside the steps, and nothing but steps as JSON",
+          "[tools]") {
   const Trained t;
   const std::string to = (t.dir / "to").string();
   const Finished text = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2"});
   REQUIRE(text.lines().size() == 3);
   CHECK(contains(text.lines()[0], "step 1  loss "));
   CHECK(text.lines()[2] == "saved " + to + "/line-9");
-  const Finished json = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
+  const Finished json =
+      cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
   CHECK(json.lines().size() == 2);
   CHECK(json.err.empty());
 }
 
-TEST_CASE("cairn train writes over no checkpoint that the directory's record does not list", "[tools]") {
+TEST_CASE("cairn train writes over no checkpoint that the directory's record does not list",
+          "[tools]") {
   const Trained t;
   const TempDir to;
   const std::vector<std::string> steps = {"--steps", "3", "--save-every", "1"};
@@ -367,10 +406,14 @@ TEST_CASE("cairn train writes over no checkpoint that the directory's record doe
   CHECK(contains(replaced.err, "line-9: files of this prefix are there already"));
 }
 
-TEST_CASE("cairn train keeps the checkpoint and the graph that it goes on from, whose turn to go has come", "[tools]") {
+TEST_CASE(
+    "cairn train keeps the checkpoint and the graph that it goes on from, whose turn to go has "
+    "come",
+    "[tools]") {
   const Trained t;
   const std::string run = t.dir.path().string();
-  const std::string link = run + "/../" + t.dir.path().filename().string();  // the same directory, otherwise spelled
+  // the same directory, otherwise spelled
+  const std::string link = run + "/../" + t.dir.path().filename().string();
   // Seven saves, of which five stay.
   const std::vector<std::string> steps = {"--steps", "7", "--save-every", "1"};
   CHECK(cairn_run(t.train_args(link + "/") + steps).status == 0);
@@ -380,7 +423,8 @@ TEST_CASE("cairn train keeps the checkpoint and the graph that it goes on from, 
   CHECK(!checkpoint_exists(run + "/line-9"));
   CHECK(checkpoint_exists(run + "/line-10"));
   // A graph of one and the values of another: both stay.
-  std::vector<std::string> args = t.train_args(run) + std::vector<std::string>{"--steps", "9", "--save-every", "1"};
+  std::vector<std::string> args =
+      t.train_args(run) + std::vector<std::string>{"--steps", "9", "--save-every", "1"};
   args[1] = run + "/line-11.meta";
   args[3] = run + "/line-10";
   REQUIRE(args[2] == "--checkpoint");
@@ -398,12 +442,17 @@ TEST_CASE("cairn train keeps the checkpoint and the graph that it goes on from, 
   CHECK(!checkpoint_exists(run + "/line-13"));
 }
 
-TEST_CASE("cairn train is refused before it trains where a directory is called as the checkpoint file", "[tools]") {
+TEST_CASE(
+    "cairn train is refused before it trains where a directory is called as the checkpoint file",
+    "[tools]") {
   const Trained t;
   const TempDir to;
   std::filesystem::create_directory(to / "checkpoint");
-  const Finished run = cairn_run(t.train_args(to.path().string()) + std::vector<std::string>{"--steps", "1"});
+  const Finished run =
+      cairn_run(t.train_args(to.path().string()) + std::vector<std::string>{"--steps", "1"});
   CHECK(run.status == 1);
   CHECK(run.out.empty());
-  CHECK(contains(run.err, "checkpoint: this is a directory, where a save writes the file that names the newest"));
+  CHECK(contains(
+      run.err,
+      "checkpoint: this is a directory, where a save writes the file that names the newest"));
 }

@@ -24,17 +24,20 @@ TEST_CASE("a moving average is a shadow variable and the nodes that move it", "[
                     move = scope + "/AssignMovingAvg";
   CHECK(node_lines(graph, first) ==
         Lines{shadow + " = VariableV2() @W", shadow + "/Assign = Assign(" + shadow + ", W/read) @W",
-              shadow + "/read = Identity(" + shadow + ") @W", scope + "/decay = Const()", move + "/sub/x = Const() @W",
+              shadow + "/read = Identity(" + shadow + ") @W", scope + "/decay = Const()",
+              move + "/sub/x = Const() @W",
               move + "/sub = Sub(" + move + "/sub/x, " + scope + "/decay) @W",
               move + "/sub_1 = Sub(" + shadow + "/read, W/read) @W",
               move + "/mul = Mul(" + move + "/sub_1, " + move + "/sub) @W",
-              move + " = AssignSub(" + shadow + ", " + move + "/mul) @W", scope + " = NoOp(^" + move + ")"});
+              move + " = AssignSub(" + shadow + ", " + move + "/mul) @W",
+              scope + " = NoOp(^" + move + ")"});
   CHECK(graph.collection<Variable>(GraphKeys::kMovingAverageVariables) == std::vector{w});
   CHECK(graph.trainable_variables() == std::vector{w});
   CHECK(average.average(w).name() == shadow);
 }
 
-TEST_CASE("a moving average begins with the value and follows it, faster while steps are few", "[moving average]") {
+TEST_CASE("a moving average begins with the value and follows it, faster while steps are few",
+          "[moving average]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "W"});
   const Variable steps = variable(graph, 0, {.name = "steps", .trainable = false});
@@ -73,7 +76,8 @@ TEST_CASE("a moving average wants variables of a floating dtype", "[moving avera
 
 }  // namespace
 
-TEST_CASE("a decay outside [0, 1] is refused with the line, and leaves the graph as it was", "[moving average]") {
+TEST_CASE("a decay outside [0, 1] is refused with the line, and leaves the graph as it was",
+          "[moving average]") {
   for (const double decay : {std::nan(""), -1.0, -1e-60, 1 + 1e-12, 2.0, 1e300, double(INFINITY)}) {
     Graph graph;
     const Variable w = variable(graph, 1.0f, {.name = "W"});

@@ -17,7 +17,7 @@ namespace {
 using Catch::Matchers::Contains;
 using Lines = std::vector<std::string>;
 
-// ---- nodes and names ----------------------------------------------------------------------------------------------
+// ---- nodes and names ----------------------------------------------------------------------------
 
 // y = x · w, with w [3,1] and its gradient one product away.
 struct Line {
@@ -31,25 +31,33 @@ struct Line {
     first = graph.num_nodes();
   }
   // What was made from `name` on.
-  Lines from(const std::string& name) const { return node_lines(graph, graph.find_op(name).node().id); }
+  Lines from(const std::string& name) const {
+    return node_lines(graph, graph.find_op(name).node().id);
+  }
 };
 
-TEST_CASE("gradient descent adds a rate, an update per variable and a NoOp in the collection train_op", "[train]") {
+TEST_CASE(
+    "gradient descent adds a rate, an update per variable and a NoOp in the collection train_op",
+    "[train]") {
   Line line;
   const Operation step = GradientDescentOptimizer(0.5).minimize(line.y);
   CHECK(line.from("GradientDescent/learning_rate") ==
         Lines{"GradientDescent/learning_rate = Const()",
-              "GradientDescent/update_W/ApplyGradientDescent = ApplyGradientDescent(W, GradientDescent/learning_rate, "
+              "GradientDescent/update_W/ApplyGradientDescent = ApplyGradientDescent(W, "
+              "GradientDescent/learning_rate, "
               "gradients/y_grad/tuple/control_dependency_1) @W",
               "GradientDescent = NoOp(^GradientDescent/update_W/ApplyGradientDescent)"});
   CHECK(line.graph.collection<Operation>(GraphKeys::kTrainOp) == std::vector{step});
-  CHECK_FALSE(line.graph.find_op("GradientDescent/update_W/ApplyGradientDescent").flag("use_locking"));
+  CHECK_FALSE(
+      line.graph.find_op("GradientDescent/update_W/ApplyGradientDescent").flag("use_locking"));
 }
 
-TEST_CASE("with a global step the last node is its AssignAdd, and its value waits for the updates", "[train]") {
+TEST_CASE("with a global step the last node is its AssignAdd, and its value waits for the updates",
+          "[train]") {
   Line line;
   const Variable global_step = get_or_create_global_step(line.graph);
-  const Operation step = GradientDescentOptimizer(0.5).minimize(line.y, {.global_step = global_step});
+  const Operation step =
+      GradientDescentOptimizer(0.5).minimize(line.y, {.global_step = global_step});
   CHECK(line.from("GradientDescent/update") ==
         Lines{"GradientDescent/update = NoOp(^GradientDescent/update_W/ApplyGradientDescent)",
               "GradientDescent/value = Const(^GradientDescent/update) @global_step",
@@ -64,14 +72,16 @@ TEST_CASE("momentum keeps one slot beside each variable", "[train]") {
   Line line;
   MomentumOptimizer optimizer(0.1, 0.9);
   optimizer.minimize(line.y);
-  CHECK(line.from("W/Momentum/Initializer/zeros") ==
-        Lines{"W/Momentum/Initializer/zeros = Const() @W", "W/Momentum = VariableV2() @W",
-              "W/Momentum/Assign = Assign(W/Momentum, W/Momentum/Initializer/zeros) @W",
-              "W/Momentum/read = Identity(W/Momentum) @W", "Momentum/learning_rate = Const()",
-              "Momentum/momentum = Const()",
-              "Momentum/update_W/ApplyMomentum = ApplyMomentum(W, W/Momentum, Momentum/learning_rate, "
-              "gradients/y_grad/tuple/control_dependency_1, Momentum/momentum) @W",
-              "Momentum = NoOp(^Momentum/update_W/ApplyMomentum)"});
+  CHECK(
+      line.from("W/Momentum/Initializer/zeros") ==
+      Lines{
+          "W/Momentum/Initializer/zeros = Const() @W", "W/Momentum = VariableV2() @W",
+          "W/Momentum/Assign = Assign(W/Momentum, W/Momentum/Initializer/zeros) @W",
+          "W/Momentum/read = Identity(W/Momentum) @W", "Momentum/learning_rate = Const()",
+          "Momentum/momentum = Const()",
+          "Momentum/update_W/ApplyMomentum = ApplyMomentum(W, W/Momentum, Momentum/learning_rate, "
+          "gradients/y_grad/tuple/control_dependency_1, Momentum/momentum) @W",
+          "Momentum = NoOp(^Momentum/update_W/ApplyMomentum)"});
   CHECK(optimizer.slot(line.w, "momentum").name() == "W/Momentum");
   CHECK(line.graph.trainable_variables() == std::vector{line.w});
   CHECK(line.graph.variables().size() == 2);
@@ -86,12 +96,15 @@ TEST_CASE("Adam keeps two slots and two powers, which it multiplies after the up
   CHECK(Lines(lines.begin(), lines.begin() + 8) ==
         Lines{"beta1_power/initial_value = Const() @W", "beta1_power = VariableV2() @W",
               "beta1_power/Assign = Assign(beta1_power, beta1_power/initial_value) @W",
-              "beta1_power/read = Identity(beta1_power) @W", "beta2_power/initial_value = Const() @W",
-              "beta2_power = VariableV2() @W", "beta2_power/Assign = Assign(beta2_power, beta2_power/initial_value) @W",
+              "beta1_power/read = Identity(beta1_power) @W",
+              "beta2_power/initial_value = Const() @W", "beta2_power = VariableV2() @W",
+              "beta2_power/Assign = Assign(beta2_power, beta2_power/initial_value) @W",
               "beta2_power/read = Identity(beta2_power) @W"});
   CHECK(line.from("Adam/learning_rate") ==
-        Lines{"Adam/learning_rate = Const()", "Adam/beta1 = Const()", "Adam/beta2 = Const()", "Adam/epsilon = Const()",
-              "Adam/update_W/ApplyAdam = ApplyAdam(W, W/Adam, W/Adam_1, beta1_power/read, beta2_power/read, "
+        Lines{"Adam/learning_rate = Const()", "Adam/beta1 = Const()", "Adam/beta2 = Const()",
+              "Adam/epsilon = Const()",
+              "Adam/update_W/ApplyAdam = ApplyAdam(W, W/Adam, W/Adam_1, beta1_power/read, "
+              "beta2_power/read, "
               "Adam/learning_rate, Adam/beta1, Adam/beta2, Adam/epsilon, "
               "gradients/y_grad/tuple/control_dependency_1) @W",
               "Adam/mul = Mul(beta1_power/read, Adam/beta1, ^Adam/update_W/ApplyAdam) @W",
@@ -143,7 +156,8 @@ TEST_CASE("a rate may be a tensor, and is cast where the variable is double", "[
   const Output rate = placeholder(graph, DType::kFloat, {}, {.name = "rate"});
   const Operation step = GradientDescentOptimizer(rate).minimize(multiply(w, w));
   CHECK_FALSE(graph.contains("GradientDescent/learning_rate"));
-  CHECK(node_line(graph.find_op("GradientDescent/update_W/Cast")) == "GradientDescent/update_W/Cast = Cast(rate) @W");
+  CHECK(node_line(graph.find_op("GradientDescent/update_W/Cast")) ==
+        "GradientDescent/update_W/Cast = Cast(rate) @W");
   Session session(graph);
   session.run(w.initializer());
   session.run(step, {{rate, 0.25f}});
@@ -171,17 +185,21 @@ TEST_CASE("minimize says when there is nothing to change", "[train]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {});
   GradientDescentOptimizer optimizer(1);
-  CHECK_THAT(error_of([&] { optimizer.minimize(x); }).what(), Contains("'trainable_variables' is empty"));
+  CHECK_THAT(error_of([&] { optimizer.minimize(x); }).what(),
+             Contains("'trainable_variables' is empty"));
   variable(graph, 1.0f, {.name = "w"});
-  CHECK_THAT(error_of([&] { optimizer.minimize(x); }).what(), Contains("depends on none of the variables 'w'"));
-  CHECK_THAT(error_of([&] { optimizer.minimize(cast(x, DType::kInt32)); }).what(), Contains("is of dtype int32"));
+  CHECK_THAT(error_of([&] { optimizer.minimize(x); }).what(),
+             Contains("depends on none of the variables 'w'"));
+  CHECK_THAT(error_of([&] { optimizer.minimize(cast(x, DType::kInt32)); }).what(),
+             Contains("is of dtype int32"));
   CHECK(error_of([&] { optimizer.apply_gradients({}); }).code() == Code::kInvalidArgument);
   CHECK(graph.collection<Operation>(GraphKeys::kTrainOp).empty());
 }
 
-// ---- numbers ------------------------------------------------------------------------------------------------------
+// ---- numbers ------------------------------------------------------------------------------------
 
-// Two steps of an optimizer on a variable of two elements, [1, -2], with the gradients [0.5, -0.25] and [0.1, 0.2].
+// Two steps of an optimizer on a variable of two elements, [1, -2], with the gradients [0.5, -0.25]
+// and [0.1, 0.2].
 const double kStart[] = {1, -2}, kGrads[2][2] = {{0.5, -0.25}, {0.1, 0.2}};
 
 template <class T>
@@ -199,7 +217,8 @@ Tensor trained(Optimizer optimizer, bool resource) {
   return session.run(w);
 }
 
-// The same in plain arithmetic: `rule(w, g, state)` for each element, `state` kept from step to step.
+// The same in plain arithmetic: `rule(w, g, state)` for each element, `state` kept from step to
+// step.
 template <class Rule>
 void check_trains(const Optimizer& optimizer, std::array<double, 4> state, const Rule& rule) {
   INFO(optimizer.name());
@@ -219,32 +238,36 @@ void check_trains(const Optimizer& optimizer, std::array<double, 4> state, const
 using State = std::array<double, 4>;
 
 TEST_CASE("each optimizer updates by its rule, for reference and resource variables", "[train]") {
-  check_trains(GradientDescentOptimizer(0.1), {}, [](double& w, double g, State&) { w -= 0.1 * g; });
+  check_trains(GradientDescentOptimizer(0.1), {},
+               [](double& w, double g, State&) { w -= 0.1 * g; });
   check_trains(MomentumOptimizer(0.1, 0.9), {0}, [](double& w, double g, State& s) {
     s[0] = 0.9 * s[0] + g;
     w -= 0.1 * s[0];
   });
-  check_trains(MomentumOptimizer(0.1, 0.9, {.use_nesterov = true}), {0}, [](double& w, double g, State& s) {
-    s[0] = 0.9 * s[0] + g;
-    w -= 0.1 * g + 0.1 * 0.9 * s[0];
-  });
+  check_trains(MomentumOptimizer(0.1, 0.9, {.use_nesterov = true}), {0},
+               [](double& w, double g, State& s) {
+                 s[0] = 0.9 * s[0] + g;
+                 w -= 0.1 * g + 0.1 * 0.9 * s[0];
+               });
   check_trains(AdagradOptimizer(0.1), {0.1}, [](double& w, double g, State& s) {
     s[0] += g * g;
     w -= 0.1 * g / std::sqrt(s[0]);
   });
-  check_trains(AdadeltaOptimizer(1, {.rho = 0.9, .epsilon = 1e-2}), {0, 0}, [](double& w, double g, State& s) {
-    s[0] = 0.9 * s[0] + 0.1 * g * g;
-    const double update = std::sqrt(s[1] + 1e-2) / std::sqrt(s[0] + 1e-2) * g;
-    s[1] = 0.9 * s[1] + 0.1 * update * update;
-    w -= update;
-  });
-  check_trains(AdamOptimizer(0.1, {.epsilon = 1e-3}), {0, 0, 0.9, 0.999}, [](double& w, double g, State& s) {
-    s[0] = 0.9 * s[0] + 0.1 * g;
-    s[1] = 0.999 * s[1] + 0.001 * g * g;
-    w -= 0.1 * std::sqrt(1 - s[3]) / (1 - s[2]) * s[0] / (std::sqrt(s[1]) + 1e-3);
-    s[2] *= 0.9;
-    s[3] *= 0.999;
-  });
+  check_trains(AdadeltaOptimizer(1, {.rho = 0.9, .epsilon = 1e-2}), {0, 0},
+               [](double& w, double g, State& s) {
+                 s[0] = 0.9 * s[0] + 0.1 * g * g;
+                 const double update = std::sqrt(s[1] + 1e-2) / std::sqrt(s[0] + 1e-2) * g;
+                 s[1] = 0.9 * s[1] + 0.1 * update * update;
+                 w -= update;
+               });
+  check_trains(AdamOptimizer(0.1, {.epsilon = 1e-3}), {0, 0, 0.9, 0.999},
+               [](double& w, double g, State& s) {
+                 s[0] = 0.9 * s[0] + 0.1 * g;
+                 s[1] = 0.999 * s[1] + 0.001 * g * g;
+                 w -= 0.1 * std::sqrt(1 - s[3]) / (1 - s[2]) * s[0] / (std::sqrt(s[1]) + 1e-3);
+                 s[2] *= 0.9;
+                 s[3] *= 0.999;
+               });
   check_trains(RMSPropOptimizer(0.1, {.momentum = 0.5}), {1, 0}, [](double& w, double g, State& s) {
     s[0] = 0.9 * s[0] + 0.1 * g * g;
     s[1] = 0.5 * s[1] + 0.1 * g / std::sqrt(s[0] + 1e-10);
@@ -284,26 +307,31 @@ TEST_CASE("Ftrl follows the regularized leader, with and without shrinkage", "[t
 }
 
 // TensorFlow's: the gradient counts as in the step to come, the mean as it has become.
-TEST_CASE("Adam with use_nesterov follows its formula, for reference and resource variables", "[train]") {
-  const double start[] = {1, 0.5, 0.25}, lr = 0.1, beta1 = 0.8, beta2 = 0.9, epsilon = 0.01, g = 0.7;
+TEST_CASE("Adam with use_nesterov follows its formula, for reference and resource variables",
+          "[train]") {
+  const double start[] = {1, 0.5, 0.25}, lr = 0.1, beta1 = 0.8, beta2 = 0.9, epsilon = 0.01,
+               g = 0.7;
   const double power1 = beta1 * beta1, power2 = beta2 * beta2;
   const double m = beta1 * start[1] + (1 - beta1) * g, v = beta2 * start[2] + (1 - beta2) * g * g;
   for (const bool nesterov : {true, false}) {
     const double taken = nesterov ? beta1 * m + (1 - beta1) * g : m;
-    const double w = start[0] - lr * std::sqrt(1 - power2) / (1 - power1) * taken / (std::sqrt(v) + epsilon);
+    const double w =
+        start[0] - lr * std::sqrt(1 - power2) / (1 - power1) * taken / (std::sqrt(v) + epsilon);
     for (const bool resource : {true, false}) {
       for (const bool locked : {true, false}) {
         Graph graph;
         std::vector<Variable> variables;
         std::vector<Output> inputs;
         for (const double value : start) {
-          variables.push_back(variable(graph, Tensor(value), {.name = "x", .use_resource = resource}));
+          variables.push_back(
+              variable(graph, Tensor(value), {.name = "x", .use_resource = resource}));
           inputs.push_back(variables.back().ref());
         }
         for (const double scalar : {power1, power2, lr, beta1, beta2, epsilon, g})
           inputs.push_back(constant(graph, Tensor(scalar)));
         const OpDef* op = resource ? apply_adam().resource : apply_adam().ref;
-        const Operation step = add_operation(graph, *op, inputs, {{"use_nesterov", nesterov}, {"use_locking", locked}});
+        const Operation step = add_operation(graph, *op, inputs,
+                                             {{"use_nesterov", nesterov}, {"use_locking", locked}});
         Session session(graph);
         session.run(global_variables_initializer(graph));
         session.run(step);
@@ -339,8 +367,10 @@ TEST_CASE("settings that an optimizer cannot work with are refused by name", "[t
       {GradientDescentOptimizer(nan), "learning_rate must be finite"},
       {GradientDescentOptimizer(INFINITY), "learning_rate must be finite"},
       {MomentumOptimizer(0.1, -0.5), "momentum must be 0 or above, is -0.5"},
-      {AdagradOptimizer(0.1, {.initial_accumulator_value = 0}), "initial_accumulator_value must be above 0, is 0"},
-      {AdagradOptimizer(0.1, {.initial_accumulator_value = -5}), "initial_accumulator_value must be above 0, is -5"},
+      {AdagradOptimizer(0.1, {.initial_accumulator_value = 0}),
+       "initial_accumulator_value must be above 0, is 0"},
+      {AdagradOptimizer(0.1, {.initial_accumulator_value = -5}),
+       "initial_accumulator_value must be above 0, is -5"},
       {AdadeltaOptimizer(0.1, {.rho = 1.5}), "rho must be in [0, 1]"},
       {AdadeltaOptimizer(0.1, {.epsilon = 0.0}), "epsilon must be above 0"},
       {AdamOptimizer(0.1, {.beta1 = 1.0}), "beta1 must be in [0, 1)"},
@@ -351,20 +381,26 @@ TEST_CASE("settings that an optimizer cannot work with are refused by name", "[t
       {RMSPropOptimizer(0.1, {.epsilon = -1.0, .centered = true}), "epsilon must be 0 or above"},
       {FtrlOptimizer(0.0), "learning_rate must be above 0"},
       {FtrlOptimizer(0.1, {.learning_rate_power = 0.5}), "learning_rate_power must be 0 or below"},
-      {FtrlOptimizer(0.1, {.initial_accumulator_value = -5}), "initial_accumulator_value must be 0 or above"},
-      {FtrlOptimizer(0.1, {.l1_regularization_strength = -1}), "l1_regularization_strength must be 0 or above"},
-      {FtrlOptimizer(0.1, {.l2_regularization_strength = -1}), "l2_regularization_strength must be 0 or above"},
-      {FtrlOptimizer(0.1, {.l2_shrinkage_regularization_strength = -1}), "l2_shrinkage_regularization_strength must"}};
+      {FtrlOptimizer(0.1, {.initial_accumulator_value = -5}),
+       "initial_accumulator_value must be 0 or above"},
+      {FtrlOptimizer(0.1, {.l1_regularization_strength = -1}),
+       "l1_regularization_strength must be 0 or above"},
+      {FtrlOptimizer(0.1, {.l2_regularization_strength = -1}),
+       "l2_regularization_strength must be 0 or above"},
+      {FtrlOptimizer(0.1, {.l2_shrinkage_regularization_strength = -1}),
+       "l2_shrinkage_regularization_strength must"}};
   for (const auto& [optimizer, what] : refused)
     CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what));
   CHECK_THAT(refusal_of(FtrlOptimizer(0.1, {.l1_regularization_strength = INFINITY})),
              Contains("l1_regularization_strength must be finite, is inf"));
   CHECK(refusal_of(GradientDescentOptimizer(-0.1)) == "");  // uphill
   CHECK(refusal_of(AdamOptimizer(0.0, {.beta1 = 0.0, .epsilon = 0.0})) == "");
-  CHECK(refusal_of(FtrlOptimizer(0.1, {.learning_rate_power = 0, .initial_accumulator_value = 0})) == "");
+  CHECK(refusal_of(
+            FtrlOptimizer(0.1, {.learning_rate_power = 0, .initial_accumulator_value = 0})) == "");
 }
 
-TEST_CASE("a step of Ftrl refuses what it is fed and cannot work with, and changes nothing", "[train]") {
+TEST_CASE("a step of Ftrl refuses what it is fed and cannot work with, and changes nothing",
+          "[train]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "w"});
   const Output rate = placeholder(graph, DType::kFloat, {});
@@ -383,10 +419,11 @@ TEST_CASE("a step of Ftrl refuses what it is fed and cannot work with, and chang
 
 TEST_CASE("Adagrad can leave its slots as they are", "[train]") {
   Graph graph;
-  const Variable w = variable(graph, 1.0f, {.name = "w"}), accum = variable(graph, 4.0f, {.name = "accum"});
+  const Variable w = variable(graph, 1.0f, {.name = "w"}),
+                 accum = variable(graph, 4.0f, {.name = "accum"});
   const Output one = constant(graph, 1.0f);
-  const Operation step =
-      add_operation(graph, *apply_adagrad().ref, {w.ref(), accum.ref(), one, one}, {{"update_slots", false}});
+  const Operation step = add_operation(graph, *apply_adagrad().ref,
+                                       {w.ref(), accum.ref(), one, one}, {{"update_slots", false}});
   Session session(graph);
   session.run(global_variables_initializer(graph));
   CHECK(session.run(step.output()).scalar<float>() == 0.5f);
@@ -398,7 +435,8 @@ TEST_CASE("a variable can be its own gradient", "[train]") {
   const Variable w = variable(graph, Tensor::vector<float>({1, 2}), {.name = "w"});
   const Output rate = constant(graph, 0.5f);
   const OpDef& op = *apply_gradient_descent().ref;
-  const Output by_read = add_node(op, {w.ref(), rate, w.value()}), by_ref = add_node(op, {w.ref(), rate, w.ref()});
+  const Output by_read = add_node(op, {w.ref(), rate, w.value()}),
+               by_ref = add_node(op, {w.ref(), rate, w.ref()});
   Session session(graph);
   session.run(w.initializer());
   const Tensor before = session.run(w);
@@ -420,7 +458,9 @@ TEST_CASE("a step with a gradient or a rate of another shape changes nothing", "
   Session session(graph);
   session.run(w.initializer());
   const auto message = [&](const Tensor& with_rate, const Tensor& with_grad) {
-    return std::string(error_of([&] { session.run(step, {{rate, with_rate}, {grad, with_grad}}); }).what());
+    return std::string(error_of([&] {
+                         session.run(step, {{rate, with_rate}, {grad, with_grad}});
+                       }).what());
   };
   CHECK_THAT(message(1.0f, Tensor::vector<float>({1, 2, 3})),
              Contains("'w' is of shape [2], the gradient of shape [3]"));
@@ -453,10 +493,13 @@ TEST_CASE("two halves of a training run end where one run ends", "[train]") {
 
 TEST_CASE("settings are held against what they are as the floats that kernels take", "[train]") {
   const std::pair<Optimizer, const char*> refused[] = {
-      {GradientDescentOptimizer(1e39), "learning_rate must be finite, is 1e+39, which as float is inf"},
+      {GradientDescentOptimizer(1e39),
+       "learning_rate must be finite, is 1e+39, which as float is inf"},
       {MomentumOptimizer(0.1, 1e39), "momentum must be finite, is 1e+39, which as float is inf"},
-      {AdadeltaOptimizer(0.1, {.epsilon = 1e-60}), "epsilon must be above 0, is 1e-60, which as float is 0"},
-      {AdamOptimizer(0.1, {.beta1 = 1 - 1e-12}), "beta1 must be in [0, 1), is 1, which as float is 1"},
+      {AdadeltaOptimizer(0.1, {.epsilon = 1e-60}),
+       "epsilon must be above 0, is 1e-60, which as float is 0"},
+      {AdamOptimizer(0.1, {.beta1 = 1 - 1e-12}),
+       "beta1 must be in [0, 1), is 1, which as float is 1"},
       {AdamOptimizer(0.1, {.beta2 = 1 - 1e-12}), "beta2 must be in [0, 1)"},
       {AdagradOptimizer(0.1, {.initial_accumulator_value = 1e-60}),
        "'accumulator' of variable 'w' begins with must be above 0, is 1e-60, which as float is 0"},
@@ -465,7 +508,8 @@ TEST_CASE("settings are held against what they are as the floats that kernels ta
       {FtrlOptimizer(1e-60), "learning_rate must be above 0"},
       {FtrlOptimizer(0.1, {.initial_accumulator_value = 1e39}), "begins with must be finite"}};
   for (const auto& [optimizer, what] : refused)
-    CHECK_THAT(refusal_of(optimizer), Contains(optimizer.name()) && Contains(what) && Contains("optimizers_test.cc:"));
+    CHECK_THAT(refusal_of(optimizer),
+               Contains(optimizer.name()) && Contains(what) && Contains("optimizers_test.cc:"));
   CHECK(refusal_of(AdamOptimizer(1e-60, {.epsilon = 1e-60})) == "");  // 0 is allowed
   CHECK(refusal_of(FtrlOptimizer(0.1, {.initial_accumulator_value = 1e-60})) == "");
 }
@@ -473,10 +517,12 @@ TEST_CASE("settings are held against what they are as the floats that kernels ta
 TEST_CASE("what a slot begins with is held against what it is in the variable's dtype", "[train]") {
   const auto refused = [](DType dtype, double value) {
     Graph graph;
-    const Variable w = get_variable(graph, "w", {2}, {.dtype = dtype, .initializer = ones_initializer()});
+    const Variable w =
+        get_variable(graph, "w", {2}, {.dtype = dtype, .initializer = ones_initializer()});
     const int nodes = graph.num_nodes();
     const Error error = error_of([&] {
-      AdagradOptimizer(0.1, {.initial_accumulator_value = value}).apply_gradients({{identity(w), w}});
+      AdagradOptimizer(0.1, {.initial_accumulator_value = value})
+          .apply_gradients({{identity(w), w}});
     });
     if (error.code() == Code::kInvalidArgument) CHECK(graph.num_nodes() == nodes + 1);
     return error.code() == Code::kOk ? std::string() : error.what();
@@ -484,9 +530,12 @@ TEST_CASE("what a slot begins with is held against what it is in the variable's 
   CHECK(refused(DType::kDouble, 1e-60) == "");
   CHECK(refused(DType::kDouble, 1e39) == "");
   CHECK(refused(DType::kFloat, 1e-30) == "");
-  CHECK_THAT(refused(DType::kFloat, 1e-60), Contains("variable 'w'") && Contains("which as float is 0"));
-  CHECK_THAT(refused(DType::kHalf, 1e-10), Contains("variable 'w'") && Contains("which as half is 0"));
-  CHECK_THAT(refused(DType::kHalf, 1e6), Contains("variable 'w'") && Contains("which as half is inf"));
+  CHECK_THAT(refused(DType::kFloat, 1e-60),
+             Contains("variable 'w'") && Contains("which as float is 0"));
+  CHECK_THAT(refused(DType::kHalf, 1e-10),
+             Contains("variable 'w'") && Contains("which as half is 0"));
+  CHECK_THAT(refused(DType::kHalf, 1e6),
+             Contains("variable 'w'") && Contains("which as half is inf"));
 }
 
 }  // namespace cairn

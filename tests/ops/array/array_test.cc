@@ -16,7 +16,8 @@ TEST_CASE("Ops that pass a value on leave every bit of it", "[array]") {
   Lab lab;
   const Tensor value = kTwoThree.clone();
   const Output x = lab.fed(value);
-  for (const Output& y : {identity(x), stop_gradient(x), prevent_gradient(x)}) CHECK(bit_equal(lab.run(y), value));
+  for (const Output& y : {identity(x), stop_gradient(x), prevent_gradient(x)})
+    CHECK(bit_equal(lab.run(y), value));
   const auto both = identity_n({x, lab.known(int32_t{7})});
   CHECK(bit_equal(lab.run(both[0]), value));
   CHECK(lab.run(both[1]).scalar<int32_t>() == 7);
@@ -27,16 +28,19 @@ TEST_CASE("A placeholder without a feed says what to feed", "[array]") {
   const Output x = placeholder(lab.graph, DType::kFloat, {-1, 784}, {.name = "X"});
   const Error error = error_of([&] { lab.run(identity(x)); });
   CHECK(error.code() == Code::kInvalidArgument);
-  CHECK_THAT(error.what(), Catch::Matchers::Contains("'X:0'") && Catch::Matchers::Contains("[?,784]"));
+  CHECK_THAT(error.what(),
+             Catch::Matchers::Contains("'X:0'") && Catch::Matchers::Contains("[?,784]"));
 }
 
 TEST_CASE("PlaceholderWithDefault takes its default unless it is fed", "[array]") {
   Lab lab;
   const Output x = placeholder_with_default(lab.known(Tensor::vector<float>({1, 2})), {-1});
   CHECK(lab.told(identity(x)) == "float [2] [1. 2.]");
-  CHECK(Session(lab.graph).run(identity(x), {{x, Tensor::vector<float>({5})}}).scalar<float>() == 5);
+  CHECK(Session(lab.graph).run(identity(x), {{x, Tensor::vector<float>({5})}}).scalar<float>() ==
+        5);
   CHECK_FALSE(lab.graph.static_value(x).valid());
-  CHECK(error_of([&] { placeholder_with_default(lab.known(kTwoThree), {-1}); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { placeholder_with_default(lab.known(kTwoThree), {-1}); }).code() ==
+        Code::kInvalidArgument);
 }
 
 TEST_CASE("Small zeros and ones are constants, large ones are filled", "[array]") {
@@ -65,9 +69,10 @@ TEST_CASE("zeros_like and ones_like follow a shape that shows at run time", "[ar
   CHECK(zeros_like(lab.known(kTwoThree)).op().type() == "Const");
   CHECK(lab.told(zeros_like(x)) == "float [2,3] [[0. 0. 0.]\n [0. 0. 0.]]");
   CHECK(lab.told(ones_like(x, {.dtype = DType::kInt32})) == "int32 [2,3] [[1 1 1]\n [1 1 1]]");
-  CHECK(lab.told(zeros_like(lab.fed(Tensor::vector<std::string>({"a", "b"})))) == "string [2] [b'' b'']");
-  CHECK(lab.told(add_node(*x.graph().find_op("zeros_like").node().op->def, {lab.fed(Tensor(true))})) ==
-        "bool [] False");
+  CHECK(lab.told(zeros_like(lab.fed(Tensor::vector<std::string>({"a", "b"})))) ==
+        "string [2] [b'' b'']");
+  CHECK(lab.told(add_node(*x.graph().find_op("zeros_like").node().op->def,
+                          {lab.fed(Tensor(true))})) == "bool [] False");
 }
 
 TEST_CASE("Fill takes dims from the graph and refuses negative ones", "[array]") {
@@ -83,14 +88,16 @@ TEST_CASE("one_hot puts the new extent where axis says", "[array]") {
   Lab lab;
   const Output labels = lab.fed(Tensor::vector<int64_t>({1, 0, 5}), {3});
   CHECK(lab.told(one_hot(labels, 2)) == "float [3,2] [[0. 1.]\n [1. 0.]\n [0. 0.]]");
-  CHECK(lab.told(one_hot(labels, 2, {.on_value = 7, .off_value = -1, .axis = 0, .dtype = DType::kInt32})) ==
+  CHECK(lab.told(one_hot(labels, 2,
+                         {.on_value = 7, .off_value = -1, .axis = 0, .dtype = DType::kInt32})) ==
         "int32 [2,3] [[-1  7 -1]\n [ 7 -1 -1]]");
   CHECK(one_hot(labels, 10).shape() == Shape{3, 10});
   CHECK(one_hot(labels, 2, {.name = "hot"}).op().input(1).name() == "hot/depth:0");
   CHECK(lab.told(one_hot(lab.fed(Tensor::matrix<uint8_t>({{1}, {0}})), 2, {.axis = 1})) ==
         "float [2,2,1] [[[0.]\n  [1.]]\n\n [[1.]\n  [0.]]]");
   CHECK(error_of([&] { one_hot(labels, 2, {.axis = 3}); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { lab.run(one_hot(labels, lab.fed(int32_t{-3}))); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { lab.run(one_hot(labels, lab.fed(int32_t{-3}))); }).code() ==
+        Code::kInvalidArgument);
 }
 
 TEST_CASE("range counts up, down and in fractions", "[array]") {
@@ -101,16 +108,21 @@ TEST_CASE("range counts up, down and in fractions", "[array]") {
   CHECK(lab.told(range(lab.graph, 0, 1, 0.25)) == "float [4] [0.   0.25 0.5  0.75]");
   CHECK(lab.told(range(lab.graph, 2, 2)) == "int32 [0] []");
   CHECK(range(lab.graph, 0, 7, 2).shape() == Shape{4});
-  CHECK(range(lab.fed(int64_t{INT64_MIN}), lab.known(int64_t{INT64_MAX}), int64_t{INT64_MAX}).shape() == Shape{-1});
-  CHECK(lab.run(range(lab.fed(int64_t{INT64_MIN}), lab.known(INT64_MAX), INT64_MAX)).num_elements() == 3);
+  CHECK(range(lab.fed(int64_t{INT64_MIN}), lab.known(int64_t{INT64_MAX}), int64_t{INT64_MAX})
+            .shape() == Shape{-1});
+  CHECK(
+      lab.run(range(lab.fed(int64_t{INT64_MIN}), lab.known(INT64_MAX), INT64_MAX)).num_elements() ==
+      3);
 }
 
 TEST_CASE("range refuses steps that lead nowhere", "[array]") {
   Lab lab;
   CHECK(error_of([&] { range(lab.graph, 0, 3, 0); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { range(lab.graph, 0, 3, -1); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { lab.run(range(0.0, lab.fed(std::nanf("")), 1.0)); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { lab.run(range(0.0, lab.fed(INFINITY), 1.0)); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { lab.run(range(0.0, lab.fed(std::nanf("")), 1.0)); }).code() ==
+        Code::kInvalidArgument);
+  CHECK(error_of([&] { lab.run(range(0.0, lab.fed(INFINITY), 1.0)); }).code() ==
+        Code::kInvalidArgument);
 }
 
 TEST_CASE("linspace ends exactly at stop", "[array]") {
@@ -125,22 +137,25 @@ TEST_CASE("sparse_to_dense writes scalars, vectors and tuples of indices", "[arr
   Lab lab;
   const auto ints = [](std::initializer_list<int32_t> v) { return Tensor::vector<int32_t>(v); };
   CHECK(lab.told(sparse_to_dense(lab.fed(int32_t{1}), {3}, 5.0)) == "float [3] [0. 5. 0.]");
-  CHECK(lab.told(sparse_to_dense(lab.fed(ints({0, 2})), {4}, lab.known(ints({7, 8})), {.default_value = -1})) ==
-        "int32 [4] [ 7 -1  8 -1]");
+  CHECK(lab.told(sparse_to_dense(lab.fed(ints({0, 2})), {4}, lab.known(ints({7, 8})),
+                                 {.default_value = -1})) == "int32 [4] [ 7 -1  8 -1]");
   const Output pairs = lab.fed(Tensor::matrix<int64_t>({{0, 1}, {1, 0}}));
   const Output words = lab.known(Tensor::vector<std::string>({"a", "b"}));
   CHECK(lab.told(sparse_to_dense(pairs, {2, 2}, words, {.default_value = Tensor("-")})) ==
         "string [2,2] [[b'-' b'a']\n [b'b' b'-']]");
 }
 
-TEST_CASE("sparse_to_dense names the index that is out of range, repeated or out of order", "[array]") {
+TEST_CASE("sparse_to_dense names the index that is out of range, repeated or out of order",
+          "[array]") {
   Lab lab;
   const auto message = [&](std::vector<int32_t> at, bool validate) {
     const Output indices = lab.fed(Tensor::vector<int32_t>(at));
-    return std::string(
-        error_of([&] { lab.run(sparse_to_dense(indices, {3}, 1, {.validate_indices = validate})); }).what());
+    return std::string(error_of([&] {
+                         lab.run(sparse_to_dense(indices, {3}, 1, {.validate_indices = validate}));
+                       }).what());
   };
-  CHECK_THAT(message({0, 3}, false), Catch::Matchers::Contains("sparse_indices[1,0] is 3, outside [0, 3)"));
+  CHECK_THAT(message({0, 3}, false),
+             Catch::Matchers::Contains("sparse_indices[1,0] is 3, outside [0, 3)"));
   CHECK_THAT(message({1, 1}, true), Catch::Matchers::Contains("sparse_indices[1] is repeated"));
   CHECK_THAT(message({2, 1}, true), Catch::Matchers::Contains("sparse_indices[1] is out of order"));
   CHECK_THAT(message({2, 1}, false), Catch::Matchers::Contains("nothing was thrown"));

@@ -19,7 +19,8 @@ Tensor naive_concat(const std::vector<Tensor>& parts, int axis) {
   int64_t first = 0;
   for (const Tensor& p : parts) {
     for (int64_t i = 0; i < p.num_elements(); ++i) {
-      const int64_t outer = i / (p.dim(axis) * after), at = i / after % p.dim(axis), inner = i % after;
+      const int64_t outer = i / (p.dim(axis) * after), at = i / after % p.dim(axis),
+                    inner = i % after;
       all.data<float>()[(outer * along + first + at) * after + inner] = p.data<float>()[i];
     }
     first += p.dim(axis);
@@ -90,8 +91,10 @@ TEST_CASE("concat refuses parts that differ elsewhere, scalars and axes outside"
 TEST_CASE("The older Concat takes its axis first", "[joining]") {
   Lab lab;
   const auto ops = joining_ops();
-  const OpDef* old = *std::find_if(ops.begin(), ops.end(), [](const OpDef* op) { return op->name == "Concat"; });
-  const Output joined = add_node(*old, {lab.known(int32_t{1}), lab.fed(count_up({2, 1})), lab.fed(count_up({2, 2}))});
+  const OpDef* old =
+      *std::find_if(ops.begin(), ops.end(), [](const OpDef* op) { return op->name == "Concat"; });
+  const Output joined =
+      add_node(*old, {lab.known(int32_t{1}), lab.fed(count_up({2, 1})), lab.fed(count_up({2, 2}))});
   CHECK(lab.told(joined) == "float [2,3] [[0. 0. 1.]\n [1. 2. 3.]]");
 }
 
@@ -130,7 +133,8 @@ TEST_CASE("stack and unstack refuse shapes that differ and extents that are not 
         }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { unstack(lab.fed(count_up({2}))); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { unstack(lab.known(count_up({2})), 3); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { lab.run(unstack(lab.fed(count_up({2})), 3)[0]); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { lab.run(unstack(lab.fed(count_up({2})), 3)[0]); }).code() ==
+        Code::kInvalidArgument);
 }
 
 TEST_CASE("split cuts equal pieces or the sizes told, and concat undoes it", "[joining]") {
@@ -138,11 +142,13 @@ TEST_CASE("split cuts equal pieces or the sizes told, and concat undoes it", "[j
   const Tensor x = count_up({6, 4});
   for (const Output& y : {lab.known(x), lab.fed(x)}) {
     for (int axis : {0, 1, -1}) {
-      for (const auto& pieces : {split(y, 2, {.axis = axis}), split(y, {1, -1, 2}, {.axis = axis})}) {
+      for (const auto& pieces :
+           {split(y, 2, {.axis = axis}), split(y, {1, -1, 2}, {.axis = axis})}) {
         CHECK(bit_equal(lab.run(concat({pieces.begin(), pieces.end()}, axis)), x));
       }
     }
-    CHECK(lab.told(split(y, {1, -1}, {.axis = 1})[0]) == "float [6,1] [[ 0.]\n [ 4.]\n [ 8.]\n [12.]\n [16.]\n [20.]]");
+    CHECK(lab.told(split(y, {1, -1}, {.axis = 1})[0]) ==
+          "float [6,1] [[ 0.]\n [ 4.]\n [ 8.]\n [12.]\n [16.]\n [20.]]");
   }
   CHECK(split(lab.known(x), 3)[1].shape() == Shape{2, 4});
   CHECK(split(lab.known(x), {1, -1, 2})[1].shape() == Shape{3, 4});
@@ -155,7 +161,8 @@ TEST_CASE("split refuses pieces that do not come out even", "[joining]") {
   Lab lab;
   for (const Output& y : {lab.known(count_up({6})), lab.fed(count_up({6}))}) {
     CHECK(error_of([&] { lab.run(split(y, 4)[0]); }).code() == Code::kInvalidArgument);
-    for (const std::vector<int64_t>& sizes : std::vector<std::vector<int64_t>>{{1, 2}, {7, -1}, {-1, -1}, {-2, 8}}) {
+    for (const std::vector<int64_t>& sizes :
+         std::vector<std::vector<int64_t>>{{1, 2}, {7, -1}, {-1, -1}, {-2, 8}}) {
       CHECK(error_of([&] { lab.run(split(y, sizes)[0]); }).code() == Code::kInvalidArgument);
     }
   }
@@ -164,7 +171,8 @@ TEST_CASE("split refuses pieces that do not come out even", "[joining]") {
 TEST_CASE("ConcatOffset tells where each part begins", "[joining]") {
   Lab lab;
   const auto ints = [&](std::vector<int32_t> v) { return lab.fed(Tensor::vector<int32_t>(v)); };
-  const auto offsets = concat_offset(lab.known(int32_t{1}), {ints({2, 3}), ints({2, 5}), ints({2, 1})});
+  const auto offsets =
+      concat_offset(lab.known(int32_t{1}), {ints({2, 3}), ints({2, 5}), ints({2, 1})});
   CHECK(lab.told(offsets[0]) == "int32 [2] [0 0]");
   CHECK(lab.told(offsets[1]) == "int32 [2] [0 3]");
   CHECK(lab.told(offsets[2]) == "int32 [2] [0 8]");

@@ -33,13 +33,15 @@ Tensor naive(const Shape& shape, const Tensor& x, Source source) {
 
 TEST_CASE("transpose moves every element where the permutation says", "[rearranging]") {
   std::mt19937 random(3);
-  for (const Shape& shape : {Shape{5}, {3, 4}, {70, 45}, {2, 3, 4}, {9, 1, 40, 11}, {2, 3, 2, 3, 2}, {3, 0, 2}}) {
+  for (const Shape& shape :
+       {Shape{5}, {3, 4}, {70, 45}, {2, 3, 4}, {9, 1, 40, 11}, {2, 3, 2, 3, 2}, {3, 0, 2}}) {
     for (int round = 0; round < 6; ++round) {
       std::vector<int64_t> perm;
       for (int i = 0; i < shape.rank(); ++i) perm.push_back(i);
       std::shuffle(perm.begin(), perm.end(), random);
       Shape result = shape;
-      for (int i = 0; i < shape.rank(); ++i) result.set_dim(i, shape[static_cast<int>(perm[static_cast<size_t>(i)])]);
+      for (int i = 0; i < shape.rank(); ++i)
+        result.set_dim(i, shape[static_cast<int>(perm[static_cast<size_t>(i)])]);
       const Tensor x = count_up(shape);
       const Tensor expected = naive(result, x, [&](const std::vector<int64_t>& at) {
         std::vector<int64_t> from(at.size());
@@ -61,7 +63,8 @@ TEST_CASE("transpose without a permutation turns the tensor over", "[rearranging
   CHECK(y.op().input(1).name() == "transpose/perm:0");
   CHECK(y.shape() == Shape{3, -1});
   CHECK(lab.told(y) == "float [3,2] [[0. 3.]\n [1. 4.]\n [2. 5.]]");
-  CHECK(lab.told(transpose(lab.fed(count_up({2, 3})))) == "float [3,2] [[0. 3.]\n [1. 4.]\n [2. 5.]]");
+  CHECK(lab.told(transpose(lab.fed(count_up({2, 3})))) ==
+        "float [3,2] [[0. 3.]\n [1. 4.]\n [2. 5.]]");
   const Tensor words = Tensor::matrix<std::string>({{"a", "b"}, {"c", "d"}});
   CHECK(lab.told(transpose(lab.fed(words, {2, 2}))) == "string [2,2] [[b'a' b'c']\n [b'b' b'd']]");
 }
@@ -83,7 +86,8 @@ TEST_CASE("A permutation that is none is refused", "[rearranging]") {
 TEST_CASE("reverse turns round the extents named", "[rearranging]") {
   Lab lab;
   const Tensor x = count_up({3, 4, 2});
-  for (const std::vector<int64_t>& axes : std::vector<std::vector<int64_t>>{{}, {0}, {-1}, {2, 0}, {0, 1, 2}}) {
+  for (const std::vector<int64_t>& axes :
+       std::vector<std::vector<int64_t>>{{}, {0}, {-1}, {2, 0}, {0, 1, 2}}) {
     const Tensor expected = naive(x.shape(), x, [&](std::vector<int64_t> at) {
       for (int64_t a : axes) {
         const auto d = static_cast<size_t>(a < 0 ? a + 3 : a);
@@ -91,7 +95,8 @@ TEST_CASE("reverse turns round the extents named", "[rearranging]") {
       }
       return at;
     });
-    for (const Output& y : {lab.known(x), lab.fed(x)}) CHECK(bit_equal(lab.run(reverse(y, axes)), expected));
+    for (const Output& y : {lab.known(x), lab.fed(x)})
+      CHECK(bit_equal(lab.run(reverse(y, axes)), expected));
   }
   CHECK(error_of([&] { reverse(lab.known(x), {0, -3}); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { lab.run(reverse(lab.fed(x), {3})); }).code() == Code::kInvalidArgument);
@@ -100,10 +105,14 @@ TEST_CASE("reverse turns round the extents named", "[rearranging]") {
 TEST_CASE("The older Reverse takes a flag for each extent", "[rearranging]") {
   Lab lab;
   const auto ops = rearranging_ops();
-  const OpDef* old = *std::find_if(ops.begin(), ops.end(), [](const OpDef* op) { return op->name == "Reverse"; });
+  const OpDef* old =
+      *std::find_if(ops.begin(), ops.end(), [](const OpDef* op) { return op->name == "Reverse"; });
   const Output flags = lab.fed(Tensor::vector<bool>({false, true}));
-  CHECK(lab.told(add_node(*old, {lab.fed(count_up({2, 2})), flags})) == "float [2,2] [[1. 0.]\n [3. 2.]]");
-  CHECK(error_of([&] { lab.run(add_node(*old, {lab.fed(count_up({2})), flags})); }).code() == Code::kInvalidArgument);
+  CHECK(lab.told(add_node(*old, {lab.fed(count_up({2, 2})), flags})) ==
+        "float [2,2] [[1. 0.]\n [3. 2.]]");
+  CHECK(error_of([&] {
+          lab.run(add_node(*old, {lab.fed(count_up({2})), flags}));
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("tile repeats along every extent", "[rearranging]") {
@@ -117,18 +126,23 @@ TEST_CASE("tile repeats along every extent", "[rearranging]") {
       return at;
     });
     CHECK(tile(lab.known(x), times).shape() == shape);
-    for (const Output& y : {lab.known(x), lab.fed(x)}) CHECK(bit_equal(lab.run(tile(y, times)), expected));
+    for (const Output& y : {lab.known(x), lab.fed(x)})
+      CHECK(bit_equal(lab.run(tile(y, times)), expected));
   }
-  CHECK(lab.told(tile(lab.fed(Tensor::vector<std::string>({"a", "b"})), {2})) == "string [4] [b'a' b'b' b'a' b'b']");
+  CHECK(lab.told(tile(lab.fed(Tensor::vector<std::string>({"a", "b"})), {2})) ==
+        "string [4] [b'a' b'b' b'a' b'b']");
   CHECK(error_of([&] { tile(lab.known(x), {1, -1, 1}); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { lab.run(tile(lab.fed(x), {1, 1})); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { lab.run(tile(lab.fed(x), {int64_t{1} << 62, 4, 1})); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] {
+          lab.run(tile(lab.fed(x), {int64_t{1} << 62, 4, 1}));
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("pad surrounds a tensor with zeros or a value", "[rearranging]") {
   Lab lab;
   for (const Output& x : {lab.known(count_up({1, 2})), lab.fed(count_up({1, 2}))}) {
-    CHECK(lab.told(pad(x, {{1, 0}, {1, 2}})) == "float [2,5] [[0. 0. 0. 0. 0.]\n [0. 0. 1. 0. 0.]]");
+    CHECK(lab.told(pad(x, {{1, 0}, {1, 2}})) ==
+          "float [2,5] [[0. 0. 0. 0. 0.]\n [0. 0. 1. 0. 0.]]");
     const Output sides = lab.fed(Tensor::matrix<int64_t>({{0, 1}, {0, 0}}));
     CHECK(lab.told(pad(x, sides, 7)) == "float [2,2] [[0. 1.]\n [7. 7.]]");
     CHECK(error_of([&] { lab.run(pad(x, {{1, 0}, {-1, 2}})); }).code() == Code::kInvalidArgument);
@@ -136,5 +150,6 @@ TEST_CASE("pad surrounds a tensor with zeros or a value", "[rearranging]") {
   }
   CHECK(pad(lab.known(count_up({1, 2})), {{1, 0}, {1, 2}}).shape() == Shape{2, 5});
   CHECK(lab.told(pad(lab.fed(count_up({0})), {{1, 1}})) == "float [2] [0. 0.]");
-  CHECK(lab.told(pad(lab.fed(Tensor::vector<std::string>({"a"})), {{1, 0}})) == "string [2] [b'' b'a']");
+  CHECK(lab.told(pad(lab.fed(Tensor::vector<std::string>({"a"})), {{1, 0}})) ==
+        "string [2] [b'' b'a']");
 }

@@ -19,7 +19,8 @@ TEST_CASE("shape, size and rank are constants where the graph knows them", "[res
   const Output known = lab.known(Tensor::zeros(DType::kFloat, {2, 3}));
   const Output fed = lab.fed(Tensor::zeros(DType::kFloat, {2, 3}));
   const Output rows = lab.fed(Tensor::zeros(DType::kFloat, {2, 3}), {-1, 3});
-  for (const Output& y : {shape(known), size(known), rank(known), rank(rows)}) CHECK(y.op().type() == "Const");
+  for (const Output& y : {shape(known), size(known), rank(known), rank(rows)})
+    CHECK(y.op().type() == "Const");
   CHECK(shape(rows).op().type() == "Shape");
   CHECK(shape(rows).shape() == Shape{2});
   CHECK(size(rows).op().type() == "Size");
@@ -44,29 +45,33 @@ TEST_CASE("Shape arithmetic on known shapes is known to the graph", "[reshape]")
   const Output target = stack({element(told, 1), 2, 2});
   CHECK(Lab::told(lab.graph.static_value(target)) == "int32 [3] [6 2 2]");
   CHECK(reshape(x, target).shape() == Shape{6, 2, 2});
-  CHECK(reshape(x, concat({tail(told, 1), lab.known(Tensor::vector<int32_t>({-1}))}, 0)).shape() == Shape{6, 4});
+  CHECK(reshape(x, concat({tail(told, 1), lab.known(Tensor::vector<int32_t>({-1}))}, 0)).shape() ==
+        Shape{6, 4});
 }
 
 TEST_CASE("reshape works out the extent left open, in the graph and at run time", "[reshape]") {
   Lab lab;
   const Output fed = lab.fed(count_up({4, 3}));
   CHECK(lab.run(reshape(fed, {2, -1})).shape() == Shape{2, 6});
-  CHECK(lab.run(reshape(fed, shape(lab.fed(Tensor::zeros(DType::kFloat, {3, 4}))))).shape() == Shape{3, 4});
+  CHECK(lab.run(reshape(fed, shape(lab.fed(Tensor::zeros(DType::kFloat, {3, 4}))))).shape() ==
+        Shape{3, 4});
   const Output known = lab.known(count_up({4, 3}));
   CHECK(reshape(known, {-1}).shape() == Shape{12});
   CHECK(reshape(known, {2, -1, 3}).shape() == Shape{2, 2, 3});
   CHECK(reshape(fed, {2, -1}).shape() == Shape{2, -1});
   CHECK(reshape(lab.known(3.0f), {1, 1}).shape() == Shape{1, 1});
-  CHECK(lab.run(reshape(lab.fed(Tensor::zeros(DType::kFloat, {0, 3})), {3, 0})).shape() == Shape{3, 0});
+  CHECK(lab.run(reshape(lab.fed(Tensor::zeros(DType::kFloat, {0, 3})), {3, 0})).shape() ==
+        Shape{3, 0});
 }
 
 TEST_CASE("reshape refuses shapes that do not hold as many elements", "[reshape]") {
   Lab lab;
   const Output known = lab.known(count_up({4, 3})), fed = lab.fed(count_up({4, 3}));
-  for (const std::vector<int64_t>& dims :
-       std::vector<std::vector<int64_t>>{{5}, {5, -1}, {-1, -1}, {0, -1}, {-2, 6}, {1 << 30, 1 << 30, 1 << 30}}) {
+  for (const std::vector<int64_t>& dims : std::vector<std::vector<int64_t>>{
+           {5}, {5, -1}, {-1, -1}, {0, -1}, {-2, 6}, {1 << 30, 1 << 30, 1 << 30}}) {
     CHECK(error_of([&] { reshape(known, dims); }).code() == Code::kInvalidArgument);
-    CHECK(error_of([&] { lab.run(reshape(fed, lab.fed(IntList(dims).tensor()))); }).code() == Code::kInvalidArgument);
+    CHECK(error_of([&] { lab.run(reshape(fed, lab.fed(IntList(dims).tensor()))); }).code() ==
+          Code::kInvalidArgument);
   }
   CHECK(error_of([&] {
           lab.run(reshape(lab.fed(Tensor::zeros(DType::kFloat, {0, 3})), {0, -1}));
@@ -99,7 +104,8 @@ TEST_CASE("squeeze leaves out extents of 1, all or those named", "[reshape]") {
 TEST_CASE("BroadcastGradientArgs names the extents each operand was stretched along", "[reshape]") {
   Lab lab;
   const auto told = [&](const std::vector<int64_t>& a, const std::vector<int64_t>& b) {
-    const auto [r0, r1] = broadcast_gradient_args(lab.fed(IntList(a).tensor()), lab.fed(IntList(b).tensor()));
+    const auto [r0, r1] =
+        broadcast_gradient_args(lab.fed(IntList(a).tensor()), lab.fed(IntList(b).tensor()));
     return lab.run(r0).str() + lab.run(r1).str();
   };
   CHECK(told({2, 3}, {2, 3}) == "[][]");
@@ -109,7 +115,8 @@ TEST_CASE("BroadcastGradientArgs names the extents each operand was stretched al
   CHECK(error_of([&] { told({2}, {3}); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("Shapes that do not fit int32 are refused where int32 is asked for, and never told wrong", "[reshape]") {
+TEST_CASE("Shapes that do not fit int32 are refused where int32 is asked for, and never told wrong",
+          "[reshape]") {
   constexpr int64_t kBig = (int64_t{1} << 32) + 3;
   Graph graph;
   const Output wide = placeholder(graph, DType::kUInt8, {kBig, 0}),
@@ -123,22 +130,27 @@ TEST_CASE("Shapes that do not fit int32 are refused where int32 is asked for, an
   refused(error_of([&] { size(square); }), "Size", "4294967296");
   CHECK(graph.num_nodes() == 2);
   Session session(graph);
-  CHECK(session.run(shape(wide, {.out_type = DType::kInt64})).to_int64s() == std::vector<int64_t>{kBig, 0});
-  CHECK(session.run(size(square, {.out_type = DType::kInt64})).scalar<int64_t>() == int64_t{1} << 32);
+  CHECK(session.run(shape(wide, {.out_type = DType::kInt64})).to_int64s() ==
+        std::vector<int64_t>{kBig, 0});
+  CHECK(session.run(size(square, {.out_type = DType::kInt64})).scalar<int64_t>() == int64_t{1}
+                                                                                        << 32);
   CHECK(session.run(shape(square)).to_int64s() == std::vector<int64_t>{65536, 65536});
 
-  const Output as_shape = shape(wide, {.optimize = false}), as_size = size(square, {.optimize = false});
+  const Output as_shape = shape(wide, {.optimize = false}),
+               as_size = size(square, {.optimize = false});
   CHECK_FALSE(graph.static_value(as_shape).valid());
   CHECK_FALSE(graph.static_value(as_size).valid());
-  CHECK(graph.static_value(shape(wide, {.out_type = DType::kInt64, .optimize = false})).to_int64s() ==
-        std::vector<int64_t>{kBig, 0});
+  CHECK(
+      graph.static_value(shape(wide, {.out_type = DType::kInt64, .optimize = false})).to_int64s() ==
+      std::vector<int64_t>{kBig, 0});
   refused(error_of([&] {
             session.run(as_shape, {{wide, Tensor::zeros(DType::kUInt8, {kBig, 0})}});
           }),
           "Shape", "4294967299");
 }
 
-TEST_CASE("Lists of integers that do not fit the dtype asked for are refused, not cut", "[reshape]") {
+TEST_CASE("Lists of integers that do not fit the dtype asked for are refused, not cut",
+          "[reshape]") {
   const IntList list = {1, (int64_t{1} << 32) + 3};
   CHECK(list.tensor().dtype() == DType::kInt64);
   const Error error = error_of([&] { (void)list.tensor(DType::kInt32); });
@@ -146,14 +158,17 @@ TEST_CASE("Lists of integers that do not fit the dtype asked for are refused, no
   CHECK(says(error, "4294967299 does not fit int32; ask for int64"));
 }
 
-TEST_CASE("Gradients of tensors whose extents do not fit int32 take their shapes as int64", "[reshape][gradient]") {
+TEST_CASE("Gradients of tensors whose extents do not fit int32 take their shapes as int64",
+          "[reshape][gradient]") {
   constexpr int64_t kBig = (int64_t{1} << 32) + 3;
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {kBig, 0}), y = placeholder(graph, DType::kFloat, {1, 0});
+  const Output x = placeholder(graph, DType::kFloat, {kBig, 0}),
+               y = placeholder(graph, DType::kFloat, {1, 0});
   const Output one = placeholder(graph, DType::kFloat, {});
   Session session(graph);
-  const Feeds feeds = {
-      {x, Tensor::zeros(DType::kFloat, {kBig, 0})}, {y, Tensor::zeros(DType::kFloat, {1, 0})}, {one, Tensor(1.0f)}};
+  const Feeds feeds = {{x, Tensor::zeros(DType::kFloat, {kBig, 0})},
+                       {y, Tensor::zeros(DType::kFloat, {1, 0})},
+                       {one, Tensor(1.0f)}};
   const auto check = [&](const char* what, const Output& loss) {
     INFO(what);
     const Output dx = gradients(loss, {x})[0];

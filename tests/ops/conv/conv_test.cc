@@ -15,7 +15,8 @@ using namespace cairn;
 
 namespace {
 
-// Where windows begin along an extent, and how many there are, by the definition of the two paddings.
+// Where windows begin along an extent, and how many there are, by the definition of the two
+// paddings.
 struct Along {
   int64_t out, before;
   Along(int64_t in, int64_t window, int64_t stride, bool same) {
@@ -26,7 +27,8 @@ struct Along {
 
 // Calls f(n, oh, ow, kh, kw, h, w) for each place of each window that is inside its image.
 template <class F>
-Shape slide_over(const Shape& in, int64_t kh, int64_t kw, int64_t sh, int64_t sw, bool same, const F& f) {
+Shape slide_over(const Shape& in, int64_t kh, int64_t kw, int64_t sh, int64_t sw, bool same,
+                 const F& f) {
   const Along y(in[1], kh, sh, same), x(in[2], kw, sw, same);
   for (int64_t n = 0; n < in[0]; ++n)
     for (int64_t oh = 0; oh < y.out; ++oh)
@@ -61,9 +63,11 @@ Tensor naive_conv(const Tensor& x, const Tensor& f, int64_t sh, int64_t sw, bool
 void check_close(const Tensor& got, const Tensor& expected, double tolerance = 1e-10) {
   REQUIRE(got.shape() == expected.shape());
   for (int64_t i = 0; i < got.num_elements(); ++i) {
-    const double g = got.dtype() == DType::kDouble ? got.data<double>()[i] : double(got.data<float>()[i]);
+    const double g =
+        got.dtype() == DType::kDouble ? got.data<double>()[i] : double(got.data<float>()[i]);
     INFO("element " << i);
-    REQUIRE(std::abs(g - expected.data<double>()[i]) <= tolerance * (1 + std::abs(expected.data<double>()[i])));
+    REQUIRE(std::abs(g - expected.data<double>()[i]) <=
+            tolerance * (1 + std::abs(expected.data<double>()[i])));
   }
 }
 
@@ -71,15 +75,17 @@ struct Case {
   Shape x;
   int64_t kh, kw, sh, sw;
 };
-const Case kCases[] = {{{2, 7, 6, 3}, 3, 3, 1, 1}, {{1, 8, 9, 2}, 2, 3, 2, 2}, {{3, 5, 5, 1}, 1, 1, 1, 1},
-                       {{2, 4, 4, 2}, 4, 4, 1, 1}, {{1, 9, 5, 2}, 2, 2, 3, 2}, {{1, 3, 11, 1}, 3, 5, 1, 4}};
+const Case kCases[] = {{{2, 7, 6, 3}, 3, 3, 1, 1}, {{1, 8, 9, 2}, 2, 3, 2, 2},
+                       {{3, 5, 5, 1}, 1, 1, 1, 1}, {{2, 4, 4, 2}, 4, 4, 1, 1},
+                       {{1, 9, 5, 2}, 2, 2, 3, 2}, {{1, 3, 11, 1}, 3, 5, 1, 4}};
 
 }  // namespace
 
 TEST_CASE("conv2d agrees with the sum over each window, for both paddings", "[conv]") {
   for (const Case& c : kCases) {
     for (const char* padding : {"SAME", "VALID"}) {
-      INFO(c.x << " window " << c.kh << "x" << c.kw << " strides " << c.sh << "," << c.sw << " " << padding);
+      INFO(c.x << " window " << c.kh << "x" << c.kw << " strides " << c.sh << "," << c.sw << " "
+               << padding);
       const Tensor x = doubles(c.x), f = doubles({c.kh, c.kw, c.x[3], 4}, -1, 1, 1);
       const Tensor expected = naive_conv(x, f, c.sh, c.sw, std::string(padding) == "SAME");
       Graph graph;
@@ -89,7 +95,8 @@ TEST_CASE("conv2d agrees with the sum over each window, for both paddings", "[co
       CHECK(y.shape() == expected.shape());
       Session session(graph);
       check_close(session.run(y), expected);
-      check_close(session.run(conv2d(cast(X, DType::kFloat), cast(F, DType::kFloat), options)), expected, 1e-5);
+      check_close(session.run(conv2d(cast(X, DType::kFloat), cast(F, DType::kFloat), options)),
+                  expected, 1e-5);
     }
   }
 }
@@ -126,7 +133,8 @@ TEST_CASE("Pools agree with the greatest value and the mean of each window", "[c
   for (const Case& c : kCases) {
     for (const char* padding : {"SAME", "VALID"}) {
       const bool same = std::string(padding) == "SAME";
-      INFO(c.x << " window " << c.kh << "x" << c.kw << " strides " << c.sh << "," << c.sw << " " << padding);
+      INFO(c.x << " window " << c.kh << "x" << c.kw << " strides " << c.sh << "," << c.sw << " "
+               << padding);
       const Tensor x = doubles(c.x);
       const Shape out = slide_over(c.x, c.kh, c.kw, c.sh, c.sw, same, [](auto...) {});
       Tensor most = Tensor::zeros(DType::kDouble, out), mean = most.clone(), count = most.clone();
@@ -141,9 +149,11 @@ TEST_CASE("Pools agree with the greatest value and the mean of each window", "[c
                      count.data<double>()[o] += 1;
                    }
                  });
-      for (int64_t i = 0; i < mean.num_elements(); ++i) mean.data<double>()[i] /= count.data<double>()[i];
+      for (int64_t i = 0; i < mean.num_elements(); ++i)
+        mean.data<double>()[i] /= count.data<double>()[i];
       Graph graph;
-      const PoolOptions options = {.ksize = {1, c.kh, c.kw, 1}, .strides = {1, c.sh, c.sw, 1}, .padding = padding};
+      const PoolOptions options = {
+          .ksize = {1, c.kh, c.kw, 1}, .strides = {1, c.sh, c.sw, 1}, .padding = padding};
       const Output X = constant(graph, x);
       Session session(graph);
       check_close(session.run(max_pool(X, options)), most);
@@ -155,19 +165,22 @@ TEST_CASE("Pools agree with the greatest value and the mean of each window", "[c
 TEST_CASE("Gradients of pools agree with differences", "[conv][gradient]") {
   for (const Case& c : {kCases[0], kCases[1], kCases[4]}) {
     for (const char* padding : {"SAME", "VALID"}) {
-      const PoolOptions options = {.ksize = {1, c.kh, c.kw, 1}, .strides = {1, c.sh, c.sw, 1}, .padding = padding};
+      const PoolOptions options = {
+          .ksize = {1, c.kh, c.kw, 1}, .strides = {1, c.sh, c.sw, 1}, .padding = padding};
       check_gradient([&](Output x) { return max_pool(x, options); }, {doubles(c.x)});
       check_gradient([&](Output x) { return avg_pool(x, options); }, {doubles(c.x)});
     }
   }
-  check_gradient([](Output x) { return gradients(square(avg_pool(x)), {x})[0]; }, {doubles({1, 4, 4, 1})});
+  check_gradient([](Output x) { return gradients(square(avg_pool(x)), {x})[0]; },
+                 {doubles({1, 4, 4, 1})});
 }
 
 TEST_CASE("Of equal values the gradient of max_pool goes to the first", "[conv]") {
   Graph graph;
   const Output x = constant(graph, Tensor::of<float>({1, 2, 2, 1}, {1, 5, 5, 5}));
   Session session(graph);
-  CHECK(bit_equal(session.run(gradients(max_pool(x), {x})[0]), Tensor::of<float>({1, 2, 2, 1}, {0, 1, 0, 0})));
+  CHECK(bit_equal(session.run(gradients(max_pool(x), {x})[0]),
+                  Tensor::of<float>({1, 2, 2, 1}, {0, 1, 0, 0})));
 }
 
 TEST_CASE("max_pool takes integers and half", "[conv]") {
@@ -193,7 +206,8 @@ TEST_CASE("conv2d refuses a filter for other channels, when built and when run",
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 4, 4, 2}),
                f3 = placeholder(graph, DType::kFloat, {3, 3, 3, 5});
-  CHECK_THAT(error_of([&] { conv2d(x, f3); }).what(), Catch::Contains("channels of input and filter"));
+  CHECK_THAT(error_of([&] { conv2d(x, f3); }).what(),
+             Catch::Contains("channels of input and filter"));
   const Output f = placeholder(graph, DType::kFloat);
   const Output y = conv2d(x, f);
   Session session(graph);
@@ -208,7 +222,8 @@ TEST_CASE("A window larger than the image is refused without padding", "[conv]")
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 4, 4, 2}),
                f = placeholder(graph, DType::kFloat, {6, 6, 2, 5});
-  CHECK_THAT(error_of([&] { conv2d(x, f, {.padding = "VALID"}); }).what(), Catch::Contains("does not fit"));
+  CHECK_THAT(error_of([&] { conv2d(x, f, {.padding = "VALID"}); }).what(),
+             Catch::Contains("does not fit"));
 }
 
 TEST_CASE("A layout that no kernel takes can be built, and says so when it is run", "[conv]") {
@@ -219,19 +234,22 @@ TEST_CASE("A layout that no kernel takes can be built, and says so when it is ru
   CHECK(y.shape() == Shape{-1, 5, 4, 4});
   Session session(graph);
   const Error error = error_of([&] {
-    session.run(y, {{x, Tensor::zeros(DType::kFloat, {1, 2, 4, 4})}, {f, Tensor::zeros(DType::kFloat, {3, 3, 2, 5})}});
+    session.run(y, {{x, Tensor::zeros(DType::kFloat, {1, 2, 4, 4})},
+                    {f, Tensor::zeros(DType::kFloat, {3, 3, 2, 5})}});
   });
   CHECK(error.code() == Code::kUnimplemented);
   CHECK_THAT(error.what(), Catch::Contains("NCHW"));
 }
 
-TEST_CASE("conv2d, pooling and their gradients make the nodes TensorFlow's Python makes", "[conv]") {
+TEST_CASE("conv2d, pooling and their gradients make the nodes TensorFlow's Python makes",
+          "[conv]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 4, 4, 2}),
                f = placeholder(graph, DType::kFloat, {3, 3, 2, 5});
   const Output y = max_pool(conv2d(x, f));
   gradients(y, {x, f});
-  for (const char* name : {"Conv2D", "MaxPool", "gradients/MaxPool_grad/MaxPoolGrad", "gradients/Conv2D_grad/ShapeN",
-                           "gradients/Conv2D_grad/Conv2DBackpropInput", "gradients/Conv2D_grad/Conv2DBackpropFilter"})
+  for (const char* name :
+       {"Conv2D", "MaxPool", "gradients/MaxPool_grad/MaxPoolGrad", "gradients/Conv2D_grad/ShapeN",
+        "gradients/Conv2D_grad/Conv2DBackpropInput", "gradients/Conv2D_grad/Conv2DBackpropFilter"})
     CHECK(graph.contains(name));
 }

@@ -20,7 +20,8 @@ Tensor pattern(const Shape& shape, int seed, DType dtype = DType::kFloat) {
   Tensor t = Tensor::uninitialized(dtype, shape);
   for (int64_t i = 0; i < t.num_elements(); ++i) {
     const double value = static_cast<double>((i * 7 + seed * 13) % 19) / 19 - 0.4;
-    dtype == DType::kFloat ? t.data<float>()[i] = static_cast<float>(value) : t.data<double>()[i] = value;
+    dtype == DType::kFloat ? t.data<float>()[i] = static_cast<float>(value)
+                           : t.data<double>()[i] = value;
   }
   return t;
 }
@@ -36,10 +37,12 @@ struct Descent {
     session.run(w.initializer());
   }
   bool absorbs(const std::vector<Output>& fetches) const {
-    internal::PlanKey key{.fetches = {}, .feeds = {a.endpoint(), b.endpoint()}, .targets = {&step.node()}};
+    internal::PlanKey key{
+        .fetches = {}, .feeds = {a.endpoint(), b.endpoint()}, .targets = {&step.node()}};
     for (const Output& fetch : fetches) key.fetches.push_back(fetch.endpoint());
     const internal::Plan plan = internal::make_plan(key);
-    return std::any_of(plan.steps.begin(), plan.steps.end(), [](const internal::Step& s) { return s.absorbed; });
+    return std::any_of(plan.steps.begin(), plan.steps.end(),
+                       [](const internal::Step& s) { return s.absorbed; });
   }
   Graph graph;
   Session session;
@@ -52,7 +55,8 @@ double element(const Tensor& t, int64_t i) {
   return t.dtype() == DType::kFloat ? t.data<float>()[i] : t.data<double>()[i];
 }
 
-TEST_CASE("A gradient that is a product descends as if it had been computed apart, for every shape", "[absorb]") {
+TEST_CASE("A gradient that is a product descends as if it had been computed apart, for every shape",
+          "[absorb]") {
   for (const DType dtype : {DType::kFloat, DType::kDouble}) {
     for (const int64_t m : {1, 2, 6, 7, 13, 40}) {
       for (const int64_t n : {1, 2, 7, 8, 10, 16, 17}) {
@@ -71,10 +75,11 @@ TEST_CASE("A gradient that is a product descends as if it had been computed apar
               for (int64_t j = 0; j < n; ++j) {
                 double product = 0;
                 for (int64_t q = 0; q < k; ++q) {
-                  product += element(a, ta ? q * m + i : i * k + q) * element(b, tb ? j * k + q : q * n + j);
+                  product += element(a, ta ? q * m + i : i * k + q) *
+                             element(b, tb ? j * k + q : q * n + j);
                 }
-                worst =
-                    std::max(worst, std::abs(element(after, i * n + j) - element(start, i * n + j) + 0.5 * product));
+                worst = std::max(worst, std::abs(element(after, i * n + j) -
+                                                 element(start, i * n + j) + 0.5 * product));
               }
             }
             CHECK(worst < (dtype == DType::kFloat ? 1e-5 : 1e-13));
@@ -85,7 +90,8 @@ TEST_CASE("A gradient that is a product descends as if it had been computed apar
   }
 }
 
-TEST_CASE("A product is absorbed where nobody else wants it, and given where it is fetched", "[absorb]") {
+TEST_CASE("A product is absorbed where nobody else wants it, and given where it is fetched",
+          "[absorb]") {
   Descent descent(pattern({2, 3}, 1), false, false);
   CHECK(descent.absorbs({}));
   CHECK(!descent.absorbs({descent.g}));
@@ -100,10 +106,12 @@ TEST_CASE("A product of integers or halves, or one that is fed, is not absorbed"
   CHECK(!half.absorbs({}));
   Descent descent(pattern({1, 1}, 1), false, false);
   descent.session.run(descent.step, {{descent.g, Tensor::matrix<float>({{2}})}});
-  CHECK(descent.session.value(descent.w).data<float>()[0] == Approx(element(pattern({1, 1}, 1), 0) - 1));
+  CHECK(descent.session.value(descent.w).data<float>()[0] ==
+        Approx(element(pattern({1, 1}, 1), 0) - 1));
 }
 
-TEST_CASE("A variable that descends by a product with itself takes its old value for that", "[absorb]") {
+TEST_CASE("A variable that descends by a product with itself takes its old value for that",
+          "[absorb]") {
   Graph graph;
   const Variable w = variable(graph, Tensor::matrix<float>({{1, 2}, {3, 4}}), {.name = "w"});
   const Operation step = GradientDescentOptimizer(1).apply_gradients({{matmul(w, w), w}});
@@ -111,10 +119,12 @@ TEST_CASE("A variable that descends by a product with itself takes its old value
   session.run(w.initializer());
   session.run(step);
   const Tensor after = session.value(w);
-  CHECK(std::vector<float>(after.data<float>(), after.data<float>() + 4) == std::vector<float>{-6, -8, -12, -18});
+  CHECK(std::vector<float>(after.data<float>(), after.data<float>() + 4) ==
+        std::vector<float>{-6, -8, -12, -18});
 }
 
-TEST_CASE("What is wrong with an absorbed product is said in its name, and the variable stays", "[absorb]") {
+TEST_CASE("What is wrong with an absorbed product is said in its name, and the variable stays",
+          "[absorb]") {
   const Tensor start = pattern({2, 3}, 1);
   Descent descent(start, false, false);
   const auto run = [&](const Shape& a, const Shape& b) {

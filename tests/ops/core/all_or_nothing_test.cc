@@ -55,18 +55,21 @@ std::vector<Case> cases() {
   return {
       simple("variable", [](Graph& g) { variable(tensor(g, "loss"), {.name = "v"}); }),
       simple("variable of a value", [](Graph& g) { variable(g, 1.0f, {.name = "w"}); }),
-      simple("resource variable", [](Graph& g) { variable(g, 1.0f, {.name = "v", .use_resource = true}); }),
+      simple("resource variable",
+             [](Graph& g) { variable(g, 1.0f, {.name = "v", .use_resource = true}); }),
       simple("get_variable",
              [=](Graph& g) {
                get_variable(g, "a/b", {3, 4}, {.regularizer = two_norm});
              }),
       simple("get_variable of a resource",
              [](Graph& g) {
-               get_variable(g, "v", {3}, {.initializer = truncated_normal_initializer(), .use_resource = true});
+               get_variable(g, "v", {3},
+                            {.initializer = truncated_normal_initializer(), .use_resource = true});
              }),
       simple("partitioned variable",
              [=](Graph& g) {
-               get_partitioned_variable(g, "parts", {6, 2}, fixed_size_partitioner(3), {.regularizer = two_norm});
+               get_partitioned_variable(g, "parts", {6, 2}, fixed_size_partitioner(3),
+                                        {.regularizer = two_norm});
              }),
       simple("global step", [](Graph& g) { get_or_create_global_step(g); }),
       simple("initializers", [](Graph& g) { global_variables_initializer(g); }),
@@ -84,7 +87,9 @@ std::vector<Case> cases() {
       trains("Ftrl", FtrlOptimizer(0.1)),
       {"moving averages",
        []() -> std::function<void(Graph&)> {
-         return [average = std::make_shared<ExponentialMovingAverage>(0.9)](Graph& g) { average->apply(g); };
+         return [average = std::make_shared<ExponentialMovingAverage>(0.9)](Graph& g) {
+           average->apply(g);
+         };
        }},
       simple("cond",
              [](Graph& g) {
@@ -102,7 +107,8 @@ std::vector<Case> cases() {
        []() -> std::function<void(Graph&)> {
          return [adam = std::make_shared<AdamOptimizer>(0.1)](Graph& g) {
            cond(
-               tensor(g, "p"), [&] { return adam->minimize(tensor(g, "loss")); }, [&] { return no_op(g); });
+               tensor(g, "p"), [&] { return adam->minimize(tensor(g, "loss")); },
+               [&] { return no_op(g); });
          };
        }},
       simple("tuple",
@@ -165,7 +171,8 @@ TEST_CASE("... also under scopes of all kinds, which stay open", "[transaction]"
   }
 }
 
-TEST_CASE("A condition forgets the nodes of a builder that threw inside it", "[transaction][cond]") {
+TEST_CASE("A condition forgets the nodes of a builder that threw inside it",
+          "[transaction][cond]") {
   const auto build = [](Graph& graph, bool with_failure) {
     model(graph);
     cond(
@@ -185,7 +192,8 @@ TEST_CASE("A condition forgets the nodes of a builder that threw inside it", "[t
   Graph once, graph;
   build(once, false);
   build(graph, true);
-  CHECK(difference(everything_of(once, names_of(once)), everything_of(graph, names_of(once))) == "");
+  CHECK(difference(everything_of(once, names_of(once)), everything_of(graph, names_of(once))) ==
+        "");
 }
 
 TEST_CASE("What a builder that threw has made cannot be used any more", "[transaction]") {
@@ -250,7 +258,8 @@ TEST_CASE("A builder's nodes are run when it has returned, not before", "[transa
       [&] { return tensor(graph, "loss"); });
   CHECK(too_early.code() == Code::kFailedPrecondition);
   CHECK(says(too_early, "has not returned"));
-  CHECK(session.run(y, {{"p:0", Tensor(true)}, {"x:0", Tensor::zeros(DType::kFloat, {4, 3})}}).scalar<float>() == 2);
+  CHECK(session.run(y, {{"p:0", Tensor(true)}, {"x:0", Tensor::zeros(DType::kFloat, {4, 3})}})
+            .scalar<float>() == 2);
 }
 
 TEST_CASE("A graph that builders work on is neither reset nor moved", "[transaction]") {

@@ -1,5 +1,6 @@
-// Sessions that are used again, with batches of the sizes that users' are, held against sessions that were not: random
-// models, fed and trained; one run of a sequence after the other, some of which fail.
+// Sessions that are used again, with batches of the sizes that users' are, held against sessions
+// that were not: random models, fed and trained; one run of a sequence after the other, some of
+// which fail.
 #include "ops/array/gather.h"
 #include "ops/array/joining.h"
 #include "ops/array/reshape.h"
@@ -25,10 +26,12 @@ using Maker = RandomGraph::Maker;
 
 constexpr int64_t kWidth = 6, kEntries = 4;
 
-// A stretch of each of a few sizes, and the first again; epochs whose last batch is smaller; requests of any size.
+// A stretch of each of a few sizes, and the first again; epochs whose last batch is smaller;
+// requests of any size.
 std::vector<int64_t> batch_sizes(RandomGraph& random) {
   const auto any = [&]() -> int64_t {
-    constexpr int64_t kSizes[] = {0, 1, 1, 2, 3, 4, 5, 8, 10, 10, 17, 31, 32, 33, 64, 100, 149, 256};
+    constexpr int64_t kSizes[] = {0,  1,  1,  2,  3,  4,  5,   8,   10,
+                                  10, 17, 31, 32, 33, 64, 100, 149, 256};
     return random.chance(0.02) ? 712 : kSizes[random.below(std::size(kSizes))];
   };
   std::vector<int64_t> sizes;
@@ -83,7 +86,8 @@ struct Model {
   Output beside(const Output& o) {
     return random.pick([&](const Output& other) {
       return other.shape() == o.shape() || other.shape().is_scalar() ||
-             (other.shape().rank() == 1 && o.shape().rank() == 2 && other.shape() == o.shape().slice(1));
+             (other.shape().rank() == 1 && o.shape().rank() == 2 &&
+              other.shape() == o.shape().slice(1));
     });
   }
 
@@ -126,7 +130,8 @@ Output elementwise(Model& m) {
   }
 }
 
-// What depends on how many rows there are: states that begin at zero, shapes taken from elsewhere, counts.
+// What depends on how many rows there are: states that begin at zero, shapes taken from elsewhere,
+// counts.
 Output by_shape(Model& m) {
   const Output a = m.of_rows();
   const Output rows = element(shape(a), 0);
@@ -137,7 +142,8 @@ Output by_shape(Model& m) {
     case 1:
       return ones_like(a) * 0.5f;
     case 2:
-      return reshape(fill(stack({rows, constant(m.graph, static_cast<int32_t>(width))}), 0.25f), {-1, width});
+      return reshape(fill(stack({rows, constant(m.graph, static_cast<int32_t>(width))}), 0.25f),
+                     {-1, width});
     case 3:
       return reshape(negative(a), shape(a));
     case 4:
@@ -171,7 +177,8 @@ Output of_matrices(Model& m) {
     case 1:
       return concat({a, tanh(a)}, 1);
     case 2: {
-      const Output b = m.any([](const Output& o) { return o.shape().rank() == 2 && o.shape()[0] < 0; });
+      const Output b =
+          m.any([](const Output& o) { return o.shape().rank() == 2 && o.shape()[0] < 0; });
       return a.shape()[0] < 0 ? matmul(a, b, {.transpose_a = true}) : log_softmax(a);
     }
     default:
@@ -180,10 +187,13 @@ Output of_matrices(Model& m) {
 }
 
 // Fails in the middle of a run where `entry` is none of the entries.
-Output looked_up(Model& m) { return gather(constant(m.graph, m.random.tensor({kEntries})), m.entry) * m.any(); }
+Output looked_up(Model& m) {
+  return gather(constant(m.graph, m.random.tensor({kEntries})), m.entry) * m.any();
+}
 
 Outputs differentiated(Model& m) {
-  const Output loss = m.random.chance(0.5) ? reduce_mean(square(m.any())) : reduce_sum(square(m.any()));
+  const Output loss =
+      m.random.chance(0.5) ? reduce_mean(square(m.any())) : reduce_sum(square(m.any()));
   Outputs found;
   for (const Output& gradient : gradients(loss, {m.x, m.y, m.random.outputs()[2]})) {
     if (gradient) found.push_back(gradient);
@@ -203,15 +213,18 @@ void Model::grow(int steps) {
     return [=, this](RandomGraph&) { return Outputs{make(*this)}; };
   };
   random.grow({[&](RandomGraph&) { return Outputs{x, y, dense(x)}; }}, 1);
-  std::vector<Maker> makers = {one(elementwise), one(elementwise), one(by_shape), one(reduced), one(of_matrices)};
-  makers.push_back([this](RandomGraph&) { return random.chance(0.4) ? Outputs{looked_up(*this)} : Outputs{}; });
+  std::vector<Maker> makers = {one(elementwise), one(elementwise), one(by_shape), one(reduced),
+                               one(of_matrices)};
+  makers.push_back(
+      [this](RandomGraph&) { return random.chance(0.4) ? Outputs{looked_up(*this)} : Outputs{}; });
   if (!trained) makers.push_back([this](RandomGraph&) { return differentiated(*this); });
   if (chooses) makers.push_back(one(chosen));
   random.grow(makers, steps);
 }
 
 std::vector<Tensor> Model::feeds(int64_t rows, bool fails) {
-  const bool by_entry = fails && random.chance(0.7);  // else by rows that do not fit, where that matters
+  // else by rows that do not fit, where that matters
+  const bool by_entry = fails && random.chance(0.7);
   return {random.tensor({rows, kWidth}), random.tensor({fails && !by_entry ? rows + 1 : rows}),
           static_cast<int32_t>(by_entry ? 99 : random.below(kEntries)), random.chance(0.5)};
 }
@@ -228,26 +241,31 @@ Outcome outcome(Session& session, const std::function<std::vector<Tensor>()>& ru
   } catch (const Error& e) {
     outcome.error = e.what();
   }
-  for (const Variable& variable : session.graph().variables()) outcome.variables.push_back(session.value(variable));
+  for (const Variable& variable : session.graph().variables())
+    outcome.variables.push_back(session.value(variable));
   return outcome;
 }
 
 std::string difference(const std::vector<Tensor>& got, const std::vector<Tensor>& expected) {
   for (size_t i = 0; i < expected.size(); ++i) {
-    if (!bit_equal(got[i], expected[i])) return str_cat(i, " is\n", got[i], "\ninstead of\n", expected[i]);
+    if (!bit_equal(got[i], expected[i]))
+      return str_cat(i, " is\n", got[i], "\ninstead of\n", expected[i]);
   }
   return "";
 }
 std::string difference(const Outcome& got, const Outcome& expected) {
-  if (got.error != expected.error) return str_cat("ends with '", got.error, "' instead of '", expected.error, "'");
-  if (const std::string found = difference(got.results, expected.results); !found.empty()) return "result " + found;
+  if (got.error != expected.error)
+    return str_cat("ends with '", got.error, "' instead of '", expected.error, "'");
+  if (const std::string found = difference(got.results, expected.results); !found.empty())
+    return "result " + found;
   if (const std::string found = difference(got.variables, expected.variables); !found.empty())
     return "variable " + found;
   return "";
 }
 
 void initialize(Session& session) {
-  if (!session.graph().variables().empty()) session.run(global_variables_initializer(session.graph()));
+  if (!session.graph().variables().empty())
+    session.run(global_variables_initializer(session.graph()));
 }
 
 Operation train_on(Model& m, const Output& loss) {
@@ -261,9 +279,11 @@ Operation train_on(Model& m, const Output& loss) {
   }
 }
 
-// A variable of any shape that takes one value after the other in each run, each of which may become its memory.
+// A variable of any shape that takes one value after the other in each run, each of which may
+// become its memory.
 void keep_twice(Model& m, Outputs& fetches, std::vector<Target>& targets) {
-  const Variable kept = variable(zeros(m.graph, {0}), {.name = "kept", .trainable = false, .validate_shape = false});
+  const Variable kept =
+      variable(zeros(m.graph, {0}), {.name = "kept", .trainable = false, .validate_shape = false});
   for (int i = 0; i < 2; ++i) {
     const Output value = assign(kept, m.any() * 3.0f, {.validate_shape = false});
     targets.push_back(value.op());
@@ -271,9 +291,9 @@ void keep_twice(Model& m, Outputs& fetches, std::vector<Target>& targets) {
   }
 }
 
-// A sequence of runs of one session, by run() or a Call or in turns, each held against that of a session made for it
-// alone, and where nothing is trained against the naive evaluator: what they give, how they fail, and the variables
-// they leave. "" when all is the same.
+// A sequence of runs of one session, by run() or a Call or in turns, each held against that of a
+// session made for it alone, and where nothing is trained against the naive evaluator: what they
+// give, how they fail, and the variables they leave. "" when all is the same.
 std::string difference_in_sequence(uint64_t seed, bool trained) {
   Model m(seed, trained);
   m.grow(4 + static_cast<int>(m.random.below(24)));
@@ -305,7 +325,8 @@ std::string difference_in_sequence(uint64_t seed, bool trained) {
     NaiveEvaluator naive(m.graph, feeds, fed);
     for (size_t i = 0; i < fetches.size(); ++i) {
       if (!bit_equal(expected.back().results[i], naive.value(fetches[i])))
-        return str_cat("seed ", seed, ": a fresh session's ", fetches[i].name(), " is not the naive evaluator's");
+        return str_cat("seed ", seed, ": a fresh session's ", fetches[i].name(),
+                       " is not the naive evaluator's");
     }
   }
   // From here on only the used session takes memory and gives it back.
@@ -324,19 +345,22 @@ std::string difference_in_sequence(uint64_t seed, bool trained) {
     });
     const std::string found = difference(got, expected[run]);
     if (!found.empty())
-      return str_cat("seed ", seed, ", run ", run, " with ", batches[run][0].value.tensor().shape()[0],
-                     " rows: ", found);
+      return str_cat("seed ", seed, ", run ", run, " with ",
+                     batches[run][0].value.tensor().shape()[0], " rows: ", found);
   }
   return "";
 }
 
 }  // namespace
 
-TEST_CASE("A session gives what a fresh one and a naive evaluator give, whatever the sizes of the batches before",
-          "[ops][oracle]") {
+TEST_CASE(
+    "A session gives what a fresh one and a naive evaluator give, whatever the sizes of the "
+    "batches before",
+    "[ops][oracle]") {
   for (uint64_t seed = 1; seed <= 200; ++seed) CHECK(difference_in_sequence(seed, false) == "");
 }
 
-TEST_CASE("A session trains as fresh ones do, whatever the sizes of the batches before", "[ops][oracle]") {
+TEST_CASE("A session trains as fresh ones do, whatever the sizes of the batches before",
+          "[ops][oracle]") {
   for (uint64_t seed = 1; seed <= 150; ++seed) CHECK(difference_in_sequence(seed, true) == "");
 }

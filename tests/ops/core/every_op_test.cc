@@ -9,7 +9,8 @@
 namespace cairn {
 namespace {
 
-// No gradient is defined for these, in TensorFlow neither: to differentiate through them is a mistake, and refused.
+// No gradient is defined for these, in TensorFlow neither: to differentiate through them is a
+// mistake, and refused.
 bool may_refuse(std::string_view op) {
   static const std::set<std::string_view> kRefused = {"Switch",        "RefSwitch", "Merge",
                                                       "RandomShuffle", "Mod",       "TruncateMod"};
@@ -74,7 +75,8 @@ TEST_CASE("ops on resources are stateful, and ops that write variables say so", 
       if (arg.type == DType::kResource) CHECK(def->stateful);
       if (arg.is_ref) CHECK(def->access != Access::kRead);
     }
-    if (def->allows_uninitialized_input) CHECK((def->access == Access::kAssign || def->access == Access::kQuery));
+    if (def->allows_uninitialized_input)
+      CHECK((def->access == Access::kAssign || def->access == Access::kQuery));
   }
 }
 

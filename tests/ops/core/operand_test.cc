@@ -1,5 +1,5 @@
-// What is written shortly: rows, compound assignment, numbers for variables, lists as constants; and what is said where
-// an operand is missing.
+// What is written shortly: rows, compound assignment, numbers for variables, lists as constants;
+// and what is said where an operand is missing.
 #include "ops/core/operand.h"
 
 #include <cmath>
@@ -49,7 +49,8 @@ std::string message_of(F f) {
 
 }  // namespace
 
-TEST_CASE("x[i] is row i, from the end where i is negative, made where it is written", "[ops][operand]") {
+TEST_CASE("x[i] is row i, from the end where i is negative, made where it is written",
+          "[ops][operand]") {
   Graph graph;
   const Output x = constant(graph, {{1, 2}, {3, 4}, {5, 6}});
   const Variable w = variable(constant(graph, {7.0f, 8.0f}), {.name = "w"});
@@ -63,7 +64,8 @@ TEST_CASE("x[i] is row i, from the end where i is negative, made where it is wri
   CHECK_THROWS_WITH(x[3], Catch::Contains("operand_test.cc:"));
 }
 
-TEST_CASE("+= and its like stand for a new tensor and leave the old one as it was", "[ops][operand]") {
+TEST_CASE("+= and its like stand for a new tensor and leave the old one as it was",
+          "[ops][operand]") {
   Graph graph;
   const Output one = constant(graph, {1.0f, 2.0f});
   Output x = one;
@@ -87,7 +89,9 @@ TEST_CASE("Variables are assigned numbers and tensors as well as outputs", "[ops
   CHECK(session.run(w.assign_add(2)).scalar<float>() == 7);
   CHECK(session.run(w.assign_sub(w * 0.5f)).scalar<float>() == 3.5f);
   CHECK(session.run(r.assign(Tensor::vector<float>({1, 2}))).span<float>()[1] == 2);
-  CHECK(message_of([&] { w.assign(Tensor::vector<float>({1, 2})); }).find("operand_test.cc:") != std::string::npos);
+  CHECK(message_of([&] {
+          w.assign(Tensor::vector<float>({1, 2}));
+        }).find("operand_test.cc:") != std::string::npos);
 }
 
 TEST_CASE("Lists, rows and vectors are constants", "[ops][operand]") {
@@ -99,7 +103,8 @@ TEST_CASE("Lists, rows and vectors are constants", "[ops][operand]") {
   const Output rows = constant(graph, {{1, 2, 3}, {4, 5, 6}}, {.name = "rows"});
   CHECK(rows.name() == "rows:0");
   CHECK(rows.shape() == Shape{2, 3});
-  CHECK(session.run(constant(graph, std::vector<int64_t>{7, 8})).to_int64s() == std::vector<int64_t>{7, 8});
+  CHECK(session.run(constant(graph, std::vector<int64_t>{7, 8})).to_int64s() ==
+        std::vector<int64_t>{7, 8});
 }
 
 TEST_CASE("Handles print as what they stand for", "[ops][operand]") {
@@ -113,7 +118,8 @@ TEST_CASE("Handles print as what they stand for", "[ops][operand]") {
         "no tensor, no operation, no variable");
 }
 
-TEST_CASE("An empty handle is refused with the op, where it has one name, and the line", "[ops][operand]") {
+TEST_CASE("An empty handle is refused with the op, where it has one name, and the line",
+          "[ops][operand]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}), none;
   const Variable no_variable;
@@ -133,7 +139,8 @@ TEST_CASE("An empty handle is refused with the op, where it has one name, and th
   says([&] { matmul(none, x); }, "MatMul (");
   says([&] { reduce_mean(none); }, "Mean (");
   says([&] { variable(none); }, "operand_test.cc:");
-  says([&] { softmax_cross_entropy_with_logits({.logits = x}); }, "softmax_cross_entropy_with_logits: labels (");
+  says([&] { softmax_cross_entropy_with_logits({.logits = x}); },
+       "softmax_cross_entropy_with_logits: labels (");
   says([&] { sparse_softmax_cross_entropy_with_logits({.labels = x}); },
        "sparse_softmax_cross_entropy_with_logits: logits (");
   says([&] { reduce_sum(x, none); }, "Sum (");
@@ -170,7 +177,8 @@ TEST_CASE("An empty handle is refused with the op, where it has one name, and th
   says([&] { add_n({x, none}); }, "AddN (");
 }
 
-TEST_CASE("Integers told by an empty handle are refused with the op and the line", "[ops][operand]") {
+TEST_CASE("Integers told by an empty handle are refused with the op and the line",
+          "[ops][operand]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}), none;
   const auto says = [&](auto build, const std::string& begin) {
@@ -197,7 +205,8 @@ TEST_CASE("Integers told by an empty handle are refused with the op and the line
   says([&] { cumsum(x, none); }, "Cumsum");
 }
 
-TEST_CASE("What initializers and settings refuse names the program's line, not the library's", "[ops][operand]") {
+TEST_CASE("What initializers and settings refuse names the program's line, not the library's",
+          "[ops][operand]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "w"});
   const Output loss = square(w);
@@ -208,7 +217,8 @@ TEST_CASE("What initializers and settings refuse names the program's line, not t
     CHECK(error.code() == code);
     CHECK(std::string_view(error.what()).find("operand_test.cc:") != std::string_view::npos);
     CHECK(std::string_view(error.what()).find("initializers.cc") == std::string_view::npos);
-    for (const char* part : parts) CHECK(std::string_view(error.what()).find(part) != std::string_view::npos);
+    for (const char* part : parts)
+      CHECK(std::string_view(error.what()).find(part) != std::string_view::npos);
     CHECK(graph.num_nodes() == nodes);
   };
   const auto refused = Code::kInvalidArgument, missing = Code::kFailedPrecondition;
@@ -219,20 +229,29 @@ TEST_CASE("What initializers and settings refuse names the program's line, not t
   };
   says(refused, got(glorot_uniform_initializer(), DType::kInt32), {"int32"});
   says(refused, got(glorot_normal_initializer(), DType::kInt32), {"int32"});
-  says(refused, got(random_uniform_initializer({.minval = 0.5, .maxval = 2.5}), DType::kInt32), {"int32"});
+  says(refused, got(random_uniform_initializer({.minval = 0.5, .maxval = 2.5}), DType::kInt32),
+       {"int32"});
   says(refused, got(truncated_normal_initializer(), DType::kInt32), {"int32"});
-  says(refused, got(constant_initializer(0.5), DType::kInt32), {"constant_initializer", "0.5", "int32"});
+  says(refused, got(constant_initializer(0.5), DType::kInt32),
+       {"constant_initializer", "0.5", "int32"});
   says(refused, got(constant_initializer(Tensor::vector<float>({1, 2, 3})), DType::kFloat),
        {"constant_initializer", "[3]", "[2,2]"});
-  says(refused, got(constant_initializer(Tensor(1.0f)), DType::kDouble), {"constant_initializer", "float", "double"});
-  says(refused, [] { variance_scaling_initializer({.scale = 0}); }, {"variance_scaling_initializer", "is 0"});
-  says(missing, [&] { ExponentialMovingAverage(Output()).apply(graph, {w}); }, {"ExponentialMovingAverage", "decay"});
-  says(missing, [&] { ExponentialMovingAverage(Variable()).apply(graph, {w}); }, {"ExponentialMovingAverage", "decay"});
-  says(missing, [&] { ExponentialMovingAverage(0.9, {.num_updates = Output()}).apply(graph, {w}); }, {"num_updates"});
-  says(missing, [&] { GradientDescentOptimizer(Output()).minimize(loss); }, {"GradientDescent", "learning_rate"});
+  says(refused, got(constant_initializer(Tensor(1.0f)), DType::kDouble),
+       {"constant_initializer", "float", "double"});
+  says(refused, [] { variance_scaling_initializer({.scale = 0}); },
+       {"variance_scaling_initializer", "is 0"});
+  says(missing, [&] { ExponentialMovingAverage(Output()).apply(graph, {w}); },
+       {"ExponentialMovingAverage", "decay"});
+  says(missing, [&] { ExponentialMovingAverage(Variable()).apply(graph, {w}); },
+       {"ExponentialMovingAverage", "decay"});
+  says(missing, [&] { ExponentialMovingAverage(0.9, {.num_updates = Output()}).apply(graph, {w}); },
+       {"num_updates"});
+  says(missing, [&] { GradientDescentOptimizer(Output()).minimize(loss); },
+       {"GradientDescent", "learning_rate"});
 }
 
-TEST_CASE("Rows of paddings that are no pairs are refused with the op and the line", "[ops][operand]") {
+TEST_CASE("Rows of paddings that are no pairs are refused with the op and the line",
+          "[ops][operand]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"});
   const std::string message = message_of([&] { pad(x, {{1, 1}, {1}}); });
@@ -243,7 +262,8 @@ TEST_CASE("Rows of paddings that are no pairs are refused with the op and the li
 
 TEST_CASE("What a builder refuses is told as what it is", "[ops][operand]") {
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}), any = placeholder(graph, DType::kFloat);
+  const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}),
+               any = placeholder(graph, DType::kFloat);
   const Variable count = variable(graph, 0, {.name = "count"});
   const auto says = [](auto build, const char* what, const char* not_what) {
     const std::string message = message_of(build);
@@ -254,14 +274,16 @@ TEST_CASE("What a builder refuses is told as what it is", "[ops][operand]") {
   };
   says([&] { unstack(x, {.axis = 9}); }, "there is no axis 9 in shape [2,3]", "say how many");
   says([&] { unstack(x, {.axis = -3}); }, "there is no axis -3 in shape [2,3]", "say how many");
-  says([&] { unstack(x, {.axis = int64_t{1} << 32}); }, "there is no axis 4294967296", "say how many");
+  says([&] { unstack(x, {.axis = int64_t{1} << 32}); }, "there is no axis 4294967296",
+       "say how many");
   says([&] { unstack(any, {.axis = 9}); }, "say how many", "there is no axis");
   says([&] { count.assign(1.5); }, "1.5 is not a value of dtype int32", "_ref");
   says([&] { range(graph, 0, 1.5, std::nan("")); }, "delta must be a number", "zero");
   says([&] { range(graph, 0, 1.5, 0); }, "delta must not be zero", "a number");
 }
 
-TEST_CASE("What a shape function refuses names node and line, however it says so", "[ops][operand]") {
+TEST_CASE("What a shape function refuses names node and line, however it says so",
+          "[ops][operand]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"});
   const std::string message = message_of([&] { slice(x, {0}, {5, 5}); });

@@ -1,4 +1,5 @@
-// Random graphs of the library's own ops, forward and backward: what sessions make of them against the naive evaluator.
+// Random graphs of the library's own ops, forward and backward: what sessions make of them against
+// the naive evaluator.
 #include "ops/array/joining.h"
 #include "ops/array/rearranging.h"
 #include "ops/array/reshape.h"
@@ -44,7 +45,8 @@ Maker of_two(F f) {
 template <class F>
 Maker of_matrix(F f) {
   return [=](RandomGraph& g) {
-    const Output x = g.pick([](const Output& o) { return o.shape().rank() == 2 && o.shape().num_elements() > 0; });
+    const Output x = g.pick(
+        [](const Output& o) { return o.shape().rank() == 2 && o.shape().num_elements() > 0; });
     return x ? f(g, x) : Outputs{};
   };
 }
@@ -86,7 +88,9 @@ const std::vector<Maker>& makers() {
         return add_n({x, x, x});
       }),
       of_one([](Output x) { return reduce_mean(x); }),
-      of_one([](Output x) { return x.shape().is_scalar() ? Output() : reduce_sum(x, -1, {.keep_dims = true}); }),
+      of_one([](Output x) {
+        return x.shape().is_scalar() ? Output() : reduce_sum(x, -1, {.keep_dims = true});
+      }),
       of_one([](Output x) { return reshape(x, {-1}); }),
       of_matrix([](RandomGraph&, Output x) { return if_any(transpose(x)); }),
       of_matrix([](RandomGraph&, Output x) { return if_any(softmax(x)); }),
@@ -104,8 +108,9 @@ const std::vector<Maker>& makers() {
       }),
       of_matrix([](RandomGraph& g, Output x) {
         const bool ta = g.chance(0.5), tb = g.chance(0.5);
-        const Output y = g.pick(
-            [&](const Output& o) { return o.shape().rank() == 2 && o.shape()[tb ? 1 : 0] == x.shape()[ta ? 0 : 1]; });
+        const Output y = g.pick([&](const Output& o) {
+          return o.shape().rank() == 2 && o.shape()[tb ? 1 : 0] == x.shape()[ta ? 0 : 1];
+        });
         return y ? if_any(matmul(x, y, {.transpose_a = ta, .transpose_b = tb})) : Outputs{};
       }),
       of_matrix([](RandomGraph& g, Output x) {
@@ -119,67 +124,82 @@ const std::vector<Maker>& makers() {
 
 }  // namespace
 
-TEST_CASE("Sessions give what a naive evaluator gives, bit for bit, on random models and their gradients",
-          "[ops][oracle]") {
+TEST_CASE(
+    "Sessions give what a naive evaluator gives, bit for bit, on random models and their gradients",
+    "[ops][oracle]") {
   for (uint64_t seed = 1; seed <= 3000; ++seed) CHECK(difference_from_naive(makers(), seed) == "");
 }
 
 TEST_CASE("They do where tensors are large enough to be computed piece by piece", "[ops][oracle]") {
-  for (uint64_t seed = 1; seed <= 25; ++seed) CHECK(difference_from_naive(makers(), seed, {700, 300}) == "");
+  for (uint64_t seed = 1; seed <= 25; ++seed)
+    CHECK(difference_from_naive(makers(), seed, {700, 300}) == "");
 }
 
-TEST_CASE("Runs give what a naive evaluator gives as batches grow, shrink and stay from run to run", "[ops][oracle]") {
+TEST_CASE("Runs give what a naive evaluator gives as batches grow, shrink and stay from run to run",
+          "[ops][oracle]") {
   Graph graph;
   RandomGraph random(graph, 7);
-  const Output x = placeholder(graph, DType::kFloat, {-1, 6}), y = placeholder(graph, DType::kFloat, {-1, 3});
+  const Output x = placeholder(graph, DType::kFloat, {-1, 6}),
+               y = placeholder(graph, DType::kFloat, {-1, 3});
   const Output w = constant(graph, random.tensor({6, 3})), b = constant(graph, random.tensor({3}));
   const Output z = bias_add(matmul(x, w), b);
   const Output loss = reduce_mean(softmax_cross_entropy_with_logits({.labels = y, .logits = z})) +
-                      reduce_sum(square(relu(z)) / 3.0f) + reduce_sum(reduce_mean(tanh(identity(x)) * x, {0}));
+                      reduce_sum(square(relu(z)) / 3.0f) +
+                      reduce_sum(reduce_mean(tanh(identity(x)) * x, {0}));
   std::vector<Output> fetches = gradients(loss, {w, b, x});
   fetches.push_back(loss);
   fetches.push_back(shape(z));
   fetches.push_back(identity(x));
   Session session(graph, {.threads = 2});
   Call call = session.prepare({fetches.begin(), fetches.end()}, {x, y});
-  for (const int64_t rows : {4, 4, 4, 4, 9, 9, 4, 1, 1, 1, 1, 40, 4, 4, 4, 300, 300, 300, 300, 0, 4}) {
+  for (const int64_t rows :
+       {4, 4, 4, 4, 9, 9, 4, 1, 1, 1, 1, 40, 4, 4, 4, 300, 300, 300, 300, 0, 4}) {
     CAPTURE(rows);
-    CHECK(difference_from_naive(graph, call, fetches, {x, y}, {random.tensor({rows, 6}), random.tensor({rows, 3})}) ==
-          "");
+    CHECK(difference_from_naive(graph, call, fetches, {x, y},
+                                {random.tensor({rows, 6}), random.tensor({rows, 3})}) == "");
   }
 }
 
-TEST_CASE("A kernel that gives its input on in some runs alone does not see it overwritten", "[ops][oracle]") {
+TEST_CASE("A kernel that gives its input on in some runs alone does not see it overwritten",
+          "[ops][oracle]") {
   Graph graph;
   RandomGraph random(graph, 11);
-  const Output x = placeholder(graph, DType::kFloat, {-1}), borders = placeholder(graph, DType::kInt32, {1, 2});
-  const Output doubled = x * 2.0f, padded = pad(doubled, borders);  // the same tensor where there are no borders
-  const Output after = x * 3.0f;                                    // may stand where `doubled` stood
+  const Output x = placeholder(graph, DType::kFloat, {-1}),
+               borders = placeholder(graph, DType::kInt32, {1, 2});
+  // the same tensor where there are no borders
+  const Output doubled = x * 2.0f, padded = pad(doubled, borders);
+  // may stand where `doubled` stood
+  const Output after = x * 3.0f;
   const std::vector<Output> fetches = {reduce_sum(padded), reduce_sum(after)};
   Session session(graph, {.threads = 1});
   Call call = session.prepare({fetches.begin(), fetches.end()}, {x, borders});
   for (const int border : {1, 1, 1, 1, 0, 1, 1, 1, 0, 0, 0, 0, 1}) {
     CAPTURE(border);
     CHECK(difference_from_naive(graph, call, fetches, {x, borders},
-                                {random.tensor({100}), Tensor::matrix<int32_t>({{border, 0}})}) == "");
+                                {random.tensor({100}), Tensor::matrix<int32_t>({{border, 0}})}) ==
+          "");
   }
 }
 
-TEST_CASE("A session that trains on batches of changing size takes each step as a fresh session would",
-          "[ops][oracle]") {
+TEST_CASE(
+    "A session that trains on batches of changing size takes each step as a fresh session would",
+    "[ops][oracle]") {
   for (const std::vector<int64_t>& sizes : {std::vector<int64_t>{712, 712, 149, 149, 149, 712, 712},
                                             {256, 256, 256, 128, 128, 128, 256},
                                             {10, 10, 1, 1, 1, 10, 10}}) {
     CAPTURE(sizes);
     Graph graph;
-    const Output x = placeholder(graph, DType::kFloat, {-1}), y = placeholder(graph, DType::kFloat, {-1});
+    const Output x = placeholder(graph, DType::kFloat, {-1}),
+                 y = placeholder(graph, DType::kFloat, {-1});
     const Variable slope = variable(zeros(graph, {})), height = variable(zeros(graph, {}));
     const Output loss = reduce_mean(square(slope * x + height - y));
     const Operation train = GradientDescentOptimizer(0.1).minimize(loss);
     RandomGraph random(graph, 1);
     std::vector<Feeds> batches;
-    for (const int64_t rows : sizes) batches.push_back({{x, random.tensor({rows})}, {y, random.tensor({rows})}});
-    // The fresh ones come first, so that in the used one nothing but its steps takes memory or gives it back.
+    for (const int64_t rows : sizes)
+      batches.push_back({{x, random.tensor({rows})}, {y, random.tensor({rows})}});
+    // The fresh ones come first, so that in the used one nothing but its steps takes memory or
+    // gives it back.
     std::vector<std::pair<Tensor, Tensor>> expected;
     SessionSnapshot values;
     for (const Feeds& batch : batches) {

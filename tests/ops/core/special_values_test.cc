@@ -16,7 +16,8 @@
 namespace cairn {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN(), kInf = std::numeric_limits<double>::infinity();
+constexpr double kNan = std::numeric_limits<double>::quiet_NaN(),
+                 kInf = std::numeric_limits<double>::infinity();
 
 // Values as a tensor of dtype T, and back.
 template <class T>
@@ -32,11 +33,12 @@ std::vector<double> numbers(const Tensor& t) {
   return all;
 }
 
-Tensor of(Output (*f)(const Operand&, const Axes&, const ReduceOptions&), const Tensor& x, const Axes& axes = {}) {
+Tensor of(Output (*f)(const Operand&, const Axes&, const ReduceOptions&), const Tensor& x,
+          const Axes& axes = {}) {
   return evaluate([&](const auto& v) { return f(v[0], axes, {}); }, {x});
 }
 
-// ---- the order of NaN -----------------------------------------------------------------------------------------------
+// ---- the order of NaN ---------------------------------------------------------------------------
 
 template <class T>
 void check_extremes_find_nan() {
@@ -70,8 +72,10 @@ TEST_CASE("Maxima, minima, their positions and top k find NaN wherever it stands
 }
 
 TEST_CASE("A maximum over rows is NaN in the columns that have one", "[special]") {
-  const Tensor x = Tensor::matrix<float>({{1, NAN, 3}, {4, 5, 6}, {7, 8, 9}, {0, 1, 2}, {3, 4, NAN}});
-  const auto greatest = numbers<float>(of(reduce_max, x, 0)), least = numbers<float>(of(reduce_min, x, 0));
+  const Tensor x =
+      Tensor::matrix<float>({{1, NAN, 3}, {4, 5, 6}, {7, 8, 9}, {0, 1, 2}, {3, 4, NAN}});
+  const auto greatest = numbers<float>(of(reduce_max, x, 0)),
+             least = numbers<float>(of(reduce_min, x, 0));
   CHECK((greatest[0] == 7 && std::isnan(greatest[1]) && std::isnan(greatest[2])));
   CHECK((least[0] == 0 && std::isnan(least[1]) && std::isnan(least[2])));
 }
@@ -80,8 +84,8 @@ TEST_CASE("top k gives the same values in whatever order a row has them, NaN fir
   std::vector<float> row = {NAN, 1, 2, 3, -std::numeric_limits<float>::infinity(), NAN};
   for (size_t turn = 0; turn < row.size(); ++turn) {
     std::rotate(row.begin(), row.begin() + 1, row.end());
-    const auto best =
-        numbers<float>(evaluate([](const auto& v) { return top_k(v[0], 4).first; }, {Tensor::vector<float>(row)}));
+    const auto best = numbers<float>(
+        evaluate([](const auto& v) { return top_k(v[0], 4).first; }, {Tensor::vector<float>(row)}));
     CHECK((std::isnan(best[0]) && std::isnan(best[1]) && best[2] == 3 && best[3] == 2));
   }
 }
@@ -89,35 +93,40 @@ TEST_CASE("top k gives the same values in whatever order a row has them, NaN fir
 TEST_CASE("maximum, minimum and clip_by_value give NaN where either operand is NaN", "[special]") {
   for (const auto choose : {maximum, minimum}) {
     const auto pair = [&](float x, float y) {
-      return evaluate([&](const auto& v) { return choose(v[0], v[1], {}); }, {Tensor(x), Tensor(y)}).scalar<float>();
+      return evaluate([&](const auto& v) { return choose(v[0], v[1], {}); }, {Tensor(x), Tensor(y)})
+          .scalar<float>();
     };
     CHECK(std::isnan(pair(NAN, 1)));
     CHECK(std::isnan(pair(1, NAN)));
     CHECK(std::isnan(pair(NAN, NAN)));
     CHECK(pair(INFINITY, INFINITY) == INFINITY);
   }
-  CHECK(std::isnan(evaluate([](const auto& v) { return clip_by_value(v[0], -1, 1); }, {Tensor(NAN)}).scalar<float>()));
+  CHECK(std::isnan(evaluate([](const auto& v) { return clip_by_value(v[0], -1, 1); }, {Tensor(NAN)})
+                       .scalar<float>()));
 }
 
 TEST_CASE("Activations let NaN through", "[special]") {
   for (const auto activation : {relu, relu6, elu, selu, softplus, softsign, sigmoid, cairn::tanh}) {
-    const Tensor y =
-        evaluate([&](const auto& v) { return activation(v[0], {}); }, {Tensor::vector<float>({NAN, 0.5f})});
+    const Tensor y = evaluate([&](const auto& v) { return activation(v[0], {}); },
+                              {Tensor::vector<float>({NAN, 0.5f})});
     CHECK((std::isnan(y.data<float>()[0]) && y.data<float>()[1] > 0));
   }
 }
 
-TEST_CASE("A window's maximum is NaN where one of its cells is, and its gradient goes there", "[special][gradient]") {
+TEST_CASE("A window's maximum is NaN where one of its cells is, and its gradient goes there",
+          "[special][gradient]") {
   for (int at = 0; at < 4; ++at) {
     Tensor x = Tensor::of<float>({1, 2, 2, 1}, {1, 2, 3, 4});
     x.data<float>()[at] = NAN;
     Graph graph;
-    const Output cells = constant(graph, x), pooled = max_pool(cells, {.ksize = {1, 2, 2, 1}, .strides = {1, 2, 2, 1}});
+    const Output cells = constant(graph, x),
+                 pooled = max_pool(cells, {.ksize = {1, 2, 2, 1}, .strides = {1, 2, 2, 1}});
     Session session(graph);
     CHECK(std::isnan(session.run(pooled).data<float>()[0]));
     std::vector<float> expected(4, 0);
     expected[static_cast<size_t>(at)] = 1;
-    CHECK(bit_equal(session.run(gradients(pooled, {cells})[0]), Tensor::of<float>({1, 2, 2, 1}, expected)));
+    CHECK(bit_equal(session.run(gradients(pooled, {cells})[0]),
+                    Tensor::of<float>({1, 2, 2, 1}, expected)));
   }
 }
 
@@ -138,8 +147,9 @@ double steps_off(T y, double truth) {
 
 template <class T>
 void check_function(Output (*f)(const Operand&, const NameOptions&), double (*truth)(double)) {
-  std::vector<T> xs = {T(0),     T(-0.0),   T(kInf),  T(-kInf),  T(kNan), std::numeric_limits<T>::denorm_min(),
-                       T(1e-38), T(-1e-38), T(1e-20), T(-1e-20), T(3e38), T(-3e38)};
+  std::vector<T> xs = {
+      T(0),     T(-0.0),   T(kInf),  T(-kInf),  T(kNan), std::numeric_limits<T>::denorm_min(),
+      T(1e-38), T(-1e-38), T(1e-20), T(-1e-20), T(3e38), T(-3e38)};
   const double reach = sizeof(T) == 4 ? 110 : 760;
   for (double x = -reach; x <= reach; x += reach / 701) xs.push_back(T(x));
   for (double x = -104.5; x < -86; x += 0.11) xs.push_back(T(x));
@@ -156,8 +166,12 @@ void check_function(Output (*f)(const Operand&, const NameOptions&), double (*tr
   }
 }
 
-double true_sigmoid(double x) { return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x)); }
-double true_softplus(double x) { return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x))); }
+double true_sigmoid(double x) {
+  return x < 0 ? std::exp(x) / (1 + std::exp(x)) : 1 / (1 + std::exp(-x));
+}
+double true_softplus(double x) {
+  return std::isnan(x) ? x : std::max(x, 0.0) + std::log1p(std::exp(-std::abs(x)));
+}
 double true_elu(double x) { return x < 0 ? std::expm1(x) : x; }
 
 }  // namespace
@@ -165,9 +179,10 @@ double true_elu(double x) { return x < 0 ? std::expm1(x) : x; }
 TEST_CASE("Functions are right to the last digits at the ends of their ranges", "[special]") {
   using Unary = Output (*)(const Operand&, const NameOptions&);
   const std::pair<Unary, double (*)(double)> functions[] = {
-      {cairn::exp, std::exp},   {cairn::log, std::log},  {cairn::expm1, std::expm1}, {cairn::log1p, std::log1p},
-      {cairn::tanh, std::tanh}, {sigmoid, true_sigmoid}, {softplus, true_softplus},  {elu, true_elu},
-      {cairn::sqrt, std::sqrt}, {cairn::erf, std::erf},  {cairn::atan, std::atan}};
+      {cairn::exp, std::exp},     {cairn::log, std::log},   {cairn::expm1, std::expm1},
+      {cairn::log1p, std::log1p}, {cairn::tanh, std::tanh}, {sigmoid, true_sigmoid},
+      {softplus, true_softplus},  {elu, true_elu},          {cairn::sqrt, std::sqrt},
+      {cairn::erf, std::erf},     {cairn::atan, std::atan}};
   for (const auto& [f, truth] : functions) {
     Graph graph;
     INFO(f(placeholder(graph, DType::kFloat), {}).op().type());
@@ -177,8 +192,10 @@ TEST_CASE("Functions are right to the last digits at the ends of their ranges", 
 }
 
 TEST_CASE("Zeros keep their sign", "[special]") {
-  for (const auto f : {cairn::expm1, cairn::log1p, cairn::tanh, cairn::sin, cairn::atan, cairn::sqrt, negative}) {
-    const Tensor y = evaluate([&](const auto& v) { return f(v[0], {}); }, {Tensor::vector<float>({-0.0f, 0.0f})});
+  for (const auto f :
+       {cairn::expm1, cairn::log1p, cairn::tanh, cairn::sin, cairn::atan, cairn::sqrt, negative}) {
+    const Tensor y = evaluate([&](const auto& v) { return f(v[0], {}); },
+                              {Tensor::vector<float>({-0.0f, 0.0f})});
     CHECK(std::signbit(y.data<float>()[0]) != std::signbit(y.data<float>()[1]));
   }
 }
@@ -210,13 +227,15 @@ void check_softmax_of_row(const std::vector<double>& row) {
     const double want = truth[i % row.size()];
     INFO(cols << " columns, element " << i << ": " << y.data<T>()[i] << ", not " << want);
     REQUIRE((want == 0 ? y.data<T>()[i] == 0 : steps_off(y.data<T>()[i], want) < 100));
-    if (want > 1e-30) REQUIRE(std::abs(static_cast<double>(logs.data<T>()[i]) - std::log(want)) < 1e-4);
+    if (want > 1e-30)
+      REQUIRE(std::abs(static_cast<double>(logs.data<T>()[i]) - std::log(want)) < 1e-4);
   }
 }
 
 }  // namespace
 
-TEST_CASE("Softmax of rows of any length knows faint, huge and infinite logits", "[special][softmax]") {
+TEST_CASE("Softmax of rows of any length knows faint, huge and infinite logits",
+          "[special][softmax]") {
   for (const size_t cols : {1, 2, 10, 15, 16, 17, 64, 65, 100, 1000}) {
     std::vector<double> far(cols, -200), masked(cols, -kInf), faint(cols, -95), high(cols, 1e30);
     far[cols / 2] = -190;
@@ -229,21 +248,23 @@ TEST_CASE("Softmax of rows of any length knows faint, huge and infinite logits",
       check_softmax_of_row<double>(row);
     }
   }
-  const Tensor hidden =
-      evaluate([](const auto& v) { return softmax(v[0]); }, {Tensor::matrix<float>({{0, -INFINITY, 1}})});
+  const Tensor hidden = evaluate([](const auto& v) { return softmax(v[0]); },
+                                 {Tensor::matrix<float>({{0, -INFINITY, 1}})});
   CHECK(hidden.data<float>()[1] == 0);
 }
 
 // ---- casts
-// ------------------------------------------------------------------------------------------------------------
+// -------------------------------------------------------------------------------------------------
 
-TEST_CASE("A fraction beyond an integer dtype is cast as the header says, in every place of a tensor",
-          "[special][cast]") {
+TEST_CASE(
+    "A fraction beyond an integer dtype is cast as the header says, in every place of a tensor",
+    "[special][cast]") {
   const auto check = [](DType dtype, double x, double expected) {
     // Long enough for whole registers, and a rest.
     const Tensor many = Tensor::vector<double>(std::vector<double>(37, x));
     for (const bool wide : {true, false}) {
-      const Tensor from = wide ? many : evaluate([](const auto& v) { return cast(v[0], DType::kFloat); }, {many});
+      const Tensor from =
+          wide ? many : evaluate([](const auto& v) { return cast(v[0], DType::kFloat); }, {many});
       Graph graph;
       const Output folded = cast(constant(graph, from), dtype);
       const Tensor known = graph.static_value(folded);
@@ -255,7 +276,8 @@ TEST_CASE("A fraction beyond an integer dtype is cast as the header says, in eve
     }
   };
   for (const double x : {kNan, kInf, -kInf, 1e30, -1e30, 1e10}) {
-    for (const DType small : {DType::kInt8, DType::kUInt8, DType::kInt16, DType::kUInt16}) check(small, x, 0);
+    for (const DType small : {DType::kInt8, DType::kUInt8, DType::kInt16, DType::kUInt16})
+      check(small, x, 0);
     check(DType::kInt32, x, -2147483648.0);
   }
   for (const double x : {kNan, kInf, -kInf, 1e30}) check(DType::kInt64, x, -9223372036854775808.0);

@@ -22,8 +22,8 @@ std::atomic<int64_t> news{0};
 
 }  // namespace
 
-// Counts what this program takes from the heap; tensors' memory is counted by Call::allocations. Sanitizers have their
-// own operators, which must not be mixed with these.
+// Counts what this program takes from the heap; tensors' memory is counted by Call::allocations.
+// Sanitizers have their own operators, which must not be mixed with these.
 #if !defined(CAIRN_SANITIZED)
 void* operator new(size_t size) {
   ++news;
@@ -40,7 +40,8 @@ namespace {
 
 // A perceptron of one hidden layer, a training step of which takes the loss along.
 struct Perceptron {
-  Perceptron(int threads, int64_t inputs, int64_t hidden, bool adam = false) : session(graph, {.threads = threads}) {
+  Perceptron(int threads, int64_t inputs, int64_t hidden, bool adam = false)
+      : session(graph, {.threads = threads}) {
     x = placeholder(graph, DType::kFloat, {-1, inputs});
     y = placeholder(graph, DType::kFloat, {-1, 10});
     graph.set_seed(7);
@@ -49,7 +50,8 @@ struct Perceptron {
     const Variable w2 = get_variable(graph, "w2", {hidden, 10}),
                    b2 = get_variable(graph, "b2", {10}, {.initializer = zeros_initializer()});
     const Output logits = matmul(relu(matmul(x, w1) + b1), w2) + b2;
-    loss = reduce_mean(softmax_cross_entropy_with_logits({.labels = y, .logits = logits})) + 1e-4f * l2_loss(w1);
+    loss = reduce_mean(softmax_cross_entropy_with_logits({.labels = y, .logits = logits})) +
+           1e-4f * l2_loss(w1);
     const Variable step = create_global_step(graph);
     train = adam ? AdamOptimizer(0.01).minimize(loss, {.global_step = step})
                  : GradientDescentOptimizer(0.1).minimize(loss, {.global_step = step});
@@ -58,9 +60,11 @@ struct Perceptron {
   }
 
   static std::vector<Tensor> batch(int64_t rows, int64_t inputs) {
-    Tensor images = Tensor::zeros(DType::kFloat, {rows, inputs}), labels = Tensor::zeros(DType::kFloat, {rows, 10});
+    Tensor images = Tensor::zeros(DType::kFloat, {rows, inputs}),
+           labels = Tensor::zeros(DType::kFloat, {rows, 10});
     for (int64_t i = 0; i < rows; ++i) {
-      for (int64_t j = 0; j < inputs; ++j) images.mat<float>()(i, j) = static_cast<float>((i * 31 + j * 17) % 23) / 23;
+      for (int64_t j = 0; j < inputs; ++j)
+        images.mat<float>()(i, j) = static_cast<float>((i * 31 + j * 17) % 23) / 23;
       labels.mat<float>()(i, i % 10) = 1;
     }
     return {images, labels};
@@ -88,30 +92,36 @@ TEST_CASE("A training step takes no memory from the system once it has run", "[t
   }
 }
 
-// Updates come last, so that a run that fails has changed no variable: until then each hidden layer keeps its output
-// and the derivative by it.
-TEST_CASE("A training step takes a tenth more memory than variables, feeds, layers and their derivatives",
-          "[train][memory]") {
+// Updates come last, so that a run that fails has changed no variable: until then each hidden layer
+// keeps its output and the derivative by it.
+TEST_CASE(
+    "A training step takes a tenth more memory than variables, feeds, layers and their derivatives",
+    "[train][memory]") {
   constexpr int64_t kRows = 500, kInputs = 784, kHidden = 300;
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {-1, kInputs}), y = placeholder(graph, DType::kInt32, {-1});
+  const Output x = placeholder(graph, DType::kFloat, {-1, kInputs}),
+               y = placeholder(graph, DType::kInt32, {-1});
   Output value = x;
   int64_t weights = 0;
   for (const int64_t outputs : {kHidden, kHidden, kHidden, int64_t{10}}) {
     const int64_t inputs = value.shape()[1];
     weights += (inputs + 1) * outputs;
-    value = bias_add(matmul(value, variable(truncated_normal(graph, {inputs, outputs}, {.seed = 1}))),
-                     variable(zeros(graph, {outputs})));
+    value =
+        bias_add(matmul(value, variable(truncated_normal(graph, {inputs, outputs}, {.seed = 1}))),
+                 variable(zeros(graph, {outputs})));
     if (outputs == kHidden) value = relu(value);
   }
-  const Output loss = reduce_mean(sparse_softmax_cross_entropy_with_logits({.labels = y, .logits = value}));
+  const Output loss =
+      reduce_mean(sparse_softmax_cross_entropy_with_logits({.labels = y, .logits = value}));
   const Operation train = GradientDescentOptimizer(0.1f).minimize(loss);
   Session session(graph, {.threads = 1});
   session.run(global_variables_initializer(graph));
   Call call = session.prepare({loss}, {x, y}, {train});
-  const Tensor images = Tensor::zeros(DType::kFloat, {kRows, kInputs}), labels = Tensor::zeros(DType::kInt32, {kRows});
+  const Tensor images = Tensor::zeros(DType::kFloat, {kRows, kInputs}),
+               labels = Tensor::zeros(DType::kInt32, {kRows});
   for (int i = 0; i < 3; ++i) call({images, labels});
-  const int64_t given = 4 * (weights + kRows * (kInputs + 1)), kept = 4 * kRows * 2 * (3 * kHidden + 10);
+  const int64_t given = 4 * (weights + kRows * (kInputs + 1)),
+                kept = 4 * kRows * 2 * (3 * kHidden + 10);
   CHECK(call.allocated_bytes() + given <= (given + kept) * 11 / 10);
   CHECK(call.allocated_bytes() >= kept - 4 * kRows * kHidden);
 }

@@ -31,7 +31,8 @@ TEST_CASE("cond makes the nodes that TensorFlow makes", "[cond]") {
         Lines{"cond/Switch = Switch(pred, pred)", "cond/switch_t = Identity(cond/Switch:1)",
               "cond/switch_f = Identity(cond/Switch)", "cond/pred_id = Identity(pred)",
               "cond/Add/y = Const(^cond/switch_t)", "cond/Add/Switch = Switch(x, cond/pred_id) @x",
-              "cond/Add = Add(cond/Add/Switch:1, cond/Add/y)", "cond/Switch_1 = Switch(x, cond/pred_id) @x",
+              "cond/Add = Add(cond/Add/Switch:1, cond/Add/y)",
+              "cond/Switch_1 = Switch(x, cond/pred_id) @x",
               "cond/Merge = Merge(cond/Switch_1, cond/Add)"});
   CHECK(graph.collection<std::string>(GraphKeys::kCondContext).size() == 2);
 }
@@ -41,7 +42,8 @@ TEST_CASE("cond computes the side that is true, and runs nothing of the other", 
   const Output x = placeholder(graph, DType::kFloat, {});
   const Variable runs = variable(graph, 0, {.name = "runs", .trainable = false});
   const Output y = cond(
-      less(x, 0.0f), [&] { return with_dependencies({runs.assign_add(constant(graph, 1)).op()}, -x); },
+      less(x, 0.0f),
+      [&] { return with_dependencies({runs.assign_add(constant(graph, 1)).op()}, -x); },
       [&] { return with_dependencies({assert_op(greater_equal(x, 0.0f), {x})}, x * 2.0f); });
   Session session(graph);
   session.run(global_variables_initializer(graph));
@@ -57,10 +59,12 @@ TEST_CASE("cond gives several tensors, of what shape each side has them", "[cond
   const std::vector<Output> both = cond(
       pred,
       [&] {
-        return std::vector<Output>{constant(graph, 1.0f), constant(graph, Tensor::vector<int32_t>({1, 2}))};
+        return std::vector<Output>{constant(graph, 1.0f),
+                                   constant(graph, Tensor::vector<int32_t>({1, 2}))};
       },
       [&] {
-        return std::vector<Output>{constant(graph, 2.0f), constant(graph, Tensor::vector<int32_t>({3}))};
+        return std::vector<Output>{constant(graph, 2.0f),
+                                   constant(graph, Tensor::vector<int32_t>({3}))};
       });
   CHECK(both.at(1).shape() == Shape{-1});
   Session session(graph);
@@ -96,7 +100,8 @@ TEST_CASE("conditions stand in each other, and take what is outside through each
   for (const auto& [given, expected] : {std::pair{-5.0f, -1.0f}, {5.0f, 6.0f}, {50.0f, 10.0f}}) {
     CHECK(session.run(y, {{x, given}}).scalar<float>() == expected);
   }
-  CHECK(graph.collection<std::string>(GraphKeys::kCondContext).size() == 2);  // the inner ones are in the outer
+  // the inner ones are in the outer
+  CHECK(graph.collection<std::string>(GraphKeys::kCondContext).size() == 2);
   CHECK(graph.find_op("cond/cond/add/Switch").input(0).name() == "cond/Less/Switch:0");
 }
 
@@ -148,13 +153,15 @@ TEST_CASE("variables of both kinds are trained through a condition", "[cond]") {
 
 TEST_CASE("cond refuses sides that do not fit, and what is no bool scalar", "[cond]") {
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {}), pred = placeholder(graph, DType::kBool, {});
+  const Output x = placeholder(graph, DType::kFloat, {}),
+               pred = placeholder(graph, DType::kBool, {});
   const Error dtypes = error_of([&] {
     cond(
         pred, [&] { return x; }, [&] { return cast(x, DType::kInt32, {.name = "whole"}); });
   });
   CHECK(dtypes.code() == Code::kInvalidArgument);
-  CHECK_THAT(dtypes.what(), Contains("of dtype float") && Contains("'cond/whole:0' of dtype int32"));
+  CHECK_THAT(dtypes.what(),
+             Contains("of dtype float") && Contains("'cond/whole:0' of dtype int32"));
   const Error counts = error_of([&] {
     cond(
         pred, [&] { return std::vector<Output>{x}; },
@@ -182,7 +189,9 @@ TEST_CASE("a Merge that no one Switch decides has no gradient, which is said", "
   CHECK_THAT(error.what(), Contains("no one Switch decides"));
 }
 
-TEST_CASE("A variable that one side alone assigns has a value for later readers only where that side ran", "[cond]") {
+TEST_CASE(
+    "A variable that one side alone assigns has a value for later readers only where that side ran",
+    "[cond]") {
   for (const bool use_resource : {false, true}) {
     CAPTURE(use_resource);
     Graph graph;
@@ -195,7 +204,8 @@ TEST_CASE("A variable that one side alone assigns has a value for later readers 
     for (const bool by_call : {false, true}) {
       CAPTURE(by_call);
       const auto ask = [&](Session& session, bool pred) {
-        return by_call ? session.prepare({read}, {on_true})({pred})[0].clone() : session.run(read, {{on_true, pred}});
+        return by_call ? session.prepare({read}, {on_true})({pred})[0].clone()
+                       : session.run(read, {{on_true, pred}});
       };
       Session session(graph);
       const Error error = error_of([&] { ask(session, false); });
@@ -208,7 +218,8 @@ TEST_CASE("A variable that one side alone assigns has a value for later readers 
   }
 }
 
-TEST_CASE("A variable that one side assigns is uninitialized where the other side reads it", "[cond]") {
+TEST_CASE("A variable that one side assigns is uninitialized where the other side reads it",
+          "[cond]") {
   Graph graph;
   const Output on_true = placeholder(graph, DType::kBool, {});
   const Variable v = variable(constant(graph, 1.0f), {.name = "v"});
@@ -234,9 +245,11 @@ TEST_CASE("A fetched variable that the side not taken assigns is uninitialized",
   CHECK(session.run(v).scalar<float>() == 2);
 }
 
-// ---- what is made once, inside a condition --------------------------------------------------------------------------
+// ---- what is made once, inside a condition ------------------------------------------------------
 
-TEST_CASE("Variables, slots and shadows made inside a condition are initialised whichever side is taken", "[cond]") {
+TEST_CASE(
+    "Variables, slots and shadows made inside a condition are initialised whichever side is taken",
+    "[cond]") {
   for (const bool resource : {false, true}) {
     for (int what = 0; what < 5; ++what) {
       INFO("resource " << resource << ", case " << what);
@@ -252,8 +265,11 @@ TEST_CASE("Variables, slots and shadows made inside a condition are initialised 
           pred,
           [&]() -> Operation {
             if (what == 2) return average.apply(graph, {w});
-            if (what == 3) return assign_add_op(get_variable(graph, "v", {}, {.use_resource = resource}), 1.0f);
-            if (what == 4) return assign_add_op(variable(graph, 1.0f, {.name = "v", .use_resource = resource}), 1.0f);
+            if (what == 3)
+              return assign_add_op(get_variable(graph, "v", {}, {.use_resource = resource}), 1.0f);
+            if (what == 4)
+              return assign_add_op(variable(graph, 1.0f, {.name = "v", .use_resource = resource}),
+                                   1.0f);
             return adam.minimize(loss);
           },
           [&] { return no_op(graph); });
@@ -272,7 +288,10 @@ TEST_CASE("Variables, slots and shadows made inside a condition are initialised 
   }
 }
 
-TEST_CASE("A variable inside nested conditions stands outside of both, under the name scope it was made in", "[cond]") {
+TEST_CASE(
+    "A variable inside nested conditions stands outside of both, under the name scope it was made "
+    "in",
+    "[cond]") {
   Graph graph;
   const Output p = placeholder(graph, DType::kBool, {}, {.name = "p"});
   const Variable before = variable(graph, 2.0f, {.name = "before"});

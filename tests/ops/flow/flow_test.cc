@@ -17,7 +17,7 @@ namespace {
 using Catch::Matchers::Contains;
 using Lines = std::vector<std::string>;
 
-// ---- order --------------------------------------------------------------------------------------------------------
+// ---- order --------------------------------------------------------------------------------------
 
 TEST_CASE("group is one NoOp behind all, in order of name", "[flow]") {
   Graph graph;
@@ -36,8 +36,9 @@ TEST_CASE("group puts a NoOp on each of several devices", "[flow]") {
   const Operation a = on("/cpu:0", "a"), b = on("/cpu:1", "b"), c = on("/cpu:0", "c");
   const int first = graph.num_nodes();
   group({a, b, c});
-  CHECK(node_lines(graph, first) == Lines{"group_deps/NoOp = NoOp(^a, ^c)", "group_deps/NoOp_1 = NoOp(^b)",
-                                          "group_deps = NoOp(^group_deps/NoOp, ^group_deps/NoOp_1)"});
+  CHECK(node_lines(graph, first) ==
+        Lines{"group_deps/NoOp = NoOp(^a, ^c)", "group_deps/NoOp_1 = NoOp(^b)",
+              "group_deps = NoOp(^group_deps/NoOp, ^group_deps/NoOp_1)"});
   CHECK(graph.find_op("group_deps/NoOp").node().device == "/cpu:0");
   CHECK(graph.find_op("group_deps/NoOp_1").node().device == "/cpu:1");
   CHECK(graph.find_op("group_deps").node().device.empty());
@@ -47,9 +48,10 @@ TEST_CASE("tuple gives each tensor when all are there", "[flow]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"}), y = constant(graph, 2.0f, {.name = "y"});
   const auto gated = tuple({x, Output(), y});
-  CHECK(node_lines(graph, 2) == Lines{"tuple/group_deps = NoOp(^x, ^y)",
-                                      "tuple/control_dependency = Identity(x, ^tuple/group_deps) @x",
-                                      "tuple/control_dependency_1 = Identity(y, ^tuple/group_deps) @y"});
+  CHECK(node_lines(graph, 2) ==
+        Lines{"tuple/group_deps = NoOp(^x, ^y)",
+              "tuple/control_dependency = Identity(x, ^tuple/group_deps) @x",
+              "tuple/control_dependency_1 = Identity(y, ^tuple/group_deps) @y"});
   REQUIRE(gated.size() == 3);
   CHECK_FALSE(gated[1]);
   CHECK(Session(graph).run(gated[2]).scalar<float>() == 2);
@@ -67,12 +69,13 @@ TEST_CASE("with_dependencies runs what it waits for", "[flow]") {
   CHECK(session.run(v).scalar<float>() == 3);
 }
 
-// ---- checks -------------------------------------------------------------------------------------------------------
+// ---- checks -------------------------------------------------------------------------------------
 
 TEST_CASE("an assertion that does not hold fails the run and shows its data", "[flow]") {
   Graph graph;
   const Output ok = placeholder(graph, DType::kBool, {});
-  const Operation check = assert_op(ok, {constant(graph, Tensor::vector<int32_t>({1, 2, 3, 4}))}, {.summarize = 2});
+  const Operation check =
+      assert_op(ok, {constant(graph, Tensor::vector<int32_t>({1, 2, 3, 4}))}, {.summarize = 2});
   CHECK(check.name() == "Assert/Assert");
   Session session(graph);
   session.run(check, {{ok, true}});
@@ -81,19 +84,22 @@ TEST_CASE("an assertion that does not hold fails the run and shows its data", "[
   CHECK_THAT(error.what(), Contains("assertion failed: [1 2"));
   CHECK_THAT(error.what(), !Contains("4"));
   CHECK(error.node() == "Assert/Assert");
-  CHECK_THAT(error_of([&] { assert_op(constant(graph, Tensor::vector<bool>({true})), {ok}); }).what(),
-             Contains("condition"));
+  CHECK_THAT(
+      error_of([&] { assert_op(constant(graph, Tensor::vector<bool>({true})), {ok}); }).what(),
+      Contains("condition"));
 }
 
 TEST_CASE("Print passes its input on, and its gradient", "[flow]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({1, 2}), {2});
   CHECK(lab.told(print(x, {x}, {.message = "x: ", .first_n = 0})) == "float [2] [1. 2.]");
-  check_gradient([](Output x, Output y) { return print(x, {y}, {.first_n = 0}); }, {doubles({2}), doubles({3})});
+  check_gradient([](Output x, Output y) { return print(x, {y}, {.first_n = 0}); },
+                 {doubles({2}), doubles({3})});
 }
 
 TEST_CASE("CheckNumerics names what it found", "[flow]") {
-  const float inf = std::numeric_limits<float>::infinity(), nan = std::numeric_limits<float>::quiet_NaN();
+  const float inf = std::numeric_limits<float>::infinity(),
+              nan = std::numeric_limits<float>::quiet_NaN();
   const auto said = [](const std::vector<float>& values) {
     Lab lab;
     const Output y = check_numerics(lab.fed(Tensor::vector<float>(values)), "weights");
@@ -103,8 +109,11 @@ TEST_CASE("CheckNumerics names what it found", "[flow]") {
   CHECK_THAT(said({-inf, 1}), Contains("weights : Tensor had Inf values"));
   CHECK_THAT(said({inf, nan}), Contains("weights : Tensor had Inf and NaN values"));
   Lab lab;
-  CHECK(lab.told(check_numerics(lab.fed(Tensor::vector<float>({1, -2})), "")) == "float [2] [ 1. -2.]");
-  CHECK(lab.told(check_numerics(lab.fed(Tensor::vector<Half>({Half(1.0f)})), "")).find("half [1]") == 0);
+  CHECK(lab.told(check_numerics(lab.fed(Tensor::vector<float>({1, -2})), "")) ==
+        "float [2] [ 1. -2.]");
+  CHECK(
+      lab.told(check_numerics(lab.fed(Tensor::vector<Half>({Half(1.0f)})), "")).find("half [1]") ==
+      0);
   check_gradient([](Output x) { return check_numerics(x, "x"); }, {doubles({2})});
 }
 
@@ -113,14 +122,16 @@ TEST_CASE("CheckNumerics fails also where it is only waited for", "[flow]") {
   const Output x = lab.fed(Tensor::vector<float>({1, std::numeric_limits<float>::quiet_NaN()}));
   const Output checked = check_numerics(x, "x");
   const Scope after = x.graph().control_dependencies({checked.op()});
-  CHECK_THAT(error_of([&] { lab.run(constant(x.graph(), 1.0f)); }).what(), Contains("Tensor had NaN values"));
+  CHECK_THAT(error_of([&] { lab.run(constant(x.graph(), 1.0f)); }).what(),
+             Contains("Tensor had NaN values"));
 }
 
-// ---- choices ------------------------------------------------------------------------------------------------------
+// ---- choices ------------------------------------------------------------------------------------
 
 TEST_CASE("only the side that a Switch takes runs, and Merge tells which it was", "[flow]") {
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {}), pred = placeholder(graph, DType::kBool, {});
+  const Output x = placeholder(graph, DType::kFloat, {}),
+               pred = placeholder(graph, DType::kBool, {});
   const auto [when_false, when_true] = switch_by(x, pred);
   const Operation refused = assert_op(less(when_true, 0.0f), {when_true});
   const Output negative_one = with_dependencies({refused}, negative(when_true));
@@ -153,7 +164,8 @@ TEST_CASE("a reference goes through a Switch as a reference", "[flow]") {
 
 TEST_CASE("Merge knows of a shape what its inputs agree on", "[flow]") {
   Graph graph;
-  const Output a = placeholder(graph, DType::kFloat, {2, 3}), b = placeholder(graph, DType::kFloat, {2, 4});
+  const Output a = placeholder(graph, DType::kFloat, {2, 3}),
+               b = placeholder(graph, DType::kFloat, {2, 4});
   CHECK(merge({a, b}).value.shape() == Shape{2, -1});
   CHECK(merge({a, placeholder(graph, DType::kFloat, {2})}).value.shape() == Shape::unknown());
   CHECK(merge({a}).index.shape() == Shape{});

@@ -41,7 +41,9 @@ Tensor counting(const Shape& shape, int64_t first) {
 
 TEST_CASE("Operands of random shapes broadcast as a naive loop does", "[math][broadcast]") {
   std::mt19937 random(7);
-  const auto up_to = [&](int n) { return static_cast<int>(random() % static_cast<unsigned>(n + 1)); };
+  const auto up_to = [&](int n) {
+    return static_cast<int>(random() % static_cast<unsigned>(n + 1));
+  };
   for (int round = 0; round < 150; ++round) {
     const int rank = up_to(5);
     Shape x, y;
@@ -57,7 +59,8 @@ TEST_CASE("Operands of random shapes broadcast as a naive loop does", "[math][br
     INFO(x << " - " << y);
     REQUIRE(sum.shape() == broadcast(x, y));
     for (int64_t i = 0; i < sum.num_elements(); ++i)
-      REQUIRE(sum.data<float>()[i] == stretched<float>(a, sum.shape(), i) - stretched<float>(b, sum.shape(), i));
+      REQUIRE(sum.data<float>()[i] ==
+              stretched<float>(a, sum.shape(), i) - stretched<float>(b, sum.shape(), i));
   }
 }
 
@@ -71,7 +74,8 @@ TEST_CASE("Large operands give the same elements on several threads", "[math][br
 }
 
 TEST_CASE("Arithmetic on integers wraps around and divides as Python and C++ do", "[math]") {
-  const int32_t low = std::numeric_limits<int32_t>::lowest(), high = std::numeric_limits<int32_t>::max();
+  const int32_t low = std::numeric_limits<int32_t>::lowest(),
+                high = std::numeric_limits<int32_t>::max();
   const Tensor x = Tensor::vector<int32_t>({7, -7, 7, -7, low, high}),
                y = Tensor::vector<int32_t>({2, 2, -2, -2, -1, 1});
   CHECK(bit_equal(apply(add, x, y), Tensor::vector<int32_t>({9, -5, 5, -9, high, low})));
@@ -82,19 +86,24 @@ TEST_CASE("Arithmetic on integers wraps around and divides as Python and C++ do"
   CHECK(bit_equal(apply(truncatemod, x, y), Tensor::vector<int32_t>({1, -1, 1, -1, 0, 0})));
   CHECK(bit_equal(apply(maximum, x, y), Tensor::vector<int32_t>({7, 2, 7, -2, -1, high})));
   CHECK(bit_equal(apply(minimum, x, y), Tensor::vector<int32_t>({2, -7, -2, -7, low, 1})));
-  CHECK(bit_equal(apply(squared_difference, x, y), Tensor::vector<int32_t>({25, 81, 81, 25, 1, 4})));
-  CHECK(bit_equal(apply(pow, Tensor::vector<int32_t>({2, -3, 5}), Tensor::vector<int32_t>({10, 3, 0})),
-                  Tensor::vector<int32_t>({1024, -27, 1})));
+  CHECK(
+      bit_equal(apply(squared_difference, x, y), Tensor::vector<int32_t>({25, 81, 81, 25, 1, 4})));
+  CHECK(bit_equal(
+      apply(pow, Tensor::vector<int32_t>({2, -3, 5}), Tensor::vector<int32_t>({10, 3, 0})),
+      Tensor::vector<int32_t>({1024, -27, 1})));
 }
 
 TEST_CASE("Arithmetic on floats agrees with the C library", "[math]") {
-  const Tensor x = Tensor::vector<float>({7.5f, -7.5f, 7.5f, 0}), y = Tensor::vector<float>({2, 2, -2, 4});
+  const Tensor x = Tensor::vector<float>({7.5f, -7.5f, 7.5f, 0}),
+               y = Tensor::vector<float>({2, 2, -2, 4});
   CHECK(bit_equal(apply(realdiv, x, y), Tensor::vector<float>({3.75f, -3.75f, -3.75f, 0})));
   CHECK(bit_equal(apply(floordiv, x, y), Tensor::vector<float>({3, -4, -4, 0})));
   CHECK(bit_equal(apply(floormod, x, y), Tensor::vector<float>({1.5f, 0.5f, -0.5f, 0})));
-  CHECK(bit_equal(apply(pow, x, y), Tensor::vector<float>({56.25f, 56.25f, std::pow(7.5f, -2.0f), 0})));
-  CHECK(bit_equal(apply(atan2, x, y), Tensor::vector<float>({std::atan2(7.5f, 2.0f), std::atan2(-7.5f, 2.0f),
-                                                             std::atan2(7.5f, -2.0f), std::atan2(0.0f, 4.0f)})));
+  CHECK(bit_equal(apply(pow, x, y),
+                  Tensor::vector<float>({56.25f, 56.25f, std::pow(7.5f, -2.0f), 0})));
+  CHECK(bit_equal(apply(atan2, x, y),
+                  Tensor::vector<float>({std::atan2(7.5f, 2.0f), std::atan2(-7.5f, 2.0f),
+                                         std::atan2(7.5f, -2.0f), std::atan2(0.0f, 4.0f)})));
   const Tensor halves = Tensor::vector<Half>({Half(1.5f), Half(-2.0f)});
   CHECK(bit_equal(apply(add, halves, halves), Tensor::vector<Half>({Half(3.0f), Half(-4.0f)})));
   CHECK(bit_equal(apply(add, Tensor("a"), Tensor::vector<std::string>({"b", "c"})),
@@ -102,7 +111,8 @@ TEST_CASE("Arithmetic on floats agrees with the C library", "[math]") {
 }
 
 TEST_CASE("An integer division by zero is an error", "[math]") {
-  for (const Builder build : {Builder(floor_div), Builder(floormod), Builder(truncatediv), Builder(truncatemod)}) {
+  for (const Builder build :
+       {Builder(floor_div), Builder(floormod), Builder(truncatediv), Builder(truncatemod)}) {
     const Error error = error_of([&] { apply(build, Tensor(1), Tensor::vector<int32_t>({1, 0})); });
     CHECK(error.code() == Code::kInvalidArgument);
     CHECK(std::string(error.what()).find("division by zero") != std::string::npos);
@@ -110,7 +120,8 @@ TEST_CASE("An integer division by zero is an error", "[math]") {
   CHECK(std::isinf(apply(realdiv, Tensor(1.0f), Tensor(0.0f)).scalar<float>()));
 }
 
-TEST_CASE("The lowest integer divided by -1 wraps around, in every dtype that is divided", "[math]") {
+TEST_CASE("The lowest integer divided by -1 wraps around, in every dtype that is divided",
+          "[math]") {
   const auto check = [](auto lowest) {
     using T = decltype(lowest);
     const Tensor x(lowest), y(static_cast<T>(-1));
@@ -134,7 +145,8 @@ TEST_CASE("An integer to a negative power is an error", "[math]") {
 
 TEST_CASE("Operators name their nodes as Python's do", "[math][names]") {
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"}), i = placeholder(graph, DType::kInt32, {2});
+  const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"}),
+               i = placeholder(graph, DType::kInt32, {2});
   CHECK((x + x).name() == "add:0");
   CHECK((x - 1.0f).name() == "sub:0");
   CHECK(graph.contains("sub/y"));
@@ -167,12 +179,15 @@ TEST_CASE("clip_by_value is a minimum and a maximum in one scope", "[math][names
   CHECK(graph.contains("clip_by_value/Minimum/y"));
   CHECK(graph.contains("clip_by_value/y"));
   Session session(graph);
-  CHECK(bit_equal(session.run(y, {{x, Tensor::vector<float>({-5, 0.5f, 5})}}), Tensor::vector<float>({-1, 0.5f, 1})));
+  CHECK(bit_equal(session.run(y, {{x, Tensor::vector<float>({-5, 0.5f, 5})}}),
+                  Tensor::vector<float>({-1, 0.5f, 1})));
 }
 
-TEST_CASE("Shapes that do not broadcast are refused when the node is made, and when it runs", "[math][broadcast]") {
+TEST_CASE("Shapes that do not broadcast are refused when the node is made, and when it runs",
+          "[math][broadcast]") {
   Graph graph;
-  const Output a = placeholder(graph, DType::kFloat, {2, 3}), b = placeholder(graph, DType::kFloat, {4});
+  const Output a = placeholder(graph, DType::kFloat, {2, 3}),
+               b = placeholder(graph, DType::kFloat, {4});
   const Error made = error_of([&] { a + b; });
   CHECK(made.code() == Code::kInvalidArgument);
   CHECK(std::string(made.what()).find("[2,3] and [4]") != std::string::npos);
@@ -222,19 +237,24 @@ TEST_CASE("Logic is that of truth tables", "[math]") {
 }
 
 TEST_CASE("Select chooses by element, by row or whole", "[math]") {
-  const Tensor t = Tensor::matrix<float>({{1, 2}, {3, 4}}), e = Tensor::matrix<float>({{10, 20}, {30, 40}});
+  const Tensor t = Tensor::matrix<float>({{1, 2}, {3, 4}}),
+               e = Tensor::matrix<float>({{10, 20}, {30, 40}});
   const auto select = [&](const Tensor& condition) {
     return evaluate([](const auto& v) { return where(v[0], v[1], v[2]); }, {condition, t, e});
   };
   CHECK(bit_equal(select(Tensor::matrix<bool>({{true, false}, {false, true}})),
                   Tensor::matrix<float>({{1, 20}, {30, 4}})));
-  CHECK(bit_equal(select(Tensor::vector<bool>({false, true})), Tensor::matrix<float>({{10, 20}, {3, 4}})));
+  CHECK(bit_equal(select(Tensor::vector<bool>({false, true})),
+                  Tensor::matrix<float>({{10, 20}, {3, 4}})));
   CHECK(bit_equal(select(Tensor(true)), t));
   CHECK(bit_equal(select(Tensor(false)), e));
-  CHECK(error_of([&] { select(Tensor::vector<bool>({true, true, true})); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] {
+          select(Tensor::vector<bool>({true, true, true}));
+        }).code() == Code::kInvalidArgument);
   const Tensor words = Tensor::vector<std::string>({"a", "b"});
   CHECK(bit_equal(evaluate([](const auto& v) { return where(v[0], v[1], v[2]); },
-                           {Tensor::vector<bool>({true, false}), words, Tensor::vector<std::string>({"c", "d"})}),
+                           {Tensor::vector<bool>({true, false}), words,
+                            Tensor::vector<std::string>({"c", "d"})}),
                   Tensor::vector<std::string>({"a", "d"})));
 }
 
@@ -242,23 +262,27 @@ TEST_CASE("Cast converts between any two dtypes", "[math][cast]") {
   const auto to = [](const Tensor& x, DType dtype, bool truncate = false) {
     return evaluate([&](const auto& v) { return cast(v[0], dtype, {.truncate = truncate}); }, {x});
   };
-  const std::vector<DType> all = {DType::kFloat, DType::kDouble, DType::kInt32,  DType::kUInt8,     DType::kInt16,
-                                  DType::kInt8,  DType::kInt64,  DType::kBool,   DType::kBFloat16,  DType::kUInt16,
-                                  DType::kHalf,  DType::kUInt32, DType::kUInt64, DType::kComplex64, DType::kComplex128};
+  const std::vector<DType> all = {
+      DType::kFloat, DType::kDouble, DType::kInt32,  DType::kUInt8,     DType::kInt16,
+      DType::kInt8,  DType::kInt64,  DType::kBool,   DType::kBFloat16,  DType::kUInt16,
+      DType::kHalf,  DType::kUInt32, DType::kUInt64, DType::kComplex64, DType::kComplex128};
   const Tensor ints = Tensor::vector<int32_t>({0, 1, 100});
   for (DType from : all) {
     for (DType into : all) {
       INFO(from << " to " << into);
       const bool logic = from == DType::kBool || into == DType::kBool;
-      CHECK(bit_equal(to(to(to(ints, from), into), DType::kInt32), logic ? Tensor::vector<int32_t>({0, 1, 1}) : ints));
+      CHECK(bit_equal(to(to(to(ints, from), into), DType::kInt32),
+                      logic ? Tensor::vector<int32_t>({0, 1, 1}) : ints));
     }
   }
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const int32_t low = std::numeric_limits<int32_t>::lowest();
   CHECK(bit_equal(to(Tensor::vector<float>({1.9f, -1.9f, 3e9f, nan}), DType::kInt32),
                   Tensor::vector<int32_t>({1, -1, low, low})));
-  CHECK(bit_equal(to(Tensor::vector<int32_t>({300, -1}), DType::kUInt8), Tensor::vector<uint8_t>({44, 255})));
-  CHECK(bit_equal(to(Tensor::vector<double>({0, 0.25, nan}), DType::kBool), Tensor::vector<bool>({false, true, true})));
+  CHECK(bit_equal(to(Tensor::vector<int32_t>({300, -1}), DType::kUInt8),
+                  Tensor::vector<uint8_t>({44, 255})));
+  CHECK(bit_equal(to(Tensor::vector<double>({0, 0.25, nan}), DType::kBool),
+                  Tensor::vector<bool>({false, true, true})));
   CHECK(to(Tensor(1.8e19), DType::kUInt64).scalar<uint64_t>() == 18000000000000000000u);
 }
 
@@ -266,7 +290,9 @@ TEST_CASE("Cast rounds floats, or truncates where asked to", "[math][cast]") {
   const float between = 1 + 0.75f / 128;  // three quarters of the way between two bfloat16 numbers
   const auto narrowed = [&](bool truncate) {
     return static_cast<float>(
-        evaluate([&](const auto& v) { return cast(v[0], DType::kBFloat16, {.truncate = truncate}); }, {Tensor(between)})
+        evaluate(
+            [&](const auto& v) { return cast(v[0], DType::kBFloat16, {.truncate = truncate}); },
+            {Tensor(between)})
             .scalar<BFloat16>());
   };
   CHECK(narrowed(false) == 1 + 1.0f / 128);

@@ -64,7 +64,8 @@ Tensor doubles(const Shape& shape, double low, double high) {
 template <class T>
 Tensor as(const Tensor& doubles) {
   Tensor t = Tensor::uninitialized(dtype_of<T>, doubles.shape());
-  for (int64_t i = 0; i < t.num_elements(); ++i) t.data<T>()[i] = T(static_cast<float>(doubles.data<double>()[i]));
+  for (int64_t i = 0; i < t.num_elements(); ++i)
+    t.data<T>()[i] = T(static_cast<float>(doubles.data<double>()[i]));
   return t;
 }
 
@@ -77,7 +78,8 @@ void check_functions(double tolerance) {
       REQUIRE(y.shape() == x.shape());
       for (int64_t i = 0; i < n; ++i) {
         const double in = static_cast<double>(static_cast<float>(x.data<T>()[i]));
-        const double got = static_cast<double>(static_cast<float>(y.data<T>()[i])), want = f.oracle(in);
+        const double got = static_cast<double>(static_cast<float>(y.data<T>()[i])),
+                     want = f.oracle(in);
         const double nearest = static_cast<double>(static_cast<float>(T(static_cast<float>(want))));
         if (std::isinf(nearest)) {
           CHECK(got == nearest);  // beyond what the dtype holds
@@ -92,7 +94,9 @@ void check_functions(double tolerance) {
 
 }  // namespace
 
-TEST_CASE("Functions of float elements agree with the C library", "[math]") { check_functions<float>(2e-6); }
+TEST_CASE("Functions of float elements agree with the C library", "[math]") {
+  check_functions<float>(2e-6);
+}
 TEST_CASE("Functions of half elements agree with the C library to their precision", "[math]") {
   check_functions<Half>(1.5e-3);
 }
@@ -112,10 +116,12 @@ TEST_CASE("Functions of double elements agree with the C library", "[math]") {
 }
 
 TEST_CASE("What is not a number stays so, and infinities go where they should", "[math]") {
-  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
   for (const Function& f : kFunctions) {
     if (f.oracle == sign_of) continue;
-    const Tensor y = evaluate([&](const auto& xs) { return f.build(xs[0], {}); }, {Tensor::vector<float>({nan, 1})});
+    const Tensor y = evaluate([&](const auto& xs) { return f.build(xs[0], {}); },
+                              {Tensor::vector<float>({nan, 1})});
     INFO(f.name);
     CHECK(std::isnan(y.data<float>()[0]));
   }
@@ -133,12 +139,16 @@ TEST_CASE("What is not a number stays so, and infinities go where they should", 
 }
 
 TEST_CASE("The value of an element does not depend on its place", "[math]") {
-  for (const Builder build : {Builder(cairn::exp), Builder(sigmoid), Builder(cairn::tanh), Builder(cairn::log)}) {
+  for (const Builder build :
+       {Builder(cairn::exp), Builder(sigmoid), Builder(cairn::tanh), Builder(cairn::log)}) {
     const Tensor x = as<float>(doubles({100}, 0.1, 4));
-    const auto run = [&](const Tensor& t) { return evaluate([&](const auto& xs) { return build(xs[0], {}); }, {t}); };
+    const auto run = [&](const Tensor& t) {
+      return evaluate([&](const auto& xs) { return build(xs[0], {}); }, {t});
+    };
     const Tensor all = run(x);
     for (int64_t i : {0, 5, 50, 99}) {
-      CHECK(run(Tensor::vector<float>({x.data<float>()[i]})).data<float>()[0] == all.data<float>()[i]);
+      CHECK(run(Tensor::vector<float>({x.data<float>()[i]})).data<float>()[0] ==
+            all.data<float>()[i]);
     }
   }
 }
@@ -152,7 +162,9 @@ TEST_CASE("Round takes halves to the even side", "[math]") {
 TEST_CASE("Integers have signs, squares and absolute values that wrap around", "[math]") {
   const int32_t low = std::numeric_limits<int32_t>::lowest();
   const Tensor x = Tensor::vector<int32_t>({-3, 0, 5, low});
-  const auto run = [&](Builder build) { return evaluate([&](const auto& xs) { return build(xs[0], {}); }, {x}); };
+  const auto run = [&](Builder build) {
+    return evaluate([&](const auto& xs) { return build(xs[0], {}); }, {x});
+  };
   CHECK(bit_equal(run(negative), Tensor::vector<int32_t>({3, 0, -5, low})));
   CHECK(bit_equal(run(cairn::abs), Tensor::vector<int32_t>({3, 0, 5, low})));
   CHECK(bit_equal(run(square), Tensor::vector<int32_t>({9, 0, 25, 0})));
@@ -160,15 +172,19 @@ TEST_CASE("Integers have signs, squares and absolute values that wrap around", "
 }
 
 TEST_CASE("IsNan, IsInf and IsFinite tell numbers apart", "[math]") {
-  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
   const Tensor x = Tensor::vector<float>({1, nan, inf, -inf});
-  const auto run = [&](Builder build) { return evaluate([&](const auto& xs) { return build(xs[0], {}); }, {x}); };
+  const auto run = [&](Builder build) {
+    return evaluate([&](const auto& xs) { return build(xs[0], {}); }, {x});
+  };
   CHECK(bit_equal(run(is_nan), Tensor::vector<bool>({false, true, false, false})));
   CHECK(bit_equal(run(is_inf), Tensor::vector<bool>({false, false, true, true})));
   CHECK(bit_equal(run(is_finite), Tensor::vector<bool>({true, false, false, false})));
 }
 
-TEST_CASE("An op of one operand keeps what is known of its shape and takes the op's name", "[math]") {
+TEST_CASE("An op of one operand keeps what is known of its shape and takes the op's name",
+          "[math]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 3});
   CHECK(sigmoid(x).shape() == Shape{-1, 3});

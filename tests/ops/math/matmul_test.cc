@@ -15,7 +15,8 @@ template <class T>
 Tensor random_tensor(const Shape& shape, unsigned seed) {
   std::mt19937 random(seed);
   Tensor t = Tensor::uninitialized(dtype_of<T>, shape);
-  for (int64_t i = 0; i < t.num_elements(); ++i) t.data<T>()[i] = T(static_cast<int>(random() % 9) - 4);
+  for (int64_t i = 0; i < t.num_elements(); ++i)
+    t.data<T>()[i] = T(static_cast<int>(random() % 9) - 4);
   return t;
 }
 
@@ -24,7 +25,8 @@ double number(T x) {
   return static_cast<double>(static_cast<float>(x));
 }
 
-// Small whole numbers: products and sums are exact in every dtype, so every order gives the same bits.
+// Small whole numbers: products and sums are exact in every dtype, so every order gives the same
+// bits.
 template <class T>
 void check_product(bool ta, bool tb, int64_t count, int64_t m, int64_t n, int64_t k) {
   Shape sa{count, ta ? k : m, ta ? m : k}, sb{count, tb ? n : k, tb ? k : n};
@@ -63,9 +65,10 @@ void check_products() {
     int64_t count, m, n, k;
   };
   for (const Size& s : {Size{1, 1, 1, 1}, Size{1, 2, 3, 4}, Size{1, 1, 20, 30}, Size{1, 30, 1, 20},
-                        Size{1, 100, 10, 50}, Size{1, 13, 16, 9}, Size{1, 20, 10, 1}, Size{1, 9, 2, 1},
-                        Size{1, 5, 16, 1}, Size{1, 40, 17, 33}, Size{1, 3, 4, 0}, Size{1, 9, 4, 0}, Size{1, 0, 4, 3},
-                        Size{4, 2, 3, 5}, Size{2, 9, 10, 3}, Size{3, 2, 2, 0}, Size{0, 2, 3, 4}}) {
+                        Size{1, 100, 10, 50}, Size{1, 13, 16, 9}, Size{1, 20, 10, 1},
+                        Size{1, 9, 2, 1}, Size{1, 5, 16, 1}, Size{1, 40, 17, 33}, Size{1, 3, 4, 0},
+                        Size{1, 9, 4, 0}, Size{1, 0, 4, 3}, Size{4, 2, 3, 5}, Size{2, 9, 10, 3},
+                        Size{3, 2, 2, 0}, Size{0, 2, 3, 4}}) {
     for (const bool ta : {false, true}) {
       for (const bool tb : {false, true}) check_product<T>(ta, tb, s.count, s.m, s.n, s.k);
     }
@@ -88,7 +91,9 @@ TEST_CASE("Large products agree with a naive loop, whichever library multiplies"
     }
   }
 }
-TEST_CASE("Products of double matrices agree with a naive loop", "[matmul]") { check_products<double>(); }
+TEST_CASE("Products of double matrices agree with a naive loop", "[matmul]") {
+  check_products<double>();
+}
 TEST_CASE("Products of integer matrices agree with a naive loop", "[matmul]") {
   check_products<int32_t>();
   check_products<int64_t>();
@@ -98,24 +103,30 @@ TEST_CASE("Products of 16-bit matrices are summed in float", "[matmul]") {
   check_products<BFloat16>();
 }
 
-TEST_CASE("A product of matrices that do not fit is refused when it is made, and when it runs", "[matmul]") {
+TEST_CASE("A product of matrices that do not fit is refused when it is made, and when it runs",
+          "[matmul]") {
   Graph graph;
-  const Output a = placeholder(graph, DType::kFloat, {-1, 784}), b = placeholder(graph, DType::kFloat, {128, 10});
+  const Output a = placeholder(graph, DType::kFloat, {-1, 784}),
+               b = placeholder(graph, DType::kFloat, {128, 10});
   const Error made = error_of([&] { matmul(a, b); });
   CHECK(made.code() == Code::kInvalidArgument);
   CHECK(std::string(made.what()).find("784") != std::string::npos);
-  const Output c = placeholder(graph, DType::kFloat, Shape::unknown(2)), d = placeholder(graph, DType::kFloat, {2, 2});
+  const Output c = placeholder(graph, DType::kFloat, Shape::unknown(2)),
+               d = placeholder(graph, DType::kFloat, {2, 2});
   Session session(graph);
   const Error ran = error_of([&] {
-    session.run(matmul(c, d), {{c, Tensor::zeros(DType::kFloat, {2, 3})}, {d, Tensor::zeros(DType::kFloat, {2, 2})}});
+    session.run(matmul(c, d), {{c, Tensor::zeros(DType::kFloat, {2, 3})},
+                               {d, Tensor::zeros(DType::kFloat, {2, 2})}});
   });
   CHECK(ran.code() == Code::kInvalidArgument);
   CHECK(std::string(ran.what()).find("[2,3]") != std::string::npos);
 }
 
-TEST_CASE("Stacks of matrices are multiplied by BatchMatMul under MatMul's name", "[matmul][names]") {
+TEST_CASE("Stacks of matrices are multiplied by BatchMatMul under MatMul's name",
+          "[matmul][names]") {
   Graph graph;
-  const Output x = placeholder(graph, DType::kFloat, {-1, 2, 3}), y = placeholder(graph, DType::kFloat, {5, 3, 4});
+  const Output x = placeholder(graph, DType::kFloat, {-1, 2, 3}),
+               y = placeholder(graph, DType::kFloat, {5, 3, 4});
   const Output z = matmul(x, y);
   CHECK(z.op().type() == "BatchMatMul");
   CHECK(z.name() == "MatMul:0");

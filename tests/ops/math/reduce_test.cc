@@ -19,7 +19,8 @@ template <class T>
 Tensor random_tensor(const Shape& shape, unsigned seed) {
   std::mt19937 random(seed);
   Tensor t = Tensor::uninitialized(dtype_of<T>, shape);
-  for (int64_t i = 0; i < t.num_elements(); ++i) t.data<T>()[i] = T(static_cast<int>(random() % 7) - 3);
+  for (int64_t i = 0; i < t.num_elements(); ++i)
+    t.data<T>()[i] = T(static_cast<int>(random() % 7) - 3);
   return t;
 }
 
@@ -61,27 +62,32 @@ Naive naive(const Tensor& x, const std::vector<int>& axes, bool keep_dims) {
   return r;
 }
 
-Tensor apply(Reduce reduce, const Tensor& x, const Axes& axes, bool keep_dims = false, int threads = 1) {
-  return evaluate([&](const auto& v) { return reduce(v[0], axes, {.keep_dims = keep_dims}); }, {x}, threads);
+Tensor apply(Reduce reduce, const Tensor& x, const Axes& axes, bool keep_dims = false,
+             int threads = 1) {
+  return evaluate([&](const auto& v) { return reduce(v[0], axes, {.keep_dims = keep_dims}); }, {x},
+                  threads);
 }
 
 template <class T>
 void check_against_naive() {
   const std::vector<std::vector<int>> choices = {{},     {0},    {1},       {2},    {-1},  {0, 1},
                                                  {1, 2}, {0, 2}, {2, 0, 1}, {0, 3}, {1, 3}};
-  for (const Shape& shape : {Shape{2, 3, 4}, Shape{5, 1, 70}, Shape{3, 2, 3, 2}, Shape{2, 0, 3}, Shape{40, 33, 2}}) {
+  for (const Shape& shape :
+       {Shape{2, 3, 4}, Shape{5, 1, 70}, Shape{3, 2, 3, 2}, Shape{2, 0, 3}, Shape{40, 33, 2}}) {
     const Tensor x = random_tensor<T>(shape, 3);
     for (const std::vector<int>& axes : choices) {
       if (std::any_of(axes.begin(), axes.end(), [&](int a) { return a >= shape.rank(); })) continue;
       for (const bool keep_dims : {false, true}) {
         const Naive want = naive<T>(x, axes, keep_dims);
-        const Tensor sum = apply(reduce_sum, x, axes, keep_dims), max = apply(reduce_max, x, axes, keep_dims);
+        const Tensor sum = apply(reduce_sum, x, axes, keep_dims),
+                     max = apply(reduce_max, x, axes, keep_dims);
         INFO(shape << " to " << want.shape);
         REQUIRE(sum.shape() == want.shape);
         REQUIRE(max.shape() == want.shape);
         for (size_t i = 0; i < want.sum.size(); ++i) {
           REQUIRE(static_cast<double>(static_cast<float>(sum.data<T>()[i])) == want.sum[i]);
-          if (want.count > 0) REQUIRE(static_cast<double>(static_cast<float>(max.data<T>()[i])) == want.max[i]);
+          if (want.count > 0)
+            REQUIRE(static_cast<double>(static_cast<float>(max.data<T>()[i])) == want.max[i]);
         }
       }
     }
@@ -113,21 +119,25 @@ TEST_CASE("Means, products and minima agree with hand-computed ones", "[reduce]"
 
 namespace {
 
-// The mean of `count` elements, all of them `value`, along the axis that is reduced: of a vector, of rows, of columns.
+// The mean of `count` elements, all of them `value`, along the axis that is reduced: of a vector,
+// of rows, of columns.
 template <class T>
 void check_mean_of_equals(int64_t count, T value) {
   INFO(dtype_of<T> << ", " << count << " times " << +value);
-  const Tensor all = Tensor::of<T>({count, 2}, std::vector<T>(static_cast<size_t>(2 * count), value));
+  const Tensor all =
+      Tensor::of<T>({count, 2}, std::vector<T>(static_cast<size_t>(2 * count), value));
   CHECK(bit_equal(apply(reduce_mean, all, {}), Tensor(value)));
   CHECK(bit_equal(apply(reduce_mean, all, 0), Tensor::vector<T>({value, value})));
-  CHECK(bit_equal(apply(reduce_mean, all.reshaped({2, count}), 1), Tensor::vector<T>({value, value})));
+  CHECK(bit_equal(apply(reduce_mean, all.reshaped({2, count}), 1),
+                  Tensor::vector<T>({value, value})));
   CHECK(bit_equal(apply(reduce_mean, all.reshaped({1, count, 2}), {0, 1}, true),
                   Tensor::of<T>({1, 1, 2}, {value, value})));
 }
 
 }  // namespace
 
-TEST_CASE("The mean of integers is right where neither their sum nor their count fits the dtype", "[reduce]") {
+TEST_CASE("The mean of integers is right where neither their sum nor their count fits the dtype",
+          "[reduce]") {
   for (const int64_t count : {127, 128, 255, 256, 257, 512}) {
     check_mean_of_equals<uint8_t>(count, 2);
     check_mean_of_equals<uint8_t>(count, 255);
@@ -141,20 +151,25 @@ TEST_CASE("The mean of integers is right where neither their sum nor their count
   check_mean_of_equals<int32_t>(3, std::numeric_limits<int32_t>::max());
   check_mean_of_equals<int32_t>(5, std::numeric_limits<int32_t>::lowest());
   CHECK(bit_equal(apply(reduce_mean, Tensor::vector<int8_t>({-3, 2}), {}), Tensor(int8_t{0})));
-  CHECK(error_of([] { apply(reduce_mean, Tensor::zeros(DType::kInt8, {0, 3}), 0); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([] {
+          apply(reduce_mean, Tensor::zeros(DType::kInt8, {0, 3}), 0);
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("A mean of small integers folds while a graph is built", "[reduce]") {
   Graph graph;
   const Output bytes = fill(graph, {256}, Tensor(uint8_t{2}));
-  CHECK(zeros(cast(reduce_mean(bytes, {0}, {.keep_dims = true}), DType::kInt32), DType::kFloat).shape() == Shape{2});
+  CHECK(zeros(cast(reduce_mean(bytes, {0}, {.keep_dims = true}), DType::kInt32), DType::kFloat)
+            .shape() == Shape{2});
 }
 
-TEST_CASE("Gradients of 16-bit floats divide by counts that those do not reach", "[reduce][gradient]") {
+TEST_CASE("Gradients of 16-bit floats divide by counts that those do not reach",
+          "[reduce][gradient]") {
   constexpr int64_t kMany = 70000;
   const auto gradient_of = [](Reduce reduce, bool shape_known) {
     Graph graph;
-    const Output x = placeholder(graph, DType::kHalf, shape_known ? Shape{kMany} : Shape::unknown());
+    const Output x =
+        placeholder(graph, DType::kHalf, shape_known ? Shape{kMany} : Shape::unknown());
     const Output dx = gradients(reduce(x, 0, {}), {x})[0];
     Session session(graph);
     const Tensor all = session.run(dx, {{x, Tensor::zeros(DType::kHalf, {kMany})}});
@@ -177,7 +192,8 @@ TEST_CASE("A reduction of no elements is what it begins with", "[reduce]") {
   CHECK(error.code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("Reductions of empty extents between others begin with what they begin with", "[reduce]") {
+TEST_CASE("Reductions of empty extents between others begin with what they begin with",
+          "[reduce]") {
   const Tensor none = Tensor::zeros(DType::kFloat, {2, 0, 3, 4});
   const auto all = [](float v) { return Tensor::of<float>({2, 3}, std::vector<float>(6, v)); };
   for (int turn = 0; turn < 3; ++turn) {  // whatever stood in the memory before
@@ -188,13 +204,15 @@ TEST_CASE("Reductions of empty extents between others begin with what they begin
   }
   CHECK(std::isnan(apply(reduce_mean, none, {1, 3}).data<float>()[5]));
   CHECK(bit_equal(apply(reduce_sum, none, {0, 1, 2}), Tensor::vector<float>({0, 0, 0, 0})));
-  CHECK(bit_equal(apply(reduce_prod, Tensor::zeros(DType::kInt32, {3, 0}), 1), Tensor::vector<int32_t>({1, 1, 1})));
+  CHECK(bit_equal(apply(reduce_prod, Tensor::zeros(DType::kInt32, {3, 0}), 1),
+                  Tensor::vector<int32_t>({1, 1, 1})));
   const Tensor logic = Tensor::zeros(DType::kBool, {2, 0, 2});
   CHECK(bit_equal(apply(reduce_all, logic, 1), Tensor::of<bool>({2, 2}, {true, true, true, true})));
   CHECK(bit_equal(apply(reduce_any, logic, {0, 1}), Tensor::vector<bool>({false, false})));
 }
 
-TEST_CASE("A large sum is exact to float precision and the same on any number of threads", "[reduce]") {
+TEST_CASE("A large sum is exact to float precision and the same on any number of threads",
+          "[reduce]") {
   Tensor x = Tensor::uninitialized(DType::kFloat, {1000, 1003});
   std::mt19937 random(1);
   double total = 0;
@@ -214,17 +232,28 @@ TEST_CASE("A large sum is exact to float precision and the same on any number of
 TEST_CASE("A sum of small integers and of halves is kept in their dtype", "[reduce]") {
   CHECK(bit_equal(apply(reduce_sum, Tensor::vector<uint8_t>({200, 100}), {}), Tensor(uint8_t{44})));
   std::vector<Half> ones(4000, Half(1.0f));
-  CHECK(bit_equal(apply(reduce_sum, Tensor::vector<Half>(ones), {}), Tensor(Half(4000.0f))));  // added up in float
+  // added up in float
+  CHECK(bit_equal(apply(reduce_sum, Tensor::vector<Half>(ones), {}), Tensor(Half(4000.0f))));
 }
 
-TEST_CASE("An axis that is not there or is named twice is refused, as the node is made and as it runs", "[reduce]") {
+TEST_CASE(
+    "An axis that is not there or is named twice is refused, as the node is made and as it runs",
+    "[reduce]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3});
-  CHECK(std::string(error_of([&] { reduce_sum(x, 2); }).what()).find("axis 2") != std::string::npos);
-  CHECK(std::string(error_of([&] { reduce_sum(x, {1, -1}); }).what()).find("twice") != std::string::npos);
+  CHECK(std::string(error_of([&] { reduce_sum(x, 2); }).what()).find("axis 2") !=
+        std::string::npos);
+  CHECK(std::string(error_of([&] {
+                      reduce_sum(x, {1, -1});
+                    }).what())
+            .find("twice") != std::string::npos);
   const Tensor m = Tensor::zeros(DType::kFloat, {2, 3});
-  CHECK(std::string(error_of([&] { apply(reduce_sum, m, 2); }).what()).find("axis 2") != std::string::npos);
-  CHECK(std::string(error_of([&] { apply(reduce_sum, m, {0, 0}); }).what()).find("twice") != std::string::npos);
+  CHECK(std::string(error_of([&] { apply(reduce_sum, m, 2); }).what()).find("axis 2") !=
+        std::string::npos);
+  CHECK(std::string(error_of([&] {
+                      apply(reduce_sum, m, {0, 0});
+                    }).what())
+            .find("twice") != std::string::npos);
 }
 
 TEST_CASE("Reductions make their axes as Python does", "[reduce][names]") {
@@ -248,13 +277,17 @@ TEST_CASE("Reductions make their axes as Python does", "[reduce][names]") {
 TEST_CASE("ArgMax and ArgMin find the first of equals along any axis", "[reduce]") {
   const Tensor x = Tensor::matrix<float>({{1, 5, 5}, {7, 0, 5}});
   const auto run = [&](const Tensor& t, int axis, bool max, DType type) {
-    return evaluate([&](const auto& v) { return (max ? argmax : argmin)(v[0], axis, {.output_type = type}); }, {t});
+    return evaluate(
+        [&](const auto& v) { return (max ? argmax : argmin)(v[0], axis, {.output_type = type}); },
+        {t});
   };
   CHECK(bit_equal(run(x, 1, true, DType::kInt64), Tensor::vector<int64_t>({1, 0})));
   CHECK(bit_equal(run(x, 0, true, DType::kInt32), Tensor::vector<int32_t>({1, 0, 0})));
   CHECK(bit_equal(run(x, -1, false, DType::kInt64), Tensor::vector<int64_t>({0, 1})));
-  CHECK(bit_equal(run(Tensor::vector<int32_t>({3, 9, 2}), 0, true, DType::kInt64), Tensor(int64_t{1})));
-  CHECK(run(Tensor::zeros(DType::kFloat, {2, 3, 4}), 1, true, DType::kInt64).shape() == Shape{2, 4});
+  CHECK(bit_equal(run(Tensor::vector<int32_t>({3, 9, 2}), 0, true, DType::kInt64),
+                  Tensor(int64_t{1})));
+  CHECK(run(Tensor::zeros(DType::kFloat, {2, 3, 4}), 1, true, DType::kInt64).shape() ==
+        Shape{2, 4});
   CHECK(error_of([&] { run(x, 2, true, DType::kInt64); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] {
           run(Tensor::zeros(DType::kFloat, {2, 0}), 1, true, DType::kInt64);
@@ -269,7 +302,9 @@ TEST_CASE("ArgMax and ArgMin find the first of equals along any axis", "[reduce]
 TEST_CASE("Running sums and products go both ways, with the element or without", "[reduce]") {
   const Tensor x = Tensor::vector<int32_t>({2, 3, 4});
   const auto run = [&](auto build, bool exclusive, bool reverse) {
-    return evaluate([&](const auto& v) { return build(v[0], 0, {.exclusive = exclusive, .reverse = reverse}); }, {x});
+    return evaluate(
+        [&](const auto& v) { return build(v[0], 0, {.exclusive = exclusive, .reverse = reverse}); },
+        {x});
   };
   CHECK(bit_equal(run(cumsum, false, false), Tensor::vector<int32_t>({2, 5, 9})));
   CHECK(bit_equal(run(cumsum, true, false), Tensor::vector<int32_t>({0, 2, 5})));

@@ -20,7 +20,8 @@ template <class T>
 std::vector<double> values(const Tensor& t) {
   std::vector<double> all;
   for (T x : t.span<T>())
-    all.push_back(static_cast<double>(static_cast<std::conditional_t<sizeof(T) == 2, float, T>>(x)));
+    all.push_back(
+        static_cast<double>(static_cast<std::conditional_t<sizeof(T) == 2, float, T>>(x)));
   return all;
 }
 
@@ -29,7 +30,9 @@ void check_near(const std::vector<double>& got, const std::vector<double>& expec
   for (size_t i = 0; i < expected.size(); ++i) CHECK(got[i] == Approx(expected[i]).epsilon(2e-6));
 }
 
-double mean(const std::vector<double>& x) { return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size()); }
+double mean(const std::vector<double>& x) {
+  return std::accumulate(x.begin(), x.end(), 0.0) / double(x.size());
+}
 double variance(const std::vector<double>& x) {
   const double middle = mean(x);
   double sum = 0;
@@ -51,17 +54,20 @@ std::string message_of(const F& f) {
 }  // namespace
 
 TEST_CASE("Philox gives the words its authors publish", "[random]") {
-  CHECK(Philox({0, 0, 0, 0}, {0, 0})() == Philox::Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
+  CHECK(Philox({0, 0, 0, 0}, {0, 0})() ==
+        Philox::Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8});
   constexpr uint32_t k1 = 0xffffffff;
-  CHECK(Philox({k1, k1, k1, k1}, {k1, k1})() == Philox::Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
+  CHECK(Philox({k1, k1, k1, k1}, {k1, k1})() ==
+        Philox::Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
   CHECK(Philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0})() ==
         Philox::Block{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
 TEST_CASE("Skipping blocks of Philox is the same as drawing them, carries included", "[random]") {
   constexpr uint32_t k1 = 0xffffffff;
-  for (const Philox::Block& start : {Philox::Block{0, 0, 0, 0}, Philox::Block{k1 - 1, 0, 5, 6},
-                                     Philox::Block{k1 - 1, k1, 5, 6}, Philox::Block{k1 - 1, k1, k1, 6}}) {
+  for (const Philox::Block& start :
+       {Philox::Block{0, 0, 0, 0}, Philox::Block{k1 - 1, 0, 5, 6}, Philox::Block{k1 - 1, k1, 5, 6},
+        Philox::Block{k1 - 1, k1, k1, 6}}) {
     Philox drawn(start, {1, 2}), skipped(start, {1, 2});
     for (int i = 0; i < 3; ++i) drawn();
     skipped.skip(3);
@@ -69,19 +75,24 @@ TEST_CASE("Skipping blocks of Philox is the same as drawing them, carries includ
   }
 }
 
-TEST_CASE("random_uniform gives TensorFlow's values for TensorFlow's seeds, run after run", "[random]") {
+TEST_CASE("random_uniform gives TensorFlow's values for TensorFlow's seeds, run after run",
+          "[random]") {
   Graph graph;
   const Output x = random_uniform(graph, {5}, {.seed = 1});
   const Output y = random_uniform(graph, {2, 3}, {.minval = 5, .maxval = 10, .seed = 7});
   Session session(graph);
-  check_near(values<float>(session.run(x)), {0.23903739, 0.92039955, 0.05051243, 0.49574447, 0.83552229});
-  check_near(values<float>(session.run(x)), {0.93370306, 0.71884167, 0.85377777, 0.77928996, 0.52497303});
-  check_near(values<float>(session.run(y)), {7.41970491, 7.5310154, 6.27571869, 5.62371159, 9.66505051, 8.32304668});
+  check_near(values<float>(session.run(x)),
+             {0.23903739, 0.92039955, 0.05051243, 0.49574447, 0.83552229});
+  check_near(values<float>(session.run(x)),
+             {0.93370306, 0.71884167, 0.85377777, 0.77928996, 0.52497303});
+  check_near(values<float>(session.run(y)),
+             {7.41970491, 7.5310154, 6.27571869, 5.62371159, 9.66505051, 8.32304668});
   Session second(graph);
   check_near(values<float>(second.run(x)), {0.23903739, 0.92039955});
 }
 
-TEST_CASE("A sequence moves on by the same distance however few values a run takes of it", "[random]") {
+TEST_CASE("A sequence moves on by the same distance however few values a run takes of it",
+          "[random]") {
   Graph graph;
   const Output x = random_uniform(graph, {1}, {.seed = 1});
   Session session(graph);
@@ -94,11 +105,14 @@ TEST_CASE("random_normal gives TensorFlow's values for TensorFlow's seeds", "[ra
   const Output x = random_normal(graph, {2, 3}, {.seed = 1});
   const Output y = random_normal(graph, {2, 3}, {.mean = 5.0, .stddev = 0.35, .seed = 1});
   Session session(graph);
-  check_near(values<float>(session.run(x)), {-0.8113182, 1.4845988, 0.06532937, -2.4427042, 0.0992484, 0.5912243});
-  check_near(values<float>(session.run(y)), {4.7160387, 5.51960945, 5.0228653, 4.14505386, 5.03473711, 5.20692873});
+  check_near(values<float>(session.run(x)),
+             {-0.8113182, 1.4845988, 0.06532937, -2.4427042, 0.0992484, 0.5912243});
+  check_near(values<float>(session.run(y)),
+             {4.7160387, 5.51960945, 5.0228653, 4.14505386, 5.03473711, 5.20692873});
 }
 
-TEST_CASE("truncated_normal leaves out what random_normal draws beyond two deviations", "[random]") {
+TEST_CASE("truncated_normal leaves out what random_normal draws beyond two deviations",
+          "[random]") {
   Graph graph;
   const Output x = truncated_normal(graph, {3, 3}, {.seed = 1});
   Session session(graph);
@@ -108,7 +122,8 @@ TEST_CASE("truncated_normal leaves out what random_normal draws beyond two devia
   Philox next(87654321, 1);
   next.skip(256);
   const auto words = next();
-  const double u = double(words[0] & 0x7fffff) / 0x800000, v = double(words[1] & 0x7fffff) / 0x800000;
+  const double u = double(words[0] & 0x7fffff) / 0x800000,
+               v = double(words[1] & 0x7fffff) / 0x800000;
   CHECK(got[4] == Approx(std::sin(2 * M_PI * v) * std::sqrt(-2 * std::log(u))).epsilon(1e-5));
 }
 
@@ -119,17 +134,18 @@ TEST_CASE("Stateless ops give TensorFlow's values for TensorFlow's seeds, every 
   Session session(graph);
   const Tensor one_two = Tensor::vector<int64_t>({1, 2});
   const Tensor first = session.run(x, {{seed, one_two}});
-  check_near(values<float>(first), {0.5441101, 0.20738031, 0.07356433, 0.04643455, -1.30159, -0.95385665});
+  check_near(values<float>(first),
+             {0.5441101, 0.20738031, 0.07356433, 0.04643455, -1.30159, -0.95385665});
   CHECK(bit_equal(first, session.run(x, {{seed, one_two}})));
   CHECK_FALSE(bit_equal(first, session.run(x, {{seed, Tensor::vector<int64_t>({1, 3})}})));
 }
 
 TEST_CASE("A 32-bit seed of a stateless op means what the 64-bit one does", "[random]") {
   Graph graph;
-  const Output narrow = stateless_random_uniform(graph, {7}, constant(graph, Tensor::vector<int32_t>({-5, 9})),
-                                                 {.dtype = DType::kDouble});
-  const Output wide = stateless_random_uniform(graph, {7}, constant(graph, Tensor::vector<int64_t>({-5, 9})),
-                                               {.dtype = DType::kDouble});
+  const Output narrow = stateless_random_uniform(
+      graph, {7}, constant(graph, Tensor::vector<int32_t>({-5, 9})), {.dtype = DType::kDouble});
+  const Output wide = stateless_random_uniform(
+      graph, {7}, constant(graph, Tensor::vector<int64_t>({-5, 9})), {.dtype = DType::kDouble});
   Session session(graph);
   CHECK(bit_equal(session.run(narrow), session.run(wide)));
 }
@@ -148,11 +164,13 @@ TEST_CASE("Values do not depend on the number of threads", "[random]") {
   }
 }
 
-TEST_CASE("Random values have the mean, variance and range of their distribution, in every dtype", "[random]") {
+TEST_CASE("Random values have the mean, variance and range of their distribution, in every dtype",
+          "[random]") {
   Graph graph;
   graph.set_seed(17);
   Session session(graph);
-  const auto check = [&](const std::vector<double>& x, double m, double v, double low, double high) {
+  const auto check = [&](const std::vector<double>& x, double m, double v, double low,
+                         double high) {
     CHECK(mean(x) == Approx(m).margin(0.04));
     CHECK(variance(x) == Approx(v).margin(0.04));
     CHECK(*std::min_element(x.begin(), x.end()) >= low);
@@ -161,9 +179,11 @@ TEST_CASE("Random values have the mean, variance and range of their distribution
   const auto check_all = [&]<class T>(T) {
     const DType dtype = dtype_of<T>;
     INFO(dtype);
-    check(values<T>(session.run(random_uniform(graph, {20001}, {.dtype = dtype}))), 0.5, 1.0 / 12, 0, 0.9999999);
+    check(values<T>(session.run(random_uniform(graph, {20001}, {.dtype = dtype}))), 0.5, 1.0 / 12,
+          0, 0.9999999);
     check(values<T>(session.run(random_normal(graph, {20001}, {.dtype = dtype}))), 0, 1, -6, 6);
-    check(values<T>(session.run(truncated_normal(graph, {20001}, {.dtype = dtype}))), 0, 0.774, -2, 2);
+    check(values<T>(session.run(truncated_normal(graph, {20001}, {.dtype = dtype}))), 0, 0.774, -2,
+          2);
   };
   check_all(float());
   check_all(double());
@@ -173,8 +193,10 @@ TEST_CASE("Random values have the mean, variance and range of their distribution
 
 TEST_CASE("Random integers cover their range and nothing else", "[random]") {
   Graph graph;
-  const Output x = random_uniform(graph, {5000}, {.minval = -3, .maxval = 4, .dtype = DType::kInt32, .seed = 2});
-  const Output y = random_uniform(graph, {5000}, {.minval = -3, .maxval = 4, .dtype = DType::kInt64, .seed = 2});
+  const Output x =
+      random_uniform(graph, {5000}, {.minval = -3, .maxval = 4, .dtype = DType::kInt32, .seed = 2});
+  const Output y =
+      random_uniform(graph, {5000}, {.minval = -3, .maxval = 4, .dtype = DType::kInt64, .seed = 2});
   Session session(graph);
   const Tensor narrow = session.run(x), wide = session.run(y);
   const std::set<int64_t> a(narrow.span<int32_t>().begin(), narrow.span<int32_t>().end());
@@ -183,7 +205,8 @@ TEST_CASE("Random integers cover their range and nothing else", "[random]") {
   CHECK(b == a);
 }
 
-TEST_CASE("Without a seed every session draws its own values, unless the session has one", "[random]") {
+TEST_CASE("Without a seed every session draws its own values, unless the session has one",
+          "[random]") {
   Graph graph;
   const Output x = random_uniform(graph, {4});
   Session a(graph), b(graph);
@@ -245,10 +268,11 @@ TEST_CASE("random_normal and random_uniform make the nodes TensorFlow's Python m
   random_normal(graph, {784, 10});
   random_uniform(graph, {3}, {.name = "init"});
   CHECK(node_names(graph) ==
-        std::vector<std::string>{"random_normal/shape Const", "random_normal/mean Const", "random_normal/stddev Const",
-                                 "random_normal/RandomStandardNormal RandomStandardNormal", "random_normal/mul Mul",
-                                 "random_normal Add", "init/shape Const", "init/min Const", "init/max Const",
-                                 "init/RandomUniform RandomUniform", "init/sub Sub", "init/mul Mul", "init Add"});
+        std::vector<std::string>{
+            "random_normal/shape Const", "random_normal/mean Const", "random_normal/stddev Const",
+            "random_normal/RandomStandardNormal RandomStandardNormal", "random_normal/mul Mul",
+            "random_normal Add", "init/shape Const", "init/min Const", "init/max Const",
+            "init/RandomUniform RandomUniform", "init/sub Sub", "init/mul Mul", "init Add"});
 }
 
 TEST_CASE("The shape of random values may be computed by the graph", "[random]") {
@@ -264,10 +288,12 @@ TEST_CASE("The shape of random values may be computed by the graph", "[random]")
 TEST_CASE("Random builders refuse shapes, seeds and ranges that make no sense", "[random]") {
   Graph graph;
   CHECK(message_of([&] { random_uniform(graph, {-1, 2}); }).find("-1") != std::string::npos);
-  CHECK(message_of([&] { random_uniform(graph, {2}, {.dtype = DType::kInt32}); }).find("maxval") != std::string::npos);
+  CHECK(message_of([&] { random_uniform(graph, {2}, {.dtype = DType::kInt32}); }).find("maxval") !=
+        std::string::npos);
   CHECK_THROWS_AS(random_normal(graph, {2}, {.dtype = DType::kInt32}), Error);
   const Output three = constant(graph, Tensor::vector<int64_t>({1, 2, 3}));
-  CHECK(message_of([&] { stateless_random_uniform(graph, {2}, three); }).find("seed") != std::string::npos);
+  CHECK(message_of([&] { stateless_random_uniform(graph, {2}, three); }).find("seed") !=
+        std::string::npos);
   const Output two = constant(graph, Tensor::vector<int64_t>({1, 2}));
   CHECK_THROWS_AS(stateless_random_uniform(graph, {2}, two, {.seed = 1}), Error);
 }

@@ -8,16 +8,19 @@
 namespace cairn {
 namespace {
 
-Tensor words(std::initializer_list<std::string> texts) { return Tensor::vector<std::string>(texts); }
+Tensor words(std::initializer_list<std::string> texts) {
+  return Tensor::vector<std::string>(texts);
+}
 
 TEST_CASE("A table gives each key its value, others the default, in the keys' shape", "[lookup]") {
   Lab lab;
-  const HashTable ids = hash_table(lab.graph, words({"cat", "dog"}), Tensor::vector<int64_t>({7, 9}), -1);
+  const HashTable ids =
+      hash_table(lab.graph, words({"cat", "dog"}), Tensor::vector<int64_t>({7, 9}), -1);
   const Output x = lab.fed(Tensor::matrix<std::string>({{"dog", "cow"}, {"cat", "dog"}}));
   Session session(lab.graph);
   session.run(tables_initializer(lab.graph));
-  CHECK(Lab::told(
-            session.run(ids.lookup(constant(lab.graph, Tensor::matrix<std::string>({{"dog", "cow"}, {"", "cat"}}))))) ==
+  CHECK(Lab::told(session.run(ids.lookup(
+            constant(lab.graph, Tensor::matrix<std::string>({{"dog", "cow"}, {"", "cat"}}))))) ==
         "int64 [2,2] [[ 9 -1]\n [-1  7]]");
   CHECK(ids.lookup(x).dtype() == DType::kInt64);
   CHECK(session.run(ids.size()).scalar<int64_t>() == 2);
@@ -25,9 +28,10 @@ TEST_CASE("A table gives each key its value, others the default, in the keys' sh
 
 TEST_CASE("Tables go from int32 and int64 to any dtype", "[lookup]") {
   Lab lab;
-  const HashTable names =
-      hash_table(lab.graph, Tensor::vector<int64_t>({3, 1}), words({"three", "one"}), Tensor(std::string("?")));
-  const HashTable halves = hash_table(lab.graph, Tensor::vector<int32_t>({1, 2}), Tensor::vector<float>({0.5f, 1}), 0);
+  const HashTable names = hash_table(lab.graph, Tensor::vector<int64_t>({3, 1}),
+                                     words({"three", "one"}), Tensor(std::string("?")));
+  const HashTable halves =
+      hash_table(lab.graph, Tensor::vector<int32_t>({1, 2}), Tensor::vector<float>({0.5f, 1}), 0);
   Session session(lab.graph);
   session.run(tables_initializer(lab.graph));
   const Tensor said = session.run(names.lookup(Tensor::vector<int64_t>({1, 2, 3})));
@@ -56,7 +60,9 @@ TEST_CASE("A lookup before the table is initialized says so, and by what to do t
   const Output found = table.lookup(Tensor(std::string("a")));
   const Error error = error_of([&] { Session(lab.graph).run(found); });
   CHECK(error.code() == Code::kFailedPrecondition);
-  CHECK(says(error, "the table 'hash_table' is not initialized: run its initializer, or tables_initializer()"));
+  CHECK(says(
+      error,
+      "the table 'hash_table' is not initialized: run its initializer, or tables_initializer()"));
 }
 
 TEST_CASE("Each session has tables of its own", "[lookup]") {
@@ -69,13 +75,17 @@ TEST_CASE("Each session has tables of its own", "[lookup]") {
   CHECK(error_of([&] { other.run(found); }).code() == Code::kFailedPrecondition);
 }
 
-TEST_CASE("Tables of one shared name are one, initialized again with the same entries only", "[lookup]") {
+TEST_CASE("Tables of one shared name are one, initialized again with the same entries only",
+          "[lookup]") {
   Lab lab;
   const Tensor keys = words({"a", "b"});
-  const HashTable first = hash_table(lab.graph, keys, Tensor::vector<float>({1, 2}), 0, {.shared_name = "vocabulary"});
+  const HashTable first =
+      hash_table(lab.graph, keys, Tensor::vector<float>({1, 2}), 0, {.shared_name = "vocabulary"});
   const HashTable again =
-      hash_table(lab.graph, words({"b", "a", "b"}), Tensor::vector<float>({2, 1, 2}), 0, {.shared_name = "vocabulary"});
-  const HashTable other = hash_table(lab.graph, keys, Tensor::vector<float>({1, 3}), 0, {.shared_name = "vocabulary"});
+      hash_table(lab.graph, words({"b", "a", "b"}), Tensor::vector<float>({2, 1, 2}), 0,
+                 {.shared_name = "vocabulary"});
+  const HashTable other =
+      hash_table(lab.graph, keys, Tensor::vector<float>({1, 3}), 0, {.shared_name = "vocabulary"});
   Session session(lab.graph);
   session.run(first.initializer);
   CHECK(session.run(again.lookup(Tensor(std::string("b")))).scalar<float>() == 2);
@@ -88,9 +98,11 @@ TEST_CASE("Tables of one shared name are one, initialized again with the same en
 
 TEST_CASE("A key with two values is refused, and nothing is initialized", "[lookup]") {
   Lab lab;
-  const HashTable table = hash_table(lab.graph, words({"a", "b", "a"}), Tensor::vector<float>({1, 2, 3}), 0);
+  const HashTable table =
+      hash_table(lab.graph, words({"a", "b", "a"}), Tensor::vector<float>({1, 2, 3}), 0);
   Session session(lab.graph);
-  CHECK(says(error_of([&] { session.run(table.initializer); }), "key a stands at 0 and 2, with different values"));
+  CHECK(says(error_of([&] { session.run(table.initializer); }),
+             "key a stands at 0 and 2, with different values"));
   CHECK(error_of([&] { session.run(table.size()); }).code() == Code::kFailedPrecondition);
 }
 

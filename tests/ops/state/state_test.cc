@@ -18,13 +18,14 @@ namespace {
 using Catch::Matchers::Contains;
 using Lines = std::vector<std::string>;
 
-// ---- nodes and names ----------------------------------------------------------------------------------------------
+// ---- nodes and names ----------------------------------------------------------------------------
 
 TEST_CASE("a variable with a plain value is five nodes under TensorFlow's names", "[variables]") {
   Graph graph;
   const Variable a = variable(graph, 0.5f, {.name = "a"});
   CHECK(node_lines(graph) == Lines{"a/initial_value = Const()", "a = VariableV2()",
-                                   "a/Assign = Assign(a, a/initial_value) @a", "a/read = Identity(a) @a"});
+                                   "a/Assign = Assign(a, a/initial_value) @a",
+                                   "a/read = Identity(a) @a"});
   CHECK(a.name() == "a");
   CHECK(a.ref().name() == "a:0");
   CHECK(a.value().name() == "a/read:0");
@@ -34,15 +35,17 @@ TEST_CASE("a variable with a plain value is five nodes under TensorFlow's names"
   CHECK(a.ref().op().attrs().str("shared_name").empty());
 }
 
-TEST_CASE("a variable with a tensor of the graph for its initial value adds no constant", "[variables]") {
+TEST_CASE("a variable with a tensor of the graph for its initial value adds no constant",
+          "[variables]") {
   Graph graph;
   const Output value = constant(graph, Tensor::vector<float>({1, 2}), {.name = "given"});
   variable(value);
   variable(value);
-  CHECK(node_lines(graph, 1) == Lines{"Variable = VariableV2()", "Variable/Assign = Assign(Variable, given) @Variable",
-                                      "Variable/read = Identity(Variable) @Variable", "Variable_1 = VariableV2()",
-                                      "Variable_1/Assign = Assign(Variable_1, given) @Variable_1",
-                                      "Variable_1/read = Identity(Variable_1) @Variable_1"});
+  CHECK(node_lines(graph, 1) ==
+        Lines{"Variable = VariableV2()", "Variable/Assign = Assign(Variable, given) @Variable",
+              "Variable/read = Identity(Variable) @Variable", "Variable_1 = VariableV2()",
+              "Variable_1/Assign = Assign(Variable_1, given) @Variable_1",
+              "Variable_1/read = Identity(Variable_1) @Variable_1"});
 }
 
 TEST_CASE("get_variable's initial value stands within the variable, beside it", "[variables]") {
@@ -52,14 +55,15 @@ TEST_CASE("get_variable's initial value stands within the variable, beside it", 
     get_variable(graph, "kernel", {784, 300});
   }
   const std::string at = " @hidden1/kernel", in = "hidden1/kernel/Initializer/random_uniform";
-  CHECK(node_lines(graph) == Lines{in + "/shape = Const()" + at, in + "/min = Const()" + at, in + "/max = Const()" + at,
-                                   in + "/RandomUniform = RandomUniform(" + in + "/shape)" + at,
-                                   in + "/sub = Sub(" + in + "/max, " + in + "/min)" + at,
-                                   in + "/mul = Mul(" + in + "/RandomUniform, " + in + "/sub)" + at,
-                                   in + " = Add(" + in + "/mul, " + in + "/min)" + at,
-                                   "hidden1/kernel = VariableV2()" + at,
-                                   "hidden1/kernel/Assign = Assign(hidden1/kernel, " + in + ")" + at,
-                                   "hidden1/kernel/read = Identity(hidden1/kernel)" + at});
+  CHECK(node_lines(graph) ==
+        Lines{in + "/shape = Const()" + at, in + "/min = Const()" + at, in + "/max = Const()" + at,
+              in + "/RandomUniform = RandomUniform(" + in + "/shape)" + at,
+              in + "/sub = Sub(" + in + "/max, " + in + "/min)" + at,
+              in + "/mul = Mul(" + in + "/RandomUniform, " + in + "/sub)" + at,
+              in + " = Add(" + in + "/mul, " + in + "/min)" + at,
+              "hidden1/kernel = VariableV2()" + at,
+              "hidden1/kernel/Assign = Assign(hidden1/kernel, " + in + ")" + at,
+              "hidden1/kernel/read = Identity(hidden1/kernel)" + at});
 }
 
 TEST_CASE("zeros of fewer than 1000 elements begin as a constant, more as a Fill", "[variables]") {
@@ -68,14 +72,18 @@ TEST_CASE("zeros of fewer than 1000 elements begin as a constant, more as a Fill
   get_variable(graph, "W", {100, 10}, {.initializer = zeros_initializer()});
   CHECK(node_lines(graph)[0] == "b/Initializer/zeros = Const() @b");
   CHECK(node_lines(graph, 4) ==
-        Lines{"W/Initializer/zeros/shape_as_tensor = Const() @W", "W/Initializer/zeros/Const = Const() @W",
-              "W/Initializer/zeros = Fill(W/Initializer/zeros/shape_as_tensor, W/Initializer/zeros/Const) @W",
-              "W = VariableV2() @W", "W/Assign = Assign(W, W/Initializer/zeros) @W", "W/read = Identity(W) @W"});
+        Lines{"W/Initializer/zeros/shape_as_tensor = Const() @W",
+              "W/Initializer/zeros/Const = Const() @W",
+              "W/Initializer/zeros = Fill(W/Initializer/zeros/shape_as_tensor, "
+              "W/Initializer/zeros/Const) @W",
+              "W = VariableV2() @W", "W/Assign = Assign(W, W/Initializer/zeros) @W",
+              "W/read = Identity(W) @W"});
 }
 
 TEST_CASE("a resource variable is a handle, a query, an assignment and a read", "[variables]") {
   Graph graph;
-  const Variable w = get_variable(graph, "W", {2}, {.initializer = ones_initializer(), .use_resource = true});
+  const Variable w =
+      get_variable(graph, "W", {2}, {.initializer = ones_initializer(), .use_resource = true});
   CHECK(node_lines(graph) == Lines{"W/Initializer/ones = Const() @W", "W = VarHandleOp() @W",
                                    "W/IsInitialized/VarIsInitializedOp = VarIsInitializedOp(W) @W",
                                    "W/Assign = AssignVariableOp(W, W/Initializer/ones) @W",
@@ -90,7 +98,8 @@ TEST_CASE("trainable variables stand in two collections, others in one", "[varia
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "w"});
   const Variable n = variable(graph, 1, {.name = "n", .trainable = false});
-  variable(graph, 1, {.name = "l", .trainable = false, .collections = {GraphKeys::kLocalVariables}});
+  variable(graph, 1,
+           {.name = "l", .trainable = false, .collections = {GraphKeys::kLocalVariables}});
   CHECK(graph.variables() == std::vector{w, n});
   CHECK(graph.trainable_variables() == std::vector{w});
   CHECK(node_line(local_variables_initializer(graph)) == "init = NoOp(^l/Assign)");
@@ -116,10 +125,12 @@ TEST_CASE("the initializer of all variables waits for each, in order of name", "
 TEST_CASE("the global step is an int64 scalar that is not trained", "[variables]") {
   Graph graph;
   const Variable step = get_or_create_global_step(graph);
-  CHECK(node_lines(graph) ==
-        Lines{"global_step/Initializer/zeros = Const() @global_step", "global_step = VariableV2() @global_step",
-              "global_step/Assign = Assign(global_step, global_step/Initializer/zeros) @global_step",
-              "global_step/read = Identity(global_step) @global_step"});
+  CHECK(
+      node_lines(graph) ==
+      Lines{"global_step/Initializer/zeros = Const() @global_step",
+            "global_step = VariableV2() @global_step",
+            "global_step/Assign = Assign(global_step, global_step/Initializer/zeros) @global_step",
+            "global_step/read = Identity(global_step) @global_step"});
   CHECK(step.dtype() == DType::kInt64);
   CHECK(graph.variables() == std::vector{step});
   CHECK(graph.trainable_variables().empty());
@@ -132,15 +143,16 @@ TEST_CASE("the global step is an int64 scalar that is not trained", "[variables]
 
 TEST_CASE("the regularizer's loss stands with the variable and in its collection", "[variables]") {
   Graph graph;
-  get_variable(graph, "W", {2}, {.initializer = ones_initializer(), .regularizer = [](const Output& w) {
-                                   return multiply(w, w, {.name = "squares"});
-                                 }});
+  get_variable(graph, "W", {2},
+               {.initializer = ones_initializer(), .regularizer = [](const Output& w) {
+                  return multiply(w, w, {.name = "squares"});
+                }});
   const auto losses = graph.collection<Output>(GraphKeys::kRegularizationLosses);
   REQUIRE(losses.size() == 1);
   CHECK(node_line(losses[0].op()) == "W/Regularizer/squares = Mul(W/read, W/read) @W");
 }
 
-// ---- sharing by name ----------------------------------------------------------------------------------------------
+// ---- sharing by name ----------------------------------------------------------------------------
 
 TEST_CASE("a variable scope that reuses gives the variable there is", "[variables]") {
   Graph graph;
@@ -155,8 +167,14 @@ TEST_CASE("a variable scope that reuses gives the variable there is", "[variable
   const Error exists = error_of([&] { kernel(false); });
   CHECK(exists.code() == Code::kAlreadyExists);
   CHECK_THAT(exists.what(), Contains("'layer/kernel' exists already, made at state_test.cc:"));
-  CHECK_THAT(error_of([&] { kernel(true, {3, 2}); }).what(), Contains("is of shape [2,3], not [3,2]"));
-  CHECK_THAT(error_of([&] { kernel(true, {2, 3}, DType::kInt32); }).what(), Contains("is of dtype float, not int32"));
+  CHECK_THAT(error_of([&] {
+               kernel(true, {3, 2});
+             }).what(),
+             Contains("is of shape [2,3], not [3,2]"));
+  CHECK_THAT(error_of([&] {
+               kernel(true, {2, 3}, DType::kInt32);
+             }).what(),
+             Contains("is of dtype float, not int32"));
 }
 
 TEST_CASE("get_variable pays no heed to name scopes", "[variables]") {
@@ -167,7 +185,10 @@ TEST_CASE("get_variable pays no heed to name scopes", "[variables]") {
 
 TEST_CASE("get_variable wants a known shape and, for strings, an initializer", "[variables]") {
   Graph graph;
-  CHECK_THAT(error_of([&] { get_variable(graph, "W", {-1, 2}); }).what(), Contains("fully known shape, got [?,2]"));
+  CHECK_THAT(error_of([&] {
+               get_variable(graph, "W", {-1, 2});
+             }).what(),
+             Contains("fully known shape, got [?,2]"));
   CHECK_THAT(error_of([&] { get_variable(graph, "s", {2}, {.dtype = DType::kString}); }).what(),
              Contains("'s' of dtype string needs an initializer"));
   CHECK(graph.num_nodes() == 0);
@@ -180,14 +201,17 @@ TEST_CASE("a variable wants an initial value of known shape", "[variables]") {
   CHECK(variable(x, {.name = "any", .validate_shape = false}).shape() == Shape::unknown());
 }
 
-// ---- initial values -----------------------------------------------------------------------------------------------
+// ---- initial values -----------------------------------------------------------------------------
 
-TEST_CASE("constant_initializer fills a shape, or lays out as many values as it has", "[variables]") {
+TEST_CASE("constant_initializer fills a shape, or lays out as many values as it has",
+          "[variables]") {
   Graph graph;
   const Variable a = get_variable(graph, "a", {2, 2}, {.initializer = constant_initializer(0.25)});
   const Variable b =
-      get_variable(graph, "b", {2, 2}, {.initializer = constant_initializer(Tensor::vector<float>({1, 2, 3, 4}))});
-  const Variable c = get_variable(graph, "c", {2}, {.dtype = DType::kInt32, .initializer = constant_initializer(7)});
+      get_variable(graph, "b", {2, 2},
+                   {.initializer = constant_initializer(Tensor::vector<float>({1, 2, 3, 4}))});
+  const Variable c = get_variable(graph, "c", {2},
+                                  {.dtype = DType::kInt32, .initializer = constant_initializer(7)});
   Session session(graph);
   session.run(global_variables_initializer(graph));
   CHECK(bit_equal(session.run(a), Tensor::of<float>({2, 2}, {0.25, 0.25, 0.25, 0.25})));
@@ -195,18 +219,23 @@ TEST_CASE("constant_initializer fills a shape, or lays out as many values as it 
   CHECK(bit_equal(session.run(c), Tensor::vector<int32_t>({7, 7})));
   CHECK(a.initial_value().name() == "a/Initializer/Const:0");
   const auto with = [&](const Initializer& initializer, DType dtype) {
-    return error_of([&] { get_variable(graph, "d", {3}, {.dtype = dtype, .initializer = initializer}); });
+    return error_of(
+        [&] { get_variable(graph, "d", {3}, {.dtype = dtype, .initializer = initializer}); });
   };
   CHECK(with(constant_initializer(0.5), DType::kInt32).code() == Code::kInvalidArgument);
   CHECK(with(constant_initializer(300), DType::kInt8).code() == Code::kInvalidArgument);
-  CHECK(with(constant_initializer(Tensor::vector<float>({1, 2})), DType::kFloat).code() == Code::kInvalidArgument);
+  CHECK(with(constant_initializer(Tensor::vector<float>({1, 2})), DType::kFloat).code() ==
+        Code::kInvalidArgument);
   CHECK(with(constant_initializer(Tensor(1.0f)), DType::kDouble).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("glorot values stay within the limit of their fans and are reproducible by seed", "[variables]") {
+TEST_CASE("glorot values stay within the limit of their fans and are reproducible by seed",
+          "[variables]") {
   Graph graph;
-  const Variable a = get_variable(graph, "a", {300, 100}, {.initializer = glorot_uniform_initializer(3)});
-  const Variable b = get_variable(graph, "b", {300, 100}, {.initializer = glorot_uniform_initializer(3)});
+  const Variable a =
+      get_variable(graph, "a", {300, 100}, {.initializer = glorot_uniform_initializer(3)});
+  const Variable b =
+      get_variable(graph, "b", {300, 100}, {.initializer = glorot_uniform_initializer(3)});
   Session session(graph);
   session.run(global_variables_initializer(graph));
   const Tensor values = session.run(a);
@@ -231,7 +260,7 @@ TEST_CASE("a variable may begin with what another began with", "[variables]") {
   CHECK(session.run(b).scalar<float>() == 6);
 }
 
-// ---- writing ------------------------------------------------------------------------------------------------------
+// ---- writing ------------------------------------------------------------------------------------
 
 struct Counter {
   Graph graph;
@@ -271,8 +300,9 @@ TEST_CASE("a number that is assigned becomes a constant of the variable's dtype"
   const int first = graph.num_nodes();
   const Output more = assign_add(n, 1);
   assign(n, 7);
-  CHECK(node_lines(graph, first) == Lines{"AssignAdd/value = Const()", "AssignAdd = AssignAdd(n, AssignAdd/value) @n",
-                                          "Assign/value = Const()", "Assign = Assign(n, Assign/value) @n"});
+  CHECK(node_lines(graph, first) ==
+        Lines{"AssignAdd/value = Const()", "AssignAdd = AssignAdd(n, AssignAdd/value) @n",
+              "Assign/value = Const()", "Assign = Assign(n, Assign/value) @n"});
   Session session(graph);
   session.run(n.initializer());
   CHECK(session.run(more).scalar<int64_t>() == 2);
@@ -284,7 +314,8 @@ TEST_CASE("a method's Assign does not ask for the lock, tf.assign's does", "[sta
   CHECK(assign(c.v, c.v.value()).op().flag("use_locking"));
 }
 
-TEST_CASE("a value of another shape is refused while the node is made, and when only the run knows", "[state]") {
+TEST_CASE("a value of another shape is refused while the node is made, and when only the run knows",
+          "[state]") {
   Counter c(false);
   CHECK_THAT(error_of([&] {
                c.v.assign(constant(c.graph, Tensor::vector<float>({1, 2, 3})));
@@ -302,12 +333,14 @@ TEST_CASE("a value of another shape is refused while the node is made, and when 
 
 TEST_CASE("without validate_shape a variable takes the value's shape", "[state]") {
   Graph graph;
-  const Variable v = variable(graph, Tensor::vector<float>({1}), {.name = "v", .validate_shape = false});
+  const Variable v =
+      variable(graph, Tensor::vector<float>({1}), {.name = "v", .validate_shape = false});
   const Output x = placeholder(graph, DType::kFloat);
   const Output write = assign(v, x, {.validate_shape = false});
   Session session(graph);
   session.run(v.initializer());
-  CHECK(bit_equal(session.run(write, {{x, Tensor::vector<float>({4, 5})}}), Tensor::vector<float>({4, 5})));
+  CHECK(bit_equal(session.run(write, {{x, Tensor::vector<float>({4, 5})}}),
+                  Tensor::vector<float>({4, 5})));
 }
 
 TEST_CASE("a value of another dtype is refused", "[state]") {
@@ -317,7 +350,8 @@ TEST_CASE("a value of another dtype is refused", "[state]") {
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("AssignAdd and AssignSub take every dtype of numbers, and integers wrap around", "[state]") {
+TEST_CASE("AssignAdd and AssignSub take every dtype of numbers, and integers wrap around",
+          "[state]") {
   const auto sum = [](const Tensor& a, const Tensor& b, bool plus) {
     Graph graph;
     const Variable v = variable(graph, a, {.name = "v"});
@@ -328,10 +362,12 @@ TEST_CASE("AssignAdd and AssignSub take every dtype of numbers, and integers wra
   };
   CHECK(bit_equal(sum(int8_t{127}, int8_t{1}, true), int8_t{-128}));
   CHECK(bit_equal(sum(uint16_t{0}, uint16_t{1}, false), uint16_t{65535}));
-  CHECK(bit_equal(sum(std::numeric_limits<int64_t>::max(), int64_t{1}, true), std::numeric_limits<int64_t>::min()));
+  CHECK(bit_equal(sum(std::numeric_limits<int64_t>::max(), int64_t{1}, true),
+                  std::numeric_limits<int64_t>::min()));
   CHECK(bit_equal(sum(Half(1.5f), Half(0.25f), false), Half(1.25f)));
   CHECK(bit_equal(sum(BFloat16(1.5f), BFloat16(0.5f), true), BFloat16(2.0f)));
-  CHECK(bit_equal(sum(std::complex<float>(1, 2), std::complex<float>(3, 4), true), std::complex<float>(4, 6)));
+  CHECK(bit_equal(sum(std::complex<float>(1, 2), std::complex<float>(3, 4), true),
+                  std::complex<float>(4, 6)));
   CHECK(bit_equal(sum(2.5, 0.5, false), 2.0));
 }
 
@@ -361,24 +397,26 @@ TEST_CASE("reading a variable without a value is refused by name", "[state]") {
 TEST_CASE("an old Variable with a scalar's shape is of unknown shape", "[state]") {
   Graph graph;
   const OpSet ops = OpSet(state_ops());
-  const Operation old = add_operation(graph, *ops.find("Variable"), {}, {{"shape", Shape{}}, {"dtype", DType::kFloat}});
+  const Operation old = add_operation(graph, *ops.find("Variable"), {},
+                                      {{"shape", Shape{}}, {"dtype", DType::kFloat}});
   CHECK(old.output().shape() == Shape::unknown());
   CHECK(variable_v2(graph, {}, DType::kFloat, "new").shape() == Shape{});
 }
 
-// ---- scattering ---------------------------------------------------------------------------------------------------
+// ---- scattering ---------------------------------------------------------------------------------
 
 TEST_CASE("scatters write, add to and subtract from rows, repeated ones each time", "[state]") {
   const Tensor rows = Tensor::matrix<float>({{1, 2}, {3, 4}, {5, 6}});
   const auto run = [&](auto scatter, const Tensor& indices) {
     Counter c(false, rows);
-    return c.session->run(
-        scatter(c.v, constant(c.graph, indices), constant(c.graph, Tensor::matrix<float>({{10, 20}, {30, 40}})), {}));
+    return c.session->run(scatter(c.v, constant(c.graph, indices),
+                                  constant(c.graph, Tensor::matrix<float>({{10, 20}, {30, 40}})),
+                                  {}));
   };
   CHECK(bit_equal(run(scatter_update, Tensor::vector<int32_t>({2, 0})),
                   Tensor::matrix<float>({{30, 40}, {3, 4}, {10, 20}})));
-  CHECK(
-      bit_equal(run(scatter_add, Tensor::vector<int64_t>({1, 1})), Tensor::matrix<float>({{1, 2}, {43, 64}, {5, 6}})));
+  CHECK(bit_equal(run(scatter_add, Tensor::vector<int64_t>({1, 1})),
+                  Tensor::matrix<float>({{1, 2}, {43, 64}, {5, 6}})));
   CHECK(bit_equal(run(scatter_sub, Tensor::vector<int32_t>({0, 1})),
                   Tensor::matrix<float>({{-9, -18}, {-27, -36}, {5, 6}})));
 }
@@ -387,7 +425,8 @@ TEST_CASE("a scatter with an index out of bounds changes nothing", "[state]") {
   Counter c(false, Tensor::matrix<float>({{1, 2}, {3, 4}}));
   const Output indices = constant(c.graph, Tensor::vector<int32_t>({0, 2}));
   const Output write = scatter_add(c.v, indices, 1.0f);
-  CHECK_THAT(error_of([&] { c.session->run(write); }).what(), Contains("indices[1] = 2 is not in [0, 2)"));
+  CHECK_THAT(error_of([&] { c.session->run(write); }).what(),
+             Contains("indices[1] = 2 is not in [0, 2)"));
   CHECK(bit_equal(c.value(), Tensor::matrix<float>({{1, 2}, {3, 4}})));
   CHECK_THAT(error_of([&] {
                scatter_add(c.v, indices, constant(c.graph, Tensor::vector<float>({1, 2, 3})));
@@ -396,54 +435,64 @@ TEST_CASE("a scatter with an index out of bounds changes nothing", "[state]") {
 }
 
 }  // namespace
-TEST_CASE("get_variable refuses what an initializer gives of another shape or dtype, by name", "[ops][state]") {
+TEST_CASE("get_variable refuses what an initializer gives of another shape or dtype, by name",
+          "[ops][state]") {
   Graph graph;
   const auto gives = [&](const Tensor& value, bool validate = true, bool resource = false) {
     return error_of([&] {
-      get_variable(graph, "layer/w", {2},
-                   {.initializer = [value](GraphAt at, const Shape&, DType) { return constant(at, value); },
-                    .validate_shape = validate,
-                    .use_resource = resource});
+      get_variable(
+          graph, "layer/w", {2},
+          {.initializer = [value](GraphAt at, const Shape&, DType) { return constant(at, value); },
+           .validate_shape = validate,
+           .use_resource = resource});
     });
   };
   for (const bool resource : {false, true}) {
     const Error error = gives(Tensor(1.0), true, resource);
     CHECK(error.code() == Code::kInvalidArgument);
-    for (const char* text : {"variable 'layer/w' (state_test.cc:", "float [2]", "double []", "Const"})
+    for (const char* text :
+         {"variable 'layer/w' (state_test.cc:", "float [2]", "double []", "Const"})
       CHECK(says(error, text));
     CHECK(gives(Tensor::vector<float>({1, 2, 3}), true, resource).code() == Code::kInvalidArgument);
     CHECK(gives(Tensor::vector<int32_t>({1, 2}), true, resource).code() == Code::kInvalidArgument);
   }
-  CHECK(gives(Tensor(1.0), false).code() == Code::kInvalidArgument);  // the dtype is checked in any case
+  // the dtype is checked in any case
+  CHECK(gives(Tensor(1.0), false).code() == Code::kInvalidArgument);
   CHECK(graph.num_nodes() == 0);
   CHECK(gives(Tensor::vector<float>({1, 2, 3}), false).code() == Code::kOk);
-  const Error none = error_of(
-      [&] { get_variable(graph, "v", {2}, {.initializer = [](GraphAt, const Shape&, DType) { return Output(); }}); });
+  const Error none = error_of([&] {
+    get_variable(graph, "v", {2},
+                 {.initializer = [](GraphAt, const Shape&, DType) { return Output(); }});
+  });
   CHECK(none.code() == Code::kFailedPrecondition);
   CHECK(says(none, "the initializer of variable 'v'"));
   const Error part = error_of([&] {
-    get_partitioned_variable(graph, "p", {4}, fixed_size_partitioner(2),
-                             {.initializer = [](GraphAt at, const Shape&, DType) { return constant(at, 1.0f); }});
+    get_partitioned_variable(
+        graph, "p", {4}, fixed_size_partitioner(2),
+        {.initializer = [](GraphAt at, const Shape&, DType) { return constant(at, 1.0f); }});
   });
   CHECK(says(part, "variable 'p/part_0'"));
 }
 
-TEST_CASE("the extents of a resource variable that do not fit the dtype asked for are refused, not cut",
-          "[variables]") {
+TEST_CASE(
+    "the extents of a resource variable that do not fit the dtype asked for are refused, not cut",
+    "[variables]") {
   constexpr int64_t kBig = (int64_t{1} << 32) + 3;
   Graph graph;
-  const Variable w = variable(graph, Tensor::zeros(DType::kFloat, {kBig, 0}), {.name = "w", .use_resource = true});
+  const Variable w =
+      variable(graph, Tensor::zeros(DType::kFloat, {kBig, 0}), {.name = "w", .use_resource = true});
   const auto ops = state_ops();
-  const OpDef& def =
-      **std::find_if(ops.begin(), ops.end(), [](const OpDef* op) { return op->name == "VariableShape"; });
-  const Output narrow = add_node(def, {w.ref()}), wide = add_node(def, {w.ref()}, {{"out_type", DType::kInt64}});
+  const OpDef& def = **std::find_if(ops.begin(), ops.end(),
+                                    [](const OpDef* op) { return op->name == "VariableShape"; });
+  const Output narrow = add_node(def, {w.ref()}),
+               wide = add_node(def, {w.ref()}, {{"out_type", DType::kInt64}});
   Session session(graph);
   session.run(w.initializer());
   CHECK(session.run(wide).to_int64s() == std::vector<int64_t>{kBig, 0});
   const Error error = error_of([&] { session.run(narrow); });
   CHECK(error.code() == Code::kInvalidArgument);
-  CHECK_THAT(error.what(), Contains("VariableShape 'VariableShape' (state_test.cc:") && Contains("4294967299") &&
-                               Contains("ask for int64"));
+  CHECK_THAT(error.what(), Contains("VariableShape 'VariableShape' (state_test.cc:") &&
+                               Contains("4294967299") && Contains("ask for int64"));
 }
 
 }  // namespace cairn

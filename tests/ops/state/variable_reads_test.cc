@@ -29,11 +29,14 @@ void copy(const Graph& from, Graph& to) {
   import_meta_graph_def(to, MetaGraph::parse(export_meta_graph(from).bytes(), ""));
 }
 
-float number(Session& session, const std::string& name) { return session.run(name).scalar<float>(); }
+float number(Session& session, const std::string& name) {
+  return session.run(name).scalar<float>();
+}
 
 }  // namespace
 
-TEST_CASE("What is made under a training step's control dependency works on what it has written", "[reads]") {
+TEST_CASE("What is made under a training step's control dependency works on what it has written",
+          "[reads]") {
   for (const bool resource : {false, true}) {
     for (const bool imported : {false, true}) {
       INFO("resource " << resource << ", imported " << imported);
@@ -51,7 +54,8 @@ TEST_CASE("What is made under a training step's control dependency works on what
       session.run("init");
       for (const float expected : {0.5f, 0.25f, 0.125f, 0.0625f}) {
         session.run(clip);
-        CHECK(number(session, "w" + std::string(resource ? "/Read/ReadVariableOp:0" : "/read:0")) == expected);
+        CHECK(number(session, "w" + std::string(resource ? "/Read/ReadVariableOp:0" : "/read:0")) ==
+              expected);
       }
     }
   }
@@ -114,7 +118,8 @@ TEST_CASE("What was read before a write stays what it was", "[reads]") {
   }
 }
 
-TEST_CASE("A condition behind a write, and a write inside one, are seen by what comes after them", "[reads][cond]") {
+TEST_CASE("A condition behind a write, and a write inside one, are seen by what comes after them",
+          "[reads][cond]") {
   for (const bool resource : {false, true}) {
     for (const bool imported : {false, true}) {
       INFO("resource " << resource << ", imported " << imported);
@@ -166,20 +171,22 @@ TEST_CASE("read_value makes the nodes that TensorFlow makes", "[reads]") {
 TEST_CASE("An ordinary training step reads each variable once", "[reads][plan]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {4, 3});
-  const Variable w = variable(ones(graph, {3, 2}), {.name = "w"}), b = variable(zeros(graph, {2}), {.name = "b"});
+  const Variable w = variable(ones(graph, {3, 2}), {.name = "w"}),
+                 b = variable(zeros(graph, {2}), {.name = "b"});
   const Variable step = variable(graph, int64_t{0}, {.name = "step", .trainable = false});
   const Output loss = reduce_mean(square(matmul(x, w) + b));
   const Operation train = AdamOptimizer(0.1).minimize(loss, {.global_step = step});
-  const auto plan =
-      internal::make_plan({.fetches = {loss.endpoint()}, .feeds = {x.endpoint()}, .targets = {&train.node()}}, &graph);
+  const auto plan = internal::make_plan(
+      {.fetches = {loss.endpoint()}, .feeds = {x.endpoint()}, .targets = {&train.node()}}, &graph);
   std::set<const Node*> nodes;
   for (const auto& each : plan.steps) CHECK(nodes.insert(each.node).second);
 }
 
-// Random programs over three reference variables, against values worked out one node after the other: a node sees the
-// writes that are before it by edges; of a variable that none of those wrote it sees what it began the run with, unless
-// it takes the reference itself.
-TEST_CASE("Random orders of reads and writes give each node the writes ordered before it", "[reads][oracle]") {
+// Random programs over three reference variables, against values worked out one node after the
+// other: a node sees the writes that are before it by edges; of a variable that none of those wrote
+// it sees what it began the run with, unless it takes the reference itself.
+TEST_CASE("Random orders of reads and writes give each node the writes ordered before it",
+          "[reads][oracle]") {
   for (unsigned seed = 0; seed < 60; ++seed) {
     INFO("seed " << seed);
     std::mt19937 random(seed);
@@ -217,15 +224,19 @@ TEST_CASE("Random orders of reads and writes give each node the writes ordered b
       std::vector<Output> taken;
       for (int k = 0; k < (next.writes ? 1 : 2); ++k) {
         from.push_back(below(3 + made.size()));
-        taken.push_back(from.back() < 3 ? Output(variables[from.back()]) : made[from.back() - 3].op.output());
+        taken.push_back(from.back() < 3 ? Output(variables[from.back()])
+                                        : made[from.back() - 3].op.output());
         if (from.back() < 3) continue;
         next.before.insert(from.back() - 3);
-        next.before.insert(made[from.back() - 3].before.begin(), made[from.back() - 3].before.end());
+        next.before.insert(made[from.back() - 3].before.begin(),
+                           made[from.back() - 3].before.end());
       }
       const auto value_of = [&](size_t source) {
-        if (source >= 3) return made[source - 3].writes ? now[made[source - 3].variable] : made[source - 3].value;
-        const bool sees = std::any_of(next.before.begin(), next.before.end(),
-                                      [&](size_t k) { return made[k].writes && made[k].variable == source; });
+        if (source >= 3)
+          return made[source - 3].writes ? now[made[source - 3].variable] : made[source - 3].value;
+        const bool sees = std::any_of(next.before.begin(), next.before.end(), [&](size_t k) {
+          return made[k].writes && made[k].variable == source;
+        });
         return sees ? now[source] : began[source];
       };
       const Scope after = waits.empty() ? Scope() : graph.control_dependencies(waits);
@@ -258,8 +269,10 @@ TEST_CASE("A row of a variable is a row of what a node made there takes for it",
   for (const bool resource : {false, true}) {
     INFO("resource " << resource);
     Graph graph;
-    const Variable w = variable(graph, Tensor::vector<float>({1, 2}), {.name = "w", .use_resource = resource});
-    const Output p = placeholder(graph, DType::kBool, {}), written = placeholder(graph, DType::kFloat, {2});
+    const Variable w =
+        variable(graph, Tensor::vector<float>({1, 2}), {.name = "w", .use_resource = resource});
+    const Output p = placeholder(graph, DType::kBool, {}),
+                 written = placeholder(graph, DType::kFloat, {2});
     Output behind;
     {
       const Scope after = graph.control_dependencies({assign(w, written).op()});
@@ -292,14 +305,16 @@ TEST_CASE("with_dependencies gives a variable's value behind what it waits for",
     const Variable w = scalar(graph, 1, "w", resource);
     const Operation write = assign_add_op(w, 10.0f);
     const Output value = with_dependencies({write}, w);
-    CHECK(value.op().node().attrs.find("_class")->str() == w.value().op().node().attrs.find("_class")->str());
+    CHECK(value.op().node().attrs.find("_class")->str() ==
+          w.value().op().node().attrs.find("_class")->str());
     Session session(graph);
     session.run(w.initializer());
     CHECK(session.run(value).scalar<float>() == 11);
   }
 }
 
-TEST_CASE("A count of steps that is a variable is read anew at each apply() of an average", "[reads][moving average]") {
+TEST_CASE("A count of steps that is a variable is read anew at each apply() of an average",
+          "[reads][moving average]") {
   Graph graph;
   const Variable w = scalar(graph, 1, "w", false), step = scalar(graph, 0, "step", true);
   ExponentialMovingAverage average(0.9, {.num_updates = step});

@@ -1,4 +1,5 @@
-// What damaged and hostile bundles do: an error that says where, or the same content; never a crash.
+// What damaged and hostile bundles do: an error that says where, or the same content; never a
+// crash.
 #include <functional>
 
 #include "cairn/checkpoint.pb.h"
@@ -42,7 +43,8 @@ std::string content_of(const std::map<std::string, std::string>& files) {
   return text;
 }
 
-// Damaged files must give the content of the good ones or one of the errors that reading may end with.
+// Damaged files must give the content of the good ones or one of the errors that reading may end
+// with.
 void check_harmless(const std::map<std::string, std::string>& files, const std::string& good) {
   std::string content = good;
   const Error error = error_of([&] { content = content_of(files); });
@@ -56,9 +58,10 @@ void check_harmless(const std::map<std::string, std::string>& files, const std::
 using Entry = pb::BundleEntryProto;
 
 // A bundle of one entry "W", float [2], eight bytes, changed by `change`.
-std::map<std::string, std::string> bundle_with(const std::function<void(Entry&)>& change,
-                                               const std::function<void(pb::BundleHeaderProto&)>& header_change = {},
-                                               const std::string& data = from_hex("0000803f000020c0")) {
+std::map<std::string, std::string> bundle_with(
+    const std::function<void(Entry&)>& change,
+    const std::function<void(pb::BundleHeaderProto&)>& header_change = {},
+    const std::string& data = from_hex("0000803f000020c0")) {
   pb::BundleHeaderProto header;
   header.set_num_shards(1);
   header.mutable_version()->set_producer(1);
@@ -94,7 +97,8 @@ void nothing(Entry&) {}
 
 }  // namespace
 
-TEST_CASE("A bundle whose index or data is cut short anywhere is refused", "[persist][bundle][corruption]") {
+TEST_CASE("A bundle whose index or data is cut short anywhere is refused",
+          "[persist][bundle][corruption]") {
   const auto files = small_bundle();
   for (const std::string& path : {kIndex, kData}) {
     for (size_t n = 0; n < files.at(path).size(); ++n) {
@@ -108,7 +112,8 @@ TEST_CASE("A bundle whose index or data is cut short anywhere is refused", "[per
   }
 }
 
-TEST_CASE("A bundle with any bit flipped is refused or reads the same", "[persist][bundle][corruption]") {
+TEST_CASE("A bundle with any bit flipped is refused or reads the same",
+          "[persist][bundle][corruption]") {
   const auto files = small_bundle();
   const std::string good = content_of(files);
   for (const std::string& path : {kIndex, kData}) {
@@ -121,7 +126,8 @@ TEST_CASE("A bundle with any bit flipped is refused or reads the same", "[persis
   }
 }
 
-TEST_CASE("Any byte of an entry changed under a good checksum does no harm", "[persist][bundle][corruption]") {
+TEST_CASE("Any byte of an entry changed under a good checksum does no harm",
+          "[persist][bundle][corruption]") {
   // As an attacker would: the table is intact, the message in it is not.
   const auto files = small_bundle();
   MemoryFileSystem fs;
@@ -142,8 +148,9 @@ TEST_CASE("Any byte of an entry changed under a good checksum does no harm", "[p
         damaged.set(kData, files.at(kData));
         CAPTURE(item, at, value);
         const Error error = error_of([&] { content_of(damaged.contents()); });
-        CHECK((error.code() == Code::kOk || error.code() == Code::kDataLoss || error.code() == Code::kInvalidArgument ||
-               error.code() == Code::kUnimplemented || error.code() == Code::kNotFound));
+        CHECK((error.code() == Code::kOk || error.code() == Code::kDataLoss ||
+               error.code() == Code::kInvalidArgument || error.code() == Code::kUnimplemented ||
+               error.code() == Code::kNotFound));
       }
     }
   }
@@ -156,7 +163,8 @@ TEST_CASE("Sizes that do not belong to shape and dtype are refused before memory
                   "Invalid size in bundle entry: key W; stored size 4; expected size 8");
   check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(int64_t{1} << 40); },
                   "expected size 4398046511104");
-  check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(int64_t{1} << 62); }, "Invalid size");
+  check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(int64_t{1} << 62); },
+                  "Invalid size");
   check_data_loss(
       [](Entry& e) {
         e.mutable_shape()->mutable_dim(0)->set_size(int64_t{1} << 40);
@@ -172,9 +180,12 @@ TEST_CASE("Sizes that do not belong to shape and dtype are refused before memory
 }
 
 TEST_CASE("Shapes that are none are refused", "[persist][bundle][corruption]") {
-  check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(-1); }, "Invalid tensor shape: W");
-  check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(-5); }, "Invalid tensor shape: W");
-  check_data_loss([](Entry& e) { e.mutable_shape()->set_unknown_rank(true); }, "Invalid tensor shape: W");
+  check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(-1); },
+                  "Invalid tensor shape: W");
+  check_data_loss([](Entry& e) { e.mutable_shape()->mutable_dim(0)->set_size(-5); },
+                  "Invalid tensor shape: W");
+  check_data_loss([](Entry& e) { e.mutable_shape()->set_unknown_rank(true); },
+                  "Invalid tensor shape: W");
   check_data_loss(
       [](Entry& e) {
         for (int i = 0; i < 9; ++i) e.mutable_shape()->add_dim()->set_size(1 << 30);
@@ -191,11 +202,13 @@ TEST_CASE("Places outside the data files are refused", "[persist][bundle][corrup
   check_data_loss([](Entry& e) { e.set_shard_id(-1); }, "data file -1 of 1");
 }
 
-TEST_CASE("Dtypes that no checkpoint holds are refused, unknown ones only when read", "[persist][bundle][corruption]") {
+TEST_CASE("Dtypes that no checkpoint holds are refused, unknown ones only when read",
+          "[persist][bundle][corruption]") {
   check_data_loss([](Entry& e) { e.set_dtype(pb::DT_INVALID); }, "Invalid dtype of W: 0");
   check_data_loss([](Entry& e) { e.set_dtype(pb::DT_FLOAT_REF); }, "Invalid dtype of W: 101");
   for (const int number : {20, 21, 24, 99}) {
-    const auto files = bundle_with([&](Entry& e) { e.set_dtype(static_cast<pb::DataType>(number)); });
+    const auto files =
+        bundle_with([&](Entry& e) { e.set_dtype(static_cast<pb::DataType>(number)); });
     MemoryFileSystem fs;
     for (const auto& [path, bytes] : files) fs.set(path, bytes);
     const BundleReader reader(fs, "m");
@@ -204,7 +217,8 @@ TEST_CASE("Dtypes that no checkpoint holds are refused, unknown ones only when r
   }
 }
 
-TEST_CASE("RestoreV2's bytes are refused when their checksum does not match", "[persist][bundle][corruption]") {
+TEST_CASE("RestoreV2's bytes are refused when their checksum does not match",
+          "[persist][bundle][corruption]") {
   check_data_loss([](Entry& e) { e.set_crc32c(7); },
                   "Checksum does not match: stored 7 vs. calculated on the restored bytes");
 }
@@ -218,7 +232,8 @@ TEST_CASE("A bool that is neither 0 nor 1 is refused", "[persist][bundle][corrup
       "a bool is neither 0 nor 1");
 }
 
-TEST_CASE("Slices that do not fit their tensor are refused", "[persist][bundle][corruption][slice]") {
+TEST_CASE("Slices that do not fit their tensor are refused",
+          "[persist][bundle][corruption][slice]") {
   const auto with_extent = [](int64_t start, int64_t length) {
     return [=](Entry& e) {
       auto* extent = e.add_slices()->add_extent();
@@ -249,19 +264,21 @@ TEST_CASE("Entries that share bytes are refused", "[persist][bundle][corruption]
   entry.set_offset(3);
   table.add("b", entry.SerializeAsString());
   table.finish();
-  CHECK_THAT(error_of([&] { BundleReader(fs, "m"); }).what(), Catch::Contains("its bytes overlap those of a"));
+  CHECK_THAT(error_of([&] { BundleReader(fs, "m"); }).what(),
+             Catch::Contains("its bytes overlap those of a"));
 }
 
 TEST_CASE("A header of another time or of no sense is refused", "[persist][bundle][corruption]") {
-  const auto refused = [](const std::function<void(pb::BundleHeaderProto&)>& change, Code code, const char* message) {
+  const auto refused = [](const std::function<void(pb::BundleHeaderProto&)>& change, Code code,
+                          const char* message) {
     const Error error = error_with(nothing, change);
     CHECK(error.code() == code);
     CHECK_THAT(error.what(), Catch::Contains("m.index") && Catch::Contains(message));
   };
   refused([](auto& h) { h.set_num_shards(0); }, Code::kDataLoss, "counts 0 data files");
   refused([](auto& h) { h.set_num_shards(-3); }, Code::kDataLoss, "counts -3 data files");
-  refused([](auto& h) { h.set_endianness(static_cast<pb::BundleHeaderProto::Endianness>(5)); }, Code::kDataLoss,
-          "unknown byte order 5");
+  refused([](auto& h) { h.set_endianness(static_cast<pb::BundleHeaderProto::Endianness>(5)); },
+          Code::kDataLoss, "unknown byte order 5");
   refused([](auto& h) { h.mutable_version()->set_producer(-1); }, Code::kInvalidArgument,
           "Checkpoint producer version -1");
   refused([](auto& h) { h.mutable_version()->set_min_consumer(2); }, Code::kInvalidArgument,
@@ -277,7 +294,8 @@ TEST_CASE("A table without a header is no bundle", "[persist][bundle][corruption
   table.add("W", "not an entry");
   table.finish();
   CHECK_THAT(error_of([&] { BundleReader(fs, "m"); }).what(),
-             Catch::Contains("Unable to read file (m.index)") && Catch::Contains("failed to seek to header entry"));
+             Catch::Contains("Unable to read file (m.index)") &&
+                 Catch::Contains("failed to seek to header entry"));
 }
 
 TEST_CASE("A data file that is missing is named", "[persist][bundle][corruption]") {
@@ -288,7 +306,8 @@ TEST_CASE("A data file that is missing is named", "[persist][bundle][corruption]
   CHECK_THAT(error.what(), Catch::StartsWith(kData));
 }
 
-TEST_CASE("Numbers of a big-endian checkpoint are swapped, its strings refused", "[persist][bundle]") {
+TEST_CASE("Numbers of a big-endian checkpoint are swapped, its strings refused",
+          "[persist][bundle]") {
   const auto big = [](auto& header) { header.set_endianness(pb::BundleHeaderProto::BIG); };
   const auto read = [](const std::map<std::string, std::string>& files) {
     MemoryFileSystem fs;
@@ -301,14 +320,18 @@ TEST_CASE("Numbers of a big-endian checkpoint are swapped, its strings refused",
     e.set_dtype(pb::DT_COMPLEX64);
     e.mutable_shape()->mutable_dim(0)->set_size(1);
   };
-  CHECK(read(bundle_with(as_complex, big, data)).span<std::complex<float>>()[0] == std::complex<float>(1.0f, -2.5f));
+  CHECK(read(bundle_with(as_complex, big, data)).span<std::complex<float>>()[0] ==
+        std::complex<float>(1.0f, -2.5f));
   const auto as_strings = [](Entry& e) { e.set_dtype(pb::DT_STRING); };
   CHECK(error_of([&] { read(bundle_with(as_strings, big, data)); }).code() == Code::kUnimplemented);
 }
 
-// A bundle of one entry "W", string [2], whose bytes are `lengths`, their checksum and `letters`; all checksums fit.
-std::map<std::string, std::string> strings_with(const std::string& lengths, const std::string& letters,
-                                                uint32_t lengths_crc_change = 0, uint32_t crc_change = 0) {
+// A bundle of one entry "W", string [2], whose bytes are `lengths`, their checksum and `letters`;
+// all checksums fit.
+std::map<std::string, std::string> strings_with(const std::string& lengths,
+                                                const std::string& letters,
+                                                uint32_t lengths_crc_change = 0,
+                                                uint32_t crc_change = 0) {
   std::string covered;
   for (const char length : lengths) put_fixed<uint32_t>(covered, static_cast<uint8_t>(length));
   std::string data = lengths, checksum;
@@ -332,9 +355,11 @@ TEST_CASE("Strings whose lengths, letters or checksums do not fit are refused by
     CHECK(error.code() == Code::kDataLoss);
     return std::string(error.what());
   };
-  CHECK_THAT(why(strings_with("\2\1", "ab")), Catch::Contains("string 1 goes beyond the tensor's bytes"));
+  CHECK_THAT(why(strings_with("\2\1", "ab")),
+             Catch::Contains("string 1 goes beyond the tensor's bytes"));
   CHECK_THAT(why(strings_with("\2\1", "abcd")), Catch::Contains("1 bytes follow the last string"));
-  CHECK_THAT(why(strings_with("\2\1", "abc", 1)), Catch::Contains("The length checksum does not match"));
+  CHECK_THAT(why(strings_with("\2\1", "abc", 1)),
+             Catch::Contains("The length checksum does not match"));
   CHECK_THAT(why(strings_with("\2\1", "abc", 0, 1)), Catch::Contains("Checksum does not match"));
   const auto cut = [](const std::string& data) {
     return bundle_with(

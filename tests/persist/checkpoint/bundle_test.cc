@@ -24,7 +24,8 @@ Tensor random_tensor(DType dtype, const Shape& shape, uint32_t seed) {
   std::mt19937 random(seed);
   Tensor tensor = Tensor::zeros(dtype, shape);
   if (dtype == DType::kString) {
-    for (std::string& s : tensor.span<std::string>()) s = std::string(random() % 300, static_cast<char>(random()));
+    for (std::string& s : tensor.span<std::string>())
+      s = std::string(random() % 300, static_cast<char>(random()));
     return tensor;
   }
   auto* bytes = static_cast<uint8_t*>(tensor.raw_data());
@@ -61,19 +62,22 @@ Tensor quarter(const Tensor& whole, const std::string& slice) {
 void write_quarters(FileSystem& fs, const std::string& prefix, const Tensor& whole,
                     const std::vector<std::string>& slices) {
   BundleWriter writer(fs, prefix);
-  for (const std::string& s : slices) writer.add_slice("W", whole.shape(), TensorSlice::parse(s), quarter(whole, s));
+  for (const std::string& s : slices)
+    writer.add_slice("W", whole.shape(), TensorSlice::parse(s), quarter(whole, s));
   writer.finish();
 }
 
 std::vector<std::string> write_parts(FileSystem& fs) {
   const Tensor whole = random_tensor(DType::kFloat, kFull, 5);
   fs.create_dir("m_temp");
-  const std::vector<std::string> parts = {"m_temp/part-00000-of-00002", "m_temp/part-00001-of-00002"};
+  const std::vector<std::string> parts = {"m_temp/part-00000-of-00002",
+                                          "m_temp/part-00001-of-00002"};
   BundleWriter a(fs, parts[0]), b(fs, parts[1]);
   a.add("a", Tensor(1.0f));
   b.add("b", Tensor(2.0f));
   for (size_t i = 0; i < 4; ++i) {
-    (i < 2 ? a : b).add_slice("W", kFull, TensorSlice::parse(kQuarters[i]), quarter(whole, kQuarters[i]));
+    (i < 2 ? a : b)
+        .add_slice("W", kFull, TensorSlice::parse(kQuarters[i]), quarter(whole, kQuarters[i]));
   }
   a.finish();
   b.finish();
@@ -117,7 +121,8 @@ TEST_CASE("Tensors of every dtype come back bit for bit", "[persist][bundle]") {
   for (int number = 1; number <= 23; ++number) {
     const auto dtype = static_cast<DType>(number);
     if (dtype == DType::kResource || dtype == DType::kVariant) continue;
-    for (const Shape& shape : {Shape{}, Shape{7}, Shape{3, 0}, Shape{2, 3, 4}, Shape{1, 1, 1, 1, 1, 1, 1, 2}}) {
+    for (const Shape& shape :
+         {Shape{}, Shape{7}, Shape{3, 0}, Shape{2, 3, 4}, Shape{1, 1, 1, 1, 1, 1, 1, 2}}) {
       CAPTURE(dtype, shape);
       const Tensor tensor = random_tensor(dtype, shape, static_cast<uint32_t>(number));
       CHECK(bit_equal(round_trip(tensor), tensor));
@@ -125,7 +130,8 @@ TEST_CASE("Tensors of every dtype come back bit for bit", "[persist][bundle]") {
   }
 }
 
-TEST_CASE("Tensors larger than a transfer, and many small ones, come back bit for bit", "[persist][bundle]") {
+TEST_CASE("Tensors larger than a transfer, and many small ones, come back bit for bit",
+          "[persist][bundle]") {
   MemoryFileSystem memory;
   std::mt19937 random(3);
   std::vector<Tensor> tensors;
@@ -138,18 +144,21 @@ TEST_CASE("Tensors larger than a transfer, and many small ones, come back bit fo
   writer.add("strings", random_tensor(DType::kString, {5000}, 9));
   writer.finish();
   const BundleReader reader(memory, "m");
-  for (size_t i = 0; i < tensors.size(); ++i) CHECK(bit_equal(reader.read(str_cat("t", i)), tensors[i]));
+  for (size_t i = 0; i < tensors.size(); ++i)
+    CHECK(bit_equal(reader.read(str_cat("t", i)), tensors[i]));
   CHECK(bit_equal(reader.read("strings"), random_tensor(DType::kString, {5000}, 9)));
 }
 
-TEST_CASE("A tensor whose reading is shared comes back bit for bit, or with its damage told", "[persist][bundle]") {
+TEST_CASE("A tensor whose reading is shared comes back bit for bit, or with its damage told",
+          "[persist][bundle]") {
   constexpr int64_t kStretch = 4 << 20;
   const ParallelFor in_threads = [](int64_t n, const std::function<void(int64_t)>& body) {
     std::vector<std::thread> threads;
     for (int64_t i = n; i-- > 0;) threads.emplace_back([&body, i] { body(i); });
     for (auto& thread : threads) thread.join();
   };
-  for (const int64_t size : {int64_t{0}, int64_t{1}, kStretch - 1, kStretch, kStretch + 1, 3 * kStretch + 5000}) {
+  for (const int64_t size :
+       {int64_t{0}, int64_t{1}, kStretch - 1, kStretch, kStretch + 1, 3 * kStretch + 5000}) {
     CAPTURE(size);
     MemoryFileSystem memory;
     const Tensor tensor = random_tensor(DType::kUInt8, {size}, 1);
@@ -167,9 +176,12 @@ TEST_CASE("A tensor whose reading is shared comes back bit for bit, or with its 
   }
 }
 
-TEST_CASE("Entries of whole tensors are written and read past protobuf as protobuf does it", "[persist][bundle]") {
+TEST_CASE("Entries of whole tensors are written and read past protobuf as protobuf does it",
+          "[persist][bundle]") {
   std::mt19937_64 random(5);
-  const auto number = [&](uint64_t most) { return random() % 3 == 0 ? 0 : random() >> (random() % 64) & most; };
+  const auto number = [&](uint64_t most) {
+    return random() % 3 == 0 ? 0 : random() >> (random() % 64) & most;
+  };
   for (int i = 0; i < 3000; ++i) {
     BundleEntry entry{.dtype = static_cast<DType>(number(127)),
                       .shape = {},
@@ -178,7 +190,8 @@ TEST_CASE("Entries of whole tensors are written and read past protobuf as protob
                       .size = number(INT64_MAX),
                       .masked_crc = static_cast<uint32_t>(number(UINT32_MAX)),
                       .slices = {}};
-    for (uint64_t k = random() % 9; k > 0; --k) entry.shape.append(static_cast<int64_t>(number(255)));
+    for (uint64_t k = random() % 9; k > 0; --k)
+      entry.shape.append(static_cast<int64_t>(number(255)));
     pb::BundleEntryProto proto;
     proto.set_dtype(static_cast<pb::DataType>(entry.dtype));
     *proto.mutable_shape() = to_proto(entry.shape);
@@ -194,17 +207,21 @@ TEST_CASE("Entries of whole tensors are written and read past protobuf as protob
     CHECK(plain == (entry.shape.rank() <= 6));  // longer shapes are left to protobuf
     if (!plain) continue;
     CHECK((read.dtype == entry.dtype && read.shape == entry.shape && read.shard == entry.shard));
-    CHECK((read.offset == entry.offset && read.size == entry.size && read.masked_crc == entry.masked_crc));
-    for (size_t cut = 1; cut < bytes.size(); ++cut) {  // what is not whole is protobuf's to judge, and never more
+    CHECK((read.offset == entry.offset && read.size == entry.size &&
+           read.masked_crc == entry.masked_crc));
+    // what is not whole is protobuf's to judge, and never more
+    for (size_t cut = 1; cut < bytes.size(); ++cut) {
       pb::BundleEntryProto part;
-      if (take_plain_entry(bytes.substr(0, cut), 0x10000, read)) CHECK(part.ParseFromString(bytes.substr(0, cut)));
+      if (take_plain_entry(bytes.substr(0, cut), 0x10000, read))
+        CHECK(part.ParseFromString(bytes.substr(0, cut)));
     }
     CHECK_FALSE(take_plain_entry(bytes, entry.shard, read));
     CHECK_FALSE(take_plain_entry(bytes + '\x3a', 0x10000, read));
   }
 }
 
-TEST_CASE("Bytes lie in the order of the calls, the index in the order of the names", "[persist][bundle]") {
+TEST_CASE("Bytes lie in the order of the calls, the index in the order of the names",
+          "[persist][bundle]") {
   MemoryFileSystem fs;
   BundleWriter writer(fs, "m");
   writer.add("b", Tensor(1.0f));
@@ -216,7 +233,8 @@ TEST_CASE("Bytes lie in the order of the calls, the index in the order of the na
   CHECK(reader.pieces_in_file_order()[0].name == "b");
 }
 
-TEST_CASE("A tensor is read into memory that is there, if dtype and shape agree", "[persist][bundle]") {
+TEST_CASE("A tensor is read into memory that is there, if dtype and shape agree",
+          "[persist][bundle]") {
   MemoryFileSystem fs;
   write_small(fs, "m", 1.0f);
   const BundleReader reader(fs, "m");
@@ -228,7 +246,9 @@ TEST_CASE("A tensor is read into memory that is there, if dtype and shape agree"
   Tensor other = Tensor::zeros(DType::kFloat, {3});
   const Error error = error_of([&] { reader.read_into("W", other); });
   CHECK(error.code() == Code::kInvalidArgument);
-  CHECK_THAT(error.what(), Catch::Contains("'W' is float[2] in the checkpoint, but was to be read into float[3]"));
+  CHECK_THAT(
+      error.what(),
+      Catch::Contains("'W' is float[2] in the checkpoint, but was to be read into float[3]"));
 }
 
 TEST_CASE("A name that is not there is NotFound, with the nearest that is", "[persist][bundle]") {
@@ -238,7 +258,9 @@ TEST_CASE("A name that is not there is NotFound, with the nearest that is", "[pe
   writer.finish();
   const Error error = error_of([&] { BundleReader(fs, "m").read("layer1/weight"); });
   CHECK(error.code() == Code::kNotFound);
-  CHECK_THAT(error.what(), Catch::Contains("Key layer1/weight not found in checkpoint; did you mean layer1/weights?"));
+  CHECK_THAT(
+      error.what(),
+      Catch::Contains("Key layer1/weight not found in checkpoint; did you mean layer1/weights?"));
 }
 
 TEST_CASE("A bundle without an index is NotFound", "[persist][bundle]") {
@@ -254,7 +276,8 @@ TEST_CASE("Names that cannot be keys are refused", "[persist][bundle]") {
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK_THAT(error.what(), Catch::Contains("Adding duplicate key: W"));
   CHECK(error_of([&] { writer.add("", Tensor(1.0f)); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { writer.add(std::string("\0W", 2), Tensor(1.0f)); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { writer.add(std::string("\0W", 2), Tensor(1.0f)); }).code() ==
+        Code::kInvalidArgument);
   CHECK(error_of([&] { writer.add("none", Tensor()); }).code() == Code::kUnimplemented);
 }
 
@@ -265,20 +288,25 @@ TEST_CASE("A writer makes the prefix's directory, but only one level", "[persist
   CHECK(error_of([&] { write_small(fs, "a/b/m", 1.0f); }).code() == Code::kNotFound);
 }
 
-// ---- Slices -------------------------------------------------------------------------------------------------------
+// ---- Slices -------------------------------------------------------------------------------------
 
 TEST_CASE("Slices are entries of their own beside the full tensor's", "[persist][bundle][slice]") {
   MemoryFileSystem fs;
   const Tensor whole = random_tensor(DType::kFloat, {4, 2}, 1);
   write_quarters(fs, "m", whole, {"0,2:0,2", "2,2:0,2"});
   const std::string index = to_hex(fs.contents().at("m.index"));
-  const auto holds = [&](std::string_view hex) { return index.find(to_hex(from_hex(hex))) != std::string::npos; };
+  const auto holds = [&](std::string_view hex) {
+    return index.find(to_hex(from_hex(hex))) != std::string::npos;
+  };
   CHECK(holds("00 5700 01 01 02 80 82 80 82 | 08 01 12 08 12020802 12020802 28 10 35"));
-  CHECK(holds("57 | 08 01 12 08 12020804 12020802 3a 08 0a02 1002 0a02 1002 3a 0a 0a04 0802 1002 0a02 1002"));
+  CHECK(
+      holds("57 | 08 01 12 08 12020804 12020802 3a 08 0a02 1002 0a02 1002 3a 0a 0a04 0802 1002 "
+            "0a02 1002"));
   CHECK(BundleReader(fs, "m").names() == std::vector<std::string>{"W"});
 }
 
-TEST_CASE("A partitioned tensor is read whole, in its own parts and in others", "[persist][bundle][slice]") {
+TEST_CASE("A partitioned tensor is read whole, in its own parts and in others",
+          "[persist][bundle][slice]") {
   for (const DType dtype : {DType::kFloat, DType::kHalf, DType::kBool, DType::kString}) {
     MemoryFileSystem fs;
     const Tensor whole = random_tensor(dtype, kFull, 5);
@@ -302,11 +330,14 @@ TEST_CASE("A tensor stored whole is read in slices", "[persist][bundle][slice]")
   writer.add("W", whole);
   writer.finish();
   const BundleReader reader(fs, "m");
-  CHECK(bit_equal(reader.read_slice("W", TensorSlice::parse("1,2:2,2")), quarter(whole, "1,2:2,2")));
-  CHECK(error_of([&] { reader.read_slice("W", TensorSlice::parse("1,4:2,2")); }).code() == Code::kInvalidArgument);
+  CHECK(
+      bit_equal(reader.read_slice("W", TensorSlice::parse("1,2:2,2")), quarter(whole, "1,2:2,2")));
+  CHECK(error_of([&] { reader.read_slice("W", TensorSlice::parse("1,4:2,2")); }).code() ==
+        Code::kInvalidArgument);
 }
 
-TEST_CASE("A slice that covers the whole tensor is stored as the tensor", "[persist][bundle][slice]") {
+TEST_CASE("A slice that covers the whole tensor is stored as the tensor",
+          "[persist][bundle][slice]") {
   MemoryFileSystem plain, sliced;
   const Tensor whole = random_tensor(DType::kFloat, kFull, 5);
   {
@@ -319,15 +350,18 @@ TEST_CASE("A slice that covers the whole tensor is stored as the tensor", "[pers
   CHECK(plain.contents() == sliced.contents());
 }
 
-TEST_CASE("Missing slices are reported, and the parts that are there still read", "[persist][bundle][slice]") {
+TEST_CASE("Missing slices are reported, and the parts that are there still read",
+          "[persist][bundle][slice]") {
   MemoryFileSystem fs;
   const Tensor whole = random_tensor(DType::kFloat, kFull, 5);
   write_quarters(fs, "m", whole, {kQuarters[0], kQuarters[1], kQuarters[3]});
   const BundleReader reader(fs, "m");
   const Error error = error_of([&] { reader.read("W"); });
   CHECK(error.code() == Code::kInvalidArgument);
-  CHECK_THAT(error.what(), Catch::Contains("Does not have sufficient slices for partitioned tensor W to restore in "
-                                           "slice_spec: 0,4:0,6 (18 of 24 elements are there)"));
+  CHECK_THAT(
+      error.what(),
+      Catch::Contains("Does not have sufficient slices for partitioned tensor W to restore in "
+                      "slice_spec: 0,4:0,6 (18 of 24 elements are there)"));
   CHECK(bit_equal(reader.read_slice("W", TensorSlice::parse("0,2:-")), quarter(whole, "0,2:0,6")));
   CHECK(error_of([&] { reader.verify(); }).code() == Code::kInvalidArgument);
 }
@@ -346,7 +380,8 @@ TEST_CASE("A slice that contradicts its tensor is refused", "[persist][bundle][s
   BundleWriter writer(fs, "m");
   writer.add_slice("W", kFull, half, piece);
   const auto refused = [&](const Shape& full, const TensorSlice& slice, const Tensor& tensor) {
-    return error_of([&] { writer.add_slice("W", full, slice, tensor); }).code() == Code::kInvalidArgument;
+    return error_of([&] { writer.add_slice("W", full, slice, tensor); }).code() ==
+           Code::kInvalidArgument;
   };
   CHECK(refused(kFull, half, piece));
   CHECK(refused({8, 6}, other_half, piece));
@@ -356,9 +391,10 @@ TEST_CASE("A slice that contradicts its tensor is refused", "[persist][bundle][s
   CHECK(error_of([&] { writer.add("W", piece); }).code() == Code::kInvalidArgument);
 }
 
-// ---- Commit -------------------------------------------------------------------------------------------------------
+// ---- Commit -------------------------------------------------------------------------------------
 
-TEST_CASE("A bundle is synced before it is renamed, data before index, directory last", "[persist][bundle]") {
+TEST_CASE("A bundle is synced before it is renamed, data before index, directory last",
+          "[persist][bundle]") {
   MemoryFileSystem memory;
   RecordingFileSystem fs(memory);
   write_small(fs, "m", 1.0f);
@@ -371,7 +407,8 @@ TEST_CASE("A bundle is synced before it is renamed, data before index, directory
   CHECK(order == std::vector<std::string>{"sync", "sync", kData, "m.index", "sync ."});
 }
 
-TEST_CASE("Wherever writing a bundle fails, what was there stays and nothing else does", "[persist][bundle]") {
+TEST_CASE("Wherever writing a bundle fails, what was there stays and nothing else does",
+          "[persist][bundle]") {
   for (const auto span : {FaultyFileSystem::kOnce, FaultyFileSystem::kForever}) {
     for (size_t i = 0;; ++i) {
       MemoryFileSystem memory;
@@ -383,7 +420,8 @@ TEST_CASE("Wherever writing a bundle fails, what was there stays and nothing els
       CAPTURE(i, error.what());
       CHECK(error.code() == Code::kResourceExhausted);
       for (const auto& [path, bytes] : before) CHECK(memory.contents().at(path) == bytes);
-      // What the last steps left is complete, or has no index; a disk that fails for good keeps the temporary files.
+      // What the last steps left is complete, or has no index; a disk that fails for good keeps the
+      // temporary files.
       for (const auto& [path, bytes] : memory.contents()) {
         if (is_temporary_name(path)) CHECK(span == FaultyFileSystem::kForever);
       }
@@ -432,7 +470,7 @@ TEST_CASE("A reader serves several threads at once", "[persist][bundle]") {
   CHECK(right == 200);
 }
 
-// ---- Merge --------------------------------------------------------------------------------------------------------
+// ---- Merge --------------------------------------------------------------------------------------
 
 TEST_CASE("Merged parts are one bundle of as many data files", "[persist][bundle][merge]") {
   MemoryFileSystem fs;
@@ -471,7 +509,8 @@ TEST_CASE("Parts that hold the same tensor are not merged, and stay", "[persist]
   const auto before = fs.contents();
   const Error error = error_of([&] { merge_bundles(fs, {"x", "y"}, "m"); });
   CHECK(error.code() == Code::kInvalidArgument);
-  CHECK_THAT(error.what(), Catch::Contains("Duplicate tensor keyed by W encountered, when merging prefix: y"));
+  CHECK_THAT(error.what(),
+             Catch::Contains("Duplicate tensor keyed by W encountered, when merging prefix: y"));
   CHECK(fs.contents() == before);
 }
 
@@ -489,8 +528,10 @@ TEST_CASE("A merge that fails leaves no index", "[persist][bundle][merge]") {
   }
 }
 
-TEST_CASE("Many small tensors, some half in what was read ahead, are read and verified", "[persist][bundle]") {
-  // 300 bytes do not divide the 64 KiB that are read at once, and neither do 4096, up to which tensors count as small.
+TEST_CASE("Many small tensors, some half in what was read ahead, are read and verified",
+          "[persist][bundle]") {
+  // 300 bytes do not divide the 64 KiB that are read at once, and neither do 4096, up to which
+  // tensors count as small.
   for (const int64_t bytes : {300, 4093, 4096, 4097}) {
     MemoryFileSystem fs;
     fs.create_dirs("run");
@@ -498,7 +539,8 @@ TEST_CASE("Many small tensors, some half in what was read ahead, are read and ve
       BundleWriter writer(fs, "run/m");
       for (int i = 0; i < 400; ++i) {
         Tensor tensor = Tensor::uninitialized(DType::kUInt8, {bytes});
-        for (int64_t k = 0; k < bytes; ++k) tensor.data<uint8_t>()[k] = static_cast<uint8_t>(i * 7 + k);
+        for (int64_t k = 0; k < bytes; ++k)
+          tensor.data<uint8_t>()[k] = static_cast<uint8_t>(i * 7 + k);
         writer.add(str_cat("t", i), tensor);
       }
       writer.finish();
@@ -512,7 +554,8 @@ TEST_CASE("Many small tensors, some half in what was read ahead, are read and ve
   }
 }
 
-TEST_CASE("A tensor is read in pieces of any size, and its checksum is verified with the last", "[persist][bundle]") {
+TEST_CASE("A tensor is read in pieces of any size, and its checksum is verified with the last",
+          "[persist][bundle]") {
   MemoryFileSystem fs;
   fs.create_dirs("run");
   Tensor values = Tensor::uninitialized(DType::kInt32, {5000});
@@ -526,7 +569,8 @@ TEST_CASE("A tensor is read in pieces of any size, and its checksum is verified 
     writer.add("none", Tensor::zeros(DType::kFloat, {0}));
     writer.finish();
   }
-  const auto read_all = [&](const BundleReader& reader, const std::string& name, size_t bytes, size_t step) {
+  const auto read_all = [&](const BundleReader& reader, const std::string& name, size_t bytes,
+                            size_t step) {
     std::string all(bytes, '\0');
     const auto next = reader.stream(name);
     for (size_t at = 0; at < bytes; at += step) next({all.data() + at, std::min(step, bytes - at)});
@@ -535,9 +579,11 @@ TEST_CASE("A tensor is read in pieces of any size, and its checksum is verified 
   const std::string expected(static_cast<const char*>(values.raw_data()), values.num_bytes());
   {
     const BundleReader reader(fs, "run/m");
-    for (const size_t step : {1, 7, 4096, 5000, 20000}) CHECK((read_all(reader, "W", 20000, step) == expected));
+    for (const size_t step : {1, 7, 4096, 5000, 20000})
+      CHECK((read_all(reader, "W", 20000, step) == expected));
     const std::vector<float> parts = {1, 2, 3, 4};
-    CHECK((read_all(reader, "P", 16, 6) == std::string(reinterpret_cast<const char*>(parts.data()), 16)));
+    CHECK((read_all(reader, "P", 16, 6) ==
+           std::string(reinterpret_cast<const char*>(parts.data()), 16)));
     CHECK(read_all(reader, "none", 0, 1).empty());
     CHECK_THROWS_WITH(reader.stream("s"), Catch::Contains("holds strings"));
     CHECK_THROWS_WITH(read_all(reader, "W", 20001, 20001), Catch::Contains("20001 more bytes"));

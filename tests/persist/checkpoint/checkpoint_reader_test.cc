@@ -22,9 +22,11 @@ void write(MemoryFileSystem& fs, const std::string& path) {
   writer.finish();
 }
 
-std::string printed(MemoryFileSystem& fs, const std::string& name, bool all, bool names, bool count = false) {
+std::string printed(MemoryFileSystem& fs, const std::string& name, bool all, bool names,
+                    bool count = false) {
   std::ostringstream out;
-  print_tensors_in_checkpoint_file("m", name, all, names, {.count_parameters = count, .out = &out, .file_system = &fs});
+  print_tensors_in_checkpoint_file("m", name, all, names,
+                                   {.count_parameters = count, .out = &out, .file_system = &fs});
   return out.str();
 }
 
@@ -46,7 +48,8 @@ TEST_CASE("A checkpoint reads the same from either format", "[persist][checkpoin
   CHECK(reader.find("P")->slices.size() == 2);
   CHECK(reader.get_tensor("P").str() == "[1 2 3 4]");
   CHECK(reader.get_tensor("P", TensorSlice::parse("2,2")).str() == "[3 4]");
-  CHECK(reader.debug_string() == "P (DT_INT32) [4], 2 slices\nW (DT_FLOAT) [2,2]\nstep (DT_INT64) []\n");
+  CHECK(reader.debug_string() ==
+        "P (DT_INT32) [4], 2 slices\nW (DT_FLOAT) [2,2]\nstep (DT_INT64) []\n");
   CHECK_NOTHROW(reader.verify());
   CHECK(error_of([&] { reader.get_tensor("w"); }).code() == Code::kNotFound);
 }
@@ -54,11 +57,13 @@ TEST_CASE("A checkpoint reads the same from either format", "[persist][checkpoin
 TEST_CASE("Checkpoints are printed in TensorFlow's format", "[persist][checkpoint_reader]") {
   MemoryFileSystem fs;
   write<BundleWriter>(fs, "m");
-  CHECK(printed(fs, "", false, false) == "P (DT_INT32) [4], 2 slices\nW (DT_FLOAT) [2,2]\nstep (DT_INT64) []\n\n");
+  CHECK(printed(fs, "", false, false) ==
+        "P (DT_INT32) [4], 2 slices\nW (DT_FLOAT) [2,2]\nstep (DT_INT64) []\n\n");
   CHECK(printed(fs, "W", false, false) == "tensor_name:  W\n[[1.  2. ]\n [3.  4.5]]\n");
   CHECK(printed(fs, "", false, true) == "tensor_name:  P\ntensor_name:  W\ntensor_name:  step\n");
   CHECK(printed(fs, "", true, false, true) ==
-        "tensor_name:  P\n[1 2 3 4]\ntensor_name:  W\n[[1.  2. ]\n [3.  4.5]]\ntensor_name:  step\n7\n"
+        "tensor_name:  P\n[1 2 3 4]\ntensor_name:  W\n[[1.  2. ]\n [3.  4.5]]\ntensor_name:  "
+        "step\n7\n"
         "# Total number of params: 9\n");
 }
 

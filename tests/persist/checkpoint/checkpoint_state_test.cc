@@ -24,18 +24,21 @@ using Strings = std::vector<std::string>;
 
 }  // namespace
 
-TEST_CASE("The checkpoint file is TensorFlow's text, with paths relative to its directory", "[checkpoint_state]") {
+TEST_CASE("The checkpoint file is TensorFlow's text, with paths relative to its directory",
+          "[checkpoint_state]") {
   Disk disk;
   update_checkpoint_state("/run", "/run/m-2", {"/run/m-1", "/run/m-2"}, kCheckpointFileName, &disk);
   CHECK(read_file(disk, "/run/checkpoint") ==
-        "model_checkpoint_path: \"m-2\"\nall_model_checkpoint_paths: \"m-1\"\nall_model_checkpoint_paths: \"m-2\"\n");
+        "model_checkpoint_path: \"m-2\"\nall_model_checkpoint_paths: "
+        "\"m-1\"\nall_model_checkpoint_paths: \"m-2\"\n");
   const auto state = get_checkpoint_state("/run", kCheckpointFileName, &disk);
   REQUIRE(state);
   CHECK(state->model_checkpoint_path == "/run/m-2");
   CHECK(state->all_model_checkpoint_paths == Strings{"/run/m-1", "/run/m-2"});
 }
 
-TEST_CASE("A directory without a checkpoint file has no state and no latest checkpoint", "[checkpoint_state]") {
+TEST_CASE("A directory without a checkpoint file has no state and no latest checkpoint",
+          "[checkpoint_state]") {
   Disk disk;
   CHECK_FALSE(get_checkpoint_state("/run", kCheckpointFileName, &disk));
   CHECK_FALSE(latest_checkpoint("/run", kCheckpointFileName, &disk));
@@ -49,7 +52,8 @@ TEST_CASE("The latest checkpoint is one whose files are there", "[checkpoint_sta
   CHECK(latest_checkpoint("/run", kCheckpointFileName, &disk) == "/run/m-1");
 }
 
-TEST_CASE("Absolute paths of a directory that was moved are found where it is now", "[checkpoint_state]") {
+TEST_CASE("Absolute paths of a directory that was moved are found where it is now",
+          "[checkpoint_state]") {
   Disk disk;
   disk.checkpoint("/run/m-1");
   for (const char* path : {"/old/place/m-1", R"(C:\\old\\m-1)"}) {
@@ -58,7 +62,8 @@ TEST_CASE("Absolute paths of a directory that was moved are found where it is no
   }
 }
 
-TEST_CASE("A name with a backslash is a name, before it is taken for a path of Windows", "[checkpoint_state]") {
+TEST_CASE("A name with a backslash is a name, before it is taken for a path of Windows",
+          "[checkpoint_state]") {
   for (const std::string name : {R"(a\b-1)", R"(c:m-1)", R"(\)", R"(a\)"}) {
     CAPTURE(name);
     Disk disk;
@@ -79,26 +84,31 @@ TEST_CASE("What stands in the place of the checkpoint file is no state", "[check
   Disk disk;
   disk.create_dir("/run/checkpoint");
   CHECK_FALSE(get_checkpoint_state("/run", kCheckpointFileName, &disk));
-  CHECK(says(error_of([&] { update_checkpoint_state("/run", "/run/m", {}, kCheckpointFileName, &disk); }),
-             "/run/checkpoint"));
+  CHECK(says(
+      error_of([&] { update_checkpoint_state("/run", "/run/m", {}, kCheckpointFileName, &disk); }),
+      "/run/checkpoint"));
 }
 
-TEST_CASE("Quotes and bytes beyond ASCII in a path survive the checkpoint file", "[checkpoint_state]") {
+TEST_CASE("Quotes and bytes beyond ASCII in a path survive the checkpoint file",
+          "[checkpoint_state]") {
   Disk disk;
   const std::string prefix = "/run/m \"\xC3\xA4\" \\";
   update_checkpoint_state("/run", prefix, {}, kCheckpointFileName, &disk);
   CHECK_THAT(read_file(disk, "/run/checkpoint"), Contains(R"(m \"\303\244\" \\)"));
 }
 
-TEST_CASE("A checkpoint file that names itself as the checkpoint is refused", "[checkpoint_state]") {
+TEST_CASE("A checkpoint file that names itself as the checkpoint is refused",
+          "[checkpoint_state]") {
   Disk disk;
-  const Error error =
-      error_of([&] { update_checkpoint_state("/run", "/run/checkpoint", {}, kCheckpointFileName, &disk); });
+  const Error error = error_of(
+      [&] { update_checkpoint_state("/run", "/run/checkpoint", {}, kCheckpointFileName, &disk); });
   CHECK(error.code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("A checkpoint file cut or changed anywhere is read or refused with its name and the line, never worse",
-          "[checkpoint_state][corruption]") {
+TEST_CASE(
+    "A checkpoint file cut or changed anywhere is read or refused with its name and the line, "
+    "never worse",
+    "[checkpoint_state][corruption]") {
   const std::string good = "model_checkpoint_path: \"m-2\"\nall_model_checkpoint_paths: \"m-1\"\n";
   const auto try_bytes = [](const std::string& bytes) {
     Disk disk;
@@ -129,9 +139,10 @@ TEST_CASE("Removing a checkpoint leaves others whose names begin alike", "[check
   CHECK_NOTHROW(BundleReader(disk, "/run/m-1.data").verify());
 }
 
-TEST_CASE("A checkpoint file written by hand may name a file of the checkpoint", "[checkpoint_state]") {
-  for (const char* name :
-       {"m-1.index", "m-1.meta", "m-1.data-00000-of-00001", "m-1", "/gone/m-1.meta", "C:\\\\run\\\\m-1.meta"}) {
+TEST_CASE("A checkpoint file written by hand may name a file of the checkpoint",
+          "[checkpoint_state]") {
+  for (const char* name : {"m-1.index", "m-1.meta", "m-1.data-00000-of-00001", "m-1",
+                           "/gone/m-1.meta", "C:\\\\run\\\\m-1.meta"}) {
     RunDisk disk;
     SmallModel m(disk);
     m.save(1);

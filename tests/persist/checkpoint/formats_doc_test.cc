@@ -81,7 +81,8 @@ TEST_CASE("docs/formats.md shows a `checkpoint` file as it is written", "[persis
   CHECK(to_text(state) == text);
 }
 
-TEST_CASE("docs/formats.md shows a .cairn file that is read and written as it stands", "[persist][docs]") {
+TEST_CASE("docs/formats.md shows a .cairn file that is read and written as it stands",
+          "[persist][docs]") {
   const std::string text = blocks().at("text .cairn");
   const RetentionBook book = parse_retention_book("docs/formats.md", text);
   CHECK(to_text(book) == text);

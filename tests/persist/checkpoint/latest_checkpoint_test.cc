@@ -35,7 +35,8 @@ struct Disk : MemoryFileSystem {
   }
 };
 
-std::optional<std::string> verified(FileSystem& fs, Skipped* skipped = nullptr, const std::string& directory = "/run") {
+std::optional<std::string> verified(FileSystem& fs, Skipped* skipped = nullptr,
+                                    const std::string& directory = "/run") {
   return latest_checkpoint(directory, {.verify = true,
                                        .on_skip =
                                            [&](const std::string& prefix, const std::string& why) {
@@ -46,7 +47,8 @@ std::optional<std::string> verified(FileSystem& fs, Skipped* skipped = nullptr, 
 
 }  // namespace
 
-TEST_CASE("The newest whole checkpoint is found, and for each that is not it is said why", "[persist][latest]") {
+TEST_CASE("The newest whole checkpoint is found, and for each that is not it is said why",
+          "[persist][latest]") {
   Disk disk;
   disk.save_three();
   CHECK(verified(disk) == "/run/m-3");
@@ -81,8 +83,9 @@ TEST_CASE("Where no checkpoint is whole there is none", "[persist][latest]") {
   CHECK_FALSE(verified(disk, nullptr, "/none"));
 }
 
-TEST_CASE("Where the checkpoint file is lost or damaged, the directory is searched by step, not by time",
-          "[persist][latest]") {
+TEST_CASE(
+    "Where the checkpoint file is lost or damaged, the directory is searched by step, not by time",
+    "[persist][latest]") {
   for (const std::string text : {"", "nonsense", "model_checkpoint_path: \"gone\"\n"}) {
     Disk disk;
     disk.save(9, {.global_step = 10});
@@ -100,7 +103,8 @@ TEST_CASE("Where the checkpoint file is lost or damaged, the directory is search
   }
 }
 
-TEST_CASE("V1 checkpoints are found in a directory, and one that lacks a shard is not whole", "[persist][latest]") {
+TEST_CASE("V1 checkpoints are found in a directory, and one that lacks a shard is not whole",
+          "[persist][latest]") {
   Disk disk;
   Generation(1, Form::kV1).save(disk, "/run/old", {.global_step = 4});
   Generation(2, Form::kShardedV1).save(disk, "/run/m", {.global_step = 5});
@@ -114,12 +118,14 @@ TEST_CASE("V1 checkpoints are found in a directory, and one that lacks a shard i
 TEST_CASE("What a writer left beside a checkpoint is no checkpoint", "[persist][latest]") {
   Disk disk;
   Generation(1, Form::kV1).save(disk, "/run/old", {.global_step = 4});
-  for (const char* name : {".o-0123456789abcd", ".t-01234567"}) disk.link("/run/old-4", std::string("/run/") + name);
+  for (const char* name : {".o-0123456789abcd", ".t-01234567"})
+    disk.link("/run/old-4", std::string("/run/") + name);
   disk.create_dirs("/run/directory.index");
   CHECK(find_checkpoints("/run", &disk) == Strings{"/run/old-4"});
 }
 
-TEST_CASE("A directory of checkpoints can be copied, moved, renamed and linked to", "[persist][latest]") {
+TEST_CASE("A directory of checkpoints can be copied, moved, renamed and linked to",
+          "[persist][latest]") {
   namespace stdfs = std::filesystem;
   FileSystem& fs = posix_file_system();
   const TempDir dir;
@@ -127,13 +133,15 @@ TEST_CASE("A directory of checkpoints can be copied, moved, renamed and linked t
   const Generation g(5, Form::kShardedV2);
   g.save(fs, dir / "run" / "m", {.global_step = 1});
   const std::string absolute = (dir / "run" / "m-1").string();
-  const stdfs::path copied = dir / "with spaces", renamed = dir / "\u00fcber \u6a21\u578b", linked = dir / "linked";
+  const stdfs::path copied = dir / "with spaces", renamed = dir / "\u00fcber \u6a21\u578b",
+                    linked = dir / "linked";
   stdfs::copy(dir / "run", copied, stdfs::copy_options::recursive);
   stdfs::rename(dir / "run", renamed);
   stdfs::create_directory_symlink(renamed, linked);
   for (const stdfs::path& at : {copied, renamed, linked}) {
     for (const bool was_absolute : {false, true}) {
-      if (was_absolute) write_bytes(at / "checkpoint", "model_checkpoint_path: \"" + absolute + "\"\n");
+      if (was_absolute)
+        write_bytes(at / "checkpoint", "model_checkpoint_path: \"" + absolute + "\"\n");
       for (const bool verify : {false, true}) {
         const auto newest = latest_checkpoint(at, {.verify = verify});
         CHECK(newest == (at / "m-1").string());
@@ -147,7 +155,7 @@ TEST_CASE("A directory of checkpoints can be copied, moved, renamed and linked t
   }
 }
 
-// ---- readers beside a writer ----------------------------------------------------------------------------------------
+// ---- readers beside a writer --------------------------------------------------------------------
 
 namespace {
 
@@ -172,10 +180,12 @@ int64_t restored(FileSystem& fs, const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("A checkpoint that goes between look and open is read as the one that came after it", "[persist][latest]") {
+TEST_CASE("A checkpoint that goes between look and open is read as the one that came after it",
+          "[persist][latest]") {
   for (const char* file : {"/run/m-1.index", "/run/m-1.data-00000-of-00001"}) {
     Disk memory;
-    const Generation first(1, Form::kV2, {.max_to_keep = 1}), second(2, Form::kV2, {.max_to_keep = 1});
+    const Generation first(1, Form::kV2, {.max_to_keep = 1}),
+        second(2, Form::kV2, {.max_to_keep = 1});
     first.save(memory, "/run/m", {.global_step = 1});
     Interrupted disk(memory, file, [&] { second.save(memory, "/run/m", {.global_step = 2}); });
     CHECK(restored(disk, "/run") == 2);
@@ -192,11 +202,14 @@ TEST_CASE("A checkpoint that is overwritten while it is read is read again", "[p
   }
 }
 
-TEST_CASE("A search that a writer overtakes reports nothing that is not so any more", "[persist][latest]") {
+TEST_CASE("A search that a writer overtakes reports nothing that is not so any more",
+          "[persist][latest]") {
   Disk memory;
-  const Generation first(1, Form::kV2, {.max_to_keep = 1}), second(2, Form::kV2, {.max_to_keep = 1});
+  const Generation first(1, Form::kV2, {.max_to_keep = 1}),
+      second(2, Form::kV2, {.max_to_keep = 1});
   first.save(memory, "/run/m", {.global_step = 1});
-  Interrupted disk(memory, "/run/m-1.data-00000-of-00001", [&] { second.save(memory, "/run/m", {.global_step = 2}); });
+  Interrupted disk(memory, "/run/m-1.data-00000-of-00001",
+                   [&] { second.save(memory, "/run/m", {.global_step = 2}); });
   Skipped skipped;
   CHECK(verified(disk, &skipped) == "/run/m-2");
   CHECK(skipped.empty());
@@ -210,21 +223,27 @@ TEST_CASE("A directory given as a checkpoint is answered with what is in it", "[
     writer.finish();
   };
   fs.create_dirs("run");
-  const auto message = [&] { return std::string(error_of([&] { checkpoint_prefix("run", &fs); }).what()); };
+  const auto message = [&] {
+    return std::string(error_of([&] { checkpoint_prefix("run", &fs); }).what());
+  };
   CHECK(message() == "run: there is no checkpoint in this directory");
   write("run/m-1");
   CHECK(checkpoint_prefix("run", &fs) == "run/m-1");
   write("run/m-2");
-  CHECK(message() == "run: no file named checkpoint says which of several is meant; give one: run/m-1 and run/m-2");
+  CHECK(message() ==
+        "run: no file named checkpoint says which of several is meant; give one: run/m-1 and "
+        "run/m-2");
   write_file_atomically(fs, "run/checkpoint", "model_checkpoint_path: 'm-3'\n");
   CHECK(message() ==
-        "run: its checkpoint file names run/m-3, which is not there; give one that is: run/m-1 and run/m-2");
+        "run: its checkpoint file names run/m-3, which is not there; give one that is: run/m-1 and "
+        "run/m-2");
   write("run/m-3");
   CHECK(checkpoint_prefix("run", &fs) == "run/m-3");
 }
 
-TEST_CASE("A checkpoint file that names what is not there is not overruled by the only other checkpoint",
-          "[persist][latest]") {
+TEST_CASE(
+    "A checkpoint file that names what is not there is not overruled by the only other checkpoint",
+    "[persist][latest]") {
   MemoryFileSystem fs;
   BundleWriter writer(fs, "run/m-1");
   writer.add("x", Tensor(1.0f));

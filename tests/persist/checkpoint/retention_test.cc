@@ -30,7 +30,7 @@ struct NoRemove final : HookedFileSystem {
 
 }  // namespace
 
-// ---- the newest -----------------------------------------------------------------------------------------------------
+// ---- the newest ---------------------------------------------------------------------------------
 
 TEST_CASE("The newest are counted over restarts, whatever max_to_keep was before", "[retention]") {
   RunDisk disk;
@@ -51,7 +51,8 @@ TEST_CASE("The newest are counted over restarts, whatever max_to_keep was before
   CHECK(last.warnings.empty());
 }
 
-TEST_CASE("The checkpoint file is the bytes of a TensorFlow Saver whatever else is kept", "[retention]") {
+TEST_CASE("The checkpoint file is the bytes of a TensorFlow Saver whatever else is kept",
+          "[retention]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 2});
   m.saver.keep_best("accuracy", 1);
@@ -59,10 +60,12 @@ TEST_CASE("The checkpoint file is the bytes of a TensorFlow Saver whatever else 
   m.save_all({2, 3});
   CHECK(disk.steps() == Ints{1, 2, 3});
   CHECK(read_file(disk, "/run/checkpoint") ==
-        "model_checkpoint_path: \"m-3\"\nall_model_checkpoint_paths: \"m-2\"\nall_model_checkpoint_paths: \"m-3\"\n");
+        "model_checkpoint_path: \"m-3\"\nall_model_checkpoint_paths: "
+        "\"m-2\"\nall_model_checkpoint_paths: \"m-3\"\n");
 }
 
-TEST_CASE("What .cairn does not name is not deleted, though the checkpoint file lists it", "[retention]") {
+TEST_CASE("What .cairn does not name is not deleted, though the checkpoint file lists it",
+          "[retention]") {
   RunDisk disk;
   SmallModel(disk).save_all({1, 2});
   disk.remove("/run/.cairn");  // as if TensorFlow had written them
@@ -70,7 +73,8 @@ TEST_CASE("What .cairn does not name is not deleted, though the checkpoint file 
   m.save_all({3, 4});
   CHECK(disk.steps() == Ints{1, 2, 4});
   REQUIRE(m.warnings.size() == 1);
-  CHECK_THAT(m.warnings[0], Contains("/run/m-1 and /run/m-2") && Contains("recover_last_checkpoints"));
+  CHECK_THAT(m.warnings[0],
+             Contains("/run/m-1 and /run/m-2") && Contains("recover_last_checkpoints"));
   m.saver.recover_last_checkpoints({"/run/m-1", "/run/m-2", "/run/m-4"}, &disk);
   m.save_all({5});
   CHECK(disk.steps() == Ints{5});
@@ -78,7 +82,8 @@ TEST_CASE("What .cairn does not name is not deleted, though the checkpoint file 
 
 TEST_CASE("Files beside the checkpoints survive whatever is deleted", "[retention]") {
   RunDisk disk;
-  for (const char* name : {"/run/m-1.txt", "/run/m-1-notes", "/run/m-10.index", "/run/events.out", "/run/n-1.index"})
+  for (const char* name :
+       {"/run/m-1.txt", "/run/m-1-notes", "/run/m-10.index", "/run/events.out", "/run/n-1.index"})
     disk.set(name, "not Cairn's");
   const auto before = disk.contents();
   SmallModel(disk, {.max_to_keep = 1}).save_all({1, 2, 3});
@@ -107,7 +112,8 @@ TEST_CASE("A delete that failed is tried again by the next process", "[retention
   CHECK(memory.steps() == Ints{3});
 }
 
-TEST_CASE("A checkpoint put in the place of one that could not be deleted is left alone", "[retention]") {
+TEST_CASE("A checkpoint put in the place of one that could not be deleted is left alone",
+          "[retention]") {
   RunDisk memory;
   NoRemove disk(memory);
   SmallModel(disk, {.max_to_keep = 1}).save_all({1, 2});
@@ -140,7 +146,8 @@ TEST_CASE("Paths of one directory count apart over restarts", "[retention]") {
   CHECK(disk.exists("/run/n-1.index"));
 }
 
-TEST_CASE("Checkpoints that set_last_checkpoints_with_time leaves out are not deleted", "[retention]") {
+TEST_CASE("Checkpoints that set_last_checkpoints_with_time leaves out are not deleted",
+          "[retention]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 1});
   m.save_all({1});
@@ -149,7 +156,7 @@ TEST_CASE("Checkpoints that set_last_checkpoints_with_time leaves out are not de
   CHECK(disk.steps() == Ints{1, 3});
 }
 
-// ---- the hours rule -------------------------------------------------------------------------------------------------
+// ---- the hours rule -----------------------------------------------------------------------------
 
 TEST_CASE("The hours rule goes on over restarts where it stopped", "[retention]") {
   const auto run = [](std::initializer_list<std::vector<int>> processes) {
@@ -184,14 +191,17 @@ TEST_CASE("Hours in which nothing ran need no checkpoints of their own", "[reten
   CHECK(reasons(disk, 2) == Strings{"hours"});
 }
 
-// ---- the side file --------------------------------------------------------------------------------------------------
+// ---- the side file ------------------------------------------------------------------------------
 
-TEST_CASE("The text of .cairn holds every kind of line and every character of a name", "[retention]") {
+TEST_CASE("The text of .cairn holds every kind of line and every character of a name",
+          "[retention]") {
   RetentionBook book;
   book.hours["m \"x\\n\n"] = 1700000000.125;
   book.best["m"] = {{"accuracy", 3, true}, {"loss", 1, false}};
-  book.records.push_back({.name = "m-1", .series = "m", .time = 1e9 + 0.1, .written = 3, .newest = true});
-  book.records.push_back({.name = "n \\\"ü", .series = "n", .hours = true, .pinned = true, .foreign = true});
+  book.records.push_back(
+      {.name = "m-1", .series = "m", .time = 1e9 + 0.1, .written = 3, .newest = true});
+  book.records.push_back(
+      {.name = "n \\\"ü", .series = "n", .hours = true, .pinned = true, .foreign = true});
   book.records.back().finite = false;
   book.records.back().metrics = {{"a b", -0.1}, {"inf", std::numeric_limits<double>::infinity()}};
   const std::string text = to_text(book);
@@ -234,7 +244,8 @@ TEST_CASE("With a damaged .cairn nothing of earlier runs is deleted", "[retentio
   CHECK_THAT(m.warnings[0], Contains("/run/.cairn: line 1") && Contains("checksum"));
 }
 
-TEST_CASE("A .cairn damaged while the process runs is replaced by what it knows", "[retention][corruption]") {
+TEST_CASE("A .cairn damaged while the process runs is replaced by what it knows",
+          "[retention][corruption]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 1});
   m.save(1);
@@ -260,12 +271,15 @@ TEST_CASE("A .cairn of a newer version is left as it is and nothing is deleted",
   CHECK_THAT(m.warnings.at(0), Contains("a newer Cairn wrote it"));
 }
 
-TEST_CASE("Where .cairn cannot be written the checkpoint stands and nothing is deleted until it can", "[retention]") {
+TEST_CASE(
+    "Where .cairn cannot be written the checkpoint stands and nothing is deleted until it can",
+    "[retention]") {
   RunDisk memory;
   struct Full final : HookedFileSystem {
     using HookedFileSystem::HookedFileSystem;
     void hook(const FileOp& op, const Proceed& proceed) override {
-      if (full && op.kind == FileOp::kRename && op.to == "/run/.cairn") fail_with_errno(op.to, "renaming", ENOSPC);
+      if (full && op.kind == FileOp::kRename && op.to == "/run/.cairn")
+        fail_with_errno(op.to, "renaming", ENOSPC);
       proceed(op.bytes);
     }
     bool full = false;
@@ -282,7 +296,8 @@ TEST_CASE("Where .cairn cannot be written the checkpoint stands and nothing is d
   CHECK(memory.steps() == Ints{4});
 }
 
-TEST_CASE("Whichever file operation fails, what must stay is there in the next process", "[retention][faults]") {
+TEST_CASE("Whichever file operation fails, what must stay is there in the next process",
+          "[retention][faults]") {
   for (size_t i = 0;; ++i) {
     RunDisk memory;
     {

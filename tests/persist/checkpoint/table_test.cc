@@ -61,7 +61,8 @@ Items items_by_leveldb(const std::string& bytes) {
   read.verify_checksums = true;
   const std::unique_ptr<leveldb::Iterator> it(table->NewIterator(read));
   Items items;
-  for (it->SeekToFirst(); it->Valid(); it->Next()) items[it->key().ToString()] = it->value().ToString();
+  for (it->SeekToFirst(); it->Valid(); it->Next())
+    items[it->key().ToString()] = it->value().ToString();
   REQUIRE(it->status().ok());
   return items;
 }
@@ -154,7 +155,8 @@ TEST_CASE("What the writer wrote, the reader and LevelDB read alike", "[persist]
   }
 }
 
-TEST_CASE("A block ends before an entry of twice its size, and where it is full", "[persist][table]") {
+TEST_CASE("A block ends before an entry of twice its size, and where it is full",
+          "[persist][table]") {
   const std::string big(524288, 'v'), fill(262144, 'v');
   MemoryFileSystem fs;
   fs.set("t", table_of({{"a", "1"}, {"b", big}, {"c", fill}, {"d", "1"}}));
@@ -204,7 +206,8 @@ TEST_CASE("A table cut short anywhere is refused", "[persist][table][corruption]
   }
 }
 
-TEST_CASE("A table with any bit flipped is refused or reads the same", "[persist][table][corruption]") {
+TEST_CASE("A table with any bit flipped is refused or reads the same",
+          "[persist][table][corruption]") {
   const Items items = {{"", "header"}, {"a", "1"}, {"ab", "2"}, {"b", std::string(30, 'v')}};
   for (const std::string& bytes : {table_of(items), snappy_table_of(items)}) {
     for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
@@ -217,7 +220,8 @@ TEST_CASE("A table with any bit flipped is refused or reads the same", "[persist
   }
 }
 
-TEST_CASE("Each kind of damage to a table is named, with path and offset", "[persist][table][corruption]") {
+TEST_CASE("Each kind of damage to a table is named, with path and offset",
+          "[persist][table][corruption]") {
   const std::string good = block_of(from_hex("00 01 01 61 62 00000000 01000000"));
   const size_t size = good.size() - 5;
   REQUIRE(items_of(table_around(good, index_entry(0, size))) == Items{{"a", "b"}});
@@ -243,7 +247,8 @@ TEST_CASE("Each kind of damage to a table is named, with path and offset", "[per
   check_block(block_of("ab"), "bad block contents");
   check_block(block_of(from_hex("01 01 01 61 62 00000000 01000000")), "bad entry in block");
   check_block(block_of(from_hex("00 01 7f 61 62 00000000 01000000")), "bad entry in block");
-  check_block(block_of(from_hex("00 01 00 61 00 01 00 61 00000000 01000000")), "keys do not increase");
+  check_block(block_of(from_hex("00 01 00 61 00 01 00 61 00000000 01000000")),
+              "keys do not increase");
   check_block(block_of(from_hex("ffffffff0f 00"), 1), "corrupted compressed block contents");
   check_block(block_of(from_hex("0a 00"), 1), "corrupted compressed block contents");
 }
@@ -261,7 +266,8 @@ TEST_CASE("A small table cannot stand for a large one", "[persist][table][corrup
   CHECK_THAT(error.what(), Catch::Contains("keys grow without bound"));
 }
 
-TEST_CASE("The writer's bytes are LevelDB's, whatever the sizes of keys and values", "[persist][table]") {
+TEST_CASE("The writer's bytes are LevelDB's, whatever the sizes of keys and values",
+          "[persist][table]") {
   for (uint32_t seed = 0; seed < 40; ++seed) {
     INFO("seed " << seed);
     const Items items = random_items(seed, seed, seed % 4 == 0 ? 100'000 : 300);
@@ -275,9 +281,11 @@ TEST_CASE("The writer's bytes are LevelDB's, whatever the sizes of keys and valu
   }
 }
 
-TEST_CASE("A large value that comes in pieces is in a block of its own, as TensorFlow has it", "[persist][table]") {
+TEST_CASE("A large value that comes in pieces is in a block of its own, as TensorFlow has it",
+          "[persist][table]") {
   const std::string large(600'000, 'v');
-  for (const Items& others : {Items{}, Items{{"a", "1"}}, Items{{"x", "1"}}, Items{{"a", "1"}, {"x", "2"}}}) {
+  for (const Items& others :
+       {Items{}, Items{{"a", "1"}}, Items{{"x", "1"}}, Items{{"a", "1"}, {"x", "2"}}}) {
     Items items = others;
     items["m"] = large;
     MemoryFileSystem fs;
@@ -285,7 +293,8 @@ TEST_CASE("A large value that comes in pieces is in a block of its own, as Tenso
     TableWriter writer(*file);
     for (const auto& [key, value] : items) {
       writer.add(key, value.size(), [&, &value = value](const TableWriter::Sink& sink) {
-        for (size_t at = 0; at < value.size(); at += 1000) sink(std::string_view(value).substr(at, 1000));
+        for (size_t at = 0; at < value.size(); at += 1000)
+          sink(std::string_view(value).substr(at, 1000));
       });
     }
     writer.finish();
@@ -293,7 +302,8 @@ TEST_CASE("A large value that comes in pieces is in a block of its own, as Tenso
     CHECK((bytes == table_of(items)));
     CHECK((items_by_leveldb(bytes) == items));
     const TableReader reader(fs, "t");
-    for (const auto& entry : reader.entries()) CHECK((entry.key == "m" || entry.block != reader.find("m")->block));
+    for (const auto& entry : reader.entries())
+      CHECK((entry.key == "m" || entry.block != reader.find("m")->block));
   }
 }
 

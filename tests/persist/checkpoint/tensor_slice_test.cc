@@ -40,10 +40,11 @@ TEST_CASE("The empty shape_and_slice string is the whole tensor", "[persist][sli
   CHECK_FALSE(parse_shape_and_slice(""));
 }
 
-TEST_CASE("A shape_and_slice string that is none, or does not fit, is refused", "[persist][slice]") {
-  for (const char* spec :
-       {"4", "4 ", "x 0,2", "4 0", "4 0,", "4 0,2:-", "4 -1,2", "4 0,-1", "4 3,2", "4 10 0,2", "-1 -", "4  0,2",
-        "4 0,99999999999999999999", "4 9223372036854775807,9223372036854775807", "4 0,2 "}) {
+TEST_CASE("A shape_and_slice string that is none, or does not fit, is refused",
+          "[persist][slice]") {
+  for (const char* spec : {"4", "4 ", "x 0,2", "4 0", "4 0,", "4 0,2:-", "4 -1,2", "4 0,-1",
+                           "4 3,2", "4 10 0,2", "-1 -", "4  0,2", "4 0,99999999999999999999",
+                           "4 9223372036854775807,9223372036854775807", "4 0,2 "}) {
     CAPTURE(spec);
     CHECK(refused(spec));
   }
@@ -85,7 +86,8 @@ TEST_CASE("Slice keys sort as their numbers do", "[persist][slice]") {
   for (int i = 0; i < 1000; ++i) {
     const auto some = [&] { return static_cast<int64_t>(random() >> (1 + random() % 63)); };
     const int64_t a = some(), b = some();
-    const std::string x = slice_key("W", TensorSlice({{0, a}})), y = slice_key("W", TensorSlice({{0, b}}));
+    const std::string x = slice_key("W", TensorSlice({{0, a}})),
+                      y = slice_key("W", TensorSlice({{0, b}}));
     CHECK((x < y) == (a < b));
   }
 }
@@ -93,7 +95,8 @@ TEST_CASE("Slice keys sort as their numbers do", "[persist][slice]") {
 TEST_CASE("A slice copied out of a tensor and back is the same elements", "[persist][slice]") {
   const Shape full{3, 4, 5};
   const Tensor all = counted(full);
-  const TensorSlice whole = TensorSlice::whole(3).within(full), part = TensorSlice::parse("1,2:0,3:2,2");
+  const TensorSlice whole = TensorSlice::whole(3).within(full),
+                    part = TensorSlice::parse("1,2:0,3:2,2");
   Tensor piece = Tensor::zeros(DType::kInt64, {2, 3, 2});
   copy_common(all, whole, piece, part);
   CHECK(piece.data<int64_t>()[0] == 1 * 20 + 0 * 5 + 2);
@@ -121,7 +124,8 @@ TEST_CASE("Slices of strings and of scalars are copied too", "[persist][slice]")
 
 TEST_CASE("Slices that do not meet have nothing in common", "[persist][slice]") {
   CHECK_FALSE(intersection(TensorSlice::parse("0,2"), TensorSlice::parse("2,2")));
-  CHECK(intersection(TensorSlice::parse("0,3:1,2"), TensorSlice::parse("2,2:0,9")) == TensorSlice::parse("2,1:1,2"));
+  CHECK(intersection(TensorSlice::parse("0,3:1,2"), TensorSlice::parse("2,2:0,9")) ==
+        TensorSlice::parse("2,1:1,2"));
 }
 
 }  // namespace cairn

@@ -1,5 +1,5 @@
-// What the doctor does that needs a writer: one that died, one that is at work. tests/tools/doctor_command_test.cc has
-// the rest.
+// What the doctor does that needs a writer: one that died, one that is at work.
+// tests/tools/doctor_command_test.cc has the rest.
 #include "persist/extras/checkpoint_doctor.h"
 
 #include <cerrno>
@@ -35,7 +35,8 @@ struct Directory {
     write_value(fs, "new/m", 2);
     const std::string data = ".data-00000-of-00001";
     OverwriteJournal journal(fs, journal_path("run/m"));
-    journal.begin({"run/m.index", "run/m" + data}, {{"m.index", "new/m.index"}, {"m" + data, "new/m" + data}});
+    journal.begin({"run/m.index", "run/m" + data},
+                  {{"m.index", "new/m.index"}, {"m" + data, "new/m" + data}});
     fs.rename("new/m" + data, "run/m" + data);
   }
   MemoryFileSystem fs;
@@ -43,8 +44,10 @@ struct Directory {
 
 }  // namespace
 
-TEST_CASE("The doctor tells of an interrupted overwriting without ending it, and puts the older checkpoint back",
-          "[doctor]") {
+TEST_CASE(
+    "The doctor tells of an interrupted overwriting without ending it, and puts the older "
+    "checkpoint back",
+    "[doctor]") {
   Directory d;
   const auto at_first = d.fs.contents();
   d.interrupt_overwriting();
@@ -90,13 +93,17 @@ TEST_CASE("The doctor follows a checkpoint file that names a checkpoint elsewher
   CHECK(report.newest == "/far/n");
 }
 
-TEST_CASE("The doctor does not take what may not be read for damaged, and names no other checkpoint for it",
-          "[doctor]") {
+TEST_CASE(
+    "The doctor does not take what may not be read for damaged, and names no other checkpoint for "
+    "it",
+    "[doctor]") {
   struct Forbidding final : HookedFileSystem {
     using HookedFileSystem::HookedFileSystem;
     void hook(const FileOp& op, const Proceed& proceed) override {
-      if (op.kind == FileOp::kOpen && op.path == "run/m-2.index") fail_with_errno(op.path, "opening", EACCES);
-      if (op.kind == FileOp::kStat && op.path == "run/away") fail_with_errno(op.path, "looking at", EACCES);
+      if (op.kind == FileOp::kOpen && op.path == "run/m-2.index")
+        fail_with_errno(op.path, "opening", EACCES);
+      if (op.kind == FileOp::kStat && op.path == "run/away")
+        fail_with_errno(op.path, "looking at", EACCES);
       proceed(op.bytes);
     }
   };
@@ -109,7 +116,8 @@ TEST_CASE("The doctor does not take what may not be read for damaged, and names 
   const DirectoryReport report = examine_directory("run", &fs);
   REQUIRE(report.problems.size() == 1);
   CHECK(report.problems[0].what.starts_with("m-2: run/m-2.index: opening: Permission denied"));
-  CHECK(report.problems[0].remedy == "let it be read, or look again later: whether it is whole is not known");
+  CHECK(report.problems[0].remedy ==
+        "let it be read, or look again later: whether it is whole is not known");
   CHECK(report.files[0].name == "away");
   CHECK(report.files[0].role == FileRole::kLink);
   const auto before = d.fs.contents();

@@ -39,8 +39,10 @@ const pb::NodeDef& node_of(const MetaGraph& meta, const std::string& name) {
 struct Model {
   explicit Model(bool use_resource = false) {
     x = placeholder(graph, DType::kFloat, {-1, 2}, {.name = "x"});
-    w = variable(constant(graph, Tensor::matrix<float>({{1, 2}, {3, 4}})), {.name = "w", .use_resource = use_resource});
-    b = variable(constant(graph, Tensor::vector<float>({0.5f, -0.5f})), {.name = "b", .use_resource = use_resource});
+    w = variable(constant(graph, Tensor::matrix<float>({{1, 2}, {3, 4}})),
+                 {.name = "w", .use_resource = use_resource});
+    b = variable(constant(graph, Tensor::vector<float>({0.5f, -0.5f})),
+                 {.name = "b", .use_resource = use_resource});
     y = identity(matmul(x, w) + b, {.name = "y"});
     loss = reduce_mean(square(y));
     train = GradientDescentOptimizer(0.1).minimize(loss);
@@ -68,13 +70,14 @@ TEST_CASE("A frozen graph computes what the session does, with no variable and n
     CHECK(as_graph_def(model.graph) == before);
     for (const auto& node : frozen.rep().def.graph_def().node()) {
       CAPTURE(node.name());
-      CHECK((node.op() == "Placeholder" || node.op() == "Const" || node.op() == "Identity" || node.op() == "MatMul" ||
-             node.op() == "Add"));
+      CHECK((node.op() == "Placeholder" || node.op() == "Const" || node.op() == "Identity" ||
+             node.op() == "MatMul" || node.op() == "Add"));
     }
     CHECK(node_of(frozen, "w").op() == "Const");
     Graph served;
     import_graph_def(served, frozen, {.name = ""});
-    CHECK(bit_equal(Session(served).run("y:0", {{"x:0", kInput}}), session.run(model.y, {{model.x, kInput}})));
+    CHECK(bit_equal(Session(served).run("y:0", {{"x:0", kInput}}),
+                    session.run(model.y, {{model.x, kInput}})));
   }
 }
 
@@ -89,7 +92,8 @@ TEST_CASE("A frozen graph is one file, in bytes or in text", "[persist][freeze]"
     write_graph(frozen, path, {.as_text = as_text, .file_system = &fs});
     Graph served;
     import_graph_def(served, path, {.name = "net", .file_system = &fs});
-    CHECK(bit_equal(Session(served).run("net/y:0", {{"net/x:0", kInput}}), session.run(model.y, {{model.x, kInput}})));
+    CHECK(bit_equal(Session(served).run("net/y:0", {{"net/x:0", kInput}}),
+                    session.run(model.y, {{model.x, kInput}})));
   }
 }
 
@@ -97,13 +101,16 @@ TEST_CASE("Variables are frozen by white and black list", "[persist][freeze]") {
   Model model;
   Session session(model.graph);
   session.run(model.w.initializer());
-  const MetaGraph only_w = convert_variables_to_constants(session, {"y"}, {.variable_names_whitelist = {"w"}});
+  const MetaGraph only_w =
+      convert_variables_to_constants(session, {"y"}, {.variable_names_whitelist = {"w"}});
   CHECK(node_of(only_w, "w").op() == "Const");
   CHECK(node_of(only_w, "b").op() == "VariableV2");
-  const MetaGraph without_b = convert_variables_to_constants(session, {"y"}, {.variable_names_blacklist = {"b"}});
+  const MetaGraph without_b =
+      convert_variables_to_constants(session, {"y"}, {.variable_names_blacklist = {"b"}});
   CHECK(node_of(without_b, "b").op() == "VariableV2");
-  const Error error =
-      error_of([&] { convert_variables_to_constants(session, {"y"}, {.variable_names_whitelist = {"ww"}}); });
+  const Error error = error_of([&] {
+    convert_variables_to_constants(session, {"y"}, {.variable_names_whitelist = {"ww"}});
+  });
   CHECK(error.code() == Code::kNotFound);
   CHECK_THAT(error.what(), Catch::Contains("'ww'"));
 }
@@ -118,25 +125,31 @@ TEST_CASE("Variables without a value are all named", "[persist][freeze]") {
 
 TEST_CASE("Outputs that are not there are all named, with what is near", "[persist][freeze]") {
   Model model;
-  const Error error = error_of([&] { extract_sub_graph(model.graph, {"Mea", "nothing_like_it_at_all"}); });
+  const Error error = error_of([&] {
+    extract_sub_graph(model.graph, {"Mea", "nothing_like_it_at_all"});
+  });
   CHECK(error.code() == Code::kNotFound);
-  CHECK_THAT(error.what(), Catch::Contains("'Mea' (did you mean Mean") && Catch::Contains("nothing_like_it_at_all"));
+  CHECK_THAT(error.what(), Catch::Contains("'Mea' (did you mean Mean") &&
+                               Catch::Contains("nothing_like_it_at_all"));
 }
 
-TEST_CASE("Freezing refuses outputs that change a variable, naming the nodes", "[persist][freeze]") {
+TEST_CASE("Freezing refuses outputs that change a variable, naming the nodes",
+          "[persist][freeze]") {
   for (const bool use_resource : {false, true}) {
     Model model(use_resource);
     Session session(model.graph);
     session.run(global_variables_initializer(model.graph));
     const Error error = error_of([&] { convert_variables_to_constants(session, {model.train}); });
     CHECK(error.code() == Code::kInvalidArgument);
-    CHECK_THAT(error.what(), Catch::Contains("GradientDescent/update_w/") && Catch::Contains("of 'w'"));
+    CHECK_THAT(error.what(),
+               Catch::Contains("GradientDescent/update_w/") && Catch::Contains("of 'w'"));
   }
 }
 
 namespace {
 
-// Batch normalisation as training programs write it: in training the batch's mean is used and the average moves.
+// Batch normalisation as training programs write it: in training the batch's mean is used and the
+// average moves.
 struct Normalised {
   explicit Normalised(bool use_resource = false) {
     x = placeholder(graph, DType::kFloat, {-1, 2}, {.name = "x"});
@@ -165,15 +178,19 @@ struct Normalised {
 
 }  // namespace
 
-TEST_CASE("A model whose batch normalization hangs on a training flag is frozen with the flag as a constant",
-          "[persist][freeze]") {
+TEST_CASE(
+    "A model whose batch normalization hangs on a training flag is frozen with the flag as a "
+    "constant",
+    "[persist][freeze]") {
   for (const bool use_resource : {false, true}) {
     CAPTURE(use_resource);
     Normalised model(use_resource);
     const Error error = error_of([&] { convert_variables_to_constants(model.session, {"out"}); });
     CHECK(error.code() == Code::kInvalidArgument);
-    CHECK_THAT(error.what(), Catch::Contains("(train:0)") && Catch::Contains("FreezeOptions::constants") &&
-                                 Catch::Contains("--set train=false") && Catch::Contains("variable_names_blacklist") &&
+    CHECK_THAT(error.what(), Catch::Contains("(train:0)") &&
+                                 Catch::Contains("FreezeOptions::constants") &&
+                                 Catch::Contains("--set train=false") &&
+                                 Catch::Contains("variable_names_blacklist") &&
                                  Catch::Contains("--keep-variable"));
     const MetaGraph frozen =
         convert_variables_to_constants(model.session, {"out"}, {.constants = {{"train:0", false}}});
@@ -191,7 +208,8 @@ TEST_CASE("A model whose batch normalization hangs on a training flag is frozen 
   }
 }
 
-TEST_CASE("Freezing for the side of a cond that changes a variable is still refused", "[persist][freeze]") {
+TEST_CASE("Freezing for the side of a cond that changes a variable is still refused",
+          "[persist][freeze]") {
   Normalised model;
   const Error error = error_of([&] {
     convert_variables_to_constants(model.session, {"out"}, {.constants = {{"train", true}}});
@@ -200,7 +218,8 @@ TEST_CASE("Freezing for the side of a cond that changes a variable is still refu
   CHECK_THAT(error.what(), Catch::Contains("AssignSub") && Catch::Contains("of 'moving_mean'"));
 }
 
-TEST_CASE("Which side a folded Merge took can still be asked for, and conds on other flags stay", "[persist][freeze]") {
+TEST_CASE("Which side a folded Merge took can still be asked for, and conds on other flags stay",
+          "[persist][freeze]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
   const Output a = placeholder(graph, DType::kBool, {}, {.name = "a"}),
@@ -212,7 +231,8 @@ TEST_CASE("Which side a folded Merge took can still be asked for, and conds on o
   const Output y = add(other, cast(merged.index, DType::kFloat), {.name = "y"});
   Session session(graph);
   for (const bool side : {false, true}) {
-    const MetaGraph frozen = convert_variables_to_constants(session, {y}, {.constants = {{"a", side}}});
+    const MetaGraph frozen =
+        convert_variables_to_constants(session, {y}, {.constants = {{"a", side}}});
     Graph served;
     import_graph_def(served, frozen, {.name = ""});
     CHECK(!served.contains("a"));
@@ -223,7 +243,8 @@ TEST_CASE("Which side a folded Merge took can still be asked for, and conds on o
   }
 }
 
-TEST_CASE("Any tensor can be made a constant before freezing, in its dtype and shape", "[persist][freeze]") {
+TEST_CASE("Any tensor can be made a constant before freezing, in its dtype and shape",
+          "[persist][freeze]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {4}, {.name = "x"});
   const std::vector<Output> parts = split(x, 2, {.axis = 0, .name = "parts"});
@@ -234,7 +255,8 @@ TEST_CASE("Any tensor can be made a constant before freezing, in its dtype and s
   };
   Graph served;
   import_graph_def(served, freeze({{"parts:1", Tensor::vector<float>({10, 20})}}), {.name = ""});
-  CHECK(Session(served).run("y:0", {{"x:0", Tensor::vector<float>({1, 2, 3, 4})}}).str() == "[11. 22.]");
+  CHECK(Session(served).run("y:0", {{"x:0", Tensor::vector<float>({1, 2, 3, 4})}}).str() ==
+        "[11. 22.]");
   for (const std::map<std::string, Tensor>& wrong :
        {std::map<std::string, Tensor>{{"x", 1}}, {{"x:0", 1.0f}}, {{"parts:1", 1.0f}}}) {
     const Error error = error_of([&] { freeze(wrong); });
@@ -244,7 +266,8 @@ TEST_CASE("Any tensor can be made a constant before freezing, in its dtype and s
   CHECK(error_of([&] { freeze({{"nothing", 1.0f}}); }).code() == Code::kNotFound);
   Graph one_sided;
   const Output flag = placeholder(one_sided, DType::kBool, {}, {.name = "flag"});
-  const Output taken = identity(switch_by(constant(one_sided, 1.0f), flag).second, {.name = "taken"});
+  const Output taken =
+      identity(switch_by(constant(one_sided, 1.0f), flag).second, {.name = "taken"});
   Session other(one_sided);
   const Error error = error_of([&] {
     convert_variables_to_constants(other, {taken}, {.constants = {{"flag", false}}});
@@ -252,7 +275,8 @@ TEST_CASE("Any tensor can be made a constant before freezing, in its dtype and s
   CHECK_THAT(error.what(), Catch::Contains("'taken' has no value") && Catch::Contains("not taken"));
 }
 
-TEST_CASE("A part of a graph has what its outputs need, by control edges too", "[persist][freeze]") {
+TEST_CASE("A part of a graph has what its outputs need, by control edges too",
+          "[persist][freeze]") {
   Graph graph;
   const Output a = constant(graph, 1.0f, {.name = "a"}), b = constant(graph, 2.0f, {.name = "b"});
   constant(graph, 3.0f, {.name = "unused"});
@@ -266,10 +290,12 @@ TEST_CASE("A part of a graph has what its outputs need, by control edges too", "
   CHECK(part.rep().def.meta_info_def().stripped_op_list().op_size() == 2);
 }
 
-TEST_CASE("Nodes that only training needs are spliced out, unless an edge orders them", "[persist][freeze]") {
+TEST_CASE("Nodes that only training needs are spliced out, unless an edge orders them",
+          "[persist][freeze]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
-  const Output checked = check_numerics(identity(identity(x, {.name = "i"}), {.name = "ii"}), "m", {.name = "checked"});
+  const Output checked = check_numerics(identity(identity(x, {.name = "i"}), {.name = "ii"}), "m",
+                                        {.name = "checked"});
   const Output waited = identity(checked, {.name = "waited"});
   const Scope after = graph.control_dependencies({waited.op(), checked.op()});
   const Output y = identity(negative(identity(checked, {.name = "ordered"})), {.name = "y"});
@@ -299,7 +325,8 @@ TEST_CASE("What TensorFlow 1.8 froze is what is frozen here", "[persist][freeze]
     CAPTURE(expected.name());
     const pb::NodeDef& node = node_of(ours, expected.name());
     CHECK(node.op() == expected.op());
-    CHECK(std::equal(node.input().begin(), node.input().end(), expected.input().begin(), expected.input().end()));
+    CHECK(std::equal(node.input().begin(), node.input().end(), expected.input().begin(),
+                     expected.input().end()));
     if (node.op() != "Const") continue;
     Allowance allowance;
     CHECK(bit_equal(from_proto(node.attr().at("value").tensor(), allowance),

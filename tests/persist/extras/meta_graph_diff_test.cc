@@ -36,7 +36,8 @@ Strings tensor_differences(const Tensor& a, const Tensor& b, double tolerance) {
   }
   Strings texts;
   const CheckpointReader one("a", &fs), other("b", &fs);
-  for (const auto& d : diff_checkpoints(one, other, {.tolerance = tolerance}).differences) texts.push_back(d.str());
+  for (const auto& d : diff_checkpoints(one, other, {.tolerance = tolerance}).differences)
+    texts.push_back(d.str());
   return texts;
 }
 
@@ -51,20 +52,25 @@ TEST_CASE("Graphs differ in nodes, ops, devices, inputs and attributes", "[meta_
       "node { name: 'x' op: 'PlaceholderV2' } node { name: 'new' op: 'NoOp' }"
       "node { name: 'y' op: 'Identity' device: '/gpu:0' input: 'x:1' input: 'x' input: '^new' "
       "attr { key: 'T' value { type: DT_INT32 } } attr { key: 'b' value { s: 's' } } }");
-  CHECK(differences(a, b) == Strings{"node gone: only in A: NoOp", "node new: only in B: NoOp",
-                                     "node x: op: Placeholder -> PlaceholderV2", "node y: device: /cpu:0 -> /gpu:0",
-                                     "node y: input 0: x -> x:1", "node y: control input ^gone: only in A",
-                                     "node y: attr T: DT_FLOAT -> DT_INT32", "node y: attr a: only in A: 1",
-                                     "node y: input 1: only in B: x", "node y: control input ^new: only in B",
-                                     "node y: attr b: only in B: 's'"});
+  CHECK(differences(a, b) ==
+        Strings{"node gone: only in A: NoOp", "node new: only in B: NoOp",
+                "node x: op: Placeholder -> PlaceholderV2", "node y: device: /cpu:0 -> /gpu:0",
+                "node y: input 0: x -> x:1", "node y: control input ^gone: only in A",
+                "node y: attr T: DT_FLOAT -> DT_INT32", "node y: attr a: only in A: 1",
+                "node y: input 1: only in B: x", "node y: control input ^new: only in B",
+                "node y: attr b: only in B: 's'"});
   CHECK(differences(a, a) == Strings{});
 }
 
-TEST_CASE("The order of nodes and control inputs, x for x:0 and the way a tensor is written are no differences",
-          "[meta_diff]") {
-  const std::string head = "node { name: 'x' op: 'NoOp' } node { name: 'c' op: 'Const' attr { key: 'value' value { ";
-  const std::string a = graph("node { name: 'y' op: 'Id' input: 'x' input: '^c' input: '^x' } " + head +
-                              "tensor { dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: 1 } } } }");
+TEST_CASE(
+    "The order of nodes and control inputs, x for x:0 and the way a tensor is written are no "
+    "differences",
+    "[meta_diff]") {
+  const std::string head =
+      "node { name: 'x' op: 'NoOp' } node { name: 'c' op: 'Const' attr { key: 'value' value { ";
+  const std::string a =
+      graph("node { name: 'y' op: 'Id' input: 'x' input: '^c' input: '^x' } " + head +
+            "tensor { dtype: DT_FLOAT tensor_shape { dim { size: 2 } } float_val: 1 } } } }");
   const std::string b = graph(head +
                               "tensor { dtype: DT_FLOAT tensor_shape { dim { size: 2 } } "
                               "tensor_content: '\\000\\000\\200?\\000\\000\\200?' } } } } "
@@ -73,12 +79,14 @@ TEST_CASE("The order of nodes and control inputs, x for x:0 and the way a tensor
   CHECK(meta_graph_listing(meta(a)) == meta_graph_listing(meta(b)));
 }
 
-TEST_CASE("Long tensors that differ in one bit anywhere differ, and say so by a checksum", "[meta_diff]") {
+TEST_CASE("Long tensors that differ in one bit anywhere differ, and say so by a checksum",
+          "[meta_diff]") {
   const auto with = [](float last) {
     std::string values;
     for (int i = 0; i < 99; ++i) values += str_cat("float_val: ", i, " ");
     return graph(
-        "node { name: 'c' op: 'Const' attr { key: 'value' value { tensor { dtype: DT_FLOAT tensor_shape { "
+        "node { name: 'c' op: 'Const' attr { key: 'value' value { tensor { dtype: DT_FLOAT "
+        "tensor_shape { "
         "dim { size: 100 } } " +
         values + str_cat("float_val: ", last) + " } } } }");
   };
@@ -95,8 +103,10 @@ TEST_CASE("Graphs differ in collections: their items, kinds and order", "[meta_d
     return graph(kNode) + "collection_def { key: 'c' value { " + items + " } }";
   };
   CHECK(differences(with("node_list { value: 'a' value: 'b' value: 'b' }"),
-                    with("node_list { value: 'a' value: 'b' }")) == Strings{"collection c: item b (2): only in A"});
-  CHECK(differences(with("node_list { value: 'a' value: 'b' }"), with("node_list { value: 'b' value: 'a' }")) ==
+                    with("node_list { value: 'a' value: 'b' }")) ==
+        Strings{"collection c: item b (2): only in A"});
+  CHECK(differences(with("node_list { value: 'a' value: 'b' }"),
+                    with("node_list { value: 'b' value: 'a' }")) ==
         Strings{"collection c: order: a and b -> b and a"});
   CHECK(differences(with("int64_list { value: 1 }"), with("float_list { value: 1 }")) ==
         Strings{"collection c: kind: int64_list -> float_list", "collection c: item 1: only in A",
@@ -108,7 +118,8 @@ TEST_CASE("Graphs differ in collections: their items, kinds and order", "[meta_d
 TEST_CASE("Variables in collections are told by name and field", "[meta_diff]") {
   const auto with = [](const std::string& initializer) {
     // variable_name "v", initializer_name of one letter
-    return graph(kNode) + "collection_def { key: 'variables' value { bytes_list { value: '\\n\\001v\\022\\001" +
+    return graph(kNode) +
+           "collection_def { key: 'variables' value { bytes_list { value: '\\n\\001v\\022\\001" +
            initializer + "' } } }";
   };
   CHECK(differences(with("i"), with("j")) ==
@@ -116,25 +127,31 @@ TEST_CASE("Variables in collections are told by name and field", "[meta_diff]") 
                 "\"i\" -> variable_name: \"v\" initializer_name: \"j\""});
 }
 
-TEST_CASE("Graphs differ in who wrote them, savers, versions, functions, signatures and op definitions",
-          "[meta_diff]") {
+TEST_CASE(
+    "Graphs differ in who wrote them, savers, versions, functions, signatures and op definitions",
+    "[meta_diff]") {
   const std::string a =
-      "meta_info_def { tensorflow_version: '1.4.0' stripped_op_list { op { name: 'A' } } tags: 'serve' } "
-      "graph_def { node { name: 'n' op: 'Const' } versions { producer: 24 } library { function { signature { name: 'f' "
+      "meta_info_def { tensorflow_version: '1.4.0' stripped_op_list { op { name: 'A' } } tags: "
+      "'serve' } "
+      "graph_def { node { name: 'n' op: 'Const' } versions { producer: 24 } library { function { "
+      "signature { name: 'f' "
       "} } } } saver_def { filename_tensor_name: 'save/Const:0' max_to_keep: 5 } "
       "signature_def { key: 's' value { method_name: 'm' } }";
   const std::string b =
-      "meta_info_def { tensorflow_version: '1.8.0' stripped_op_list { op { name: 'A' is_stateful: true } } } "
+      "meta_info_def { tensorflow_version: '1.8.0' stripped_op_list { op { name: 'A' is_stateful: "
+      "true } } } "
       "graph_def { node { name: 'n' op: 'Const' } versions { producer: 26 } } "
       "saver_def { filename_tensor_name: 'save/Const:0' max_to_keep: 7 } "
-      "signature_def { key: 's' value { method_name: 'n' } } asset_file_def { filename: 'words.txt' }";
-  CHECK(differences(a, b) == Strings{"meta_info: tags: only in A: tags: \"serve\"",
-                                     "meta_info: tensorflow_version: \"1.4.0\" -> \"1.8.0\"",
-                                     "versions: producer: 24 -> 26", "saver: max_to_keep: 5 -> 7",
-                                     "function f: only in A: signature { name: \"f\" }",
-                                     "signature s: definition: method_name: \"m\" -> method_name: \"n\"",
-                                     "asset words.txt: only in B: filename: \"words.txt\"",
-                                     "op A: definition: name: \"A\" -> name: \"A\" is_stateful: true"});
+      "signature_def { key: 's' value { method_name: 'n' } } asset_file_def { filename: "
+      "'words.txt' }";
+  CHECK(differences(a, b) ==
+        Strings{"meta_info: tags: only in A: tags: \"serve\"",
+                "meta_info: tensorflow_version: \"1.4.0\" -> \"1.8.0\"",
+                "versions: producer: 24 -> 26", "saver: max_to_keep: 5 -> 7",
+                "function f: only in A: signature { name: \"f\" }",
+                "signature s: definition: method_name: \"m\" -> method_name: \"n\"",
+                "asset words.txt: only in B: filename: \"words.txt\"",
+                "op A: definition: name: \"A\" -> name: \"A\" is_stateful: true"});
 }
 
 TEST_CASE("Fields that this version does not know are compared by their bytes", "[meta_diff]") {
@@ -147,7 +164,8 @@ TEST_CASE("Fields that this version does not know are compared by their bytes", 
 }
 
 TEST_CASE("Numbers differ when a bit does, unless a tolerance is given", "[checkpoint_diff]") {
-  const float nan = std::numeric_limits<float>::quiet_NaN(), inf = std::numeric_limits<float>::infinity();
+  const float nan = std::numeric_limits<float>::quiet_NaN(),
+              inf = std::numeric_limits<float>::infinity();
   const Tensor a = Tensor::vector<float>({0.0f, nan, inf, 1});
   CHECK(tensor_differences(a, a, 0) == Strings{});
   const Tensor zero = Tensor::vector<float>({-0.0f, nan, inf, 1});
@@ -166,7 +184,8 @@ TEST_CASE("Every dtype's elements are compared", "[checkpoint_diff]") {
         Strings{"t: int64 []: 1 of 1 element differs, at most by 0, relative 0"});
   CHECK(tensor_differences(Tensor(Half(1.0f)), Tensor(Half(1.5f)), 0) ==
         Strings{"t: half []: 1 of 1 element differs, at most by 0.5, relative 0.333333"});
-  CHECK(tensor_differences(Tensor(std::complex<double>(0, 3)), Tensor(std::complex<double>(4, 3)), 0) ==
+  CHECK(tensor_differences(Tensor(std::complex<double>(0, 3)), Tensor(std::complex<double>(4, 3)),
+                           0) ==
         Strings{"t: complex128 []: 1 of 1 element differs, at most by 4, relative 0.8"});
   CHECK(tensor_differences(Tensor(true), Tensor(false), 0) ==
         Strings{"t: bool []: 1 of 1 element differs, at most by 1, relative 1"});
@@ -174,11 +193,14 @@ TEST_CASE("Every dtype's elements are compared", "[checkpoint_diff]") {
   BundleWriter(fs, "a").finish();
   const CheckpointReader none("a", &fs);
   CHECK(says(error_of([&] { diff_checkpoints(none, none, {.tolerance = -1}); }), "0 or more"));
-  CHECK(says(error_of([&] { diff_checkpoints(none, none, {.tolerance = std::nan("")}); }), "0 or more"));
+  CHECK(says(error_of([&] { diff_checkpoints(none, none, {.tolerance = std::nan("")}); }),
+             "0 or more"));
 }
 
-TEST_CASE("Contexts of conditions and loops are compared by what they say, in whatever order a map or a set is written",
-          "[meta_diff]") {
+TEST_CASE(
+    "Contexts of conditions and loops are compared by what they say, in whatever order a map or a "
+    "set is written",
+    "[meta_diff]") {
   // One context, whose map and whose set of values are written in one order and in the other.
   const std::string a =
       "\n\x01"
@@ -210,7 +232,8 @@ TEST_CASE("Contexts of conditions and loops are compared by what they say, in wh
   const auto collection = [](const std::string& bytes) {
     std::string escaped;
     for (const unsigned char c : bytes) escaped += str_cat("\\", c / 64, c / 8 % 8, c % 8);
-    return "graph_def {} collection_def { key: 'cond_context' value { bytes_list { value: '" + escaped + "' } } }";
+    return "graph_def {} collection_def { key: 'cond_context' value { bytes_list { value: '" +
+           escaped + "' } } }";
   };
   CHECK(differences(collection(a), collection(b)) == Strings{});
   CHECK(meta_graph_listing(meta(collection(a))) == meta_graph_listing(meta(collection(b))));
@@ -219,8 +242,8 @@ TEST_CASE("Contexts of conditions and loops are compared by what they say, in wh
 
 TEST_CASE("Of long texts what differs is told", "[meta_diff]") {
   const auto function = [](const std::string& name) {
-    return "graph_def { library { function { signature { name: 'f' description: '" + std::string(500, 'x') + name +
-           std::string(300, 'y') + "' } } } }";
+    return "graph_def { library { function { signature { name: 'f' description: '" +
+           std::string(500, 'x') + name + std::string(300, 'y') + "' } } } }";
   };
   const Strings found = differences(function("left"), function("right"));
   REQUIRE(found.size() == 1);

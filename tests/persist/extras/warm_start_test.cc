@@ -47,12 +47,14 @@ struct Model {
 
 }  // namespace
 
-// ---- initialize_rest ------------------------------------------------------------------------------------------------
+// ---- initialize_rest ----------------------------------------------------------------------------
 
-TEST_CASE("initialize_rest runs the initializers of what has no value and of nothing else", "[warm_start]") {
+TEST_CASE("initialize_rest runs the initializers of what has no value and of nothing else",
+          "[warm_start]") {
   Graph graph;
   const Variable a = variable(graph, 1.0f, {.name = "a"}), b = variable(graph, 2.0f, {.name = "b"});
-  const Variable local = variable(graph, 3.0f, {.name = "local", .collections = {GraphKeys::kLocalVariables}});
+  const Variable local =
+      variable(graph, 3.0f, {.name = "local", .collections = {GraphKeys::kLocalVariables}});
   Session session(graph);
   session.set_value(a, 9.0f);
   CHECK(initialize_rest(session) == Strings{"b", "local"});
@@ -62,7 +64,8 @@ TEST_CASE("initialize_rest runs the initializers of what has no value and of not
   CHECK(initialize_rest(session).empty());
 }
 
-TEST_CASE("An initial value made of another variable's finds that one initialised or restored", "[warm_start]") {
+TEST_CASE("An initial value made of another variable's finds that one initialised or restored",
+          "[warm_start]") {
   Graph graph;
   const Variable a = variable(graph, 1.0f, {.name = "a"});
   const Variable b = variable(a.value() * 10.0f, {.name = "b"});
@@ -76,19 +79,21 @@ TEST_CASE("An initial value made of another variable's finds that one initialise
   CHECK(restored.value(c).scalar<float>() == 70.5f);
 }
 
-TEST_CASE("A partial restore says what is left, a run names all of it, and initialize_rest completes it",
-          "[warm_start][restore]") {
+TEST_CASE(
+    "A partial restore says what is left, a run names all of it, and initialize_rest completes it",
+    "[warm_start][restore]") {
   Disk disk;
   Model m(disk);
   Saver saver(m.graph, {.var_list = {{"old/W", m.w}}});
   const RestoreReport report = saver.restore(m.session, "/run/m-9");
   CHECK(report.uninitialized == Strings{"new/b", "other"});
-  CHECK_THROWS_WITH(m.session.run({m.w, m.b, m.other}), Contains("uninitialized variables: 'new/b' and 'other'"));
+  CHECK_THROWS_WITH(m.session.run({m.w, m.b, m.other}),
+                    Contains("uninitialized variables: 'new/b' and 'other'"));
   CHECK(initialize_rest(m.session) == report.uninitialized);
   CHECK(bit_equal(m.session.value(m.w), Tensor::vector<float>({1, 2})));
 }
 
-// ---- init_from_checkpoint -------------------------------------------------------------------------------------------
+// ---- init_from_checkpoint -----------------------------------------------------------------------
 
 TEST_CASE("A scope is set from a scope", "[warm_start]") {
   Disk disk;
@@ -118,11 +123,12 @@ TEST_CASE("A slash stands for everything, on either side", "[warm_start]") {
   CHECK(session.value(b).scalar<float>() == 3.0f);
 }
 
-TEST_CASE("A variable is set by its name or its handle, and one tensor may go to several", "[warm_start]") {
+TEST_CASE("A variable is set by its name or its handle, and one tensor may go to several",
+          "[warm_start]") {
   Disk disk;
   Model m(disk);
-  const RestoreReport report =
-      init_from_checkpoint(m.session, "/run/m-9", {{"top", "new/b"}, {"top", m.other}}, {.rename = {{"gone", "here"}}});
+  const RestoreReport report = init_from_checkpoint(
+      m.session, "/run/m-9", {{"top", "new/b"}, {"top", m.other}}, {.rename = {{"gone", "here"}}});
   CHECK(report.unmatched_rules == Strings{"gone=here"});
   CHECK(m.session.value(m.b).scalar<float>() == 4.0f);
   CHECK(m.session.value(m.other).scalar<float>() == 4.0f);
@@ -134,7 +140,8 @@ TEST_CASE("Slices of a variable are set from the whole and from other slices", "
   Graph graph;
   std::vector<Variable> parts;
   for (int64_t i = 0; i < 2; ++i) {
-    VariableInfo info = variable(zeros(graph, {2, 1}), {.name = str_cat("P/part_", i), .collections = {}}).info();
+    VariableInfo info =
+        variable(zeros(graph, {2, 1}), {.name = str_cat("P/part_", i), .collections = {}}).info();
     info.slice = SaveSliceInfo{"P", {2, 2}, {0, i}, {2, 1}};
     parts.emplace_back(info);
     graph.add_to_collection(GraphKeys::kGlobalVariables, parts.back());
@@ -148,36 +155,44 @@ TEST_CASE("Slices of a variable are set from the whole and from other slices", "
   }
 }
 
-TEST_CASE("What an assignment map says wrongly is told, all at once, and nothing is set", "[warm_start]") {
+TEST_CASE("What an assignment map says wrongly is told, all at once, and nothing is set",
+          "[warm_start]") {
   Disk disk;
   Model m(disk);
+  CHECK_THAT(m.refusal({{"top", "oter"}, {"old/", "none/"}}),
+             Contains("'oter' is no variable of the graph, and no scope, which would end in a "
+                      "slash; did you mean other?") &&
+                 Contains("the graph has no variables in the scope 'none/'"));
   CHECK_THAT(
-      m.refusal({{"top", "oter"}, {"old/", "none/"}}),
-      Contains("'oter' is no variable of the graph, and no scope, which would end in a slash; did you mean other?") &&
-          Contains("the graph has no variables in the scope 'none/'"));
-  CHECK_THAT(m.refusal({{"old", "new/"}}),
-             Contains("the scope 'new/' cannot be set from the one tensor 'old'; from a scope it is 'old/'"));
-  CHECK_THAT(m.refusal({{"old/", "other"}}), Contains("the variable 'other' cannot be set from the scope 'old/'"));
+      m.refusal({{"old", "new/"}}),
+      Contains(
+          "the scope 'new/' cannot be set from the one tensor 'old'; from a scope it is 'old/'"));
+  CHECK_THAT(m.refusal({{"old/", "other"}}),
+             Contains("the variable 'other' cannot be set from the scope 'old/'"));
   CHECK_THAT(m.refusal({{"top", "other"}, {"old/b", m.other}}),
              Contains("the variable 'other' would be set from 'top' and from 'old/b'"));
 }
 
-TEST_CASE("Tensors that are missing or do not fit are told as a restore tells them, and nothing is set",
-          "[warm_start]") {
+TEST_CASE(
+    "Tensors that are missing or do not fit are told as a restore tells them, and nothing is set",
+    "[warm_start]") {
   Disk disk;
   Model m(disk);
-  CHECK_THAT(m.refusal({{"/", "new/"}}), Contains("Key W not found in checkpoint") && Contains("nearest: 'old/W'") &&
-                                             Contains("all 2 missing keys are found with .rename = \"s|^old/||\""));
+  CHECK_THAT(m.refusal({{"/", "new/"}}),
+             Contains("Key W not found in checkpoint") && Contains("nearest: 'old/W'") &&
+                 Contains("all 2 missing keys are found with .rename = \"s|^old/||\""));
   CHECK_THAT(m.refusal({{"old/W", "other"}}),
              Contains("variable 'other' (key 'old/W'): graph float [], checkpoint float [2]"));
-  init_from_checkpoint(m.session, "/run/m-9", {{"/", "new/"}, {"top", "other"}}, {.allow_missing = true});
+  init_from_checkpoint(m.session, "/run/m-9", {{"/", "new/"}, {"top", "other"}},
+                       {.allow_missing = true});
   CHECK(m.session.uninitialized_variables() == Strings{"new/W", "new/b"});
 }
 
 TEST_CASE("An assignment without a tensor's name is told", "[warm_start]") {
   Disk disk;
   Model m(disk);
-  CHECK_THAT(m.refusal({{"", "other"}}), Contains("an assignment names no tensor of the checkpoint"));
+  CHECK_THAT(m.refusal({{"", "other"}}),
+             Contains("an assignment names no tensor of the checkpoint"));
 }
 
 TEST_CASE("Variables that begin as others' values are initialised after these", "[warm_start]") {

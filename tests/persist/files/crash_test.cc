@@ -1,4 +1,5 @@
-// What is on the disk after a loss of power at any moment of a save is the checkpoint before it or the one it made.
+// What is on the disk after a loss of power at any moment of a save is the checkpoint before it or
+// the one it made.
 #include <algorithm>
 #include <cstdio>
 #include <functional>
@@ -31,11 +32,12 @@ struct Models {
   Generation old_v1{1, Form::kV1}, new_v1{2, Form::kV1};
   Generation old_shards_v1{1, Form::kShardedV1}, new_shards_v1{2, Form::kShardedV1};
   Generation later{3, Form::kV2};
-  std::map<int64_t, std::vector<std::string>> metas;  // the bytes that a generation's .meta may have
+  // the bytes that a generation's .meta may have
+  std::map<int64_t, std::vector<std::string>> metas;
 
   Models() {
-    for (const Generation* g :
-         {&old_v2, &new_v2, &old_sharded, &new_sharded, &old_v1, &new_v1, &old_shards_v1, &new_shards_v1, &later}) {
+    for (const Generation* g : {&old_v2, &new_v2, &old_sharded, &new_sharded, &old_v1, &new_v1,
+                                &old_shards_v1, &new_shards_v1, &later}) {
       metas[g->number()].push_back(g->meta_bytes());
     }
   }
@@ -56,7 +58,8 @@ std::vector<Scenario> Models::scenarios() const {
   };
   return {{"a first save", nothing, saves(new_v2), std::nullopt},
           {"a first sharded save", nothing, saves(new_sharded), std::nullopt},
-          {"a second save, the first removed", saves(old_v2, {.global_step = 1}), saves(new_v2, {.global_step = 2}), 1},
+          {"a second save, the first removed", saves(old_v2, {.global_step = 1}),
+           saves(new_v2, {.global_step = 2}), 1},
           {"overwriting", saves(old_v2), saves(new_v2), 1},
           {"overwriting, sharded", saves(old_sharded), saves(new_sharded), 1},
           {"overwriting by another number of shards", saves(old_sharded), saves(new_v2), 1},
@@ -93,10 +96,13 @@ class Checker {
     scenario.act(disk);
     std::vector<FileOp> changes = disk.changes();
     if (!syncs) {
-      std::erase_if(changes, [](const FileOp& op) { return op.kind == FileOp::kSync || op.kind == FileOp::kSyncDir; });
+      std::erase_if(changes, [](const FileOp& op) {
+        return op.kind == FileOp::kSync || op.kind == FileOp::kSyncDir;
+      });
     }
     options.acknowledged_after = changes.size();
-    outcome_.states += for_each_crash_state(before, changes, options, [&](const CrashState& state) { check(state); });
+    outcome_.states += for_each_crash_state(before, changes, options,
+                                            [&](const CrashState& state) { check(state); });
     return outcome_;
   }
 
@@ -126,17 +132,21 @@ class Checker {
   void check_newest(FileSystem& fs, const CrashState& state, bool verify) const {
     const auto newest = latest_checkpoint("/run", {.verify = verify, .file_system = &fs});
     if (!newest) {
-      return require(!scenario_->old && !state.acknowledged, verify ? "no whole checkpoint" : "no checkpoint");
+      return require(!scenario_->old && !state.acknowledged,
+                     verify ? "no whole checkpoint" : "no checkpoint");
     }
     const int64_t got = generation(fs, *newest);
-    require(got == 2 || (got == scenario_->old && !state.acknowledged), str_cat("it is generation ", got));
+    require(got == 2 || (got == scenario_->old && !state.acknowledged),
+            str_cat("it is generation ", got));
   }
 
   int64_t generation(FileSystem& fs, const std::string& prefix) const {
     const int64_t values = generation_of_values(fs, prefix);
     const auto& metas = models_.metas.at(values);
-    const std::string meta = MetaGraph::read(meta_graph_path(prefix), {.tags = {}, .file_system = &fs}).bytes();
-    require(std::find(metas.begin(), metas.end(), meta) != metas.end(), "values and meta graph do not belong together");
+    const std::string meta =
+        MetaGraph::read(meta_graph_path(prefix), {.tags = {}, .file_system = &fs}).bytes();
+    require(std::find(metas.begin(), metas.end(), meta) != metas.end(),
+            "values and meta graph do not belong together");
     return values;
   }
 
@@ -206,8 +216,10 @@ size_t bad_of(const std::function<void(Checker&)>& set_up, const std::string& sc
 
 }  // namespace
 
-TEST_CASE("After a loss of power at any moment of a save there is the old checkpoint or the new one, bit for bit",
-          "[persist][crash]") {
+TEST_CASE(
+    "After a loss of power at any moment of a save there is the old checkpoint or the new one, bit "
+    "for bit",
+    "[persist][crash]") {
   check_all([](Checker& checker) {
     checker.options.most_combined = 4;
     checker.options.draws = 4;
@@ -216,7 +228,8 @@ TEST_CASE("After a loss of power at any moment of a save there is the old checkp
   });
 }
 
-TEST_CASE("The same for many more states, and for losses of power during recovery", "[.][crash-large]") {
+TEST_CASE("The same for many more states, and for losses of power during recovery",
+          "[.][crash-large]") {
   check_all([](Checker& checker) {
     checker.options.most_combined = 10;
     checker.options.draws = 400;

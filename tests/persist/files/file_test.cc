@@ -23,7 +23,8 @@ namespace {
 
 // What must hold of every file system, run on the real one and on its double in memory.
 void check_file_system(FileSystem& fs, const std::string& root) {
-  const std::string a = join_path(root, "a"), b = join_path(root, "b"), deep = join_path(root, "x/y/z");
+  const std::string a = join_path(root, "a"), b = join_path(root, "b"),
+                    deep = join_path(root, "x/y/z");
   write_file(fs, a, "hello");
   CHECK(fs.stat(a)->size == 5);
   CHECK(read_file(fs, a) == "hello");
@@ -103,23 +104,27 @@ TEST_CASE("The file system in memory keeps the same contract", "[persist][file]"
 TEST_CASE("An error about a file says path, operation, cause and remedy", "[persist][file]") {
   const Error error = error_of([] { posix_file_system().open("/no/such/file"); });
   CHECK(std::string(error.what()) ==
-        "/no/such/file: opening for reading: No such file or directory; check the path and that its directory exists");
+        "/no/such/file: opening for reading: No such file or directory; check the path and that "
+        "its directory exists");
 }
 
 TEST_CASE("A full disk is ResourceExhausted", "[persist][file]") {
   const auto file = posix_file_system().create("/dev/full");
   const Error error = error_of([&] { file->append("x"); });
   CHECK(error.code() == Code::kResourceExhausted);
-  CHECK_THAT(error.what(), Catch::Contains("writing 1 bytes: No space left on device; free some space"));
+  CHECK_THAT(error.what(),
+             Catch::Contains("writing 1 bytes: No space left on device; free some space"));
 }
 
-TEST_CASE("A write the system cuts short goes on until the reason for it is known", "[persist][file]") {
+TEST_CASE("A write the system cuts short goes on until the reason for it is known",
+          "[persist][file]") {
   const TempDir dir;
   rlimit before;
   getrlimit(RLIMIT_FSIZE, &before);
   const rlimit small{1000, before.rlim_max};
   setrlimit(RLIMIT_FSIZE, &small);
-  const Error error = error_of([&] { write_file(posix_file_system(), dir / "big", std::string(5000, 'x')); });
+  const Error error =
+      error_of([&] { write_file(posix_file_system(), dir / "big", std::string(5000, 'x')); });
   setrlimit(RLIMIT_FSIZE, &before);
   // The signal that comes with it would end the process.
   CHECK(error.code() == Code::kResourceExhausted);
@@ -132,7 +137,8 @@ TEST_CASE("A write the system cuts short goes on until the reason for it is know
   CHECK(sigismember(&pending, SIGXFSZ) == 0);
 }
 
-TEST_CASE("A file limit's signal that the program waits for itself is left to it", "[persist][file]") {
+TEST_CASE("A file limit's signal that the program waits for itself is left to it",
+          "[persist][file]") {
   const TempDir dir;
   sigset_t signal, before, pending;
   sigemptyset(&signal);
@@ -163,7 +169,8 @@ TEST_CASE("Files never get the descriptors of the standard streams", "[persist][
       const auto again = fs.open(path);
       fs.list_dir(directory_of(path));
       fs.sync_dir(directory_of(path));
-      for (const int fd : {0, 1, 2}) unused += fcntl(fd, F_GETFD) == -1 && write(fd, "noise", 5) == -1;
+      for (const int fd : {0, 1, 2})
+        unused += fcntl(fd, F_GETFD) == -1 && write(fd, "noise", 5) == -1;
     } catch (const std::exception&) {
     }
     _exit(unused);
@@ -180,10 +187,11 @@ TEST_CASE("Pipes, devices, sockets and directories are no files to read", "[pers
   FileSystem& fs = posix_file_system();
   REQUIRE(mkfifo((dir / "pipe").c_str(), 0600) == 0);
   std::filesystem::create_symlink(dir / "pipe", dir / "link");
-  const std::vector<std::pair<std::string, std::string>> cases = {{dir / "pipe", "a named pipe"},
-                                                                  {dir / "link", "a named pipe"},
-                                                                  {"/dev/zero", "a device"},
-                                                                  {dir.path(), "name a file, not a directory"}};
+  const std::vector<std::pair<std::string, std::string>> cases = {
+      {dir / "pipe", "a named pipe"},
+      {dir / "link", "a named pipe"},
+      {"/dev/zero", "a device"},
+      {dir.path(), "name a file, not a directory"}};
   for (const auto& each : cases) {
     const auto& path = each.first;
     const Error error = error_of([&] { read_file(fs, path); });
@@ -196,14 +204,16 @@ TEST_CASE("Pipes, devices, sockets and directories are no files to read", "[pers
   CHECK_FALSE(fs.stat(dir / "pipe")->is_link);
 }
 
-TEST_CASE("A name that Cairn makes for itself is neither followed nor used again", "[persist][file]") {
+TEST_CASE("A name that Cairn makes for itself is neither followed nor used again",
+          "[persist][file]") {
   const TempDir dir;
   FileSystem& fs = posix_file_system();
   write_bytes(dir / "victim", "someone else's");
   std::filesystem::create_directory(dir / "elsewhere");
   const std::string parts = dir / ("m_temp_" + std::string(32, '0'));
   std::filesystem::create_directory_symlink(dir / "elsewhere", parts);
-  const std::string names[] = {dir / ".t-01234567", dir / ".o-0123456789abcd", dir / ".r-0123456789abcdef"};
+  const std::string names[] = {dir / ".t-01234567", dir / ".o-0123456789abcd",
+                               dir / ".r-0123456789abcdef"};
   for (const std::string& name : names) {
     std::filesystem::create_symlink(dir / "victim", name);
     CHECK(error_of([&] { fs.create(name); }).code() == Code::kAlreadyExists);
@@ -216,9 +226,10 @@ TEST_CASE("A name that Cairn makes for itself is neither followed nor used again
     CHECK(read_bytes(name) == "there already");
   }
   for (const auto& action : std::vector<std::function<void()>>{
-           [&] { fs.create(parts + "/f"); }, [&] { fs.list_dir(parts); }, [&] { fs.create_dir(parts); },
-           [&] { fs.rename(dir / "victim", parts + "/f"); }, [&] { fs.link(dir / "victim", parts + "/f"); },
-           [&] { fs.sync_dir(parts); }, [&] { NewDirectories(fs, parts); }, [&] { fs.stat(parts + "/f"); }}) {
+           [&] { fs.create(parts + "/f"); }, [&] { fs.list_dir(parts); },
+           [&] { fs.create_dir(parts); }, [&] { fs.rename(dir / "victim", parts + "/f"); },
+           [&] { fs.link(dir / "victim", parts + "/f"); }, [&] { fs.sync_dir(parts); },
+           [&] { NewDirectories(fs, parts); }, [&] { fs.stat(parts + "/f"); }}) {
     const Error error = error_of(action);
     CHECK(error.code() == Code::kFailedPrecondition);
     CHECK_THAT(error.what(), Catch::StartsWith(parts) && Catch::Contains("symbolic link"));
@@ -261,12 +272,14 @@ TEST_CASE("Directories that were made for nothing are taken away again", "[persi
   CHECK_FALSE(fs.exists(dir / "x/y"));
   CHECK(fs.exists(dir / "x/z"));
   CHECK(error_of([&] { NewDirectories(fs, dir / "x/z/deep"); }).code() == Code::kAlreadyExists);
-  CHECK(error_of([&] { NewDirectories(fs, dir / "q/r", NewDirectories::kLast); }).code() == Code::kNotFound);
+  CHECK(error_of([&] { NewDirectories(fs, dir / "q/r", NewDirectories::kLast); }).code() ==
+        Code::kNotFound);
   CHECK_FALSE(fs.exists(dir / "q"));
 }
 
-TEST_CASE("Temporary files of writers that died are removed, and those that are being written are not",
-          "[persist][file]") {
+TEST_CASE(
+    "Temporary files of writers that died are removed, and those that are being written are not",
+    "[persist][file]") {
   const TempDir dir;
   FileSystem& fs = posix_file_system();
   AtomicFile alive(fs, dir / "f");
@@ -299,28 +312,31 @@ TEST_CASE("A name too long is refused with its length", "[persist][file]") {
   CHECK_THAT(error.what(), Catch::Contains("(300 bytes in the last part)"));
 }
 
-TEST_CASE("A file of the longest name the system allows is replaced atomically", "[persist][file]") {
+TEST_CASE("A file of the longest name the system allows is replaced atomically",
+          "[persist][file]") {
   const TempDir dir;
   const std::string path = dir / std::string(255, 'n');
   write_file_atomically(posix_file_system(), path, "x");
   CHECK(read_file(posix_file_system(), path) == "x");
 }
 
-TEST_CASE("An atomic write syncs the bytes, then renames, then syncs the directory", "[persist][file]") {
+TEST_CASE("An atomic write syncs the bytes, then renames, then syncs the directory",
+          "[persist][file]") {
   MemoryFileSystem memory;
   memory.create_dir("d");
   RecordingFileSystem fs(memory);
   write_file_atomically(fs, "d/f", "bytes");
   std::vector<FileOp::Kind> kinds;
   for (const FileOp& op : fs.changes()) kinds.push_back(op.kind);
-  CHECK(kinds ==
-        std::vector<FileOp::Kind>{FileOp::kCreate, FileOp::kAppend, FileOp::kSync, FileOp::kRename, FileOp::kSyncDir});
+  CHECK(kinds == std::vector<FileOp::Kind>{FileOp::kCreate, FileOp::kAppend, FileOp::kSync,
+                                           FileOp::kRename, FileOp::kSyncDir});
   CHECK(is_temporary_name(base_name(fs.changes()[0].path)));
   CHECK_FALSE(is_temporary_name("model.index"));
 }
 
-TEST_CASE("Wherever an atomic write fails, the file is the old or the new one and nothing else is left",
-          "[persist][file]") {
+TEST_CASE(
+    "Wherever an atomic write fails, the file is the old or the new one and nothing else is left",
+    "[persist][file]") {
   for (size_t i = 0;; ++i) {
     MemoryFileSystem memory;
     memory.set("f", "old");
@@ -338,7 +354,8 @@ TEST_CASE("Wherever an atomic write fails, the file is the old or the new one an
   }
 }
 
-TEST_CASE("An error under the temporary name is reported under the name that was asked for", "[persist][file]") {
+TEST_CASE("An error under the temporary name is reported under the name that was asked for",
+          "[persist][file]") {
   MemoryFileSystem memory;
   FaultyFileSystem fs(memory, 1, ENOSPC);
   const Error error = error_of([&] { write_file_atomically(fs, "wanted", "new"); });

@@ -1,5 +1,5 @@
-// A directory of checkpoints that somebody prepares, beside one that nothing may reach, and the bytes of files that
-// others could make.
+// A directory of checkpoints that somebody prepares, beside one that nothing may reach, and the
+// bytes of files that others could make.
 #pragma once
 
 #include <sys/stat.h>
@@ -49,7 +49,7 @@ inline std::map<std::string, std::string> tree(const std::filesystem::path& root
   return all;
 }
 
-// ---- bytes that others could make -----------------------------------------------------------------------------------
+// ---- bytes that others could make ---------------------------------------------------------------
 
 inline std::string book(const std::vector<std::string>& lines) {
   std::string text = "cairn 1\n";
@@ -62,7 +62,8 @@ inline std::string book(const std::vector<std::string>& lines) {
 struct JournalFile {
   std::string name, link, bytes;
 };
-inline std::string journal(const std::vector<JournalFile>& old, const std::vector<JournalFile>& replaced) {
+inline std::string journal(const std::vector<JournalFile>& old,
+                           const std::vector<JournalFile>& replaced) {
   std::string bytes = "Cairn is overwriting 1\n";
   for (const auto* files : {&old, &replaced}) {
     put_varint(bytes, files->size());
@@ -80,12 +81,12 @@ inline std::string journal(const std::vector<JournalFile>& old, const std::vecto
   return bytes;
 }
 
-// ---- a directory ----------------------------------------------------------------------------------------------------
+// ---- a directory --------------------------------------------------------------------------------
 
 struct Models {
   const SaverOptions quiet = {.max_to_keep = 1, .on_warning = [](const std::string&) {}};
-  Generation first{1, Form::kV2, {.max_to_keep = 5}}, v2{1, Form::kV2, quiet}, sharded{2, Form::kShardedV2, quiet},
-      v1{3, Form::kV1, quiet};
+  Generation first{1, Form::kV2, {.max_to_keep = 5}}, v2{1, Form::kV2, quiet},
+      sharded{2, Form::kShardedV2, quiet}, v1{3, Form::kV1, quiet};
 
   // "_temp_" and the 32 digits that the sharded saver's graph was made with.
   std::string parts_ending() const {
@@ -99,7 +100,8 @@ inline const Models& models() {
   return all;
 }
 
-// T/run with the checkpoints m-1 and m-2, and T/outside with another one and files of all names that are swept.
+// T/run with the checkpoints m-1 and m-2, and T/outside with another one and files of all names
+// that are swept.
 class Place {
  public:
   Place() {
@@ -109,8 +111,8 @@ class Place {
       models().first.save(fs, run() / "m", {.global_step = step});
       models().first.save(fs, outside() / "m", {.global_step = step});
     }
-    for (const char* name :
-         {"victim", "parts/part-00000-of-00002.index", ".t-01234567", ".o-0123456789abcd", "parts/.t-01234567"}) {
+    for (const char* name : {"victim", "parts/part-00000-of-00002.index", ".t-01234567",
+                             ".o-0123456789abcd", "parts/.t-01234567"}) {
       write_bytes(outside() / name, "someone else's");
     }
     write_bytes(run() / "thesis.txt", "a user's");
@@ -118,7 +120,8 @@ class Place {
   std::filesystem::path run() const { return dir / "run"; }
   std::filesystem::path outside() const { return dir / "outside"; }
   // Takes what is there away first.
-  void plant(const std::string& name, const std::function<void(const std::filesystem::path&)>& make) const {
+  void plant(const std::string& name,
+             const std::function<void(const std::filesystem::path&)>& make) const {
     std::filesystem::remove_all(run() / name);
     make(run() / name);
   }
@@ -156,11 +159,13 @@ inline void run_readers(const std::string& run, FileSystem& fs) {
       [&] { examine_directory(run, &fs); },
       [&] {
         Session session(models().v2.graph(), {.threads = 1, .file_system = &fs});
-        Saver::from_proto(models().v2.graph(), SaverDef{Saver(models().v2.graph()).as_saver_def()}, models().quiet)
+        Saver::from_proto(models().v2.graph(), SaverDef{Saver(models().v2.graph()).as_saver_def()},
+                          models().quiet)
             .restore(session, run);
       },
       [&] {
-        for (const std::string& name : fs.list_dir(run)) let([&] { read_file(fs, run + "/" + name); });
+        for (const std::string& name : fs.list_dir(run))
+          let([&] { read_file(fs, run + "/" + name); });
       }};
   for (const auto& reader : readers) let(reader);
 }

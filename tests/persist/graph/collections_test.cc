@@ -27,7 +27,8 @@ constexpr char kVariable[] = R"(
   versions { producer: 27 })";
 
 constexpr char kVariableDef[] =
-    "0a03573a30 1208572f41737369676e 1a08572f726561643a30 32 11 572f696e697469616c5f76616c75653a30 3801";
+    "0a03573a30 1208572f41737369676e 1a08572f726561643a30 32 11 572f696e697469616c5f76616c75653a30 "
+    "3801";
 
 struct Lab {
   Lab() { import_meta_graph_def(graph, MetaGraph::parse(kVariable, "lab")); }
@@ -68,7 +69,8 @@ TEST_CASE("A VariableDef becomes a variable and the same bytes again", "[persist
   CHECK(to_proto("variables", items).bytes_list().value(0) == from_hex(kVariableDef));
 }
 
-TEST_CASE("The slice, the enumerations and new fields of a VariableDef are kept", "[persist][collections]") {
+TEST_CASE("The slice, the enumerations and new fields of a VariableDef are kept",
+          "[persist][collections]") {
   Lab lab;
   pb::VariableDef def;
   REQUIRE(def.ParseFromString(from_hex(kVariableDef)));
@@ -89,11 +91,13 @@ TEST_CASE("The slice, the enumerations and new fields of a VariableDef are kept"
 TEST_CASE("One variable in two collections is one variable", "[persist][collections]") {
   Lab lab;
   const auto a = std::get<Variable>(lab.read_bytes("variables", from_hex(kVariableDef)).at(0));
-  const auto b = std::get<Variable>(lab.read_bytes("trainable_variables", from_hex(kVariableDef)).at(0));
+  const auto b =
+      std::get<Variable>(lab.read_bytes("trainable_variables", from_hex(kVariableDef)).at(0));
   CHECK(&a.info() == &b.info());
 }
 
-TEST_CASE("A VariableDef whose nodes the graph lacks is carried as bytes", "[persist][collections]") {
+TEST_CASE("A VariableDef whose nodes the graph lacks is carried as bytes",
+          "[persist][collections]") {
   Lab lab;
   pb::VariableDef def;
   def.set_variable_name("gone:0");
@@ -104,7 +108,8 @@ TEST_CASE("A VariableDef whose nodes the graph lacks is carried as bytes", "[per
   }
 }
 
-TEST_CASE("Names become tensors and ops, and those of nothing are carried", "[persist][collections]") {
+TEST_CASE("Names become tensors and ops, and those of nothing are carried",
+          "[persist][collections]") {
   Lab lab;
   const std::string text =
       R"(node_list { value: "W/read:0" value: "W/Assign" value: "gone" value: "W:7" value: "W:x" })";
@@ -112,15 +117,17 @@ TEST_CASE("Names become tensors and ops, and those of nothing are carried", "[pe
   REQUIRE(items.size() == 5);
   CHECK(std::get<Output>(items[0]).name() == "W/read:0");
   CHECK(std::get<Operation>(items[1]).name() == "W/Assign");
-  for (int i = 2; i < 5; ++i) CHECK(std::holds_alternative<UnresolvedName>(items[static_cast<size_t>(i)]));
+  for (int i = 2; i < 5; ++i)
+    CHECK(std::holds_alternative<UnresolvedName>(items[static_cast<size_t>(i)]));
   CHECK(text_of("losses", items) == text);
 }
 
 TEST_CASE("Every kind of list keeps its kind and its values", "[persist][collections]") {
   Lab lab;
-  for (const char* text : {R"(node_list { value: "W" })", R"(bytes_list { value: "\000a" value: "" })",
-                           "int64_list { value: -5 value: 9223372036854775807 }", "float_list { value: 0.1 }",
-                           R"(any_list { value { type_url: "x.org/T" value: "ab" } })"}) {
+  for (const char* text :
+       {R"(node_list { value: "W" })", R"(bytes_list { value: "\000a" value: "" })",
+        "int64_list { value: -5 value: 9223372036854775807 }", "float_list { value: 0.1 }",
+        R"(any_list { value { type_url: "x.org/T" value: "ab" } })"}) {
     INFO(text);
     pb::CollectionDef original;
     REQUIRE(parse_text(text, original));
@@ -128,7 +135,8 @@ TEST_CASE("Every kind of list keeps its kind and its values", "[persist][collect
   }
 }
 
-TEST_CASE("Variables are messages under the keys for variables, and names under others", "[persist][collections]") {
+TEST_CASE("Variables are messages under the keys for variables, and names under others",
+          "[persist][collections]") {
   Lab lab;
   const auto items = lab.read_bytes("variables", from_hex(kVariableDef));
   CHECK(to_proto("trainable_variables", items).has_bytes_list());

@@ -35,10 +35,12 @@ Attr read_attr(const std::string& text) {
 Tensor counting(DType dtype, const Shape& shape) {
   Tensor tensor = Tensor::zeros(dtype, shape);
   if (dtype == DType::kString) {
-    for (int64_t i = 0; i < tensor.num_elements(); ++i) tensor.data<std::string>()[i] = str_cat("s", i);
+    for (int64_t i = 0; i < tensor.num_elements(); ++i)
+      tensor.data<std::string>()[i] = str_cat("s", i);
   } else {
     auto* bytes = static_cast<char*>(tensor.raw_data());
-    for (size_t i = 0; i < tensor.num_bytes(); ++i) bytes[i] = static_cast<char>(dtype == DType::kBool ? i % 2 : i + 1);
+    for (size_t i = 0; i < tensor.num_bytes(); ++i)
+      bytes[i] = static_cast<char>(dtype == DType::kBool ? i % 2 : i + 1);
   }
   return tensor;
 }
@@ -57,7 +59,8 @@ TEST_CASE("Tensors of every dtype survive being written and read", "[persist][co
       INFO(dtype << shape);
       const Tensor tensor = counting(dtype, shape);
       const pb::TensorProto proto = to_proto(tensor);
-      CHECK(proto.tensor_content().empty() == (tensor.num_elements() < 2 || dtype == DType::kString));
+      CHECK(proto.tensor_content().empty() ==
+            (tensor.num_elements() < 2 || dtype == DType::kString));
       Allowance little(dtype == DType::kString ? 200 : 0);
       CHECK(bit_equal(from_proto(proto, little), tensor));
     }
@@ -65,23 +68,28 @@ TEST_CASE("Tensors of every dtype survive being written and read", "[persist][co
 }
 
 TEST_CASE("The last value of a tensor fills what is left", "[persist][convert]") {
-  CHECK(bit_equal(read("dtype: DT_FLOAT tensor_shape { dim { size: 4 } } float_val: 1 float_val: 2"),
-                  Tensor::vector<float>({1, 2, 2, 2})));
-  CHECK(bit_equal(read("dtype: DT_COMPLEX64 tensor_shape { dim { size: 2 } } scomplex_val: 1 scomplex_val: 2"),
-                  Tensor::vector<std::complex<float>>({{1, 2}, {1, 2}})));
+  CHECK(
+      bit_equal(read("dtype: DT_FLOAT tensor_shape { dim { size: 4 } } float_val: 1 float_val: 2"),
+                Tensor::vector<float>({1, 2, 2, 2})));
+  CHECK(bit_equal(
+      read("dtype: DT_COMPLEX64 tensor_shape { dim { size: 2 } } scomplex_val: 1 scomplex_val: 2"),
+      Tensor::vector<std::complex<float>>({{1, 2}, {1, 2}})));
 }
 
 TEST_CASE("A tensor without values is zero, and surplus values are ignored", "[persist][convert]") {
-  CHECK(bit_equal(read("dtype: DT_INT64 tensor_shape { dim { size: 2 } }"), Tensor::vector<int64_t>({0, 0})));
+  CHECK(bit_equal(read("dtype: DT_INT64 tensor_shape { dim { size: 2 } }"),
+                  Tensor::vector<int64_t>({0, 0})));
   CHECK(bit_equal(read("dtype: DT_STRING tensor_shape { }"), Tensor("")));
-  CHECK(bit_equal(read("dtype: DT_INT32 tensor_shape { } int_val: 7 int_val: 8"), Tensor(int32_t{7})));
+  CHECK(bit_equal(read("dtype: DT_INT32 tensor_shape { } int_val: 7 int_val: 8"),
+                  Tensor(int32_t{7})));
 }
 
 TEST_CASE("Halves stand in half_val as their bits", "[persist][convert]") {
   const Tensor half = read("dtype: DT_HALF tensor_shape { } half_val: 15360");
   CHECK(float(half.scalar<Half>()) == 1.0f);
   CHECK(to_text(to_proto(half)) == "dtype: DT_HALF\ntensor_shape {\n}\nhalf_val: 15360\n");
-  CHECK(float(read("dtype: DT_BFLOAT16 tensor_shape { } half_val: 16256").scalar<BFloat16>()) == 1.0f);
+  CHECK(float(read("dtype: DT_BFLOAT16 tensor_shape { } half_val: 16256").scalar<BFloat16>()) ==
+        1.0f);
 }
 
 TEST_CASE("Strings in tensor_content are lengths, then bytes", "[persist][convert]") {
@@ -89,12 +97,14 @@ TEST_CASE("Strings in tensor_content are lengths, then bytes", "[persist][conver
   CHECK(bit_equal(read(two + R"("\002\001abc")"), Tensor::vector<std::string>({"ab", "c"})));
   for (const char* bad : {R"("\002")", R"("\002\005abc")", R"("\002\001abcd")", R"("\200\200")"}) {
     INFO(bad);
-    CHECK_THAT(error_of([&] { read(two + bad); }).what(), Catch::Contains("does not hold 2 strings"));
+    CHECK_THAT(error_of([&] { read(two + bad); }).what(),
+               Catch::Contains("does not hold 2 strings"));
   }
 }
 
 TEST_CASE("A bool in tensor_content is true for every byte but zero", "[persist][convert]") {
-  const Tensor t = read(R"(dtype: DT_BOOL tensor_shape { dim { size: 3 } } tensor_content: "\000\001\002")");
+  const Tensor t =
+      read(R"(dtype: DT_BOOL tensor_shape { dim { size: 3 } } tensor_content: "\000\001\002")");
   CHECK(bit_equal(t, Tensor::of<bool>({3}, {false, true, true})));
 }
 
@@ -107,8 +117,8 @@ TEST_CASE("Equal elements are written once, but for lists of integers", "[persis
 }
 
 TEST_CASE("A tensor whose content does not fit dtype and shape is refused", "[persist][convert]") {
-  const Error error =
-      error_of([] { read(R"(dtype: DT_FLOAT tensor_shape { dim { size: 2 } } tensor_content: "1234")"); });
+  const Error error = error_of(
+      [] { read(R"(dtype: DT_FLOAT tensor_shape { dim { size: 2 } } tensor_content: "1234")"); });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK_THAT(error.what(), Catch::Contains("tensor_content has 4 bytes, dtype and shape need 8"));
 }
@@ -133,14 +143,16 @@ TEST_CASE("Tensors of unknown, negative or overflowing shape are refused", "[per
   }
 }
 
-TEST_CASE("All tensors of a file share one allowance of bytes that it does not hold", "[persist][convert]") {
+TEST_CASE("All tensors of a file share one allowance of bytes that it does not hold",
+          "[persist][convert]") {
   const auto zeros = tensor_proto("dtype: DT_FLOAT tensor_shape { dim { size: 1000 } }");
   Allowance allowance(10000);
   CHECK(from_proto(zeros, allowance).num_elements() == 1000);
   CHECK(from_proto(zeros, allowance).num_elements() == 1000);
   CHECK(error_of([&] { from_proto(zeros, allowance); }).code() == Code::kResourceExhausted);
-  CHECK(error_of([&] { read("dtype: DT_DOUBLE tensor_shape { dim { size: 2305843009213693951 } }"); }).code() ==
-        Code::kResourceExhausted);
+  CHECK(error_of([&] {
+          read("dtype: DT_DOUBLE tensor_shape { dim { size: 2305843009213693951 } }");
+        }).code() == Code::kResourceExhausted);
 }
 
 TEST_CASE("Shapes keep unknown extents and unknown rank", "[persist][convert]") {
@@ -149,17 +161,20 @@ TEST_CASE("Shapes keep unknown extents and unknown rank", "[persist][convert]") 
   }
 }
 
-TEST_CASE("An attribute keeps the file's bytes only where its value would be written otherwise", "[persist][convert]") {
-  for (const char* plain : {"i: 0", "s: ''", "b: false", "f: 0.5", "type: DT_FLOAT_REF", "shape { dim { size: -1 } }",
-                            "list { }", "list { i: 1 i: 2 }", "list { b: true }", "list { shape { } }",
-                            "func { name: 'f' }", "tensor { dtype: DT_INT32 tensor_shape { } int_val: 1 }", ""}) {
+TEST_CASE("An attribute keeps the file's bytes only where its value would be written otherwise",
+          "[persist][convert]") {
+  for (const char* plain :
+       {"i: 0", "s: ''", "b: false", "f: 0.5", "type: DT_FLOAT_REF", "shape { dim { size: -1 } }",
+        "list { }", "list { i: 1 i: 2 }", "list { b: true }", "list { shape { } }",
+        "func { name: 'f' }", "tensor { dtype: DT_INT32 tensor_shape { } int_val: 1 }", ""}) {
     INFO(plain);
     CHECK(read_attr(plain).wire == nullptr);
   }
-  for (const char* special : {"placeholder: 'T'", "shape { dim { size: 2 name: 'rows' } }", "list { i: 1 s: 'a' }",
-                              "func { name: 'f' attr { key: 'T' value { type: DT_FLOAT } } }",
-                              "tensor { dtype: DT_RESOURCE tensor_shape { } }",
-                              "tensor { dtype: DT_INT32 tensor_shape { dim { size: 2 } } int_val: 1 int_val: 2 }"}) {
+  for (const char* special :
+       {"placeholder: 'T'", "shape { dim { size: 2 name: 'rows' } }", "list { i: 1 s: 'a' }",
+        "func { name: 'f' attr { key: 'T' value { type: DT_FLOAT } } }",
+        "tensor { dtype: DT_RESOURCE tensor_shape { } }",
+        "tensor { dtype: DT_INT32 tensor_shape { dim { size: 2 } } int_val: 1 int_val: 2 }"}) {
     INFO(special);
     const Attr attr = read_attr(special);
     REQUIRE(attr.wire != nullptr);
@@ -171,7 +186,8 @@ TEST_CASE("An attribute keeps the file's bytes only where its value would be wri
 
 TEST_CASE("A node's attribute that does not parse is named", "[persist][convert]") {
   pb::NodeDef node;
-  REQUIRE(parse_text("name: 'c' op: 'Const' attr { key: 'value' value { tensor { dtype: DT_INVALID } } }", node));
+  REQUIRE(parse_text(
+      "name: 'c' op: 'Const' attr { key: 'value' value { tensor { dtype: DT_INVALID } } }", node));
   Allowance allowance;
   CHECK_THAT(error_of([&] { from_proto(node, allowance); }).what(),
              Catch::Contains("node 'c' (Const), attribute value: a tensor cannot be of dtype"));
@@ -182,22 +198,25 @@ TEST_CASE("An op of this build is written as TensorFlow defines it", "[persist][
                          .inputs = "a: T, b: T",
                          .outputs = "product: T",
                          .attrs = "transpose_a: bool = false, T: {half, float}"};
-  CHECK(to_text(to_proto(parse_op(kOp))) ==
-        "name: \"MatMul\"\n"
-        "input_arg {\n  name: \"a\"\n  type_attr: \"T\"\n}\n"
-        "input_arg {\n  name: \"b\"\n  type_attr: \"T\"\n}\n"
-        "output_arg {\n  name: \"product\"\n  type_attr: \"T\"\n}\n"
-        "attr {\n  name: \"transpose_a\"\n  type: \"bool\"\n  default_value {\n    b: false\n  }\n}\n"
-        "attr {\n  name: \"T\"\n  type: \"type\"\n  allowed_values {\n    list {\n      type: DT_HALF\n"
-        "      type: DT_FLOAT\n    }\n  }\n}\n");
+  CHECK(
+      to_text(to_proto(parse_op(kOp))) ==
+      "name: \"MatMul\"\n"
+      "input_arg {\n  name: \"a\"\n  type_attr: \"T\"\n}\n"
+      "input_arg {\n  name: \"b\"\n  type_attr: \"T\"\n}\n"
+      "output_arg {\n  name: \"product\"\n  type_attr: \"T\"\n}\n"
+      "attr {\n  name: \"transpose_a\"\n  type: \"bool\"\n  default_value {\n    b: false\n  }\n}\n"
+      "attr {\n  name: \"T\"\n  type: \"type\"\n  allowed_values {\n    list {\n      type: "
+      "DT_HALF\n"
+      "      type: DT_FLOAT\n    }\n  }\n}\n");
 }
 
-TEST_CASE("An op of a file is written back as it was, descriptions and new fields too", "[persist][convert]") {
+TEST_CASE("An op of a file is written back as it was, descriptions and new fields too",
+          "[persist][convert]") {
   pb::OpDef proto;
-  REQUIRE(
-      parse_text("name: 'Odd' output_arg { name: 'y' type: DT_FLOAT } summary: 'Counts.' is_stateful: true "
-                 "attr { name: 'N' type: 'int' has_minimum: true minimum: 2 default_value { i: 3 } }",
-                 proto));
+  REQUIRE(parse_text(
+      "name: 'Odd' output_arg { name: 'y' type: DT_FLOAT } summary: 'Counts.' is_stateful: true "
+      "attr { name: 'N' type: 'int' has_minimum: true minimum: 2 default_value { i: 3 } }",
+      proto));
   add_unknown_fields(proto, from_hex("fa07 03 616263"));
   Allowance allowance;
   const Op op = from_proto(proto, allowance);

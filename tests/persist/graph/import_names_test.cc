@@ -1,4 +1,5 @@
-// Importing into a graph that has nodes of the same names, and files that name nodes they do not have.
+// Importing into a graph that has nodes of the same names, and files that name nodes they do not
+// have.
 #include <chrono>
 
 #include "ops/array/array.h"
@@ -41,7 +42,8 @@ double seconds_of(const std::function<void()>& action) {
 
 }  // namespace
 
-TEST_CASE("Initializers may be run before a graph is imported that has an init of its own", "[persist][import]") {
+TEST_CASE("Initializers may be run before a graph is imported that has an init of its own",
+          "[persist][import]") {
   const TempDir dir;
   save_model(dir / "m");
   Graph graph;
@@ -96,14 +98,16 @@ TEST_CASE("All that a file says of a renamed node follows it", "[persist][import
   no_op(graph, {.name = "a"});
   no_op(graph, {.name = "c"});
   import_meta_graph_def(graph, parsed(text));
-  CHECK(node_lines(graph, 2) ==
-        std::vector<std::string>{"a_2 = NoOp()", "c_1 = Const()", "b = Exp(c_1, ^a_2) @c_1", "a_1 = NoOp(^b)"});
+  CHECK(node_lines(graph, 2) == std::vector<std::string>{"a_2 = NoOp()", "c_1 = Const()",
+                                                         "b = Exp(c_1, ^a_2) @c_1",
+                                                         "a_1 = NoOp(^b)"});
   CHECK(std::get<Output>(graph.items("nodes")[0]).name() == "c_1:0");
   CHECK(std::get<Operation>(graph.items("nodes")[1]).name() == "a_2");
   CHECK(export_meta_graph(graph).text().find("name: \"c_1:0\"") != std::string::npos);
 }
 
-TEST_CASE("An input that a file lacks is not taken from the graph unless input_map says so", "[persist][import]") {
+TEST_CASE("An input that a file lacks is not taken from the graph unless input_map says so",
+          "[persist][import]") {
   const std::string text =
       "graph_def { node { name: 'y' op: 'Exp' input: 'x' input: '^g' "
       "attr { key: 'T' value { type: DT_FLOAT } } } }";
@@ -117,42 +121,51 @@ TEST_CASE("An input that a file lacks is not taken from the graph unless input_m
   CHECK(says(error, ".input_map"));
   CHECK(difference(before, everything_of(graph, names_of(graph))) == "");
   CHECK_THROWS_AS(import_graph_def(graph, parsed(text), {.name = ""}), Error);
-  CHECK_THROWS_AS(import_graph_def(graph, parsed(text), {.name = "", .input_map = {{"x", x}}}), Error);
-  const auto made = import_graph_def(graph, parsed(text), {.name = "", .input_map = {{"x", x}, {"^g", g}}});
+  CHECK_THROWS_AS(import_graph_def(graph, parsed(text), {.name = "", .input_map = {{"x", x}}}),
+                  Error);
+  const auto made =
+      import_graph_def(graph, parsed(text), {.name = "", .input_map = {{"x", x}, {"^g", g}}});
   CHECK(node_line(made[0]) == "y = Exp(x, ^g)");
   CHECK(Session(graph).run("y:0").scalar<float>() == 1);
 }
 
-TEST_CASE("input_map means the graph's node also where the file has one of its name", "[persist][import]") {
+TEST_CASE("input_map means the graph's node also where the file has one of its name",
+          "[persist][import]") {
   const std::string text =
       R"(graph_def { node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
     node { name: "y" op: "Exp" input: "x" attr { key: "T" value { type: DT_FLOAT } } }
     node { name: "z" op: "Exp" input: "^x" input: "x" attr { key: "T" value { type: DT_FLOAT } } } })";
   Graph graph;
   const Output x = constant(graph, 0.0f, {.name = "x"});
-  CHECK_THROWS_AS(import_graph_def(graph, parsed(text), {.name = "", .input_map = {{"x:0", x}}}), Error);
-  const std::string sound =
-      std::string(text).replace(text.find("input: \"^x\" input: \"x\""), 23, "input: \"x:0\" input: \"^x\"");
+  CHECK_THROWS_AS(import_graph_def(graph, parsed(text), {.name = "", .input_map = {{"x:0", x}}}),
+                  Error);
+  const std::string sound = std::string(text).replace(text.find("input: \"^x\" input: \"x\""), 23,
+                                                      "input: \"x:0\" input: \"^x\"");
   const auto made = import_graph_def(graph, parsed(sound), {.name = "", .input_map = {{"x:0", x}}});
   CHECK(made[0].name() == "x_1");
   CHECK(node_line(made[1]) == "y = Exp(x)");
   CHECK(node_line(made[2]) == "z = Exp(x, ^x_1)");
 }
 
-TEST_CASE("input_map with a tensor that the node cannot take is refused, and named", "[persist][import]") {
+TEST_CASE("input_map with a tensor that the node cannot take is refused, and named",
+          "[persist][import]") {
   Graph source, graph;
   exp(placeholder(source, DType::kFloat, {2}, {.name = "x"}), {.name = "y"});
-  const MetaGraph meta = export_meta_graph(source);  // it describes its ops, so that others could be carried
+  // it describes its ops, so that others could be carried
+  const MetaGraph meta = export_meta_graph(source);
   const Output numbers = placeholder(graph, DType::kInt32, {2}, {.name = "numbers"});
   const auto before = everything_of(graph, names_of(graph));
-  const Error error = error_of([&] { import_meta_graph_def(graph, meta, {.input_map = {{"x:0", numbers}}}); });
+  const Error error = error_of([&] {
+    import_meta_graph_def(graph, meta, {.input_map = {{"x:0", numbers}}});
+  });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK(says(error, "Exp 'y'"));
   CHECK(says(error, "; .input_map has it read numbers:0 for 'x"));
   CHECK(difference(before, everything_of(graph, names_of(graph))) == "");
 }
 
-TEST_CASE("Names that are long, or many, cost an import no more than their bytes", "[persist][import][bounds]") {
+TEST_CASE("Names that are long, or many, cost an import no more than their bytes",
+          "[persist][import][bounds]") {
   std::string slashes = "a";
   while (slashes.size() < 400000) slashes += "/a";
   std::string unknown;
@@ -161,23 +174,27 @@ TEST_CASE("Names that are long, or many, cost an import no more than their bytes
   std::string same_letters;
   for (int i = 0; i < 16384; ++i) {
     std::string name = "abcdefghijklmn";
-    for (size_t b = 0; b < name.size(); ++b) name[b] = static_cast<char>(i >> b & 1 ? name[b] - 32 : name[b]);
+    for (size_t b = 0; b < name.size(); ++b)
+      name[b] = static_cast<char>(i >> b & 1 ? name[b] - 32 : name[b]);
     same_letters += "node { name: '" + name + "' op: 'NoOp' }\n";
   }
   for (const std::string& nodes :
-       {"node { name: '" + slashes + "' op: 'NoOp' } node { name: '" + slashes + "/b' op: 'NoOp' }", unknown,
-        same_letters}) {
+       {"node { name: '" + slashes + "' op: 'NoOp' } node { name: '" + slashes + "/b' op: 'NoOp' }",
+        unknown, same_letters}) {
     const MetaGraph meta = parsed("graph_def { " + nodes + " }");
     Graph graph;
-    const double bound = 10 + 100e-6 * static_cast<double>(nodes.size());  // for builds that check everything
+    // for builds that check everything
+    const double bound = 10 + 100e-6 * static_cast<double>(nodes.size());
     CHECK(seconds_of([&] { import_meta_graph_def(graph, meta); }) < bound);
-    CHECK(seconds_of([&] { import_meta_graph_def(graph, meta, {.import_scope = "again"}); }) < bound);
+    CHECK(seconds_of([&] { import_meta_graph_def(graph, meta, {.import_scope = "again"}); }) <
+          bound);
     CHECK(seconds_of([&] { export_meta_graph(graph); }) < bound);
     CHECK(seconds_of([&] { no_op(graph, {.name = "a"}); }) < 1);
   }
 }
 
-TEST_CASE("A Saver or an import that throws leaves the graph as it was, wherever it throws", "[persist][transaction]") {
+TEST_CASE("A Saver or an import that throws leaves the graph as it was, wherever it throws",
+          "[persist][transaction]") {
   const TempDir dir;
   save_model(dir / "m");
   const auto prepare = [](Graph& graph) {
@@ -193,14 +210,17 @@ TEST_CASE("A Saver or an import that throws leaves the graph as it was, wherever
     collection_def { key: "k" value { int64_list { value: 1 value: 2 } } })";
   sound([](Graph& graph) { Saver saver(graph); });
   sound([](Graph& graph) { Saver saver(graph, {.reshape = true, .sharded = true}); });
-  sound([](Graph& graph) { Saver saver(graph, {.sharded = true, .write_version = CheckpointFormat::kV1}); });
+  sound([](Graph& graph) {
+    Saver saver(graph, {.sharded = true, .write_version = CheckpointFormat::kV1});
+  });
   sound([](Graph& graph) { Saver saver(graph, {.restore_sequentially = true}); });
   sound([&](Graph& graph) { import_meta_graph(graph, dir / "m.meta"); });
   sound([&](Graph& graph) { import_meta_graph_def(graph, parsed(library)); });
   sound([&](Graph& graph) { import_meta_graph(graph, dir / "m.meta", {.import_scope = "s"}); });
 }
 
-TEST_CASE("An import whose saver is not there takes nothing from the file", "[persist][transaction]") {
+TEST_CASE("An import whose saver is not there takes nothing from the file",
+          "[persist][transaction]") {
   const TempDir dir;
   write_bytes(dir / "m.meta", R"(graph_def { node { name: "n" op: "NoOp" } versions { producer: 20 }
     library { function { signature { name: "f" } } } }

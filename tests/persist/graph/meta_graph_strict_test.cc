@@ -19,8 +19,8 @@ using namespace cairn;
 
 namespace {
 
-// y = Neg(x) as a later TensorFlow might write it: with an attribute `rounding` whose default is "even". `value` is
-// what y and z say of it.
+// y = Neg(x) as a later TensorFlow might write it: with an attribute `rounding` whose default is
+// "even". `value` is what y and z say of it.
 std::string newer_graph(const std::string& value, bool described = true) {
   std::string text = R"(
     graph_def {
@@ -36,14 +36,16 @@ std::string newer_graph(const std::string& value, bool described = true) {
       R"(op { name: "Neg" input_arg { name: "x" type_attr: "T" } output_arg { name: "y" type_attr: "T" }
       attr { name: "T" type: "type" } attr { name: "rounding" type: "string" default_value { s: "even" } } })";
   const auto replace = [&](const std::string& from, const std::string& to) {
-    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from)) text.replace(at, from.size(), to);
+    for (size_t at = text.find(from); at != std::string::npos; at = text.find(from))
+      text.replace(at, from.size(), to);
   };
   replace("VALUE", value);
   replace("DESCRIBED", described ? op : "");
   return text;
 }
 
-ImportedMetaGraph import_text(Graph& graph, const std::string& text, const ImportOptions& options = {}) {
+ImportedMetaGraph import_text(Graph& graph, const std::string& text,
+                              const ImportOptions& options = {}) {
   return import_meta_graph_def(graph, MetaGraph::parse(text, "new.meta"), options);
 }
 
@@ -59,9 +61,10 @@ MetaGraph small() {
 
 }  // namespace
 
-// ---- attributes of later versions -----------------------------------------------------------------------------------
+// ---- attributes of later versions ---------------------------------------------------------------
 
-TEST_CASE("An attribute of a later version that says its default changes nothing", "[persist][meta]") {
+TEST_CASE("An attribute of a later version that says its default changes nothing",
+          "[persist][meta]") {
   for (const bool strict : {false, true}) {
     Graph graph;
     const auto imported = import_text(graph, newer_graph("even"), {.strict = strict});
@@ -71,8 +74,9 @@ TEST_CASE("An attribute of a later version that says its default changes nothing
   }
 }
 
-TEST_CASE("A node with an attribute of a later version is carried, and named with it when it is to run",
-          "[persist][meta]") {
+TEST_CASE(
+    "A node with an attribute of a later version is carried, and named with it when it is to run",
+    "[persist][meta]") {
   for (const bool described : {true, false}) {
     CAPTURE(described);
     Graph graph;
@@ -80,28 +84,32 @@ TEST_CASE("A node with an attribute of a later version is carried, and named wit
     CHECK(graph.find("y:0").dtype() == DType::kFloat);
     const Error error = error_of([&] { Session(graph).run({"y:0", "z:0"}); });
     CHECK(error.code() == Code::kUnimplemented);
-    CHECK_THAT(error.what(),
-               Catch::Contains("Neg (2 nodes, first 'y', with an attribute that this build's Neg does not "
-                               "have: 'rounding' = 'odd')"));
+    CHECK_THAT(
+        error.what(),
+        Catch::Contains("Neg (2 nodes, first 'y', with an attribute that this build's Neg does not "
+                        "have: 'rounding' = 'odd')"));
     CHECK(export_meta_graph(graph).text().find("rounding") != std::string::npos);
   }
 }
 
-TEST_CASE("A strict import lists every unknown op and attribute, and changes nothing", "[persist][meta]") {
+TEST_CASE("A strict import lists every unknown op and attribute, and changes nothing",
+          "[persist][meta]") {
   Graph graph;
   std::string text = newer_graph("odd");
   text.insert(text.find("versions {"),
               R"(node { name: "n" op: "FromTheFuture" } node { name: "m" op: "FromTheFuture" } )");
   const Error error = error_of([&] { import_text(graph, text, {.strict = true}); });
   CHECK(error.code() == Code::kUnimplemented);
-  CHECK_THAT(error.what(), Catch::Contains("producer version 999") && Catch::Contains("op FromTheFuture: 2 nodes") &&
+  CHECK_THAT(error.what(), Catch::Contains("producer version 999") &&
+                               Catch::Contains("op FromTheFuture: 2 nodes") &&
                                Catch::Contains("attribute rounding of Neg: 2 nodes"));
   CHECK(graph.num_nodes() == 0);
   CHECK(graph.versions == GraphVersions());
   CHECK(import_text(graph, text).carried_ops == std::vector<std::string>{"FromTheFuture", "Neg"});
 }
 
-TEST_CASE("A file without a saver and variables gives no saver; with variables a new one", "[persist][meta]") {
+TEST_CASE("A file without a saver and variables gives no saver; with variables a new one",
+          "[persist][meta]") {
   MemoryFileSystem fs;
   fs.set("plain.meta", small().bytes());
   Graph graph;
@@ -120,10 +128,11 @@ TEST_CASE("Scopes stand in scopes", "[persist][meta]") {
   CHECK(graph.find_op("a/b/y").input(0).name() == "a/b/x:0");
   import_meta_graph_def(again, export_meta_graph(graph), {.import_scope = "c"});
   CHECK(again.collection<Output>("inputs")[0].name() == "c/a/b/x:0");
-  CHECK(export_meta_graph(again, {.export_scope = "c/a/b"}).rep().def.graph_def().node(0).name() == "x");
+  CHECK(export_meta_graph(again, {.export_scope = "c/a/b"}).rep().def.graph_def().node(0).name() ==
+        "x");
 }
 
-// ---- JSON -----------------------------------------------------------------------------------------------------------
+// ---- JSON ---------------------------------------------------------------------------------------
 
 TEST_CASE("A graph written as JSON reads as the one written in bytes", "[persist][meta][json]") {
   const MetaGraph meta = small();
@@ -138,7 +147,8 @@ TEST_CASE("A graph written as JSON reads as the one written in bytes", "[persist
   CHECK(export_meta_graph(from_file).bytes() == export_meta_graph(graph).bytes());
 }
 
-TEST_CASE("JSON of a GraphDef and of a SavedModel is read too, in both spellings of names", "[persist][meta][json]") {
+TEST_CASE("JSON of a GraphDef and of a SavedModel is read too, in both spellings of names",
+          "[persist][meta][json]") {
   CHECK(MetaGraph::parse(R"({"node": [{"name": "a", "op": "NoOp"}]})", "g").num_nodes() == 1);
   CHECK(MetaGraph::parse(R"( {"savedModelSchemaVersion": "1", "metaGraphs": [{"graphDef": {"node": [
       {"name": "a", "op": "Const", "attr": {"dtype": {"type": "DT_FLOAT"}}}]}}]})",
@@ -150,17 +160,19 @@ TEST_CASE("An Any survives JSON, whatever is in it", "[persist][meta][json]") {
   pb::AssetFileDef asset;
   asset.set_filename("foo.txt");
   Graph graph;
-  const std::vector<AnyItem> items = {{"type.googleapis.com/tensorflow.AssetFileDef", to_bytes(asset)},
-                                      {"type.googleapis.com/tensorflow.AssetFileDef", from_hex("fa07 03 616263")},
-                                      {"example.org/Mine", from_hex("ff00")},
-                                      {"", "bytes"},
-                                      {"", ""}};
+  const std::vector<AnyItem> items = {
+      {"type.googleapis.com/tensorflow.AssetFileDef", to_bytes(asset)},
+      {"type.googleapis.com/tensorflow.AssetFileDef", from_hex("fa07 03 616263")},
+      {"example.org/Mine", from_hex("ff00")},
+      {"", "bytes"},
+      {"", ""}};
   for (const AnyItem& item : items) graph.add_to_collection("any", item);
   const MetaGraph meta = export_meta_graph(graph);
   const std::string json = meta.json();
   CHECK_THAT(json, Catch::Contains("\"filename\": \"foo.txt\"") &&
                        Catch::Contains("type.googleapis.com/cairn.pb.OpaqueAny") &&
-                       Catch::Contains("\"type_url\": \"example.org/Mine\"") && Catch::Contains("\"/wA=\""));
+                       Catch::Contains("\"type_url\": \"example.org/Mine\"") &&
+                       Catch::Contains("\"/wA=\""));
   Graph again;
   import_meta_graph_def(again, MetaGraph::parse(json, "m"));
   CHECK(again.collection<AnyItem>("any") == items);
@@ -171,7 +183,8 @@ TEST_CASE("Text or JSON, not both", "[persist][meta][json]") {
         Code::kInvalidArgument);
 }
 
-TEST_CASE("JSON that is no graph, or a damaged one, is refused with the reason", "[persist][meta][json][corruption]") {
+TEST_CASE("JSON that is no graph, or a damaged one, is refused with the reason",
+          "[persist][meta][json][corruption]") {
   const std::pair<std::string, std::string> kFiles[] = {
       {R"({"a": 1})", "JSON"},
       {R"({})", "JSON"},
@@ -190,12 +203,15 @@ TEST_CASE("JSON cut short anywhere is refused", "[persist][meta][json][corruptio
   const std::string whole = small().json();
   const size_t end = whole.rfind('}');
   for (size_t length = 1; length <= end; length += 7) {
-    CHECK(error_of([&] { MetaGraph::parse(whole.substr(0, length), "cut"); }).code() == Code::kDataLoss);
+    CHECK(error_of([&] { MetaGraph::parse(whole.substr(0, length), "cut"); }).code() ==
+          Code::kDataLoss);
   }
 }
 
-TEST_CASE("Numbers come back from JSON as they were, zeros of either sign and the smallest and greatest too",
-          "[json]") {
+TEST_CASE(
+    "Numbers come back from JSON as they were, zeros of either sign and the smallest and greatest "
+    "too",
+    "[json]") {
   const std::vector<float> floats = {
       -0.0f, 0.0f,     1e-45f,    -1e-45f, 1.17549421e-38f, 3.40282347e38f, -3.40282347e38f,
       0.1f,  INFINITY, -INFINITY, NAN,     -10.0f,          100.0f};
@@ -206,23 +222,27 @@ TEST_CASE("Numbers come back from JSON as they were, zeros of either sign and th
     constant(graph, floats[i], {.name = str_cat("f", i)});
     graph.add_to_collection("floats", floats[i]);
   }
-  for (size_t i = 0; i < doubles.size(); ++i) constant(graph, Tensor(doubles[i]), {.name = str_cat("d", i)});
+  for (size_t i = 0; i < doubles.size(); ++i)
+    constant(graph, Tensor(doubles[i]), {.name = str_cat("d", i)});
   constant(graph, Tensor::vector<float>(floats), {.name = "all"});
   constant(graph, Tensor("a -0, -0 \" : -0 "), {.name = "text"});
   constant(graph, Tensor::vector<int32_t>({0, -10, 0}), {.name = "numbers"});
   MemoryFileSystem fs;
   for (const bool json : {true, false}) {
-    export_meta_graph(graph, {.filename = "m", .as_text = !json, .as_json = json, .file_system = &fs});
+    export_meta_graph(graph,
+                      {.filename = "m", .as_text = !json, .as_json = json, .file_system = &fs});
     Graph back;
     import_meta_graph_def(back, "m", {.file_system = &fs});
     const auto same = [&](const std::string& name) {
       INFO(name << (json ? " as JSON" : " as text"));
-      CHECK(bit_equal(back.static_value(back.find(name + ":0")), graph.static_value(graph.find(name + ":0"))));
+      CHECK(bit_equal(back.static_value(back.find(name + ":0")),
+                      graph.static_value(graph.find(name + ":0"))));
     };
     for (size_t i = 0; i < floats.size(); ++i) same(str_cat("f", i));
     for (size_t i = 0; i < doubles.size(); ++i) same(str_cat("d", i));
     for (const char* name : {"all", "text", "numbers"}) same(name);
     const std::vector<float> collected = back.collection<float>("floats");
-    for (size_t i = 0; i < floats.size(); ++i) CHECK(bit_equal(Tensor(collected.at(i)), Tensor(floats[i])));
+    for (size_t i = 0; i < floats.size(); ++i)
+      CHECK(bit_equal(Tensor(collected.at(i)), Tensor(floats[i])));
   }
 }

@@ -40,7 +40,8 @@ std::vector<std::string> node_names(const pb::MetaGraphDef& meta) {
   return names;
 }
 
-ImportedMetaGraph import_text(Graph& graph, const std::string& text, const ImportOptions& options = {}) {
+ImportedMetaGraph import_text(Graph& graph, const std::string& text,
+                              const ImportOptions& options = {}) {
   return import_meta_graph_def(graph, MetaGraph::parse(text, "text"), options);
 }
 
@@ -62,7 +63,7 @@ const char* const kOdd = R"(
 
 }  // namespace
 
-// ---- export ---------------------------------------------------------------------------------------------------------
+// ---- export -------------------------------------------------------------------------------------
 
 TEST_CASE("A graph written down and read again is the same graph", "[persist][meta]") {
   MemoryFileSystem fs;
@@ -87,7 +88,8 @@ TEST_CASE("Every node is written with the shapes of its outputs", "[persist][met
   build(graph);
   const auto meta = export_meta_graph(graph);
   const auto& y = message(meta).graph_def().node(2);
-  CHECK(to_line(y.attr().at("_output_shapes").list()) == "shape { dim { size: -1 } dim { size: 2 } }");
+  CHECK(to_line(y.attr().at("_output_shapes").list()) ==
+        "shape { dim { size: -1 } dim { size: 2 } }");
   CHECK(y.device() == "/device:CPU:0");
 }
 
@@ -96,14 +98,16 @@ TEST_CASE("The definitions of the ops used are written in order of name", "[pers
   build(graph);
   const auto meta = export_meta_graph(graph);
   std::vector<std::string> names;
-  for (const auto& op : message(meta).meta_info_def().stripped_op_list().op()) names.push_back(op.name());
+  for (const auto& op : message(meta).meta_info_def().stripped_op_list().op())
+    names.push_back(op.name());
   CHECK(names == std::vector<std::string>{"Const", "MatMul", "Placeholder"});
 }
 
 TEST_CASE("Control inputs of nodes made here are written in order of name", "[persist][meta]") {
   Graph graph;
   std::vector<Operation> ops;
-  for (const char* name : {"b_2", "b_10", "a"}) ops.push_back(constant(graph, Tensor(1.0f), {.name = name}).op());
+  for (const char* name : {"b_2", "b_10", "a"})
+    ops.push_back(constant(graph, Tensor(1.0f), {.name = name}).op());
   const auto scope = graph.control_dependencies(ops);
   constant(graph, Tensor(2.0f), {.name = "waits"});
   const auto meta = export_meta_graph(graph);
@@ -118,13 +122,17 @@ TEST_CASE("Only the collections asked for are written", "[persist][meta]") {
   const auto meta = export_meta_graph(graph, {.collection_list = {{"train_var"}}});
   CHECK(message(meta).collection_def().size() == 1);
   CHECK(message(meta).collection_def().at("train_var").node_list().value(1) == "y:0");
-  CHECK(message(export_meta_graph(graph, {.collection_list = std::vector<std::string>{}})).collection_def().empty());
+  CHECK(message(export_meta_graph(graph, {.collection_list = std::vector<std::string>{}}))
+            .collection_def()
+            .empty());
 }
 
-TEST_CASE("A collection that is asked for and not there is named, with the nearest", "[persist][meta]") {
+TEST_CASE("A collection that is asked for and not there is named, with the nearest",
+          "[persist][meta]") {
   Graph graph;
   build(graph);
-  const Error error = error_of([&] { export_meta_graph(graph, {.collection_list = {{"train_vars"}}}); });
+  const Error error =
+      error_of([&] { export_meta_graph(graph, {.collection_list = {{"train_vars"}}}); });
   CHECK(error.code() == Code::kNotFound);
   CHECK_THAT(error.what(), Catch::Contains("no collection 'train_vars'; did you mean train_var?"));
 }
@@ -133,7 +141,8 @@ TEST_CASE("A graph written as text reads as the one written in bytes", "[persist
   MemoryFileSystem fs;
   Graph graph;
   build(graph);
-  const auto meta = export_meta_graph(graph, {.filename = "m.json", .as_text = true, .file_system = &fs});
+  const auto meta =
+      export_meta_graph(graph, {.filename = "m.json", .as_text = true, .file_system = &fs});
   CHECK(read_file(fs, "m.json").substr(0, 15) == "meta_info_def {");
   CHECK(MetaGraph::read("m.json", {.file_system = &fs}).bytes() == meta.bytes());
 }
@@ -141,12 +150,17 @@ TEST_CASE("A graph written as text reads as the one written in bytes", "[persist
 TEST_CASE("Devices are dropped on request, at export and at import", "[persist][meta]") {
   Graph graph, again;
   build(graph);
-  CHECK(message(export_meta_graph(graph, {.clear_devices = true})).graph_def().node(2).device().empty());
+  CHECK(message(export_meta_graph(graph, {.clear_devices = true}))
+            .graph_def()
+            .node(2)
+            .device()
+            .empty());
   import_meta_graph_def(again, export_meta_graph(graph), {.clear_devices = true});
   CHECK(again.find_op("y").node().device.empty());
 }
 
-TEST_CASE("Attributes that say the default are stripped on request, and are as before when read", "[persist][meta]") {
+TEST_CASE("Attributes that say the default are stripped on request, and are as before when read",
+          "[persist][meta]") {
   Graph graph, again;
   build(graph);
   const auto meta = export_meta_graph(graph, {.strip_default_attrs = true});
@@ -168,7 +182,8 @@ TEST_CASE("A failed write leaves the old file", "[persist][meta]") {
   CHECK(read_file(fs, "m.meta") == "old");
 }
 
-TEST_CASE("A scope is cut out with its collections, and its outer inputs are bound at import", "[persist][meta]") {
+TEST_CASE("A scope is cut out with its collections, and its outer inputs are bound at import",
+          "[persist][meta]") {
   Graph graph;
   const auto x = placeholder(graph, DType::kFloat, {-1, 3}, {.name = "x"});
   {
@@ -186,8 +201,10 @@ TEST_CASE("A scope is cut out with its collections, and its outer inputs are bou
   Graph other;
   const auto images = placeholder(other, DType::kFloat, {-1, 3}, {.name = "images"});
   const Error error = error_of([&] { import_meta_graph_def(other, meta); });
-  CHECK_THAT(error.what(), Catch::Contains("unbound inputs, which input_map must provide: $unbound_inputs_x"));
-  import_meta_graph_def(other, meta, {.import_scope = "h", .input_map = {{"$unbound_inputs_x:0", images}}});
+  CHECK_THAT(error.what(),
+             Catch::Contains("unbound inputs, which input_map must provide: $unbound_inputs_x"));
+  import_meta_graph_def(other, meta,
+                        {.import_scope = "h", .input_map = {{"$unbound_inputs_x:0", images}}});
   CHECK(other.find_op("h/y").input(0) == images);
   CHECK(other.collection_keys() == std::vector<std::string>{"out"});
 }
@@ -195,7 +212,8 @@ TEST_CASE("A scope is cut out with its collections, and its outer inputs are bou
 TEST_CASE("Cutting out a scope without nodes is refused", "[persist][meta]") {
   Graph graph;
   build(graph);
-  CHECK(error_of([&] { export_meta_graph(graph, {.export_scope = "nowhere"}); }).code() == Code::kNotFound);
+  CHECK(error_of([&] { export_meta_graph(graph, {.export_scope = "nowhere"}); }).code() ==
+        Code::kNotFound);
 }
 
 TEST_CASE("Nodes of other savers are dropped on request", "[persist][meta]") {
@@ -217,12 +235,14 @@ TEST_CASE("Nodes of other savers are dropped on request", "[persist][meta]") {
   saver.restore_op_name = "save_1/restore_all";
   graph.add_to_collection(GraphKeys::kSavers, std::string("of before"));
   const auto meta = export_meta_graph(graph, {.saver_def = saver, .clear_extraneous_savers = true});
-  CHECK(node_names(message(meta)) ==
-        std::vector<std::string>{"a", "save/SaveV2", "save_1/Const", "save_1/restore_all", "save_1/SaveV2"});
-  CHECK(message(meta).collection_def().at("savers").bytes_list().value(0) == to_bytes(to_proto(saver)));
+  CHECK(node_names(message(meta)) == std::vector<std::string>{"a", "save/SaveV2", "save_1/Const",
+                                                              "save_1/restore_all",
+                                                              "save_1/SaveV2"});
+  CHECK(message(meta).collection_def().at("savers").bytes_list().value(0) ==
+        to_bytes(to_proto(saver)));
 }
 
-// ---- import ---------------------------------------------------------------------------------------------------------
+// ---- import -------------------------------------------------------------------------------------
 
 TEST_CASE("What Cairn does not know is carried from file to file", "[persist][meta]") {
   Graph graph;
@@ -240,7 +260,8 @@ TEST_CASE("What Cairn does not know is carried from file to file", "[persist][me
   CHECK(graph.find_op("more").num_outputs() == 3);
 
   pb::MetaGraphDef written = copy_of(export_meta_graph(graph));
-  for (auto& node : *written.mutable_graph_def()->mutable_node()) node.mutable_attr()->erase("_output_shapes");
+  for (auto& node : *written.mutable_graph_def()->mutable_node())
+    node.mutable_attr()->erase("_output_shapes");
   const auto of_ours = [](const pb::OpDef& op) { return op.name() == "Const"; };
   auto& ops = *written.mutable_meta_info_def()->mutable_stripped_op_list()->mutable_op();
   ops.erase(std::remove_if(ops.begin(), ops.end(), of_ours), ops.end());
@@ -263,7 +284,8 @@ TEST_CASE("Functions of a file are carried, and two of one name are refused", "[
   CHECK(message(export_meta_graph(graph)).graph_def().library().function_size() == 1);
   std::string other = text;
   other.replace(other.find("inner"), 5, "other");
-  CHECK(error_of([&] { import_text(graph, other, {.import_scope = "third"}); }).code() == Code::kAlreadyExists);
+  CHECK(error_of([&] { import_text(graph, other, {.import_scope = "third"}); }).code() ==
+        Code::kAlreadyExists);
 }
 
 TEST_CASE("reset() forgets what was carried", "[persist][meta]") {
@@ -275,19 +297,23 @@ TEST_CASE("reset() forgets what was carried", "[persist][meta]") {
   CHECK(message(meta).graph_def().node_size() == 0);
 }
 
-TEST_CASE("Importing names that the graph has already fails, lists them and changes nothing", "[persist][meta]") {
+TEST_CASE("Importing names that the graph has already fails, lists them and changes nothing",
+          "[persist][meta]") {
   Graph graph;
   build(graph);
   const std::string before = export_meta_graph(graph).bytes();
-  const Error error = error_of([&] { import_meta_graph_def(graph, MetaGraph::parse(before, "twice.meta")); });
+  const Error error =
+      error_of([&] { import_meta_graph_def(graph, MetaGraph::parse(before, "twice.meta")); });
   CHECK(error.code() == Code::kAlreadyExists);
-  CHECK_THAT(error.what(),
-             Catch::Contains("twice.meta: 3 of its 3 nodes have names that the graph has already: x, W") &&
-                 Catch::Contains(".import_scope"));
+  CHECK_THAT(
+      error.what(),
+      Catch::Contains("twice.meta: 3 of its 3 nodes have names that the graph has already: x, W") &&
+          Catch::Contains(".import_scope"));
   CHECK(export_meta_graph(graph).bytes() == before);
 }
 
-TEST_CASE("An import that fails leaves versions, functions and collections alone", "[persist][meta]") {
+TEST_CASE("An import that fails leaves versions, functions and collections alone",
+          "[persist][meta]") {
   Graph graph;
   build(graph);
   const std::string before = export_meta_graph(graph).bytes();
@@ -298,7 +324,8 @@ TEST_CASE("An import that fails leaves versions, functions and collections alone
   CHECK(export_meta_graph(graph).bytes() == before);
 }
 
-TEST_CASE("A scope is made unique, and savers, variables and contexts follow it", "[persist][meta]") {
+TEST_CASE("A scope is made unique, and savers, variables and contexts follow it",
+          "[persist][meta]") {
   pb::VariableDef variable;
   variable.set_variable_name("c:0");
   variable.set_initializer_name("c");
@@ -306,7 +333,8 @@ TEST_CASE("A scope is made unique, and savers, variables and contexts follow it"
   pb::MetaGraphDef meta = copy_of(MetaGraph::parse(kOdd, "odd"));
   meta.mutable_saver_def()->set_save_tensor_name("c:0");
   (*meta.mutable_collection_def())["variables"].mutable_bytes_list()->add_value(to_bytes(variable));
-  (*meta.mutable_graph_def()->mutable_node(1)->mutable_attr())["_class"].mutable_list()->add_s("loc:@c");
+  (*meta.mutable_graph_def()->mutable_node(1)->mutable_attr())["_class"].mutable_list()->add_s(
+      "loc:@c");
   const MetaGraph file = MetaGraph::parse(to_bytes(meta), "odd");
   Graph graph;
   CHECK(import_meta_graph_def(graph, file, {.import_scope = "s"}).scope == "s");
@@ -324,20 +352,27 @@ TEST_CASE("Inputs are replaced by tensors of the graph", "[persist][meta]") {
   Graph graph, file;
   build(file);
   const auto mine = placeholder(graph, DType::kFloat, {7, 3}, {.name = "mine"});
-  import_meta_graph_def(graph, export_meta_graph(file), {.import_scope = "net", .input_map = {{"x", mine}}});
+  import_meta_graph_def(graph, export_meta_graph(file),
+                        {.import_scope = "net", .input_map = {{"x", mine}}});
   CHECK(graph.find_op("net/y").input(0) == mine);
   CHECK(graph.find("net/y:0").shape() == Shape{7, 2});
   const Error error = error_of([&] {
-    import_meta_graph_def(graph, export_meta_graph(file), {.import_scope = "n2", .input_map = {{"z:0", mine}}});
+    import_meta_graph_def(graph, export_meta_graph(file),
+                          {.import_scope = "n2", .input_map = {{"z:0", mine}}});
   });
   CHECK_THAT(error.what(), Catch::Contains("input_map names inputs that no node has: z:0"));
 }
 
-TEST_CASE("Versions of a file are the graph's, and of two files the stricter ones", "[persist][meta]") {
+TEST_CASE("Versions of a file are the graph's, and of two files the stricter ones",
+          "[persist][meta]") {
   Graph graph;
-  import_text(graph, "graph_def { node { name: 'a' op: 'NoOp' } versions { producer: 24 min_consumer: 12 } }");
+  import_text(
+      graph,
+      "graph_def { node { name: 'a' op: 'NoOp' } versions { producer: 24 min_consumer: 12 } }");
   CHECK(graph.versions.producer == 24);
-  import_text(graph, "graph_def { node { name: 'b' op: 'NoOp' } versions { producer: 21 bad_consumers: 9 } }");
+  import_text(
+      graph,
+      "graph_def { node { name: 'b' op: 'NoOp' } versions { producer: 21 bad_consumers: 9 } }");
   CHECK(graph.versions == GraphVersions{.producer = 21, .min_consumer = 12, .bad_consumers = {9}});
 }
 
@@ -348,7 +383,8 @@ TEST_CASE("The version of the oldest files is the producer's", "[persist][meta]"
   CHECK(message(export_meta_graph(graph)).graph_def().versions().producer() == 4);
 }
 
-TEST_CASE("A GraphDef is imported under the scope import unless told otherwise", "[persist][meta]") {
+TEST_CASE("A GraphDef is imported under the scope import unless told otherwise",
+          "[persist][meta]") {
   MemoryFileSystem fs;
   Graph graph, again;
   build(graph);
@@ -369,11 +405,13 @@ TEST_CASE("Of a SavedModel the graph with the tags asked for is read", "[persist
     CHECK(MetaGraph::parse(content, "m").num_nodes() == 1);
     CHECK(MetaGraph::parse(content, "m", {.tags = {"gpu", "train"}}).num_nodes() == 2);
     const Error error = error_of([&] { MetaGraph::parse(content, "m", {.tags = {"tpu"}}); });
-    CHECK_THAT(error.what(), Catch::Contains("no graph tagged tpu; it has graphs tagged: serve and gpu and train"));
+    CHECK_THAT(
+        error.what(),
+        Catch::Contains("no graph tagged tpu; it has graphs tagged: serve and gpu and train"));
   }
 }
 
-// ---- bad input ------------------------------------------------------------------------------------------------------
+// ---- bad input ----------------------------------------------------------------------------------
 
 TEST_CASE("A file that is no graph is told by what it looks like", "[persist][meta][corruption]") {
   const std::pair<std::string, std::string> kFiles[] = {
@@ -394,12 +432,14 @@ TEST_CASE("A file that is no graph is told by what it looks like", "[persist][me
   }
 }
 
-TEST_CASE("The place where a damaged file stops making sense is named", "[persist][meta][corruption]") {
+TEST_CASE("The place where a damaged file stops making sense is named",
+          "[persist][meta][corruption]") {
   Graph graph;
   build(graph);
   const std::string whole = export_meta_graph(graph).bytes();
   const Error cut = error_of([&] { MetaGraph::parse(whole.substr(0, whole.size() - 5), "m"); });
-  CHECK_THAT(cut.what(), Catch::Contains("damaged: collection_def at byte ") && Catch::Contains("are left"));
+  CHECK_THAT(cut.what(),
+             Catch::Contains("damaged: collection_def at byte ") && Catch::Contains("are left"));
   std::string damaged = whole;
   damaged[damaged.find("Placeholder\x2a")] = '\xff';
   const Error inside = error_of([&] { MetaGraph::parse(damaged, "m"); });
@@ -409,7 +449,8 @@ TEST_CASE("The place where a damaged file stops making sense is named", "[persis
 TEST_CASE("A missing file is named", "[persist][meta][corruption]") {
   MemoryFileSystem fs;
   Graph graph;
-  const Error error = error_of([&] { import_meta_graph_def(graph, "run/gone.meta", {.file_system = &fs}); });
+  const Error error =
+      error_of([&] { import_meta_graph_def(graph, "run/gone.meta", {.file_system = &fs}); });
   CHECK(error.code() == Code::kNotFound);
   CHECK_THAT(error.what(), Catch::Contains("run/gone.meta"));
 }
@@ -429,11 +470,13 @@ TEST_CASE("A message nested beyond all measure is refused", "[persist][meta][cor
   CHECK(!parse_bytes(nested, value));
 }
 
-TEST_CASE("A constant that asks for more memory than any file may is refused", "[persist][meta][corruption]") {
+TEST_CASE("A constant that asks for more memory than any file may is refused",
+          "[persist][meta][corruption]") {
   Graph graph;
   std::string text = "graph_def {";
   for (int i = 0; i < 3; ++i) {
-    text += str_cat(" node { name: 'c", i, "' op: 'NobodyKnows' attr { key: 'value' value { tensor { dtype: DT_FLOAT ",
+    text += str_cat(" node { name: 'c", i,
+                    "' op: 'NobodyKnows' attr { key: 'value' value { tensor { dtype: DT_FLOAT ",
                     "tensor_shape { dim { size: ", (int64_t{1} << 29) + 100, " } } } } } }");
   }
   const Error error = error_of([&] { import_text(graph, text + "}"); });
@@ -471,7 +514,9 @@ TEST_CASE("A directory stands for the meta graph of its newest checkpoint", "[pe
   Saver saver = import_meta_graph(graph, "/run", {.file_system = &disk});
   Session session(graph, {.file_system = &disk});
   saver.restore(session, "/run");
-  CHECK(session.value(graph.collection<Variable>(GraphKeys::kGlobalVariables).at(1)).num_elements() == 4);
+  CHECK(
+      session.value(graph.collection<Variable>(GraphKeys::kGlobalVariables).at(1)).num_elements() ==
+      4);
   disk.create_dirs("/empty");
   CHECK_THROWS_WITH(import_meta_graph_def(graph, "/empty", {.file_system = &disk}),
                     Catch::Contains("/empty: there is no checkpoint in this directory"));
@@ -487,16 +532,19 @@ TEST_CASE("Fields of later versions in text are passed over and told", "[meta_gr
   CHECK(message(meta).graph_def().node(1).attr().at("k").i() == 3);
   CHECK(message(meta).graph_def().versions().producer() == 9999);
   CHECK(meta.left_out() ==
-        std::vector<std::string>{"NodeDef has no field named \"from_2031\" (2 times, first in line 1)",
-                                 "AttrValue has no field named \"of_attr\" (line 3)"});
+        std::vector<std::string>{
+            "NodeDef has no field named \"from_2031\" (2 times, first in line 1)",
+            "AttrValue has no field named \"of_attr\" (line 3)"});
   CHECK(MetaGraph::parse("node { name: 'a' op: 'NoOp' }", "plain.pbtxt").left_out().empty());
 }
 
-TEST_CASE("Values of enums of later versions in text count as 0 and are told; strings stay as they are",
-          "[meta_graph]") {
+TEST_CASE(
+    "Values of enums of later versions in text count as 0 and are told; strings stay as they are",
+    "[meta_graph]") {
   const MetaGraph meta = MetaGraph::parse(
       "node {\tname: 'DT_NEW'\top: 'NoOp' attr { key: 'T' value {\ttype: DT_NEW } }\n"
-      "  attr { key: 'list' value { list { type: [ DT_FLOAT, DT_NEW, DT_INT32 ] type: DT_NEWER } } }\n"
+      "  attr { key: 'list' value { list { type: [ DT_FLOAT, DT_NEW, DT_INT32 ] type: DT_NEWER } } "
+      "}\n"
       "  attr { key: 'f' value { f: INF } } }  # DT_NEW\n",
       "later.pbtxt");
   const pb::NodeDef& node = message(meta).graph_def().node(0);
@@ -508,13 +556,14 @@ TEST_CASE("Values of enums of later versions in text count as 0 and are told; st
   CHECK(std::vector<int>(types.begin(), types.end()) ==
         std::vector<int>{pb::DT_FLOAT, pb::DT_INVALID, pb::DT_INT32, pb::DT_INVALID});
   CHECK(meta.left_out() ==
-        std::vector<std::string>{"there is no enum value named DT_NEW; it counts as 0 (2 times, first in line 1)",
-                                 "there is no enum value named DT_NEWER; it counts as 0 (line 2)"});
+        std::vector<std::string>{
+            "there is no enum value named DT_NEW; it counts as 0 (2 times, first in line 1)",
+            "there is no enum value named DT_NEWER; it counts as 0 (line 2)"});
 }
 
 TEST_CASE("What text has of later versions is no excuse for what is wrong in it", "[meta_graph]") {
-  for (const char* text : {"node { name: 'a' later: }", "node { name: 5 later: 1 }", "node { later { }",
-                           "node { attr { key: 'T' value { type: DT_NEW } }"}) {
+  for (const char* text : {"node { name: 'a' later: }", "node { name: 5 later: 1 }",
+                           "node { later { }", "node { attr { key: 'T' value { type: DT_NEW } }"}) {
     CAPTURE(text);
     CHECK(error_of([&] { MetaGraph::parse(text, "bad.pbtxt"); }).code() == Code::kDataLoss);
   }
@@ -541,23 +590,28 @@ TEST_CASE("A strict import refuses what text has and cannot be carried", "[meta_
 }
 
 TEST_CASE("JSON may have fields of later versions, too", "[meta_graph]") {
-  const MetaGraph meta = MetaGraph::parse(R"({"node": [{"name": "a", "op": "NoOp", "later": {"x": [1]}}]})", "g.json");
+  const MetaGraph meta =
+      MetaGraph::parse(R"({"node": [{"name": "a", "op": "NoOp", "later": {"x": [1]}}]})", "g.json");
   CHECK(meta.num_nodes() == 1);
   REQUIRE(meta.left_out().size() == 1);
   CHECK(meta.left_out()[0].find("later") != std::string::npos);
 }
 
-TEST_CASE("The full types that TensorFlow 2.7 and later give to nodes are carried through text, bytes and graphs",
-          "[meta_graph]") {
+TEST_CASE(
+    "The full types that TensorFlow 2.7 and later give to nodes are carried through text, bytes "
+    "and graphs",
+    "[meta_graph]") {
   const std::string text =
-      "node { name: 'a' op: 'NoOp' experimental_type { type_id: TFT_PRODUCT args { type_id: TFT_SHAPE_TENSOR args { "
+      "node { name: 'a' op: 'NoOp' experimental_type { type_id: TFT_PRODUCT args { type_id: "
+      "TFT_SHAPE_TENSOR args { "
       "type_id: TFT_INT32 } } } }";
   const MetaGraph meta = MetaGraph::parse(text, "g.pbtxt");
   CHECK(meta.left_out().empty());
   Graph graph;
   import_meta_graph_def(graph, MetaGraph::parse(meta.bytes(), "g.pb"));
   const MetaGraph again = export_meta_graph(graph);
-  CHECK(message(again).graph_def().node(0).experimental_type().args(0).args(0).type_id() == pb::TFT_INT32);
+  CHECK(message(again).graph_def().node(0).experimental_type().args(0).args(0).type_id() ==
+        pb::TFT_INT32);
 }
 
 TEST_CASE("The text graph of a TensorFlow 2 estimator is read", "[meta_graph][compat]") {

@@ -26,7 +26,9 @@ pb::SaveSliceInfoDef to_message(const Slice& slice) {
   proto.add_full_shape(slice.length);
   return proto;
 }
-Slice from_message(const pb::SaveSliceInfoDef& proto) { return {proto.full_name(), proto.full_shape(0)}; }
+Slice from_message(const pb::SaveSliceInfoDef& proto) {
+  return {proto.full_name(), proto.full_shape(0)};
+}
 
 const auto kSlices = register_proto<Slice>("slices", to_message, from_message);
 
@@ -47,7 +49,8 @@ std::string scoped(const std::string& key, const std::string& text) {
   import_meta_graph_def(graph, MetaGraph::parse(to_bytes(meta), "m"), {.import_scope = "s"});
   const MetaGraph written = export_meta_graph(graph);
   M read;
-  if (!parse_bytes(written.rep().def.collection_def().at(key).bytes_list().value(0), read)) return "no message";
+  if (!parse_bytes(written.rep().def.collection_def().at(key).bytes_list().value(0), read))
+    return "no message";
   // And back out of the scope: the same bytes as before.
   const MetaGraph cut = export_meta_graph(graph, {.export_scope = "s"});
   CHECK(same_message(cut.rep().def.collection_def().at(key), meta.collection_def().at(key)));
@@ -56,12 +59,14 @@ std::string scoped(const std::string& key, const std::string& text) {
 
 }  // namespace
 
-TEST_CASE("Values of one's own go into a file as messages and come back", "[persist][collections]") {
+TEST_CASE("Values of one's own go into a file as messages and come back",
+          "[persist][collections]") {
   Graph graph, again;
   kSlices.add(graph, {"a", 3});
   kSlices.add(graph, {"b", 4});
   const MetaGraph written = export_meta_graph(graph);
-  CHECK(written.rep().def.collection_def().at("slices").bytes_list().value(0) == to_bytes(to_message({"a", 3})));
+  CHECK(written.rep().def.collection_def().at("slices").bytes_list().value(0) ==
+        to_bytes(to_message({"a", 3})));
   import_meta_graph_def(again, MetaGraph::parse(written.bytes(), "m"));
   CHECK(kSlices.get(again) == std::vector<Slice>{{"a", 3}, {"b", 4}});
   CHECK(kSlices.get(Graph()).empty());
@@ -73,7 +78,8 @@ TEST_CASE("Messages themselves and plain bytes are values too", "[persist][colle
   messages.add(graph, to_message({"a", 3}));
   CHECK(messages.get(graph).at(0).full_name() == "a");
   const auto numbers = register_proto<int>(
-      "numbers", [](int n) { return std::to_string(n); }, [](const std::string& bytes) { return std::stoi(bytes); });
+      "numbers", [](int n) { return std::to_string(n); },
+      [](const std::string& bytes) { return std::stoi(bytes); });
   numbers.add(graph, 42);
   CHECK(graph.collection<std::string>("numbers") == std::vector<std::string>{"42"});
   CHECK(numbers.get(graph) == std::vector<int>{42});
@@ -91,35 +97,43 @@ TEST_CASE("An item that is no such message is named by its place", "[persist][co
   CHECK(error_of([&] { kSlices.get(graph); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("Messages that nobody registered keep every byte, under a scope too", "[persist][collections]") {
+TEST_CASE("Messages that nobody registered keep every byte, under a scope too",
+          "[persist][collections]") {
   Graph graph;
   const std::string odd = from_hex("fa07 03 616263 00ff");
   graph.add_to_collection("theirs", odd);
   const MetaGraph first = export_meta_graph(graph);
   Graph again;
   import_meta_graph_def(again, first, {.import_scope = "s"});
-  CHECK(export_meta_graph(again).rep().def.collection_def().at("theirs").bytes_list().value(0) == odd);
+  CHECK(export_meta_graph(again).rep().def.collection_def().at("theirs").bytes_list().value(0) ==
+        odd);
 }
 
 TEST_CASE("Queue runners follow an import scope", "[persist][collections]") {
-  CHECK(scoped<pb::QueueRunnerDef>("queue_runners",
-                                   R"(queue_name: "q" enqueue_op_name: "x" close_op_name: "inner" cancel_op_name: "x"
+  CHECK(
+      scoped<pb::QueueRunnerDef>(
+          "queue_runners",
+          R"(queue_name: "q" enqueue_op_name: "x" close_op_name: "inner" cancel_op_name: "x"
                                       queue_closed_exception_types: OUT_OF_RANGE)") ==
-        R"(queue_name: "s/q" enqueue_op_name: "s/x" close_op_name: "s/inner" cancel_op_name: "s/x" )"
-        R"(queue_closed_exception_types: OUT_OF_RANGE)");
+      R"(queue_name: "s/q" enqueue_op_name: "s/x" close_op_name: "s/inner" cancel_op_name: "s/x" )"
+      R"(queue_closed_exception_types: OUT_OF_RANGE)");
 }
 
-TEST_CASE("Contexts of conditions and loops follow an import scope, those inside them too", "[persist][collections]") {
-  CHECK(scoped<pb::CondContextDef>(
-            "cond_context", R"(context_name: "cond_text" pred_name: "pred_id:0" pivot_name: "switch_t:0" branch: 1
+TEST_CASE("Contexts of conditions and loops follow an import scope, those inside them too",
+          "[persist][collections]") {
+  CHECK(
+      scoped<pb::CondContextDef>(
+          "cond_context",
+          R"(context_name: "cond_text" pred_name: "pred_id:0" pivot_name: "switch_t:0" branch: 1
                                values_def { values: "x:0" external_values { key: "x:0" value: "inner:0" } }
                                nested_contexts { cond_ctxt { context_name: "inner" } })") ==
-        R"(context_name: "s/cond_text" pred_name: "s/pred_id:0" pivot_name: "s/switch_t:0" branch: 1 )"
-        R"(values_def { values: "s/x:0" external_values { key: "s/x:0" value: "s/inner:0" } } )"
-        R"(nested_contexts { cond_ctxt { context_name: "s/inner" } })");
+      R"(context_name: "s/cond_text" pred_name: "s/pred_id:0" pivot_name: "s/switch_t:0" branch: 1 )"
+      R"(values_def { values: "s/x:0" external_values { key: "s/x:0" value: "s/inner:0" } } )"
+      R"(nested_contexts { cond_ctxt { context_name: "s/inner" } })");
   CHECK(
-      scoped<pb::WhileContextDef>("while_context",
-                                  R"(context_name: "while_context" parallel_iterations: 10 back_prop: true
+      scoped<pb::WhileContextDef>(
+          "while_context",
+          R"(context_name: "while_context" parallel_iterations: 10 back_prop: true
                                 pivot_name: "switch_t:0" loop_exit_names: "x:0" loop_enter_names: "q:0"
                                 nested_contexts { while_ctxt { context_name: "inner" } })") ==
       R"(context_name: "s/while_context" parallel_iterations: 10 back_prop: true pivot_name: "s/switch_t:0" )"

@@ -12,7 +12,8 @@
 namespace cairn {
 namespace {
 
-TEST_CASE("A SavedModel is loaded with its values, and run by the names of its signature", "[persist][saved_model]") {
+TEST_CASE("A SavedModel is loaded with its values, and run by the names of its signature",
+          "[persist][saved_model]") {
   const TempDir dir;
   write_saved_model(dir.path());
   Graph graph;
@@ -25,12 +26,14 @@ TEST_CASE("A SavedModel is loaded with its values, and run by the names of its s
   CHECK(serving.inputs.at("number").name == "x:0");
   CHECK(serving.inputs.at("number").dtype == DType::kFloat);
   CHECK(serving.inputs.at("number").shape == Shape{});
-  CHECK(session.run(serving.outputs.at("product").name, {{serving.inputs.at("number").name, 3.0f}}).scalar<float>() ==
-        6.0f);
+  CHECK(session.run(serving.outputs.at("product").name, {{serving.inputs.at("number").name, 3.0f}})
+            .scalar<float>() == 6.0f);
 }
 
-TEST_CASE("The init op of a SavedModel is run once its variables have values, and told where its assets are",
-          "[persist][saved_model]") {
+TEST_CASE(
+    "The init op of a SavedModel is run once its variables have values, and told where its assets "
+    "are",
+    "[persist][saved_model]") {
   const TempDir dir;
   write_saved_model(dir.path());
   Graph graph;
@@ -47,23 +50,28 @@ TEST_CASE("A SavedModel is loaded into a scope", "[persist][saved_model]") {
   write_saved_model(dir.path());
   Graph graph;
   Session session(graph);
-  const SavedModel model = load_saved_model(session, dir.path().string(), {.tags = {}, .import_scope = "served"});
+  const SavedModel model =
+      load_saved_model(session, dir.path().string(), {.tags = {}, .import_scope = "served"});
   const Signature& serving = model.signatures.at("serving_default");
   CHECK(serving.inputs.at("number").name == "served/x:0");
   CHECK(model.initialized_by == "served/init_all_tables");
-  CHECK(session.run(serving.outputs.at("product").name, {{"served/x:0", 2.0f}}).scalar<float>() == 4.0f);
+  CHECK(session.run(serving.outputs.at("product").name, {{"served/x:0", 2.0f}}).scalar<float>() ==
+        4.0f);
 }
 
-TEST_CASE("Of several graphs the one with exactly the tags is taken, and by default the one to serve",
-          "[persist][saved_model]") {
+TEST_CASE(
+    "Of several graphs the one with exactly the tags is taken, and by default the one to serve",
+    "[persist][saved_model]") {
   const TempDir dir;
   write_saved_model(dir.path(), {.first_tag = "train"});
   const auto tags = [&](std::vector<std::string> wanted) {
-    return MetaGraph::read(dir.path().string(), {.tags = std::move(wanted), .file_system = nullptr}).tags();
+    return MetaGraph::read(dir.path().string(), {.tags = std::move(wanted), .file_system = nullptr})
+        .tags();
   };
   CHECK(tags({}) == std::vector<std::string>{"serve"});
   CHECK(tags({"train"}) == std::vector<std::string>{"train"});
-  CHECK(MetaGraph::read(dir.path().string()).all_tags() == std::vector<std::vector<std::string>>{{"train"}, {"serve"}});
+  CHECK(MetaGraph::read(dir.path().string()).all_tags() ==
+        std::vector<std::vector<std::string>>{{"train"}, {"serve"}});
   const Error error = error_of([&] { tags({"serve", "gpu"}); });
   CHECK(error.code() == Code::kNotFound);
   CHECK(says(error, "it has graphs tagged: train and serve"));
@@ -71,18 +79,21 @@ TEST_CASE("Of several graphs the one with exactly the tags is taken, and by defa
 
 TEST_CASE("Where no graph is tagged serve the first is taken", "[persist][saved_model]") {
   const MetaGraph meta = MetaGraph::parse(
-      "saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: 'b' tags: 'a' } graph_def { node { name: 'n' "
+      "saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: 'b' tags: 'a' } graph_def "
+      "{ node { name: 'n' "
       "op: "
       "'NoOp' } } } meta_graphs { meta_info_def { tags: 'c' } graph_def {} }",
       "saved_model.pbtxt");
   CHECK(meta.num_nodes() == 1);
   CHECK(meta.all_tags() == std::vector<std::vector<std::string>>{{"a", "b"}, {"c"}});
-  const Error none =
-      error_of([] { MetaGraph::parse("saved_model_schema_version: 1 meta_graphs {}", "saved_model.pbtxt"); });
+  const Error none = error_of([] {
+    MetaGraph::parse("saved_model_schema_version: 1 meta_graphs {}", "saved_model.pbtxt");
+  });
   CHECK(none.code() == Code::kDataLoss);
 }
 
-TEST_CASE("A SavedModel whose values are gone is refused before the graph is touched", "[persist][saved_model]") {
+TEST_CASE("A SavedModel whose values are gone is refused before the graph is touched",
+          "[persist][saved_model]") {
   const TempDir dir;
   write_saved_model(dir.path());
   std::filesystem::remove_all(dir / "variables");
@@ -119,10 +130,11 @@ TEST_CASE("An asset outside of the directory is refused", "[persist][saved_model
 
 TEST_CASE("An init op that this build cannot run is left", "[persist][saved_model]") {
   const TempDir dir;
-  write_bytes(
-      dir / "saved_model.pbtxt",
-      "saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: 'serve' } graph_def { node { name: 'init' "
-      "op: 'Mystery' } } collection_def { key: 'legacy_init_op' value { node_list { value: 'init' } } } }");
+  write_bytes(dir / "saved_model.pbtxt",
+              "saved_model_schema_version: 1 meta_graphs { meta_info_def { tags: 'serve' } "
+              "graph_def { node { name: 'init' "
+              "op: 'Mystery' } } collection_def { key: 'legacy_init_op' value { node_list { value: "
+              "'init' } } } }");
   Graph graph;
   Session session(graph);
   const SavedModel model = load_saved_model(session, dir.path().string());
@@ -131,8 +143,10 @@ TEST_CASE("An init op that this build cannot run is left", "[persist][saved_mode
   CHECK(graph.contains("init"));
 }
 
-TEST_CASE("A SavedModel's directory is a graph where one is imported, and a checkpoint where one is restored",
-          "[persist][saved_model]") {
+TEST_CASE(
+    "A SavedModel's directory is a graph where one is imported, and a checkpoint where one is "
+    "restored",
+    "[persist][saved_model]") {
   const TempDir dir;
   write_saved_model(dir.path());
   Graph graph;
@@ -146,8 +160,9 @@ TEST_CASE("A SavedModel's directory is a graph where one is imported, and a chec
   }
 }
 
-TEST_CASE("The doctor finds nothing wrong with a whole SavedModel, and what is wrong with a damaged one",
-          "[persist][saved_model][doctor]") {
+TEST_CASE(
+    "The doctor finds nothing wrong with a whole SavedModel, and what is wrong with a damaged one",
+    "[persist][saved_model][doctor]") {
   const TempDir dir;
   write_saved_model(dir.path());
   const DirectoryReport whole = examine_directory(dir.path().string());
@@ -166,7 +181,8 @@ TEST_CASE("The doctor finds nothing wrong with a whole SavedModel, and what is w
   const DirectoryReport damaged = examine_directory(dir.path().string());
   REQUIRE(damaged.problems.size() == 2);
   CHECK(damaged.problems[0].what.find("saved_model.pbtxt") != std::string::npos);
-  CHECK(damaged.problems[1].what.find("missing: variables.data-00000-of-00001") != std::string::npos);
+  CHECK(damaged.problems[1].what.find("missing: variables.data-00000-of-00001") !=
+        std::string::npos);
 }
 
 TEST_CASE("SavedModels that TensorFlow wrote are loaded", "[persist][saved_model][compat]") {
@@ -179,9 +195,12 @@ TEST_CASE("SavedModels that TensorFlow wrote are loaded", "[persist][saved_model
   CHECK(model.assets.begin()->second == (half / "assets/foo.txt").string());
   CHECK(model.initialized_by == "group_deps");
   const Signature& serving = model.signatures.at("serving_default");
-  CHECK(session.run(serving.outputs.at("y").name, {{serving.inputs.at("x").name, Tensor::matrix<float>({{1}, {5}})}})
+  CHECK(session
+            .run(serving.outputs.at("y").name,
+                 {{serving.inputs.at("x").name, Tensor::matrix<float>({{1}, {5}})}})
             .str() == "[[2.5]\n [4.5]]");
-  for (const char* name : {"est-basics/saved_model/1567058744", "est-export", "tf-sm-2shard-tf20"}) {
+  for (const char* name :
+       {"est-basics/saved_model/1567058744", "est-export", "tf-sm-2shard-tf20"}) {
     CAPTURE(name);
     const auto path = *folder / name;
     CHECK(!MetaGraph::read(path.string()).signatures().empty());

@@ -12,10 +12,12 @@
 
 using namespace cairn;
 
-TEST_CASE("The library enters no schema into the table that the process has once", "[persist][schema]") {
+TEST_CASE("The library enters no schema into the table that the process has once",
+          "[persist][schema]") {
   const auto* table = google::protobuf::DescriptorPool::generated_pool();
   descriptor_of(pb::MetaGraphDef());
-  for (const char* file : {"cairn/graph.proto", "cairn/tensor.proto", "proto/graph.proto", "graph.proto"}) {
+  for (const char* file :
+       {"cairn/graph.proto", "cairn/tensor.proto", "proto/graph.proto", "graph.proto"}) {
     CHECK(table->FindFileByName(file) == nullptr);
   }
   CHECK(table->FindMessageTypeByName("cairn.pb.GraphDef") == nullptr);
@@ -31,7 +33,8 @@ TEST_CASE("Types are found by name: ours, and those that the program has", "[per
   CHECK(find_message_type("") == nullptr);
 }
 
-TEST_CASE("A copy with reflection has every field, and those that the schema does not name", "[persist][schema]") {
+TEST_CASE("A copy with reflection has every field, and those that the schema does not name",
+          "[persist][schema]") {
   pb::NodeDef node;
   node.set_name("n");
   (*node.mutable_attr())["b"].set_i(1);
@@ -41,5 +44,6 @@ TEST_CASE("A copy with reflection has every field, and those that the schema doe
   CHECK(copy->GetTypeName() == "cairn.pb.NodeDef");
   CHECK(to_hex(to_bytes(*copy)) == to_hex(to_bytes(node)));
   CHECK(copy->GetReflection()->GetUnknownFields(*copy).field_count() == 1);
-  CHECK(to_line(node) == R"(name: "n" attr { key: "a" value { s: "x" } } attr { key: "b" value { i: 1 } })");
+  CHECK(to_line(node) ==
+        R"(name: "n" attr { key: "a" value { s: "x" } } attr { key: "b" value { i: 1 } })");
 }

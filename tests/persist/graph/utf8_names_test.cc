@@ -1,5 +1,5 @@
-// Text that is not UTF-8 cannot stand in a .meta file: whoever puts it into a graph hears of it before anything is
-// saved.
+// Text that is not UTF-8 cannot stand in a .meta file: whoever puts it into a graph hears of it
+// before anything is saved.
 #include "persist/catalog.h"
 #include "tests/support/catch.h"
 #include "tests/support/small_model.h"
@@ -9,8 +9,10 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-// Saving a graph that `spoil` has been at fails with all of `says` in the message, and leaves the directory as it was.
-void check_refused(const std::function<void(SmallModel&)>& spoil, std::initializer_list<const char*> says) {
+// Saving a graph that `spoil` has been at fails with all of `says` in the message, and leaves the
+// directory as it was.
+void check_refused(const std::function<void(SmallModel&)>& spoil,
+                   std::initializer_list<const char*> says) {
   RunDisk disk;
   SmallModel m(disk);
   m.save(1);
@@ -18,10 +20,14 @@ void check_refused(const std::function<void(SmallModel&)>& spoil, std::initializ
   spoil(m);
   const auto attempts = {
       std::function<void()>([&] { m.save(2); }),
-      std::function<void()>([&] { m.saver.save_async(m.session, "/run/m", {.global_step = 2}).wait(); }),
-      std::function<void()>([&] { export_meta_graph(m.graph, {.filename = "/run/graph", .file_system = &disk}); }),
       std::function<void()>(
-          [&] { export_meta_graph(m.graph, {.filename = "/run/graph", .as_text = true, .file_system = &disk}); }),
+          [&] { m.saver.save_async(m.session, "/run/m", {.global_step = 2}).wait(); }),
+      std::function<void()>(
+          [&] { export_meta_graph(m.graph, {.filename = "/run/graph", .file_system = &disk}); }),
+      std::function<void()>([&] {
+        export_meta_graph(m.graph,
+                          {.filename = "/run/graph", .as_text = true, .file_system = &disk});
+      }),
   };
   for (const auto& attempt : attempts) {
     try {
@@ -57,8 +63,9 @@ TEST_CASE("A type or a name in a collection that is not UTF-8 is refused", "[utf
         m.graph.add_to_collection("any", AnyItem{"type.googleapis.com/\xff", "x"});
       },
       {"collection_def['any']", "type_url", "type.googleapis.com/\\xff"});
-  check_refused([](SmallModel& m) { m.graph.add_to_collection("names", UnresolvedName{"\xc0\xaf"}); },
-                {"collection_def['names']", "node_list", "'\\xc0\\xaf'"});
+  check_refused(
+      [](SmallModel& m) { m.graph.add_to_collection("names", UnresolvedName{"\xc0\xaf"}); },
+      {"collection_def['names']", "node_list", "'\\xc0\\xaf'"});
 }
 
 TEST_CASE("The name of a partitioned variable that is not UTF-8 is refused", "[utf8]") {
@@ -71,7 +78,8 @@ TEST_CASE("The name of a partitioned variable that is not UTF-8 is refused", "[u
       {"VariableV2 'a'", "'W\\xff'"});
 }
 
-TEST_CASE("The name of an attribute, and of a function in one, that is not UTF-8 is refused", "[utf8]") {
+TEST_CASE("The name of an attribute, and of a function in one, that is not UTF-8 is refused",
+          "[utf8]") {
   check_refused(
       [](SmallModel& m) {
         add_operation(m.graph, *all_ops().find("NoOp"), {}, {{"_t\xe9", int64_t{1}}}, "n");
@@ -79,13 +87,16 @@ TEST_CASE("The name of an attribute, and of a function in one, that is not UTF-8
       {"NoOp 'n'", "'_t\\xe9'"});
   check_refused(
       [](SmallModel& m) {
-        add_operation(m.graph, *all_ops().find("NoOp"), {}, {{"_f", Attr(Attr::Value(FuncAttr{"f\xff"}))}}, "n");
+        add_operation(m.graph, *all_ops().find("NoOp"), {},
+                      {{"_f", Attr(Attr::Value(FuncAttr{"f\xff"}))}}, "n");
       },
       {"NoOp 'n'", "'f\\xff'"});
 }
 
-TEST_CASE("Bytes that a collection or an attribute holds as bytes may be any, and so may be names of tensors",
-          "[utf8]") {
+TEST_CASE(
+    "Bytes that a collection or an attribute holds as bytes may be any, and so may be names of "
+    "tensors",
+    "[utf8]") {
   RunDisk disk;
   SmallModel m(disk);
   m.graph.add_to_collection("bytes", std::string("\xff\xfe"));

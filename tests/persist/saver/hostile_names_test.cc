@@ -1,4 +1,5 @@
-// Journals, books and checkpoint files that name what they have no business with, and what it costs to read them.
+// Journals, books and checkpoint files that name what they have no business with, and what it costs
+// to read them.
 #include <time.h>
 
 #include "ops/state/variables.h"
@@ -18,21 +19,25 @@ using Strings = std::vector<std::string>;
 
 }  // namespace
 
-// ---- journals -------------------------------------------------------------------------------------------------------
+// ---- journals -----------------------------------------------------------------------------------
 
-TEST_CASE("A journal is not followed where it speaks of other files than its prefix's, and the doctor says so",
-          "[persist][hostile]") {
+TEST_CASE(
+    "A journal is not followed where it speaks of other files than its prefix's, and the doctor "
+    "says so",
+    "[persist][hostile]") {
   const std::string mine = "a user's", theirs = "planted", link = ".o-0123456789abcd";
   struct Case {
     std::vector<JournalFile> old, replaced;
   };
   const std::vector<Case> cases = {
-      {{{"thesis.txt", link, theirs}}, {{"thesis.txt", "", mine}}},             // replaced by a recovery file
-      {{{"m-2.index", link, theirs}}, {{"thesis.txt", "", mine}}},              // removed as a new file
+      // replaced by a recovery file
+      {{{"thesis.txt", link, theirs}}, {{"thesis.txt", "", mine}}},
+      // removed as a new file
+      {{{"m-2.index", link, theirs}}, {{"thesis.txt", "", mine}}},
       {{{"../outside/victim", link, theirs}}, {}},                              // a path
       {{{"m-2.a", link, theirs}, {"m-2.b", ".o-0123456789abce", theirs}}, {}},  // two meta graphs
       {{{"m-2.index", "thesis.txt", mine}}, {}},                                // no recovery name
-      {{{"m-2.index", link, theirs}, {"m-2.meta", link, theirs}}, {}},          // one recovery file for two
+      {{{"m-2.index", link, theirs}, {"m-2.meta", link, theirs}}, {}},  // one recovery file for two
       {{{"m-2.index", link, theirs}, {"m-2.index", ".o-0123456789abce", theirs}}, {}},
       {{{"m-2.index", link, "not there"}}, {}},
       {{{"", link, theirs}}, {}},
@@ -62,22 +67,25 @@ TEST_CASE("A journal is not followed where it speaks of other files than its pre
   }
 }
 
-TEST_CASE("A journal of another user than the checkpoint's files is followed by nobody", "[persist][hostile]") {
+TEST_CASE("A journal of another user than the checkpoint's files is followed by nobody",
+          "[persist][hostile]") {
   if (geteuid() != 0) return skip("only root can make files of other users");
   constexpr uid_t kOther = 12345, kThird = 12346;
   for (const auto& [of_journal, of_files, followed] :
-       {std::tuple(kOther, uid_t{0}, false), std::tuple(kOther, kThird, false), std::tuple(kOther, kOther, true),
-        std::tuple(uid_t{0}, kOther, true)}) {
+       {std::tuple(kOther, uid_t{0}, false), std::tuple(kOther, kThird, false),
+        std::tuple(kOther, kOther, true), std::tuple(uid_t{0}, kOther, true)}) {
     CAPTURE(of_journal, of_files);
     const Place place;
     const std::string m = place.run() / "m-2", link = place.run() / ".o-0123456789abcd";
-    const std::string index = read_bytes(m + ".index"), planted = read_bytes(place.run() / "m-1.index");
+    const std::string index = read_bytes(m + ".index"),
+                      planted = read_bytes(place.run() / "m-1.index");
     write_bytes(link, index);
     write_bytes(m + ".index", "half of a new one");
-    write_bytes(journal_path(m),
-                journal({{"m-2.index", base_name(link), index}}, {{"m-2.index", "", "half of a new one"}}));
+    write_bytes(journal_path(m), journal({{"m-2.index", base_name(link), index}},
+                                         {{"m-2.index", "", "half of a new one"}}));
     REQUIRE(chown(journal_path(m).c_str(), of_journal, 0) == 0);
-    for (const std::string& file : {link, m + ".index"}) REQUIRE(chown(file.c_str(), of_files, 0) == 0);
+    for (const std::string& file : {link, m + ".index"})
+      REQUIRE(chown(file.c_str(), of_files, 0) == 0);
     const auto before = tree(place.dir.path());
     run_readers(place.run(), place.fs);
     CHECK((error_of([&] { BundleReader(place.fs, m).verify(); }).code() == Code::kOk) == followed);
@@ -88,10 +96,11 @@ TEST_CASE("A journal of another user than the checkpoint's files is followed by 
   }
 }
 
-// ---- books and states -----------------------------------------------------------------------------------------------
+// ---- books and states ---------------------------------------------------------------------------
 
-TEST_CASE("A .cairn whose names are no names of this directory is not believed, and the doctor says so",
-          "[persist][hostile]") {
+TEST_CASE(
+    "A .cairn whose names are no names of this directory is not believed, and the doctor says so",
+    "[persist][hostile]") {
   const std::string longest(255, 'm'), control = "model \"m\x1b-1\" \"m\" 1 1";
   const Place at_first;
   const std::string victim = at_first.outside() / "victim";
@@ -132,14 +141,16 @@ TEST_CASE("A .cairn whose names are no names of this directory is not believed, 
     REQUIRE(report.problems.size() == 1);
     CHECK_THAT(report.problems[0].what, Contains(".cairn: line"));
     const auto outside = tree(place.outside());
-    for (const int step : {3, 4}) models().v2.save(place.fs, place.run() / "m", {.global_step = step});
+    for (const int step : {3, 4})
+      models().v2.save(place.fs, place.run() / "m", {.global_step = step});
     CHECK((tree(place.outside()) == outside));
     CHECK(stdfs::exists(place.run() / "m-1.index"));
     CHECK_FALSE(stdfs::exists(place.run() / "m-3.index"));
   }
 }
 
-TEST_CASE("Names with any character a file can have are remembered in .cairn", "[persist][hostile]") {
+TEST_CASE("Names with any character a file can have are remembered in .cairn",
+          "[persist][hostile]") {
   const Place place;
   const std::string odd = "m\x01\t\x7f\"\\x41 \n\xc3\xbc";
   models().v2.save(place.fs, place.run() / odd, {.global_step = 1});
@@ -164,17 +175,21 @@ TEST_CASE("What a .cairn calls a checkpoint is deleted only if it is one", "[per
     lines.push_back("model \"m" + std::to_string(lines.size()) + "\" \"m\" 1 1 newest");
   }
   write_bytes(place.run() / ".cairn", book(lines));
-  for (const int step : {3, 4, 5}) models().v2.save(place.fs, place.run() / "m", {.global_step = step});
+  for (const int step : {3, 4, 5})
+    models().v2.save(place.fs, place.run() / "m", {.global_step = step});
   for (const char* name : {"thesis.txt", "thesis.meta", "notes.index"})
     CHECK(read_bytes(place.run() / name) == "a user's");
 }
 
-TEST_CASE("What a checkpoint file lists in other directories, and what is no checkpoint, is never deleted",
-          "[persist][hostile]") {
+TEST_CASE(
+    "What a checkpoint file lists in other directories, and what is no checkpoint, is never "
+    "deleted",
+    "[persist][hostile]") {
   const Place place;
   std::string text = "model_checkpoint_path: \"m-2\"\n";
-  for (const std::string& path : {(place.outside() / "m-1").string(), std::string("../outside/m-2"),
-                                  std::string("thesis.txt"), std::string("m-1"), std::string("..")}) {
+  for (const std::string& path :
+       {(place.outside() / "m-1").string(), std::string("../outside/m-2"),
+        std::string("thesis.txt"), std::string("m-1"), std::string("..")}) {
     text += "all_model_checkpoint_paths: \"" + path + "\"\n";
   }
   write_bytes(place.run() / "checkpoint", text);
@@ -182,8 +197,9 @@ TEST_CASE("What a checkpoint file lists in other directories, and what is no che
   Session session(models().v2.graph(), {.threads = 1, .file_system = &place.fs});
   session.run(global_variables_initializer(models().v2.graph()));
   Strings warnings;
-  Saver saver(models().v2.graph(),
-              {.max_to_keep = 1, .on_warning = [&](const std::string& w) { warnings.push_back(w); }});
+  Saver saver(models().v2.graph(), {.max_to_keep = 1, .on_warning = [&](const std::string& w) {
+                                      warnings.push_back(w);
+                                    }});
   const auto state = get_checkpoint_state(place.run(), kCheckpointFileName, &place.fs);
   saver.recover_last_checkpoints(state->all_model_checkpoint_paths, &place.fs);
   for (const int step : {3, 4}) saver.save(session, place.run() / "m", {.global_step = step});
@@ -193,7 +209,7 @@ TEST_CASE("What a checkpoint file lists in other directories, and what is no che
   CHECK(warnings.size() >= 3);
 }
 
-// ---- what it costs --------------------------------------------------------------------------------------------------
+// ---- what it costs ------------------------------------------------------------------------------
 
 namespace {
 
@@ -227,7 +243,8 @@ void check_cost(const Place& place, const stdfs::path& file) {
 
 }  // namespace
 
-TEST_CASE("What it costs to look at a directory is bounded by the sizes of its files", "[persist][hostile]") {
+TEST_CASE("What it costs to look at a directory is bounded by the sizes of its files",
+          "[persist][hostile]") {
   constexpr int kLines = 20'000;
   const auto numbered = [](const std::string& before, const std::string& after) {
     std::string text;
@@ -256,7 +273,8 @@ TEST_CASE("What it costs to look at a directory is bounded by the sizes of its f
   for (const std::string before : {"m-", "/usr/lib/m-", "../outside/m-", "a\\\\m-"}) {
     const Place place;
     write_bytes(place.run() / "checkpoint",
-                "model_checkpoint_path: \"m-2\"\n" + numbered("all_model_checkpoint_paths: \"" + before, "\"\n"));
+                "model_checkpoint_path: \"m-2\"\n" +
+                    numbered("all_model_checkpoint_paths: \"" + before, "\"\n"));
     check_cost(place, place.run() / "checkpoint");
   }
   {

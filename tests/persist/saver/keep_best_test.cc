@@ -10,7 +10,8 @@ using Ints = std::vector<int>;
 
 namespace {
 
-void save_with(SmallModel& m, const std::string& metric, std::initializer_list<std::pair<int, double>> values) {
+void save_with(SmallModel& m, const std::string& metric,
+               std::initializer_list<std::pair<int, double>> values) {
   for (const auto& [step, value] : values) m.save(step, {.metrics = {{metric, value}}});
 }
 
@@ -35,15 +36,18 @@ TEST_CASE("Lower may be better", "[retention][best]") {
   CHECK(disk.steps() == Ints{2, 3});
 }
 
-TEST_CASE("Of equally good checkpoints the older one stays, and NaN is never the best", "[retention][best]") {
+TEST_CASE("Of equally good checkpoints the older one stays, and NaN is never the best",
+          "[retention][best]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 1});
   m.saver.keep_best("accuracy", 1);
-  save_with(m, "accuracy", {{1, std::numeric_limits<double>::quiet_NaN()}, {2, 0.5}, {3, 0.5}, {4, 0.5}});
+  save_with(m, "accuracy",
+            {{1, std::numeric_limits<double>::quiet_NaN()}, {2, 0.5}, {3, 0.5}, {4, 0.5}});
   CHECK(disk.steps() == Ints{2, 4});
 }
 
-TEST_CASE("The best survive a restart in a process that does not ask for them", "[retention][best]") {
+TEST_CASE("The best survive a restart in a process that does not ask for them",
+          "[retention][best]") {
   RunDisk disk;
   {
     SmallModel m(disk, {.max_to_keep = 1});
@@ -106,7 +110,8 @@ TEST_CASE("Pinning what is not there is NotFound", "[retention][best]") {
   CHECK_THROWS_WITH(m.saver.pin(9, &disk), Contains("no checkpoint of step 9 is known"));
 }
 
-TEST_CASE("The last checkpoint whose values were all finite is never rotated out", "[retention][nonfinite]") {
+TEST_CASE("The last checkpoint whose values were all finite is never rotated out",
+          "[retention][nonfinite]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 2});
   m.save_all({1, 2});

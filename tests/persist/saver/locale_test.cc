@@ -20,7 +20,8 @@ struct German : std::numpunct<char> {
   std::string do_grouping() const override { return "\3"; }
 };
 
-// Numbers in C++ streams as in Germany, and as the C library has any locale with a decimal comma that is installed.
+// Numbers in C++ streams as in Germany, and as the C library has any locale with a decimal comma
+// that is installed.
 class GermanProgram {
  public:
   GermanProgram() : streams_(std::locale::global(std::locale(std::locale::classic(), new German))) {
@@ -37,26 +38,29 @@ class GermanProgram {
   std::locale streams_;
 };
 
-// Saves of a model with slices, metrics, a large step and a graph of many numbers; then what is in the directory.
+// Saves of a model with slices, metrics, a large step and a graph of many numbers; then what is in
+// the directory.
 std::map<std::string, std::string> files_of_a_run() {
   MemoryFileSystem fs;
   fs.create_dirs("/run");
   Graph graph;
-  const auto parts =
-      get_partitioned_variable(graph, "W", {2000, 3}, fixed_size_partitioner(2), {.initializer = zeros_initializer()});
+  const auto parts = get_partitioned_variable(graph, "W", {2000, 3}, fixed_size_partitioner(2),
+                                              {.initializer = zeros_initializer()});
   for (int i = 0; i < 1200; ++i) constant(graph, 1234.5f, {.name = "c"});
   const auto pieces = split(placeholder(graph, DType::kFloat, {1500}), 1500);
   identity(pieces[1200]);
   graph.add_to_collection("rate", 1234567.5f);
   double now = 1e9;
-  Saver saver(graph,
-              {.max_to_keep = 2, .keep_checkpoint_every_n_hours = 1500.5, .clock = [&] { return now += 3600.25; }});
+  Saver saver(graph, {.max_to_keep = 2, .keep_checkpoint_every_n_hours = 1500.5, .clock = [&] {
+                        return now += 3600.25;
+                      }});
   saver.keep_best("acc", 1500);
   Session session(graph, {.file_system = &fs});
   session.run(global_variables_initializer(graph));
   std::string last;
   for (int i = 0; i < 3; ++i)
-    last = saver.save(session, "/run/m", {.global_step = 1234567 + i, .metrics = {{"acc", 1000.5 + i}}});
+    last = saver.save(session, "/run/m",
+                      {.global_step = 1234567 + i, .metrics = {{"acc", 1000.5 + i}}});
   saver.restore(session, last);
   export_meta_graph(graph, {.filename = "/run/text", .as_text = true, .file_system = &fs});
   export_meta_graph(graph, {.filename = "/run/json", .as_json = true, .file_system = &fs});
@@ -79,7 +83,8 @@ std::map<std::string, std::string> files_of_a_run() {
 
 }  // namespace
 
-TEST_CASE("a run writes and reads the same bytes under a locale that groups digits", "[saver][locale]") {
+TEST_CASE("a run writes and reads the same bytes under a locale that groups digits",
+          "[saver][locale]") {
   const auto plain = files_of_a_run();
   const auto german = [] {
     const GermanProgram here;

@@ -11,7 +11,8 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInf = std::numeric_limits<float>::infinity();
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN(),
+                kInf = std::numeric_limits<float>::infinity();
 
 // Elements of 16 bits, told by their bits.
 Tensor bits16(DType dtype, const std::vector<uint16_t>& bits) {
@@ -47,7 +48,8 @@ TEST_CASE("NaN and infinity are told apart and counted in every kind of float", 
 
 TEST_CASE("The largest and smallest numbers, integers and strings are finite", "[nonfinite]") {
   using Limits = std::numeric_limits<float>;
-  CHECK(found_in(Tensor::vector<float>({Limits::max(), Limits::lowest(), Limits::denorm_min(), -0.0f})) == "");
+  CHECK(found_in(Tensor::vector<float>(
+            {Limits::max(), Limits::lowest(), Limits::denorm_min(), -0.0f})) == "");
   CHECK(found_in(Tensor::vector<double>({std::numeric_limits<double>::max()})) == "");
   CHECK(found_in(Tensor::vector<int32_t>({0x7f800000, -1})) == "");
   CHECK(found_in(Tensor::vector<std::string>({"nan"})) == "");
@@ -106,10 +108,12 @@ TEST_CASE("A save that refuses leaves every file as it was", "[nonfinite]") {
       session.set_value(a, kNan);
       session.set_value(b, kInf);
       INFO(static_cast<int>(format) << " sharded " << sharded);
-      for (const StepNumber& step : {StepNumber(), StepNumber(2)}) {  // over the old one, and beside it
-        CHECK_THROWS_WITH(
-            saver.save(session, "/run/m", {.global_step = step, .on_nonfinite = OnNonfinite::kRefuse}),
-            Contains("'a' (float []): 1 NaN of 1 value; 'b' (float []): 1 infinite of 1 value; nothing was saved"));
+      // over the old one, and beside it
+      for (const StepNumber& step : {StepNumber(), StepNumber(2)}) {
+        CHECK_THROWS_WITH(saver.save(session, "/run/m",
+                                     {.global_step = step, .on_nonfinite = OnNonfinite::kRefuse}),
+                          Contains("'a' (float []): 1 NaN of 1 value; 'b' (float []): 1 infinite "
+                                   "of 1 value; nothing was saved"));
         CHECK(disk.contents() == before);
       }
       saver.restore(session, prefix);

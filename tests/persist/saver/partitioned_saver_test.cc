@@ -20,19 +20,23 @@ namespace {
 
 Tensor counted(const Shape& shape) {
   Tensor values = Tensor::zeros(DType::kFloat, shape);
-  for (int64_t i = 0; i < values.num_elements(); ++i) values.data<float>()[i] = static_cast<float>(i) + 0.5f;
+  for (int64_t i = 0; i < values.num_elements(); ++i)
+    values.data<float>()[i] = static_cast<float>(i) + 0.5f;
   return values;
 }
 
-// W [7,3] in `parts` parts along `axis`, or whole for 0, and b; initialised with numbers or, to be restored, zeros.
+// W [7,3] in `parts` parts along `axis`, or whole for 0, and b; initialised with numbers or, to be
+// restored, zeros.
 struct Model {
-  Model(FileSystem& fs, int parts, int axis, SaverOptions options = {}, bool resource = false, bool zero = false)
+  Model(FileSystem& fs, int parts, int axis, SaverOptions options = {}, bool resource = false,
+        bool zero = false)
       : session(graph, {.file_system = &fs}) {
     const Initializer initial = zero ? zeros_initializer() : constant_initializer(counted({7, 3}));
     const GetVariableOptions how = {.initializer = initial, .use_resource = resource};
-    whole = parts == 0
-                ? get_variable(graph, "W", {7, 3}, how).value()
-                : get_partitioned_variable(graph, "W", {7, 3}, fixed_size_partitioner(parts, axis), how).as_tensor();
+    whole = parts == 0 ? get_variable(graph, "W", {7, 3}, how).value()
+                       : get_partitioned_variable(graph, "W", {7, 3},
+                                                  fixed_size_partitioner(parts, axis), how)
+                             .as_tensor();
     variable(graph, 2.0f, {.name = "b"});
     saver = Saver(graph, options);
     session.run(global_variables_initializer(graph));
@@ -45,12 +49,15 @@ struct Model {
 
 }  // namespace
 
-TEST_CASE("A partitioned variable is restored whole, in as many parts and in other parts, and the other way round",
-          "[saver][partitioned]") {
+TEST_CASE(
+    "A partitioned variable is restored whole, in as many parts and in other parts, and the other "
+    "way round",
+    "[saver][partitioned]") {
   const bool v1 = GENERATE(false, true), resource = GENERATE(false, true);
   const int from = GENERATE(0, 1, 2, 3, 7), to = GENERATE(0, 1, 3, 4), to_axis = GENERATE(0, 1);
   CAPTURE(v1, resource, from, to, to_axis);
-  const SaverOptions options = {.write_version = v1 ? CheckpointFormat::kV1 : CheckpointFormat::kV2};
+  const SaverOptions options = {.write_version =
+                                    v1 ? CheckpointFormat::kV1 : CheckpointFormat::kV2};
   MemoryFileSystem fs;
   Model saved(fs, from, 0, options, resource);
   saved.saver.save(saved.session, "m");
@@ -63,8 +70,10 @@ TEST_CASE("A partitioned variable is restored whole, in as many parts and in oth
   CHECK(bit_equal(restored.session.run(restored.whole), counted({7, 3})));
 }
 
-TEST_CASE("The parts of a sharded save lie in the files of their devices and are read with any number of shards",
-          "[saver][partitioned]") {
+TEST_CASE(
+    "The parts of a sharded save lie in the files of their devices and are read with any number of "
+    "shards",
+    "[saver][partitioned]") {
   MemoryFileSystem fs;
   const CheckpointFormat version = GENERATE(CheckpointFormat::kV1, CheckpointFormat::kV2);
   CAPTURE(version == CheckpointFormat::kV1);
@@ -105,10 +114,9 @@ TEST_CASE("A hole among the slices is refused, and says what is there", "[saver]
   Model model(fs, 2, 0);
   const Error error = error_of([&] { model.saver.restore(model.session, "m"); });
   CHECK(error.code() == Code::kInvalidArgument);
-  CHECK_THAT(
-      error.what(),
-      Contains("Does not have sufficient slices for partitioned tensor W to restore in slice_spec: 0,4:0,3 (9 of "
-               "12 elements are there)"));
+  CHECK_THAT(error.what(), Contains("Does not have sufficient slices for partitioned tensor W to "
+                                    "restore in slice_spec: 0,4:0,3 (9 of "
+                                    "12 elements are there)"));
   CHECK(bit_equal(model.session.run(model.whole), counted({7, 3})));
 }
 
@@ -123,12 +131,15 @@ TEST_CASE("Slices of a tensor of another shape are refused", "[saver][partitione
              Contains("variable 'W/part_0' (key 'W'): graph float [7,3], checkpoint float [8,3]"));
 }
 
-TEST_CASE("A map saves a partitioned variable under another name, and a part of it as a tensor of its own",
-          "[saver][partitioned]") {
+TEST_CASE(
+    "A map saves a partitioned variable under another name, and a part of it as a tensor of its "
+    "own",
+    "[saver][partitioned]") {
   MemoryFileSystem fs;
   Graph graph;
-  const PartitionedVariable w = get_partitioned_variable(graph, "W", {7, 3}, fixed_size_partitioner(2),
-                                                         {.initializer = constant_initializer(counted({7, 3}))});
+  const PartitionedVariable w =
+      get_partitioned_variable(graph, "W", {7, 3}, fixed_size_partitioner(2),
+                               {.initializer = constant_initializer(counted({7, 3}))});
   Session session(graph, {.file_system = &fs});
   session.run(global_variables_initializer(graph));
   Saver(graph, {.var_list = {{"weights", w}}}).save(session, "m");
@@ -138,13 +149,15 @@ TEST_CASE("A map saves a partitioned variable under another name, and a part of 
   CHECK(BundleReader(fs, "n").entry("second").shape == Shape{3, 3});
 }
 
-TEST_CASE("A partitioned variable and its slots go through a meta graph and train on", "[saver][partitioned]") {
+TEST_CASE("A partitioned variable and its slots go through a meta graph and train on",
+          "[saver][partitioned]") {
   MemoryFileSystem fs;
   std::vector<Tensor> expected;
   {
     Graph graph;
-    const PartitionedVariable w = get_partitioned_variable(graph, "W", {7, 3}, fixed_size_partitioner(3),
-                                                           {.initializer = constant_initializer(counted({7, 3}))});
+    const PartitionedVariable w =
+        get_partitioned_variable(graph, "W", {7, 3}, fixed_size_partitioner(3),
+                                 {.initializer = constant_initializer(counted({7, 3}))});
     const Output loss = reduce_sum(square(w.as_tensor()));
     graph.add_to_collection("train_op", AdamOptimizer(0.1).minimize(loss));
     Saver saver(graph);
@@ -168,5 +181,6 @@ TEST_CASE("A partitioned variable and its slots go through a meta graph and trai
   session.run(graph.collection<Operation>("train_op")[0]);
   const auto variables = graph.variables();
   REQUIRE(variables.size() == expected.size());
-  for (size_t i = 0; i < variables.size(); ++i) CHECK(bit_equal(session.value(variables[i]), expected[i]));
+  for (size_t i = 0; i < variables.size(); ++i)
+    CHECK(bit_equal(session.value(variables[i]), expected[i]));
 }

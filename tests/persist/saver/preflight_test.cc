@@ -31,8 +31,9 @@ Code code_of(const std::function<void()>& f) {
 
 }  // namespace
 
-TEST_CASE("A directory in which saving works passes, before variables have values, and is left as it was",
-          "[preflight]") {
+TEST_CASE(
+    "A directory in which saving works passes, before variables have values, and is left as it was",
+    "[preflight]") {
   RunDisk disk;
   SmallModel m(disk);
   m.session.load({});
@@ -45,7 +46,8 @@ TEST_CASE("A directory in which saving works passes, before variables have value
   CHECK_FALSE(disk.exists("/run/new"));
 }
 
-TEST_CASE("Too little space for one checkpoint is a problem, for max_to_keep of them a warning", "[preflight]") {
+TEST_CASE("Too little space for one checkpoint is a problem, for max_to_keep of them a warning",
+          "[preflight]") {
   RunDisk disk;
   SmallModel m(disk);
   const uint64_t one = m.saver.preflight(m.session, "/run/m").checkpoint_bytes;
@@ -63,11 +65,13 @@ TEST_CASE("A directory that nobody may write in is told", "[preflight]") {
   Broken disk(memory, FileOp::kCreate, EACCES);
   SmallModel m(disk);
   CHECK(code_of([&] { m.saver.preflight(m.session, "/run/m"); }) == Code::kPermissionDenied);
-  CHECK_THROWS_WITH(m.saver.preflight(m.session, "/run/new/m"), Contains("saving to '/run/new/m' would fail"));
+  CHECK_THROWS_WITH(m.saver.preflight(m.session, "/run/new/m"),
+                    Contains("saving to '/run/new/m' would fail"));
   CHECK_FALSE(memory.exists("/run/new"));
 }
 
-TEST_CASE("Files that cannot be renamed are a problem, that cannot be linked a warning", "[preflight]") {
+TEST_CASE("Files that cannot be renamed are a problem, that cannot be linked a warning",
+          "[preflight]") {
   RunDisk memory;
   {
     Broken disk(memory, FileOp::kRename, EPERM);
@@ -98,11 +102,12 @@ TEST_CASE("All problems are told at once", "[preflight]") {
   memory.set_capacity(10);
   const std::string path = "/run/" + std::string(300, 'x');
   CHECK_THROWS_WITH(m.saver.preflight(m.session, path, {.latest_filename = "a/b"}),
-                    Contains("latest_filename") && Contains("made to fail") && Contains("file names would have") &&
-                        Contains("10 bytes are free"));
+                    Contains("latest_filename") && Contains("made to fail") &&
+                        Contains("file names would have") && Contains("10 bytes are free"));
 }
 
-TEST_CASE("A directory two levels away from any, and a file in its place, are told", "[preflight]") {
+TEST_CASE("A directory two levels away from any, and a file in its place, are told",
+          "[preflight]") {
   RunDisk disk;
   disk.set("/run/file", "text");
   SmallModel m(disk);
@@ -121,7 +126,8 @@ TEST_CASE("A file where the directory should be is told as one", "[preflight]") 
   RunDisk disk;
   disk.set("/run/file", "text");
   SmallModel m(disk);
-  CHECK_THROWS_WITH(m.saver.preflight(m.session, "/run/file/m"), Contains("/run/file: it is a file, not a directory"));
+  CHECK_THROWS_WITH(m.saver.preflight(m.session, "/run/file/m"),
+                    Contains("/run/file: it is a file, not a directory"));
 }
 
 TEST_CASE("Two sizes in one message are in one unit", "[preflight]") {
@@ -130,8 +136,9 @@ TEST_CASE("Two sizes in one message are in one unit", "[preflight]") {
   const Variable large = variable(zeros(m.graph, {5'000'000}), {.name = "large"});
   Saver saver(m.graph);
   disk.set_capacity(123'456);
-  CHECK_THROWS_WITH(saver.preflight(m.session, "/run/m"),
-                    Contains("0.123 MB are free, one checkpoint takes 20.0 MB") && !Contains("bytes"));
+  CHECK_THROWS_WITH(
+      saver.preflight(m.session, "/run/m"),
+      Contains("0.123 MB are free, one checkpoint takes 20.0 MB") && !Contains("bytes"));
   disk.set_capacity(25'000'000);
   CHECK(m.saver.preflight(m.session, "/run/m").warnings.empty());  // of the small ones alone
   Saver quiet(m.graph, {.on_warning = [](const std::string&) {}});

@@ -14,7 +14,8 @@ using Catch::Matchers::Contains;
 namespace {
 
 // `values` as the checkpoint /run/old of one variable called v, beside w of 2.0.
-void save_old(RunDisk& disk, const Tensor& values, CheckpointFormat format = CheckpointFormat::kV2) {
+void save_old(RunDisk& disk, const Tensor& values,
+              CheckpointFormat format = CheckpointFormat::kV2) {
   Graph graph;
   const Variable v = variable(constant(graph, values), {.name = "v", .trainable = false});
   const Variable w = variable(constant(graph, 2.0f), {.name = "w"});
@@ -25,7 +26,8 @@ void save_old(RunDisk& disk, const Tensor& values, CheckpointFormat format = Che
 
 // A graph whose v begins as `initial`; w begins as 1.
 struct Reader {
-  Reader(RunDisk& disk, const Tensor& initial, SaverOptions options = {}) : session(graph, {.file_system = &disk}) {
+  Reader(RunDisk& disk, const Tensor& initial, SaverOptions options = {})
+      : session(graph, {.file_system = &disk}) {
     v = variable(constant(graph, initial), {.name = "v", .trainable = false});
     w = variable(constant(graph, 1.0f), {.name = "w"});
     saver = Saver(graph, options);
@@ -55,12 +57,14 @@ TEST_CASE("A variable of another dtype is an error that names both options", "[r
   Reader r(disk, Tensor(int64_t{1}));
   const std::string message = message_of([&] { r.saver.restore(r.session, "/run/old"); });
   CHECK_THAT(message, Contains("variable 'v': graph int64 [], checkpoint int32 []") &&
-                          Contains(".convert_dtypes = true converts") && Contains(".ignore_dtype = true leaves"));
+                          Contains(".convert_dtypes = true converts") &&
+                          Contains(".ignore_dtype = true leaves"));
   CHECK(r.session.value(r.v).scalar<int64_t>() == 1);
   CHECK(r.session.value(r.w).scalar<float>() == 1);
 }
 
-TEST_CASE("convert_dtypes restores what the other dtype holds exactly, and says so", "[restore_dtype]") {
+TEST_CASE("convert_dtypes restores what the other dtype holds exactly, and says so",
+          "[restore_dtype]") {
   for (const auto format : {CheckpointFormat::kV2, CheckpointFormat::kV1}) {
     for (const bool sequentially : {false, true}) {
       RunDisk disk;
@@ -81,14 +85,16 @@ TEST_CASE("A value that the dtype does not hold exactly is refused by name, and 
   RunDisk disk;
   save_old(disk, Tensor::vector<double>({1, 2, 16777217}));
   Reader r(disk, Tensor::vector<float>({0, 0, 0}));
-  const std::string message =
-      message_of([&] { r.saver.restore(r.session, "/run/old", {.convert_dtypes = true, .ignore_dtype = true}); });
+  const std::string message = message_of([&] {
+    r.saver.restore(r.session, "/run/old", {.convert_dtypes = true, .ignore_dtype = true});
+  });
   CHECK_THAT(message, Contains("variable 'v' (key 'v'): element 2, 16777217, is no float") &&
                           Contains("no variable was changed"));
   CHECK(r.session.value(r.w).scalar<float>() == 1);
 }
 
-TEST_CASE("ignore_dtype leaves a variable of another dtype alone and restores the rest", "[restore_dtype]") {
+TEST_CASE("ignore_dtype leaves a variable of another dtype alone and restores the rest",
+          "[restore_dtype]") {
   RunDisk disk;
   save_old(disk, Tensor(int32_t{7}));
   Reader r(disk, Tensor(int64_t{1}));
@@ -96,21 +102,24 @@ TEST_CASE("ignore_dtype leaves a variable of another dtype alone and restores th
   CHECK(r.session.value(r.v).scalar<int64_t>() == 1);
   CHECK(r.session.value(r.w).scalar<float>() == 2);
   REQUIRE(report.dtype_mismatches.size() == 1);
-  CHECK_THAT(report.str(), Contains("of another dtype, left alone\n    v  graph int64 [], checkpoint int32 []"));
+  CHECK_THAT(report.str(),
+             Contains("of another dtype, left alone\n    v  graph int64 [], checkpoint int32 []"));
 }
 
 TEST_CASE("Text and numbers are never converted into each other", "[restore_dtype]") {
   RunDisk disk;
   save_old(disk, Tensor(std::string("7")));
   Reader r(disk, Tensor(int64_t{1}));
-  const std::string message = message_of([&] { r.saver.restore(r.session, "/run/old", {.convert_dtypes = true}); });
-  CHECK_THAT(message,
-             Contains("checkpoint string []") && Contains(".ignore_dtype = true") && !Contains(".convert_dtypes"));
+  const std::string message =
+      message_of([&] { r.saver.restore(r.session, "/run/old", {.convert_dtypes = true}); });
+  CHECK_THAT(message, Contains("checkpoint string []") && Contains(".ignore_dtype = true") &&
+                          !Contains(".convert_dtypes"));
   r.saver.restore(r.session, "/run/old", {.convert_dtypes = true, .ignore_dtype = true});
   CHECK(r.session.value(r.w).scalar<float>() == 2);
 }
 
-TEST_CASE("A variable of another shape and dtype is named with its dtype while shapes are ignored", "[restore_dtype]") {
+TEST_CASE("A variable of another shape and dtype is named with its dtype while shapes are ignored",
+          "[restore_dtype]") {
   RunDisk disk;
   save_old(disk, Tensor::vector<int32_t>({7, 8}));
   Reader r(disk, Tensor(int64_t{1}));
@@ -123,7 +132,8 @@ TEST_CASE("A variable of another shape and dtype is named with its dtype while s
   CHECK(both.find(kLine) == both.rfind(kLine));
   CHECK_THAT(restore({.ignore_shape = true}), Contains(kLine));
   CHECK_THAT(restore({.ignore_dtype = true}), Contains(kLine));
-  const RestoreReport report = r.saver.restore(r.session, "/run/old", {.ignore_shape = true, .ignore_dtype = true});
+  const RestoreReport report =
+      r.saver.restore(r.session, "/run/old", {.ignore_shape = true, .ignore_dtype = true});
   CHECK(report.shape_mismatches.size() == 1);
   CHECK(report.dtype_mismatches.size() == 1);
   CHECK(r.session.value(r.v).scalar<int64_t>() == 1);
@@ -142,7 +152,8 @@ TEST_CASE("Warm starts convert dtypes too", "[restore_dtype]") {
 }
 
 TEST_CASE("Numbers become another dtype only where that holds them", "[exact_dtype]") {
-  constexpr double kInf = std::numeric_limits<double>::infinity(), kNan = std::numeric_limits<double>::quiet_NaN();
+  constexpr double kInf = std::numeric_limits<double>::infinity(),
+                   kNan = std::numeric_limits<double>::quiet_NaN();
   const auto fits = [](const Tensor& tensor, DType to) {
     try {
       const Tensor converted = converted_exactly(tensor, to);

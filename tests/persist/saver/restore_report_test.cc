@@ -31,7 +31,8 @@ void write(FileSystem& fs, const std::string& prefix, const Values& values) {
 
 // A graph with variables of these names that begin with these values, initialised.
 struct Model {
-  Model(FileSystem& fs, const Values& values, bool initialize = true) : session(graph, {.file_system = &fs}) {
+  Model(FileSystem& fs, const Values& values, bool initialize = true)
+      : session(graph, {.file_system = &fs}) {
     for (const auto& [name, value] : values) variable(graph, value, {.name = name});
     saver = Saver(graph);
     if (initialize) session.run(global_variables_initializer(graph));
@@ -56,11 +57,12 @@ Strings variables(const std::vector<RestoreReport::Item>& items) {
 
 }  // namespace
 
-// ---- what a restore says --------------------------------------------------------------------------------------------
+// ---- what a restore says ------------------------------------------------------------------------
 
 TEST_CASE("A restore reports what it restored, from where and of which step", "[restore]") {
   Disk disk;
-  write(disk, "/run/m-1000", {{"W", filled({2}, 1)}, {"b", filled({}, 2)}, {"extra", filled({3}, 3)}});
+  write(disk, "/run/m-1000",
+        {{"W", filled({2}, 1)}, {"b", filled({}, 2)}, {"extra", filled({3}, 3)}});
   Model m(disk, {{"W", filled({2}, 0)}, {"b", filled({}, 0)}});
   const RestoreReport report = m.saver.restore(m.session, "/run/m-1000.index");
   CHECK(report.prefix == "/run/m-1000");
@@ -75,12 +77,19 @@ TEST_CASE("A restore reports what it restored, from where and of which step", "[
 TEST_CASE("The report reads as a table", "[restore]") {
   Disk disk;
   write(disk, "/run/m-7",
-        {{"conv/W", filled({3, 8}, 1)}, {"net/b", filled({8}, 2)}, {"s", filled({2}, 3)}, {"x", filled({}, 4)}});
+        {{"conv/W", filled({3, 8}, 1)},
+         {"net/b", filled({8}, 2)},
+         {"s", filled({2}, 3)},
+         {"x", filled({}, 4)}});
   Model m(disk,
-          {{"conv/W", filled({3, 8}, 0)}, {"b", filled({8}, 0)}, {"s", filled({3}, 0)}, {"head/W", filled({2}, 0)}},
+          {{"conv/W", filled({3, 8}, 0)},
+           {"b", filled({8}, 0)},
+           {"s", filled({3}, 0)},
+           {"head/W", filled({2}, 0)}},
           /*initialize=*/false);
   const RestoreReport report = m.saver.restore(
-      m.session, "/run/m-7", {.allow_missing = "^head/", .rename = {"s|^net/||", "s/none//"}, .ignore_shape = true});
+      m.session, "/run/m-7",
+      {.allow_missing = "^head/", .rename = {"s|^net/||", "s/none//"}, .ignore_shape = true});
   CHECK(report.str() ==
         "/run/m-7: step 7, 2 restored, 1 missing / 1 unused / 1 shape / 0 dtype\n"
         "  restored\n"
@@ -100,7 +109,8 @@ TEST_CASE("The report reads as a table", "[restore]") {
   CHECK(bit_equal(m["b"], filled({8}, 2)));
 }
 
-TEST_CASE("A strict restore that does not fit tells everything in one error and changes nothing", "[restore]") {
+TEST_CASE("A strict restore that does not fit tells everything in one error and changes nothing",
+          "[restore]") {
   Disk disk;
   write(disk, "/run/m",
         {{"fine", filled({}, 9)},
@@ -117,12 +127,14 @@ TEST_CASE("A strict restore that does not fit tells everything in one error and 
   const Error error = error_of([&] { m.saver.restore(m.session, "/run/m"); });
   CHECK(error.code() == Code::kNotFound);
   CHECK(std::string(error.what()) ==
-        "cannot restore from '/run/m'; no variable was changed: 2 missing / 2 unused / 1 shape / 1 dtype\n"
+        "cannot restore from '/run/m'; no variable was changed: 2 missing / 2 unused / 1 shape / 1 "
+        "dtype\n"
         "  Key model/l1/W not found in checkpoint: graph float [2]; nearest: 'net/l1/W'\n"
         "  Key model/l2/W not found in checkpoint: graph float [2]; nearest: 'net/l2/W'\n"
         "  variable 'softmax/W': graph float [784,10], checkpoint float [784,20]\n"
         "  variable 'step': graph int64 [], checkpoint int32 []\n"
-        "  .convert_dtypes = true converts values that the other dtype holds exactly; .ignore_dtype = true leaves "
+        "  .convert_dtypes = true converts values that the other dtype holds exactly; "
+        ".ignore_dtype = true leaves "
         "variables of another dtype alone\n"
         "  in the checkpoint and not asked for: 'net/l1/W' and 'net/l2/W'\n"
         "  all 2 missing keys are found with .rename = \"s|^net/|model/|\"");
@@ -149,7 +161,8 @@ TEST_CASE("A missing data file is told apart from a missing key", "[restore]") {
   Model m(disk, {{"W", filled({2}, 0)}});
   const Error error = error_of([&] { m.saver.restore(m.session, "/run/m"); });
   CHECK(error.code() == Code::kNotFound);
-  CHECK_THAT(error.what(), Contains("/run/m.data-00000-of-00001: this data file of the checkpoint is missing"));
+  CHECK_THAT(error.what(),
+             Contains("/run/m.data-00000-of-00001: this data file of the checkpoint is missing"));
   CHECK(bit_equal(m["W"], filled({2}, 0)));
 }
 
@@ -164,15 +177,16 @@ TEST_CASE("A dtype that differs is an error whatever else may be left alone", "[
   Disk disk;
   write(disk, "/run/m", {{"W", filled({2}, 1)}});
   Model m(disk, {{"W", Tensor::vector<double>({0, 0})}});
-  const Error error =
-      error_of([&] { m.saver.restore(m.session, "/run/m", {.allow_missing = true, .ignore_shape = true}); });
+  const Error error = error_of(
+      [&] { m.saver.restore(m.session, "/run/m", {.allow_missing = true, .ignore_shape = true}); });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK_THAT(error.what(), Contains("variable 'W': graph double [2], checkpoint float [2]"));
 }
 
-// ---- what may be left alone, or is called otherwise -----------------------------------------------------------------
+// ---- what may be left alone, or is called otherwise ---------------------------------------------
 
-TEST_CASE("A missing slot, an extra slot and a new head restore as far as the options allow", "[restore]") {
+TEST_CASE("A missing slot, an extra slot and a new head restore as far as the options allow",
+          "[restore]") {
   struct Case {
     const char* what;
     Values stored, graph;
@@ -181,9 +195,19 @@ TEST_CASE("A missing slot, an extra slot and a new head restore as far as the op
   };
   const Tensor one = filled({2}, 1), zero = filled({2}, 0);
   const std::vector<Case> cases = {
-      {"missing slot", {{"W", one}}, {{"W", zero}, {"W/Momentum", zero}}, false, {"W/Momentum"}, {}},
+      {"missing slot",
+       {{"W", one}},
+       {{"W", zero}, {"W/Momentum", zero}},
+       false,
+       {"W/Momentum"},
+       {}},
       {"extra slot", {{"W", one}, {"W/Adam", one}}, {{"W", zero}}, true, {}, {"W/Adam"}},
-      {"new head", {{"W", one}, {"logits/W", one}}, {{"W", zero}, {"head/W", zero}}, false, {"head/W"}, {"logits/W"}},
+      {"new head",
+       {{"W", one}, {"logits/W", one}},
+       {{"W", zero}, {"head/W", zero}},
+       false,
+       {"head/W"},
+       {"logits/W"}},
   };
   for (const Case& c : cases) {
     for (const bool initialized : {false, true}) {
@@ -194,10 +218,12 @@ TEST_CASE("A missing slot, an extra slot and a new head restore as far as the op
       const Error error = error_of([&] { strict.saver.restore(strict.session, "/run/m"); });
       CHECK((error.code() == Code::kOk) == c.strict_fits);
       if (!c.strict_fits && initialized) CHECK(bit_equal(strict["W"], zero));
-      if (!c.strict_fits && !initialized) CHECK(strict.session.uninitialized_variables().size() == c.graph.size());
+      if (!c.strict_fits && !initialized)
+        CHECK(strict.session.uninitialized_variables().size() == c.graph.size());
 
       Model lenient(disk, c.graph, initialized);
-      const RestoreReport report = lenient.saver.restore(lenient.session, "/run/m", {.allow_missing = true});
+      const RestoreReport report =
+          lenient.saver.restore(lenient.session, "/run/m", {.allow_missing = true});
       CHECK(variables(report.restored) == Strings{"W"});
       CHECK(variables(report.missing) == c.missing);
       CHECK(report.unused == c.unused);
@@ -214,7 +240,8 @@ TEST_CASE("Only what the pattern finds may be missing", "[restore]") {
   Disk disk;
   write(disk, "/run/m", {{"W", filled({2}, 1)}});
   Model m(disk, {{"W", filled({2}, 0)}, {"head/W", filled({2}, 0)}, {"b", filled({2}, 0)}});
-  const Error error = error_of([&] { m.saver.restore(m.session, "/run/m", {.allow_missing = "^head/"}); });
+  const Error error =
+      error_of([&] { m.saver.restore(m.session, "/run/m", {.allow_missing = "^head/"}); });
   CHECK_THAT(error.what(), Contains("Key b not found") && !Contains("Key head/W"));
   CHECK(bit_equal(m["W"], filled({2}, 0)));
   CHECK(variables(m.saver.restore(m.session, "/run/m", {.allow_missing = "^head/|^b$"}).missing) ==
@@ -251,7 +278,8 @@ TEST_CASE("A renaming that gives two tensors the name of one variable is refused
   CHECK(bit_equal(m["W"], filled({2}, 0)));
 }
 
-TEST_CASE("Resource variables, other shapes and slices are restored under other names too", "[restore]") {
+TEST_CASE("Resource variables, other shapes and slices are restored under other names too",
+          "[restore]") {
   Disk disk;
   write(disk, "/run/m", {{"old/r", filled({2}, 1)}, {"old/v", filled({4}, 2)}});
   Graph graph;
@@ -260,7 +288,8 @@ TEST_CASE("Resource variables, other shapes and slices are restored under other 
   variable(graph, filled({1}, 0), {.name = "extra"});
   Saver saver(graph, {.reshape = true});
   Session session(graph, {.file_system = &disk});
-  const auto report = saver.restore(session, "/run/m", {.allow_missing = "extra", .rename = "s/^old.//"});
+  const auto report =
+      saver.restore(session, "/run/m", {.allow_missing = "extra", .rename = "s/^old.//"});
   CHECK(report.uninitialized == Strings{"extra"});
   CHECK(bit_equal(session.value(r), filled({2}, 1)));
   CHECK(bit_equal(session.value(v), filled({2, 2}, 2)));
@@ -281,7 +310,8 @@ TEST_CASE("Savers of V1 checkpoints restore a part and under other names", "[res
   CHECK(bit_equal(m["new"], filled({2}, 5)));
 }
 
-TEST_CASE("A saver that restores one variable after the other leaves alone what it may", "[restore]") {
+TEST_CASE("A saver that restores one variable after the other leaves alone what it may",
+          "[restore]") {
   Disk disk;
   write(disk, "/run/m", {{"a", filled({2}, 1)}, {"c", filled({2}, 3)}});
   Graph graph;
@@ -292,7 +322,7 @@ TEST_CASE("A saver that restores one variable after the other leaves alone what 
   CHECK(bit_equal(session.value(find_variable(graph, "c")), filled({2}, 3)));
 }
 
-// ---- many -----------------------------------------------------------------------------------------------------------
+// ---- many ---------------------------------------------------------------------------------------
 
 TEST_CASE("Ten thousand variables are restored, missed and renamed", "[restore]") {
   Disk disk;
@@ -307,8 +337,9 @@ TEST_CASE("Ten thousand variables are restored, missed and renamed", "[restore]"
   Saver saver(graph);
   Session session(graph, {.file_system = &disk});
   const Error error = error_of([&] { saver.restore(session, "/run/m"); });
-  CHECK_THAT(error.what(), Contains("10000 missing / 10000 unused") && Contains("and 9980 more keys not found") &&
-                               Contains("all 10000 missing keys are found with .rename = \"s|^net/||\""));
+  CHECK_THAT(error.what(),
+             Contains("10000 missing / 10000 unused") && Contains("and 9980 more keys not found") &&
+                 Contains("all 10000 missing keys are found with .rename = \"s|^net/||\""));
   CHECK(session.uninitialized_variables().size() == kMany);
   const RestoreReport report = saver.restore(session, "/run/m", {.rename = "s|^net/||"});
   CHECK(report.restored.size() == kMany);
@@ -316,7 +347,8 @@ TEST_CASE("Ten thousand variables are restored, missed and renamed", "[restore]"
   CHECK_THAT(report.str(), Contains("and 9980 more"));
 }
 
-TEST_CASE("The step of a report is the number that ends the prefix, and nothing else", "[restore_report]") {
+TEST_CASE("The step of a report is the number that ends the prefix, and nothing else",
+          "[restore_report]") {
   Disk disk;
   const Values values = {{"a", Tensor(1.0f)}};
   Model m(disk, values);
@@ -327,14 +359,17 @@ TEST_CASE("The step of a report is the number that ends the prefix, and nothing 
   CHECK(step_of("/run/m-1000") == 1000);
   CHECK(step_of("/run/m-00000007") == 7);
   CHECK(step_of("/run/a-b-3") == 3);
-  for (const char* none : {"/run/m", "/run/m-", "/run/m-1x", "/run/m-x1", "/run/m--1x", "/run/m-99999999999999999999"})
+  for (const char* none :
+       {"/run/m", "/run/m-", "/run/m-1x", "/run/m-x1", "/run/m--1x", "/run/m-99999999999999999999"})
     CHECK_FALSE(step_of(none).has_value());
 }
 
-TEST_CASE("A rule that fits no name of the checkpoint is told with what is missing", "[restore_report]") {
+TEST_CASE("A rule that fits no name of the checkpoint is told with what is missing",
+          "[restore_report]") {
   Disk disk;
   write(disk, "/run/m", {{"a", Tensor(1.0f)}});
   Model m(disk, {{"b", Tensor(1.0f)}});
   CHECK_THROWS_WITH(m.saver.restore(m.session, "/run/m", {.rename = "s/^net/model/"}),
-                    Contains("Key b not found") && Contains("the rule 's/^net/model/' fits no name in the checkpoint"));
+                    Contains("Key b not found") &&
+                        Contains("the rule 's/^net/model/' fits no name in the checkpoint"));
 }

@@ -17,12 +17,14 @@ using Catch::Matchers::Contains;
 
 namespace {
 
-// Three variables on three devices, so that a saver restores them by three nodes that read and assign in turn.
+// Three variables on three devices, so that a saver restores them by three nodes that read and
+// assign in turn.
 struct Sharded {
   explicit Sharded(CheckpointFormat format = CheckpointFormat::kV2) {
     for (int i = 0; i < 3; ++i) {
       const Scope on = graph.device(str_cat("/job:ps/task:", i));
-      variables.push_back(variable(graph, Tensor::vector<float>({1.0f + i, 2}), {.name = str_cat("v", i)}));
+      variables.push_back(
+          variable(graph, Tensor::vector<float>({1.0f + i, 2}), {.name = str_cat("v", i)}));
     }
     saver = Saver(graph, {.sharded = true, .write_version = format});
   }
@@ -60,7 +62,8 @@ size_t reads_of(const RecordingFileSystem& fs, const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("Whichever read fails, a failed restore leaves every variable bit-identical", "[restore][faults]") {
+TEST_CASE("Whichever read fails, a failed restore leaves every variable bit-identical",
+          "[restore][faults]") {
   for (const CheckpointFormat format : {CheckpointFormat::kV2, CheckpointFormat::kV1}) {
     const Sharded m(format);
     MemoryFileSystem memory;
@@ -100,7 +103,8 @@ TEST_CASE("Whichever read fails, a failed restore leaves every variable bit-iden
   }
 }
 
-TEST_CASE("Damage met by the last of several reading nodes undoes what the first ones set", "[restore][corruption]") {
+TEST_CASE("Damage met by the last of several reading nodes undoes what the first ones set",
+          "[restore][corruption]") {
   const Sharded m;
   MemoryFileSystem memory;
   save(m, memory);
@@ -112,11 +116,14 @@ TEST_CASE("Damage met by the last of several reading nodes undoes what the first
   const auto before = m.values(session);
   CHECK(error_of([&] { m.saver.restore(session, "/run/m"); }).code() == Code::kDataLoss);
   check_same(m.values(session), before);
-  CHECK(error_of([&] { session.run("save/restore_all", {{"save/Const:0", "/run/m"}}); }).code() == Code::kDataLoss);
+  CHECK(error_of([&] {
+          session.run("save/restore_all", {{"save/Const:0", "/run/m"}});
+        }).code() == Code::kDataLoss);
   check_same(m.values(session), before);
 }
 
-TEST_CASE("A restore opens each file of a checkpoint once, however many nodes read it", "[restore]") {
+TEST_CASE("A restore opens each file of a checkpoint once, however many nodes read it",
+          "[restore]") {
   for (const CheckpointFormat format : {CheckpointFormat::kV2, CheckpointFormat::kV1}) {
     const Sharded m(format);
     MemoryFileSystem memory;
@@ -161,7 +168,8 @@ TEST_CASE("What a run saves is what a later node of the same run restores", "[re
   CHECK(values[1].scalar<float>() == 2.0f);
 }
 
-TEST_CASE("run_or_undo gives back what a failed run wrote, uninitialised variables included", "[restore]") {
+TEST_CASE("run_or_undo gives back what a failed run wrote, uninitialised variables included",
+          "[restore]") {
   Graph graph;
   const Variable a = variable(graph, 1.0f, {.name = "a"}), b = variable(graph, 1.0f, {.name = "b"});
   const Variable c = variable(zeros(graph, {2}), {.name = "c"});
@@ -170,8 +178,9 @@ TEST_CASE("run_or_undo gives back what a failed run wrote, uninitialised variabl
   const Output set_c = c.assign(fed);
   Session session(graph);
   session.run(b.initializer());
-  CHECK_THROWS_WITH(session.run_or_undo({set_a, set_b, set_c}, {{fed, Tensor::vector<float>({1, 2, 3})}}),
-                    Contains("variable 'c'"));
+  CHECK_THROWS_WITH(
+      session.run_or_undo({set_a, set_b, set_c}, {{fed, Tensor::vector<float>({1, 2, 3})}}),
+      Contains("variable 'c'"));
   CHECK(session.uninitialized_variables() == std::vector<std::string>{"a", "c"});
   CHECK(session.value(b).scalar<float>() == 1.0f);
   session.run_or_undo({set_a, set_b, set_c}, {{fed, Tensor::vector<float>({1, 2})}});

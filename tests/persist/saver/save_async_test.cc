@@ -73,7 +73,8 @@ TEST_CASE("What is saved in the background are the values at the call", "[save_a
   CHECK(m.session.value(m.a).data<float>()[0] == 2);
 }
 
-TEST_CASE("A save in the background makes the same calls in the same order as one in front", "[save_async]") {
+TEST_CASE("A save in the background makes the same calls in the same order as one in front",
+          "[save_async]") {
   const auto ops = [](bool background) {
     RunDisk memory;
     RecordingFileSystem disk(memory);
@@ -89,7 +90,8 @@ TEST_CASE("A save in the background makes the same calls in the same order as on
     for (size_t i = before; i < disk.ops().size(); ++i) {
       std::string call = disk.ops()[i].str();
       // Temporary names differ.
-      for (size_t at = 0; (at = call.find(".t-", at)) != std::string::npos; ++at) call.replace(at, 11, ".t");
+      for (size_t at = 0; (at = call.find(".t-", at)) != std::string::npos; ++at)
+        call.replace(at, 11, ".t");
       calls.push_back(call);
     }
     return calls;
@@ -117,7 +119,8 @@ TEST_CASE("Sharded and V1 checkpoints are saved in the background too", "[save_a
   }
 }
 
-TEST_CASE("Training goes on in other threads while the model is saved again and again", "[save_async]") {
+TEST_CASE("Training goes on in other threads while the model is saved again and again",
+          "[save_async]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 2});
   const Operation grow = assign_add(m.a, constant(m.graph, Tensor::vector<float>({1, 1, 1}))).op();
@@ -153,7 +156,8 @@ TEST_CASE("A second save waits for the one under way", "[save_async]") {
   CHECK(m.saver.last_checkpoints() == Strings{"/run/m-1", "/run/m-2", "/run/m-3"});
 }
 
-TEST_CASE("An error in the background is thrown by wait, and then by nobody else", "[save_async][faults]") {
+TEST_CASE("An error in the background is thrown by wait, and then by nobody else",
+          "[save_async][faults]") {
   RunDisk memory;
   HeldDisk disk(memory);
   SmallModel m(disk);
@@ -168,7 +172,8 @@ TEST_CASE("An error in the background is thrown by wait, and then by nobody else
   CHECK(m.save(3) == "/run/m-3");
 }
 
-TEST_CASE("An error that nobody waited for is thrown by the next save, which saves nothing", "[save_async][faults]") {
+TEST_CASE("An error that nobody waited for is thrown by the next save, which saves nothing",
+          "[save_async][faults]") {
   RunDisk memory;
   HeldDisk disk(memory);
   SmallModel m(disk);
@@ -186,11 +191,13 @@ TEST_CASE("An error that nobody waited for is thrown by the next save, which sav
   CHECK(m.save(2) == "/run/m-2");
 }
 
-TEST_CASE("A saver that goes away finishes its save, and warns where that fails", "[save_async][faults]") {
+TEST_CASE("A saver that goes away finishes its save, and warns where that fails",
+          "[save_async][faults]") {
   RunDisk memory;
   HeldDisk disk(memory);
   Strings warnings;
-  const SaverOptions options{.on_warning = [&](const std::string& text) { warnings.push_back(text); }};
+  const SaverOptions options{
+      .on_warning = [&](const std::string& text) { warnings.push_back(text); }};
   {
     SmallModel m(disk, options);
     m.saver.save_async(m.session, "/run/m", {.global_step = 1});
@@ -234,23 +241,26 @@ TEST_CASE("What save refuses at once, save_async refuses at once", "[save_async]
   CHECK_THROWS_WITH(m.saver.save_async(foreign, "/run/m"), Contains("another graph"));
   CHECK_THROWS_WITH(PendingSave().wait(), Contains("none"));
   m.session.load({});
-  CHECK_THROWS_WITH(m.saver.save_async(m.session, "/run/m").wait(), Contains("uninitialized variables: 'a' and 'b'"));
+  CHECK_THROWS_WITH(m.saver.save_async(m.session, "/run/m").wait(),
+                    Contains("uninitialized variables: 'a' and 'b'"));
 }
 
-TEST_CASE("Values that are refused in the background leave the old checkpoint", "[save_async][nonfinite]") {
+TEST_CASE("Values that are refused in the background leave the old checkpoint",
+          "[save_async][nonfinite]") {
   RunDisk disk;
   SmallModel m(disk);
   m.save(1);
   const auto before = disk.contents();
   m.set_a(std::numeric_limits<float>::quiet_NaN());
-  const PendingSave pending =
-      m.saver.save_async(m.session, "/run/m", {.global_step = 1, .on_nonfinite = OnNonfinite::kRefuse});
+  const PendingSave pending = m.saver.save_async(
+      m.session, "/run/m", {.global_step = 1, .on_nonfinite = OnNonfinite::kRefuse});
   m.set_a(1);
   CHECK_THROWS_WITH(pending.wait(), Contains("'a' (float [3]): 3 NaN"));
   CHECK(disk.contents() == before);
 }
 
-TEST_CASE("Savers' warnings that throw in the destructor are printed, and the program goes on", "[save_async]") {
+TEST_CASE("Savers' warnings that throw in the destructor are printed, and the program goes on",
+          "[save_async]") {
   RunDisk memory;
   HeldDisk disk(memory);
   SmallModel m(disk);
@@ -266,7 +276,8 @@ TEST_CASE("Savers' warnings that throw in the destructor are printed, and the pr
   CHECK(m.save(1) == "/run/m-1");
 }
 
-TEST_CASE("save and save_async of one saver in two threads are one save after the other", "[save_async]") {
+TEST_CASE("save and save_async of one saver in two threads are one save after the other",
+          "[save_async]") {
   RunDisk disk;
   disk.create_dirs("/run/a");
   disk.create_dirs("/run/b");
@@ -287,9 +298,10 @@ TEST_CASE("save and save_async of one saver in two threads are one save after th
       }
     };
   };
-  std::thread behind =
-      each(counted([&](int step) { m.saver.save_async(m.session, "/run/a/m", {.global_step = step}); }));
-  std::thread before = each(counted([&](int step) { m.saver.save(m.session, "/run/b/m", {.global_step = step}); }));
+  std::thread behind = each(
+      counted([&](int step) { m.saver.save_async(m.session, "/run/a/m", {.global_step = step}); }));
+  std::thread before =
+      each(counted([&](int step) { m.saver.save(m.session, "/run/b/m", {.global_step = step}); }));
   behind.join();
   before.join();
   m.saver.save(m.session, "/run/last");
@@ -300,7 +312,8 @@ TEST_CASE("save and save_async of one saver in two threads are one save after th
   }
 }
 
-TEST_CASE("A warning's receiver may ask what is kept, and its saver for another save", "[save_async]") {
+TEST_CASE("A warning's receiver may ask what is kept, and its saver for another save",
+          "[save_async]") {
   RunDisk disk;
   Saver* asked = nullptr;
   Session* running = nullptr;
@@ -309,7 +322,8 @@ TEST_CASE("A warning's receiver may ask what is kept, and its saver for another 
                  if (++warnings > 1 || !asked) return;
                  CHECK(asked->last_checkpoints().size() <= 1);
                  asked->kept();
-                 CHECK_THROWS_AS(asked->save(*running, "/run/other"), Error);  // this save has the directory
+                 // this save has the directory
+                 CHECK_THROWS_AS(asked->save(*running, "/run/other"), Error);
                }});
   asked = &m.saver;
   running = &m.session;

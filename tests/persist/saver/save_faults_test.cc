@@ -42,7 +42,8 @@ std::vector<std::unique_ptr<Saves>> all_saves() {
   std::vector<std::unique_ptr<Saves>> all;
   const auto add = [&](const char* name, Form old, Form next, bool numbered = false) {
     const SaverOptions quiet = {.max_to_keep = 1, .on_warning = [](const std::string&) {}};
-    all.push_back(std::unique_ptr<Saves>(new Saves{name, Generation(1, old, quiet), Generation(2, next, quiet)}));
+    all.push_back(std::unique_ptr<Saves>(
+        new Saves{name, Generation(1, old, quiet), Generation(2, next, quiet)}));
     if (numbered) {
       all.back()->old_options.global_step = 1;
       all.back()->options.global_step = 2;
@@ -68,8 +69,8 @@ void check_generation(FileSystem& fs, int64_t at_least, int64_t at_most) {
 }
 
 // Returns false when the save makes fewer than i + 1 calls.
-bool fail_at(const Saves& saves, const std::map<std::string, std::string>& before, size_t i, int error,
-             FaultyFileSystem::Span span) {
+bool fail_at(const Saves& saves, const std::map<std::string, std::string>& before, size_t i,
+             int error, FaultyFileSystem::Span span) {
   Disk memory(before);
   FaultyFileSystem disk(memory, i, error, span);
   const Error thrown = error_of([&] { saves.next.save(disk, "/run/m", saves.options); });
@@ -79,11 +80,13 @@ bool fail_at(const Saves& saves, const std::map<std::string, std::string>& befor
   const bool saved = thrown.code() == Code::kOk;
   if (!saved) {
     CHECK_THAT(thrown.what(), Contains(std::generic_category().message(error)));
-    CHECK_THAT(thrown.what(), Contains("/run") || StartsWith("/: "));  // the directory above is looked at too
+    // the directory above is looked at too
+    CHECK_THAT(thrown.what(), Contains("/run") || StartsWith("/: "));
   }
   const bool removing = op.kind == FileOp::kRemove || op.kind == FileOp::kRemoveDir;
   if (span == FaultyFileSystem::kOnce && !removing) CHECK(leftovers(memory, "/run") == Strings{});
-  // What fails after the new files have their names, the checkpoint file for one, leaves the new ones.
+  // What fails after the new files have their names, the checkpoint file for one, leaves the new
+  // ones.
   check_generation(memory, saved ? 2 : 1, 2);
   if (i % 5 == 0) {
     saves.next.save(memory, "/run/m", saves.options);
@@ -95,10 +98,12 @@ bool fail_at(const Saves& saves, const std::map<std::string, std::string>& befor
 
 }  // namespace
 
-// ---- disks that fail ------------------------------------------------------------------------------------------------
+// ---- disks that fail ----------------------------------------------------------------------------
 
-TEST_CASE("Whichever file operation of a save fails, once or from then on, the checkpoint before is whole",
-          "[persist][faults]") {
+TEST_CASE(
+    "Whichever file operation of a save fails, once or from then on, the checkpoint before is "
+    "whole",
+    "[persist][faults]") {
   for (const auto& saves : all_saves()) {
     Disk first;
     saves->old.save(first, "/run/m", saves->old_options);
@@ -114,7 +119,8 @@ TEST_CASE("Whichever file operation of a save fails, once or from then on, the c
   }
 }
 
-TEST_CASE("A disk that is full at any 4 KiB leaves the checkpoint before, and nothing else", "[persist][faults]") {
+TEST_CASE("A disk that is full at any 4 KiB leaves the checkpoint before, and nothing else",
+          "[persist][faults]") {
   for (const Form form : {Form::kV2, Form::kV1}) {
     const Generation old(1, form, {}, 20'000), next(2, form, {}, 20'000);
     for (const bool in_place : {true, false}) {
@@ -127,8 +133,9 @@ TEST_CASE("A disk that is full at any 4 KiB leaves the checkpoint before, and no
       for (uint64_t room = 0;; room += 4096) {
         Disk disk(before);
         disk.set_capacity(used + room);
-        const Error error =
-            error_of([&] { next.save(disk, "/run/m", {.global_step = in_place ? StepNumber() : StepNumber(2)}); });
+        const Error error = error_of([&] {
+          next.save(disk, "/run/m", {.global_step = in_place ? StepNumber() : StepNumber(2)});
+        });
         CAPTURE(in_place, room, error.what());
         CHECK(leftovers(disk, "/run") == Strings{});
         check_generation(disk, error.code() == Code::kOk ? 2 : 1, 2);
@@ -142,7 +149,7 @@ TEST_CASE("A disk that is full at any 4 KiB leaves the checkpoint before, and no
   }
 }
 
-// ---- overwriting ----------------------------------------------------------------------------------------------------
+// ---- overwriting --------------------------------------------------------------------------------
 
 TEST_CASE("Where a file system has no links, overwriting copies", "[persist][overwrite]") {
   Disk memory;
@@ -184,15 +191,18 @@ TEST_CASE("A save run by hand leaves the meta graph that is there", "[persist][o
 
 namespace {
 
-// A disk as a writer leaves it that is killed when it has renamed the new data file and not yet the index.
+// A disk as a writer leaves it that is killed when it has renamed the new data file and not yet the
+// index.
 std::map<std::string, std::string> half_overwritten() {
   Disk memory;
   Generation(1, Form::kV2).save(memory, "/run/m");
   std::map<std::string, std::string> frozen;
   struct Freezing final : HookedFileSystem {
-    Freezing(MemoryFileSystem& m, std::map<std::string, std::string>& to) : HookedFileSystem(m), memory(m), into(to) {}
+    Freezing(MemoryFileSystem& m, std::map<std::string, std::string>& to)
+        : HookedFileSystem(m), memory(m), into(to) {}
     void hook(const FileOp& op, const Proceed& proceed) override {
-      if (op.kind == FileOp::kRename && op.to == "/run/m.index" && into.empty()) into = memory.contents();
+      if (op.kind == FileOp::kRename && op.to == "/run/m.index" && into.empty())
+        into = memory.contents();
       proceed(op.bytes);
     }
     MemoryFileSystem& memory;
@@ -208,8 +218,12 @@ TEST_CASE("Whoever looks for a checkpoint whose overwriting was interrupted find
           "[persist][overwrite]") {
   const auto interrupted = half_overwritten();
   const std::vector<std::function<void(FileSystem&)>> looks = {
-      [](FileSystem& fs) { CHECK(latest_checkpoint("/run", kCheckpointFileName, &fs) == "/run/m"); },
-      [](FileSystem& fs) { CHECK(latest_checkpoint("/run", {.verify = true, .file_system = &fs}) == "/run/m"); },
+      [](FileSystem& fs) {
+        CHECK(latest_checkpoint("/run", kCheckpointFileName, &fs) == "/run/m");
+      },
+      [](FileSystem& fs) {
+        CHECK(latest_checkpoint("/run", {.verify = true, .file_system = &fs}) == "/run/m");
+      },
       [](FileSystem& fs) { CHECK(checkpoint_prefix("/run/m", &fs) == "/run/m"); },
       [](FileSystem& fs) { CHECK(checkpoint_prefix("/run/m.meta", &fs) == "/run/m"); },
       [](FileSystem& fs) { CHECK(checkpoint_exists("/run/m", &fs)); },
@@ -224,7 +238,8 @@ TEST_CASE("Whoever looks for a checkpoint whose overwriting was interrupted find
   }
 }
 
-TEST_CASE("What was written over an interrupted overwriting by someone else stays", "[persist][overwrite]") {
+TEST_CASE("What was written over an interrupted overwriting by someone else stays",
+          "[persist][overwrite]") {
   Disk disk(half_overwritten());
   Disk other;
   Generation(7, Form::kV2).save(other, "/run/m");
@@ -235,7 +250,8 @@ TEST_CASE("What was written over an interrupted overwriting by someone else stay
   check_generation(disk, 7, 7);
 }
 
-TEST_CASE("A damaged journal is not believed, reported, and in nobody's way", "[persist][overwrite]") {
+TEST_CASE("A damaged journal is not believed, reported, and in nobody's way",
+          "[persist][overwrite]") {
   const auto interrupted = half_overwritten();
   const std::string path = journal_path("/run/m");
   const std::string good = interrupted.at(path);
@@ -253,7 +269,8 @@ TEST_CASE("A damaged journal is not believed, reported, and in nobody's way", "[
       CHECK(interrupted_overwriting("/run/m", &disk) == warnings[0]);
       CHECK(sweep_directory(disk, "/run").empty());
       CHECK(read_file(disk, path) == bytes);
-      for (const auto& [name, content] : before) CHECK((is_temporary_name(base_name(name)) || disk.exists(name)));
+      for (const auto& [name, content] : before)
+        CHECK((is_temporary_name(base_name(name)) || disk.exists(name)));
     }
   }
   Disk disk(interrupted);
@@ -264,8 +281,9 @@ TEST_CASE("A damaged journal is not believed, reported, and in nobody's way", "[
   check_generation(disk, 4, 4);
 }
 
-TEST_CASE("A reader does not wait for a writer that is overwriting, and finds the checkpoint before",
-          "[persist][overwrite]") {
+TEST_CASE(
+    "A reader does not wait for a writer that is overwriting, and finds the checkpoint before",
+    "[persist][overwrite]") {
   Disk disk(half_overwritten());
   const auto before = disk.contents();
   const auto lock = disk.lock_dir("/run");
@@ -275,7 +293,7 @@ TEST_CASE("A reader does not wait for a writer that is overwriting, and finds th
   CHECK(disk.contents() == before);
 }
 
-// ---- several writers ------------------------------------------------------------------------------------------------
+// ---- several writers ----------------------------------------------------------------------------
 
 TEST_CASE("A second writer into a directory is refused and told which", "[persist][writers]") {
   Disk disk;
@@ -290,19 +308,22 @@ TEST_CASE("A second writer into a directory is refused and told which", "[persis
   CHECK_NOTHROW(g.save(disk, "/run/m"));
 }
 
-TEST_CASE("What dead writers left is removed by the next save, and what live ones are writing is not",
-          "[persist][writers]") {
+TEST_CASE(
+    "What dead writers left is removed by the next save, and what live ones are writing is not",
+    "[persist][writers]") {
   Disk disk;
   BundleWriter alive(disk, "/run/other");
   alive.add("v", Tensor(1.0f));
   const std::string parts = "/run/m_temp_0123456789abcdef0123456789abcdef";
   for (const std::string& path :
-       {std::string("/run/.t-0123abcd"), std::string("/run/.o-0123abcd000000"), parts + "/part-00000-of-00002.index"}) {
+       {std::string("/run/.t-0123abcd"), std::string("/run/.o-0123abcd000000"),
+        parts + "/part-00000-of-00002.index"}) {
     disk.create_dirs(directory_of(path));
     disk.set(path, "left");
   }
   disk.create_dirs("/run/n_temp_0123456789abcdef0123456789abcdef");
-  const Strings foreign = {"/run/.t-notours", "/run/.hidden", "/run/n_temp_0123456789abcdef0123456789abcdef/thesis"};
+  const Strings foreign = {"/run/.t-notours", "/run/.hidden",
+                           "/run/n_temp_0123456789abcdef0123456789abcdef/thesis"};
   for (const std::string& path : foreign) disk.set(path, "someone else's");
   Generation(1, Form::kV2).save(disk, "/run/m");
   for (const std::string& path : foreign) CHECK(disk.exists(path));
@@ -313,7 +334,7 @@ TEST_CASE("What dead writers left is removed by the next save, and what live one
   CHECK_NOTHROW(BundleReader(disk, "/run/other").verify());
 }
 
-// ---- saves without end ----------------------------------------------------------------------------------------------
+// ---- saves without end --------------------------------------------------------------------------
 
 namespace {
 
@@ -345,7 +366,8 @@ void save_often(int times) {
 
 }  // namespace
 
-TEST_CASE("Hundreds of saves leave the graph, memory, descriptors and directory as a few do", "[persist][faults]") {
+TEST_CASE("Hundreds of saves leave the graph, memory, descriptors and directory as a few do",
+          "[persist][faults]") {
   save_often(400);
 }
 

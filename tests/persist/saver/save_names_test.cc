@@ -1,4 +1,5 @@
-// Files of one save never share a name, with each other or with what the directory keeps its own records in.
+// Files of one save never share a name, with each other or with what the directory keeps its own
+// records in.
 #include "persist/checkpoint/bundle.h"
 #include "persist/checkpoint/copying.h"
 #include "persist/files/publication.h"
@@ -23,7 +24,8 @@ void check_refused(const Names& names, const std::string& why) {
   SmallModel m(disk, {.sharded = names.sharded, .write_version = names.format});
   m.saver.save(m.session, "/run/older", {.global_step = 1});
   const auto before = disk.contents();
-  INFO(names.path << ", " << names.options.latest_filename << ", " << names.options.meta_graph_suffix);
+  INFO(names.path << ", " << names.options.latest_filename << ", "
+                  << names.options.meta_graph_suffix);
   for (const bool trial : {true, false}) {
     try {
       trial ? void(m.saver.preflight(m.session, names.path, names.options))
@@ -39,20 +41,27 @@ void check_refused(const Names& names, const std::string& why) {
 
 }  // namespace
 
-TEST_CASE("A meta graph that would have the name of the checkpoint's own files is refused", "[save_names]") {
+TEST_CASE("A meta graph that would have the name of the checkpoint's own files is refused",
+          "[save_names]") {
   for (const char* suffix : {"index", "data-00000-of-00001", "data-00007-of-00009", "old.index"})
     check_refused({.options = {.meta_graph_suffix = suffix}}, "values of a checkpoint");
-  check_refused({.options = {.global_step = 3, .meta_graph_suffix = "index"}}, "values of a checkpoint");
+  check_refused({.options = {.global_step = 3, .meta_graph_suffix = "index"}},
+                "values of a checkpoint");
   check_refused({.options = {.meta_graph_suffix = "a/b"}}, "must not contain path components");
   check_refused({.options = {.meta_graph_suffix = std::string("meta\0x", 6)}}, "zero byte");
 }
 
-TEST_CASE("A checkpoint file that would have the name of the checkpoint's own files is refused", "[save_names]") {
-  for (const char* latest : {"m.index", "m.data-00000-of-00001", "other.index", "m-1.data-00000-of-00001"})
+TEST_CASE("A checkpoint file that would have the name of the checkpoint's own files is refused",
+          "[save_names]") {
+  for (const char* latest :
+       {"m.index", "m.data-00000-of-00001", "other.index", "m-1.data-00000-of-00001"})
     check_refused({.options = {.latest_filename = latest}}, "values of a checkpoint");
   check_refused({.options = {.latest_filename = "m.meta"}}, "and so does 'latest_filename'");
-  check_refused({.options = {.global_step = 3, .latest_filename = "m-3.meta"}}, "and so does 'latest_filename'");
-  check_refused({.options = {.global_step = 3, .latest_filename = "m-12.graph", .meta_graph_suffix = "graph"}},
+  check_refused({.options = {.global_step = 3, .latest_filename = "m-3.meta"}},
+                "and so does 'latest_filename'");
+  check_refused({.options = {.global_step = 3,
+                             .latest_filename = "m-12.graph",
+                             .meta_graph_suffix = "graph"}},
                 "and so does 'latest_filename'");
   check_refused({.options = {.latest_filename = "m"}}, "collides with 'save_path'");
   check_refused({.options = {.latest_filename = ".."}}, "a directory's");
@@ -70,18 +79,22 @@ TEST_CASE("Names under which Cairn keeps its own records are refused", "[save_na
   }
 }
 
-TEST_CASE("A V1 checkpoint, which is one file, has no name by which a reader takes it for another", "[save_names]") {
+TEST_CASE("A V1 checkpoint, which is one file, has no name by which a reader takes it for another",
+          "[save_names]") {
   const auto v1 = CheckpointFormat::kV1;
   for (const char* name : {"m.index", "m.meta", "m.data-00000-of-00001"})
     check_refused({.format = v1, .path = str_cat("/run/", name)}, "without its ending");
   check_refused({.format = v1, .path = "/run/checkpoint"}, "collides with 'save_path'");
-  check_refused({.format = v1, .options = {.global_step = 3, .latest_filename = "m-3"}}, "collides with 'save_path'");
-  check_refused({.format = v1, .options = {.global_step = 3, .latest_filename = "m-1"}}, "collides with 'save_path'");
+  check_refused({.format = v1, .options = {.global_step = 3, .latest_filename = "m-3"}},
+                "collides with 'save_path'");
+  check_refused({.format = v1, .options = {.global_step = 3, .latest_filename = "m-1"}},
+                "collides with 'save_path'");
   check_refused({.format = v1, .options = {.latest_filename = "m-00000-of-00001"}, .sharded = true},
                 "collides with 'save_path'");
 }
 
-TEST_CASE("A path with a zero byte, at which the system would cut it off, is refused", "[save_names]") {
+TEST_CASE("A path with a zero byte, at which the system would cut it off, is refused",
+          "[save_names]") {
   check_refused({.path = std::string("/run/m\0x", 8)}, "zero byte");
 }
 
@@ -108,18 +121,22 @@ TEST_CASE("Unusual names that clash with nothing are saved and read", "[save_nam
     CHECK(m.session.value(m.a).data<float>()[0] == 7);
     CHECK(latest_checkpoint("/run", names.options.latest_filename, &disk) == prefix);
     Graph again;
-    import_meta_graph(again, meta_graph_path(prefix, names.options.meta_graph_suffix), {.file_system = &disk});
+    import_meta_graph(again, meta_graph_path(prefix, names.options.meta_graph_suffix),
+                      {.file_system = &disk});
     CHECK(again.contains("a"));
   }
 }
 
-TEST_CASE("Copies are not given the name of a checkpoint's file or of the directory's records", "[save_names]") {
+TEST_CASE("Copies are not given the name of a checkpoint's file or of the directory's records",
+          "[save_names]") {
   RunDisk disk;
   SmallModel m(disk);
   m.save(1);
   const auto before = disk.contents();
-  for (const char* to : {"/run/checkpoint", "/run/.cairn", "/run/c.index", "/run/c.meta", "/run/c.data-00000-of-00001"})
-    CHECK_THROWS_WITH(check_copy_paths(disk, "/run/m-1", to), Contains("cannot be called") && Contains(to));
+  for (const char* to : {"/run/checkpoint", "/run/.cairn", "/run/c.index", "/run/c.meta",
+                         "/run/c.data-00000-of-00001"})
+    CHECK_THROWS_WITH(check_copy_paths(disk, "/run/m-1", to),
+                      Contains("cannot be called") && Contains(to));
   CHECK(disk.contents() == before);
   CHECK(check_copy_paths(disk, "/run/m-1", "/run/c") == "/run/m-1");
 }

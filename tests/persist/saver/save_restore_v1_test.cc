@@ -23,13 +23,16 @@ std::string inputs_of(const Graph& graph, const std::string& name) {
 
 }  // namespace
 
-TEST_CASE("SaveSlices and RestoreSlice write and read tensors and parts", "[persist][save_restore_v1]") {
+TEST_CASE("SaveSlices and RestoreSlice write and read tensors and parts",
+          "[persist][save_restore_v1]") {
   MemoryFileSystem fs;
   Graph graph;
-  const Output path = constant(graph, "m"), w = constant(graph, Tensor::vector<float>({1, 2, 3, 4})),
+  const Output path = constant(graph, "m"),
+               w = constant(graph, Tensor::vector<float>({1, 2, 3, 4})),
                half = constant(graph, Tensor::vector<int32_t>({5, 6}));
   const Operation save = save_v1(path, {"W", "P"}, {"", "4 2,2"}, {w, half});
-  const Output whole = restore_v1(path, "W", "", DType::kFloat), part = restore_v1(path, "W", "4 1,2", DType::kFloat),
+  const Output whole = restore_v1(path, "W", "", DType::kFloat),
+               part = restore_v1(path, "W", "4 1,2", DType::kFloat),
                same = restore_v1(path, "P", "4 2,2", DType::kInt32);
   CHECK(part.shape() == Shape{2});
   CHECK_FALSE(whole.shape().has_rank());
@@ -45,16 +48,18 @@ TEST_CASE("Save writes whole tensors and Restore reads them", "[persist][save_re
   MemoryFileSystem fs;
   Graph graph;
   const Output path = constant(graph, "m");
-  const Operation save = save_v1(path, {"b", "a"}, {}, {constant(graph, 1.5f), constant(graph, "text")});
+  const Operation save =
+      save_v1(path, {"b", "a"}, {}, {constant(graph, 1.5f), constant(graph, "text")});
   CHECK(save.node().op->name == "Save");
-  const Output a =
-      add_node(*OpSet(save_restore_ops()).find("Restore"), {path, constant(graph, "a")}, {{"dt", DType::kString}});
+  const Output a = add_node(*OpSet(save_restore_ops()).find("Restore"),
+                            {path, constant(graph, "a")}, {{"dt", DType::kString}});
   Session session(graph, {.file_system = &fs});
   session.run(save);
   CHECK(session.run(a).scalar<std::string>() == "text");
 }
 
-TEST_CASE("V1 restores say what is missing and what is of another dtype", "[persist][save_restore_v1]") {
+TEST_CASE("V1 restores say what is missing and what is of another dtype",
+          "[persist][save_restore_v1]") {
   MemoryFileSystem fs;
   CheckpointV1Writer writer(fs, "m");
   writer.add("W", Tensor(1.0));
@@ -65,11 +70,15 @@ TEST_CASE("V1 restores say what is missing and what is of another dtype", "[pers
   const auto error = [&](const Output& y) { return error_of([&] { session.run(y); }); };
   const Error missing = error(restore_v1(path, "V", "", DType::kDouble));
   CHECK(missing.code() == Code::kNotFound);
-  CHECK_THAT(missing.what(), Catch::Contains("Tensor name \"V\" not found in checkpoint files 'm'"));
-  CHECK_THAT(error(restore_v1(path, "W", "", DType::kFloat)).what(),
-             Catch::Contains("Expected to restore a tensor of type float, got a tensor of type double instead"));
+  CHECK_THAT(missing.what(),
+             Catch::Contains("Tensor name \"V\" not found in checkpoint files 'm'"));
+  CHECK_THAT(
+      error(restore_v1(path, "W", "", DType::kFloat)).what(),
+      Catch::Contains(
+          "Expected to restore a tensor of type float, got a tensor of type double instead"));
   CHECK(error(restore_v1(path, "W", "2 0,1", DType::kDouble)).code() == Code::kInvalidArgument);
-  CHECK(error(restore_v1(constant(graph, "none"), "W", "", DType::kDouble)).code() == Code::kNotFound);
+  CHECK(error(restore_v1(constant(graph, "none"), "W", "", DType::kDouble)).code() ==
+        Code::kNotFound);
 }
 
 TEST_CASE("RestoreV2 reads V1 files, and RestoreSlice V2 ones", "[persist][save_restore_v1]") {
@@ -87,7 +96,8 @@ TEST_CASE("RestoreV2 reads V1 files, and RestoreSlice V2 ones", "[persist][save_
   CHECK(session.run(from_new).str() == "[1. 2.]");
 }
 
-TEST_CASE("A preferred shard that holds the tensor is the only file that is read", "[persist][save_restore_v1]") {
+TEST_CASE("A preferred shard that holds the tensor is the only file that is read",
+          "[persist][save_restore_v1]") {
   MemoryFileSystem fs;
   for (int shard = 0; shard < 2; ++shard) {
     CheckpointV1Writer writer(fs, str_cat("m-0000", shard, "-of-00002"));
@@ -105,10 +115,12 @@ TEST_CASE("A preferred shard that holds the tensor is the only file that is read
   CHECK(error_of([&] { session.run(t0); }).code() == Code::kDataLoss);
 }
 
-TEST_CASE("A V1 saver adds TensorFlow's nodes, saves, restores and keeps the newest", "[persist][saver][v1]") {
+TEST_CASE("A V1 saver adds TensorFlow's nodes, saves, restores and keeps the newest",
+          "[persist][saver][v1]") {
   MemoryFileSystem fs;
   Graph graph;
-  const Variable a = variable(constant(graph, 1.0f), {.name = "a"}), b = variable(constant(graph, 2), {.name = "b"});
+  const Variable a = variable(constant(graph, 1.0f), {.name = "a"}),
+                 b = variable(constant(graph, 2), {.name = "b"});
   Saver saver(graph, {.max_to_keep = 2, .write_version = CheckpointFormat::kV1});
   CHECK(inputs_of(graph, "save/save") ==
         "SaveSlices save/Const save/save/tensor_names save/save/shapes_and_slices a b");
@@ -116,10 +128,12 @@ TEST_CASE("A V1 saver adds TensorFlow's nodes, saves, restores and keeps the new
   CHECK(saver.as_saver_def().version == CheckpointFormat::kV1);
   Session session(graph, {.file_system = &fs});
   session.run(global_variables_initializer(graph));
-  for (int step = 1; step <= 3; ++step) CHECK(saver.save(session, "m", {.global_step = step}) == str_cat("m-", step));
+  for (int step = 1; step <= 3; ++step)
+    CHECK(saver.save(session, "m", {.global_step = step}) == str_cat("m-", step));
   std::vector<std::string> files;
   for (const auto& [path, bytes] : fs.contents()) files.push_back(path);
-  CHECK(files == std::vector<std::string>{".cairn", "checkpoint", "m-2", "m-2.meta", "m-3", "m-3.meta"});
+  CHECK(files ==
+        std::vector<std::string>{".cairn", "checkpoint", "m-2", "m-2.meta", "m-3", "m-3.meta"});
 
   session.run(assign(a, 9.0f));
   saver.restore(session, "m-3");
@@ -148,7 +162,8 @@ TEST_CASE("A sharded V1 saver names its checkpoints by pattern", "[persist][save
   CHECK(inputs_of(graph, "save/ShardedFilename_1") ==
         "ShardedFilename save/Const save/ShardedFilename_1/shard save/num_shards");
   CHECK(inputs_of(graph, "save/ShardedFilespec") ==
-        "ShardedFilespec save/Const save/num_shards ^save/control_dependency ^save/control_dependency_1");
+        "ShardedFilespec save/Const save/num_shards ^save/control_dependency "
+        "^save/control_dependency_1");
   CHECK(saver.as_saver_def().save_tensor_name == "save/ShardedFilespec:0");
   Session session(graph, {.file_system = &fs});
   session.run(global_variables_initializer(graph));
@@ -156,21 +171,23 @@ TEST_CASE("A sharded V1 saver names its checkpoints by pattern", "[persist][save
   CHECK(saver.save(session, "m", {.global_step = 2}) == "m-2-\?\?\?\?\?-of-00002");
   std::vector<std::string> files;
   for (const auto& [path, bytes] : fs.contents()) files.push_back(path);
-  CHECK(files ==
-        std::vector<std::string>{".cairn", "checkpoint", "m-2-00000-of-00002", "m-2-00001-of-00002", "m-2.meta"});
+  CHECK(files == std::vector<std::string>{".cairn", "checkpoint", "m-2-00000-of-00002",
+                                          "m-2-00001-of-00002", "m-2.meta"});
   session.run(assign(b, 5));
   saver.restore(session, *latest_checkpoint(".", kCheckpointFileName, &fs));
   CHECK(session.run(b).scalar<int32_t>() == 2);
 }
 
-TEST_CASE("Restoring with RestoreSlice nodes reports what does not fit and changes nothing", "[persist][saver][v1]") {
+TEST_CASE("Restoring with RestoreSlice nodes reports what does not fit and changes nothing",
+          "[persist][saver][v1]") {
   MemoryFileSystem fs;
   Graph graph;
   const Variable a = variable(constant(graph, 1.0f), {.name = "a"}),
                  w = variable(constant(graph, Tensor::vector<float>({1, 2})), {.name = "w"});
   // As savers before 0.12 did it: one node per variable.
   const Output path = constant(graph, "model", {.name = "save/Const"});
-  const Operation save = save_v1(path, {"a", "w"}, {"", ""}, {a.ref(), w.ref()}, {.name = "save/save"});
+  const Operation save =
+      save_v1(path, {"a", "w"}, {"", ""}, {a.ref(), w.ref()}, {.name = "save/save"});
   group({assign(a, restore_v1(path, "a", "", DType::kFloat)).op(),
          assign(w, restore_v1(path, "w", "", DType::kFloat)).op()},
         {.name = "save/restore_all"});

@@ -17,9 +17,10 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-// Saves one generation after the other and writes the number of each that save() returned for to `acknowledge`.
-[[noreturn]] void save_until_killed(Generation& g, const std::string& path, bool numbered, int64_t from,
-                                    int acknowledge) {
+// Saves one generation after the other and writes the number of each that save() returned for to
+// `acknowledge`.
+[[noreturn]] void save_until_killed(Generation& g, const std::string& path, bool numbered,
+                                    int64_t from, int acknowledge) {
   try {
     for (int64_t i = from;; ++i) {
       g.set_number(i);

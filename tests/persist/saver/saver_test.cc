@@ -19,7 +19,8 @@ namespace {
 
 std::vector<std::string> input_names(const Operation& op) {
   std::vector<std::string> names;
-  for (const Output& input : op.inputs()) names.push_back(endpoint_name(input.node(), input.index(), false));
+  for (const Output& input : op.inputs())
+    names.push_back(endpoint_name(input.node(), input.index(), false));
   for (const Operation& control : op.control_inputs()) names.push_back("^" + control.name());
   return names;
 }
@@ -45,7 +46,8 @@ std::string message_of(const std::function<void()>& f) {
 
 // Two variables, a [3] of ones and b [2,2] of twos, and a session whose files are in memory.
 struct Model {
-  explicit Model(FileSystem& files, const SaverOptions& options = {}) : session(graph, {.file_system = &files}) {
+  explicit Model(FileSystem& files, const SaverOptions& options = {})
+      : session(graph, {.file_system = &files}) {
     a = variable(ones(graph, {3}), {.name = "a"});
     b = variable(ones(graph, {2, 2}) * 2.0f, {.name = "b"});
     saver = Saver(graph, options);
@@ -72,24 +74,29 @@ SaverOptions at_time(double& now, SaverOptions options) {
 
 }  // namespace
 
-// ---- the nodes ------------------------------------------------------------------------------------------------------
+// ---- the nodes ----------------------------------------------------------------------------------
 
 TEST_CASE("A Saver inserts TensorFlow's nodes under TensorFlow's names, in its order", "[saver]") {
   Disk disk;
   Model m(disk);
-  CHECK(nodes_of(m.graph, "save/") == Strings{"Const save/Const", "Const save/SaveV2/tensor_names",
-                                              "Const save/SaveV2/shape_and_slices", "SaveV2 save/SaveV2",
-                                              "Identity save/control_dependency", "Const save/RestoreV2/tensor_names",
-                                              "Const save/RestoreV2/shape_and_slices", "RestoreV2 save/RestoreV2",
-                                              "Assign save/Assign", "Assign save/Assign_1", "NoOp save/restore_all"});
-  CHECK(input_names(m.graph.find_op("save/SaveV2")) ==
-        Strings{"save/Const", "save/SaveV2/tensor_names", "save/SaveV2/shape_and_slices", "a", "b"});
-  CHECK(input_names(m.graph.find_op("save/control_dependency")) == Strings{"save/Const", "^save/SaveV2"});
+  CHECK(nodes_of(m.graph, "save/") ==
+        Strings{"Const save/Const", "Const save/SaveV2/tensor_names",
+                "Const save/SaveV2/shape_and_slices", "SaveV2 save/SaveV2",
+                "Identity save/control_dependency", "Const save/RestoreV2/tensor_names",
+                "Const save/RestoreV2/shape_and_slices", "RestoreV2 save/RestoreV2",
+                "Assign save/Assign", "Assign save/Assign_1", "NoOp save/restore_all"});
+  CHECK(
+      input_names(m.graph.find_op("save/SaveV2")) ==
+      Strings{"save/Const", "save/SaveV2/tensor_names", "save/SaveV2/shape_and_slices", "a", "b"});
+  CHECK(input_names(m.graph.find_op("save/control_dependency")) ==
+        Strings{"save/Const", "^save/SaveV2"});
   CHECK(input_names(m.graph.find_op("save/Assign_1")) == Strings{"b", "save/RestoreV2:1"});
-  CHECK(input_names(m.graph.find_op("save/restore_all")) == Strings{"^save/Assign", "^save/Assign_1"});
+  CHECK(input_names(m.graph.find_op("save/restore_all")) ==
+        Strings{"^save/Assign", "^save/Assign_1"});
   CHECK(m.graph.find_op("save/RestoreV2").node().device == "/device:CPU:0");
   CHECK(m.graph.find_op("save/Assign").attrs().strings("_class") == Strings{"loc:@a"});
-  CHECK(m.graph.find_op("save/control_dependency").attrs().strings("_class") == Strings{"loc:@save/Const"});
+  CHECK(m.graph.find_op("save/control_dependency").attrs().strings("_class") ==
+        Strings{"loc:@save/Const"});
   CHECK(m.graph.find_op("save/Assign").flag("use_locking"));
   CHECK(m.graph.static_value(m.graph.find("save/Const:0")).scalar<std::string>() == "model");
 }
@@ -156,7 +163,8 @@ TEST_CASE("A Saver refuses one variable under two names", "[saver]") {
 TEST_CASE("A Saver refuses the same variable twice in a list", "[saver]") {
   Graph graph;
   const Variable v = variable(graph, 1.0f, {.name = "v"});
-  CHECK_THROWS_WITH(Saver(graph, {.var_list = {v, v}}), "At least two variables have the same name: v");
+  CHECK_THROWS_WITH(Saver(graph, {.var_list = {v, v}}),
+                    "At least two variables have the same name: v");
 }
 
 TEST_CASE("A Saver that stands for none says so when it is used", "[saver]") {
@@ -167,13 +175,15 @@ TEST_CASE("A Saver that stands for none says so when it is used", "[saver]") {
   CHECK_THROWS_WITH(none.save(m.session, "/run/m"), Contains("this Saver is none"));
 }
 
-// ---- saving and restoring -------------------------------------------------------------------------------------------
+// ---- saving and restoring -----------------------------------------------------------------------
 
-TEST_CASE("What was saved is restored bit for bit, into another session and another graph", "[saver]") {
+TEST_CASE("What was saved is restored bit for bit, into another session and another graph",
+          "[saver]") {
   Disk disk;
   Model m(disk);
   CHECK(m.saver.save(m.session, "/run/m", {.global_step = 12}) == "/run/m-12");
-  CHECK(disk.names() == Strings{".cairn", "checkpoint", "m-12.data-00000-of-00001", "m-12.index", "m-12.meta"});
+  CHECK(disk.names() ==
+        Strings{".cairn", "checkpoint", "m-12.data-00000-of-00001", "m-12.index", "m-12.meta"});
   Graph graph;
   Saver saver = import_meta_graph(graph, "/run/m-12.meta", {.file_system = &disk});
   Session session(graph, {.file_system = &disk});
@@ -183,12 +193,14 @@ TEST_CASE("What was saved is restored bit for bit, into another session and anot
   }
 }
 
-TEST_CASE("The names by which a checkpoint may be restored are its prefix, its files and its directory", "[saver]") {
+TEST_CASE(
+    "The names by which a checkpoint may be restored are its prefix, its files and its directory",
+    "[saver]") {
   Disk disk;
   Model m(disk);
   m.saver.save(m.session, "/run/m", {.global_step = 3});
-  for (const char* name :
-       {"/run/m-3", "/run/m-3.index", "/run/m-3.meta", "/run/m-3.data-00000-of-00001", "/run", "/run/checkpoint"}) {
+  for (const char* name : {"/run/m-3", "/run/m-3.index", "/run/m-3.meta",
+                           "/run/m-3.data-00000-of-00001", "/run", "/run/checkpoint"}) {
     CAPTURE(name);
     Session session(m.graph, {.file_system = &disk});
     CHECK_NOTHROW(m.saver.restore(session, name));
@@ -210,7 +222,9 @@ TEST_CASE("Variables saved under other names are found under them", "[saver]") {
   CHECK(bit_equal(session.value(w), Tensor::vector<float>({1, 2})));
 }
 
-TEST_CASE("Restoring some variables leaves the others uninitialised, and says which when they are needed", "[saver]") {
+TEST_CASE(
+    "Restoring some variables leaves the others uninitialised, and says which when they are needed",
+    "[saver]") {
   Disk disk;
   Model m(disk);
   m.saver.save(m.session, "/run/m");
@@ -258,8 +272,8 @@ TEST_CASE("A sharded Saver writes a part for each device and merges them", "[sav
   Session session(graph, {.file_system = &disk});
   session.run(global_variables_initializer(graph));
   saver.save(session, "/run/m");
-  CHECK(disk.names() ==
-        Strings{".cairn", "checkpoint", "m.data-00000-of-00002", "m.data-00001-of-00002", "m.index", "m.meta"});
+  CHECK(disk.names() == Strings{".cairn", "checkpoint", "m.data-00000-of-00002",
+                                "m.data-00001-of-00002", "m.index", "m.meta"});
   session.set_values({{a, 0.0f}, {b, 0.0f}});
   saver.restore(session, "/run/m");
   CHECK(session.value(b).scalar<float>() == 2.0f);
@@ -268,7 +282,8 @@ TEST_CASE("A sharded Saver writes a part for each device and merges them", "[sav
 TEST_CASE("Resource variables are saved by their value and restored", "[saver]") {
   Disk disk;
   Graph graph;
-  const Variable v = variable(graph, Tensor::vector<float>({1, 2}), {.name = "v", .use_resource = true});
+  const Variable v =
+      variable(graph, Tensor::vector<float>({1, 2}), {.name = "v", .use_resource = true});
   Saver saver(graph);
   Session session(graph, {.file_system = &disk});
   session.run(global_variables_initializer(graph));
@@ -294,7 +309,7 @@ TEST_CASE("A padded step has eight digits", "[saver]") {
   CHECK(m.saver.save(m.session, "/run/m", {.global_step = 7}) == "/run/m-00000007");
 }
 
-// ---- what save refuses ----------------------------------------------------------------------------------------------
+// ---- what save refuses --------------------------------------------------------------------------
 
 TEST_CASE("Saving uninitialised variables names all of them", "[saver]") {
   Disk disk;
@@ -355,7 +370,7 @@ TEST_CASE("A session of another graph is refused", "[saver]") {
   CHECK_THROWS_WITH(m.saver.save(other.session, "/run/m"), Contains("another graph"));
 }
 
-// ---- what restore refuses -------------------------------------------------------------------------------------------
+// ---- what restore refuses -----------------------------------------------------------------------
 
 TEST_CASE("Restoring reports everything that does not fit at once and changes nothing", "[saver]") {
   Disk disk;
@@ -383,7 +398,8 @@ TEST_CASE("Restoring reports everything that does not fit at once and changes no
     FAIL("it restored");
   } catch (const Error& e) {
     CHECK(e.code() == Code::kNotFound);
-    CHECK_THAT(e.what(), Contains("Key bias_1 not found in checkpoint") && Contains("nearest: 'bias'") &&
+    CHECK_THAT(e.what(), Contains("Key bias_1 not found in checkpoint") &&
+                             Contains("nearest: 'bias'") &&
                              Contains("variable 'kernel': graph float [3], checkpoint float [4]") &&
                              Contains("variable 'count': graph int64 [], checkpoint int32 []"));
   }
@@ -397,7 +413,8 @@ TEST_CASE("A checkpoint that is not there is told apart from a key that is missi
                     Contains("The passed save_path is not a valid checkpoint: /run/none"));
 }
 
-TEST_CASE("A data file whose bytes changed is refused and no variable is changed", "[saver][corruption]") {
+TEST_CASE("A data file whose bytes changed is refused and no variable is changed",
+          "[saver][corruption]") {
   Disk disk;
   Model m(disk);
   m.saver.save(m.session, "/run/m");
@@ -415,17 +432,20 @@ TEST_CASE("A data file whose bytes changed is refused and no variable is changed
   CHECK(bit_equal(m.session.value(m.a), Tensor::vector<float>({7, 7, 7})));
 }
 
-// ---- which checkpoints stay -----------------------------------------------------------------------------------------
+// ---- which checkpoints stay ---------------------------------------------------------------------
 
-TEST_CASE("Only max_to_keep newest checkpoints stay, and the checkpoint file lists them oldest first", "[saver]") {
+TEST_CASE(
+    "Only max_to_keep newest checkpoints stay, and the checkpoint file lists them oldest first",
+    "[saver]") {
   Disk disk;
   Model m(disk, {.max_to_keep = 2});
   for (int i = 1; i <= 4; ++i) m.saver.save(m.session, "/run/m", {.global_step = i});
-  CHECK(disk.names() == Strings{".cairn", "checkpoint", "m-3.data-00000-of-00001", "m-3.index", "m-3.meta",
-                                "m-4.data-00000-of-00001", "m-4.index", "m-4.meta"});
+  CHECK(disk.names() == Strings{".cairn", "checkpoint", "m-3.data-00000-of-00001", "m-3.index",
+                                "m-3.meta", "m-4.data-00000-of-00001", "m-4.index", "m-4.meta"});
   CHECK(m.saver.last_checkpoints() == Strings{"/run/m-3", "/run/m-4"});
   CHECK(read_file(disk, "/run/checkpoint") ==
-        "model_checkpoint_path: \"m-4\"\nall_model_checkpoint_paths: \"m-3\"\nall_model_checkpoint_paths: \"m-4\"\n");
+        "model_checkpoint_path: \"m-4\"\nall_model_checkpoint_paths: "
+        "\"m-3\"\nall_model_checkpoint_paths: \"m-4\"\n");
 }
 
 TEST_CASE("max_to_keep of zero keeps all", "[saver]") {
@@ -448,7 +468,8 @@ TEST_CASE("Every n hours one checkpoint is kept for good", "[saver]") {
   Disk disk;
   double now = 0;
   Model m(disk, at_time(now, {.max_to_keep = 1, .keep_checkpoint_every_n_hours = 1}));
-  for (int i = 1; i <= 6; ++i) {  // one each half hour; 7201 s is the first that is older than the hour when it goes
+  // one each half hour; 7201 s is the first that is older than the hour when it goes
+  for (int i = 1; i <= 6; ++i) {
     now = i * 1800 + 1;
     m.saver.save(m.session, "/run/m", {.global_step = i});
   }
@@ -494,7 +515,8 @@ TEST_CASE("An old checkpoint that cannot be removed is a warning; the save stand
     }
   } disk(memory);
   std::vector<std::string> warnings;
-  Model m(disk, {.max_to_keep = 1, .on_warning = [&](const std::string& text) { warnings.push_back(text); }});
+  Model m(disk, {.max_to_keep = 1,
+                 .on_warning = [&](const std::string& text) { warnings.push_back(text); }});
   m.saver.save(m.session, "/run/m", {.global_step = 1});
   CHECK(m.saver.save(m.session, "/run/m", {.global_step = 2}) == "/run/m-2");
   REQUIRE(warnings.size() == 1);
@@ -502,10 +524,12 @@ TEST_CASE("An old checkpoint that cannot be removed is a warning; the save stand
   CHECK(*latest_checkpoint("/run", kCheckpointFileName, &memory) == "/run/m-2");
 }
 
-// ---- the order of a save --------------------------------------------------------------------------------------------
+// ---- the order of a save ------------------------------------------------------------------------
 
-TEST_CASE("Data, index and meta graph are durable before the checkpoint file names them, and only then old ones go",
-          "[saver]") {
+TEST_CASE(
+    "Data, index and meta graph are durable before the checkpoint file names them, and only then "
+    "old ones go",
+    "[saver]") {
   MemoryFileSystem memory;
   memory.create_dirs("/run");
   RecordingFileSystem disk(memory);
@@ -524,18 +548,21 @@ TEST_CASE("Data, index and meta graph are durable before the checkpoint file nam
   };
   const int data = renamed_to("/run/m-2.data-00000-of-00001"), index = renamed_to("/run/m-2.index"),
             meta = renamed_to("/run/m-2.meta"), state = renamed_to("/run/checkpoint");
-  const int removed = last([](const FileOp& op) { return op.kind == FileOp::kRemove && op.path == "/run/m-1.index"; });
+  const int removed = last(
+      [](const FileOp& op) { return op.kind == FileOp::kRemove && op.path == "/run/m-1.index"; });
   REQUIRE(data > 0);
   CHECK(data < meta);
   CHECK(meta < index);
   CHECK(index < state);
   CHECK(state < removed);
   int synced = 0;
-  for (int i = state + 1; i < removed; ++i) synced += ops[static_cast<size_t>(i)].kind == FileOp::kSyncDir;
+  for (int i = state + 1; i < removed; ++i)
+    synced += ops[static_cast<size_t>(i)].kind == FileOp::kSyncDir;
   CHECK(synced > 0);
 }
 
-TEST_CASE("Whichever file operation fails, the directory names a whole checkpoint", "[saver][faults]") {
+TEST_CASE("Whichever file operation fails, the directory names a whole checkpoint",
+          "[saver][faults]") {
   for (const int error : {EIO, ENOSPC}) {
     for (const auto span : {FaultyFileSystem::kOnce, FaultyFileSystem::kForever}) {
       for (size_t i = 0;; ++i) {
@@ -578,7 +605,8 @@ TEST_CASE("Numbers of a saver's options that make no sense are refused", "[saver
   refused({.max_to_keep = -1}, "max_to_keep is -1");
   refused({.keep_checkpoint_every_n_hours = -1}, "keep_checkpoint_every_n_hours is -1");
   refused({.keep_checkpoint_every_n_hours = -1e-9}, "keep_checkpoint_every_n_hours");
-  refused({.keep_checkpoint_every_n_hours = std::numeric_limits<double>::quiet_NaN()}, "keep_checkpoint_every_n_hours");
+  refused({.keep_checkpoint_every_n_hours = std::numeric_limits<double>::quiet_NaN()},
+          "keep_checkpoint_every_n_hours");
   refused({.write_version = static_cast<CheckpointFormat>(7)}, "Unexpected write_version: 7");
   CHECK(Saver(graph, {.max_to_keep = 0, .keep_checkpoint_every_n_hours = 0}));
 }

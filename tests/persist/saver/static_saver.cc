@@ -1,5 +1,5 @@
-// A program whose saver, session and graph are one object of static storage: it returns from main() with a save in the
-// background. Its path is the argument.
+// A program whose saver, session and graph are one object of static storage: it returns from main()
+// with a save in the background. Its path is the argument.
 #include <memory>
 
 #include "ops/array/array.h"

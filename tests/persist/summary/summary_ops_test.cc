@@ -32,7 +32,8 @@ std::string inputs_of(const Output& output) {
 
 }  // namespace
 
-TEST_CASE("A scalar summary has the nodes, the tag and the bytes that TensorFlow gives it", "[persist][summary]") {
+TEST_CASE("A scalar summary has the nodes, the tag and the bytes that TensorFlow gives it",
+          "[persist][summary]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2});
   const Output loss = identity(reduce_mean(x), {.name = "value"});
@@ -47,7 +48,8 @@ TEST_CASE("A scalar summary has the nodes, the tag and the bytes that TensorFlow
         std::string("\x0a\x0b\x0a\x04loss\x15\x00\x00\xc0\x3f", 13));
 }
 
-TEST_CASE("A summary's tag is its name in the graph: scopes, a number, a family", "[persist][summary]") {
+TEST_CASE("A summary's tag is its name in the graph: scopes, a number, a family",
+          "[persist][summary]") {
   Graph graph;
   const Output x = constant(graph, 2.0f, {.name = "loss"});
   Session session(graph);
@@ -63,24 +65,30 @@ TEST_CASE("A summary's tag is its name in the graph: scopes, a number, a family"
 TEST_CASE("scalar_summary takes the tag as it stands, and several at once", "[persist][summary]") {
   Graph graph;
   const Output x = constant(graph, Tensor::vector<int64_t>({3, -4}));
-  const Output one = scalar_summary("a b", reduce_sum(x)), again = scalar_summary("c", reduce_sum(x));
+  const Output one = scalar_summary("a b", reduce_sum(x)),
+               again = scalar_summary("c", reduce_sum(x));
   CHECK(one.name() == "ScalarSummary:0");
   CHECK(inputs_of(again) == "ScalarSummary ScalarSummary_1/tags:0 " + again.op().input(1).name());
-  const Output both = scalar_summary(constant(graph, Tensor::vector<std::string>({"p", "q"})), x, {.collections = {}});
+  const Output both = scalar_summary(constant(graph, Tensor::vector<std::string>({"p", "q"})), x,
+                                     {.collections = {}});
   Session session(graph);
   CHECK(values_of(session.run(one)) == "a b=-1");
   CHECK(values_of(session.run(both)) == "p=3 q=-4");
   CHECK(graph.collection<Output>(GraphKeys::kSummaries) == std::vector{one, again});
 }
 
-TEST_CASE("Tags and values of different shapes are refused, when added or when run", "[persist][summary]") {
+TEST_CASE("Tags and values of different shapes are refused, when added or when run",
+          "[persist][summary]") {
   Graph graph;
-  const Output x = constant(graph, Tensor::vector<float>({3, 4})), y = placeholder(graph, DType::kFloat);
-  CHECK_THROWS_WITH(scalar_summary("t", x),
-                    Catch::Contains("ScalarSummary") && Catch::Contains("tags []") && Catch::Contains("values [2]"));
+  const Output x = constant(graph, Tensor::vector<float>({3, 4})),
+               y = placeholder(graph, DType::kFloat);
+  CHECK_THROWS_WITH(scalar_summary("t", x), Catch::Contains("ScalarSummary") &&
+                                                Catch::Contains("tags []") &&
+                                                Catch::Contains("values [2]"));
   const Output late = scalar_summary("t", y);
   Session session(graph);
-  CHECK_THROWS_WITH(session.run(late, {{y, Tensor::vector<float>({3, 4})}}), Catch::Contains("values [2]"));
+  CHECK_THROWS_WITH(session.run(late, {{y, Tensor::vector<float>({3, 4})}}),
+                    Catch::Contains("values [2]"));
   CHECK(values_of(session.run(late, {{y, Tensor(5.0f)}})) == "t=5");
 }
 
@@ -99,7 +107,8 @@ TEST_CASE("merge_all gathers a collection's summaries into one message", "[persi
   CHECK_THROWS_WITH(merge_summary({}), Catch::Contains("no summaries"));
 }
 
-TEST_CASE("A tag that two summaries have, and what is no summary, fail the run", "[persist][summary]") {
+TEST_CASE("A tag that two summaries have, and what is no summary, fail the run",
+          "[persist][summary]") {
   Graph graph;
   const Output x = constant(graph, 2.0f);
   const Output twice = merge_summary({scalar_summary("t", x), scalar_summary("t", x)});
@@ -111,7 +120,8 @@ TEST_CASE("A tag that two summaries have, and what is no summary, fail the run",
   CHECK_THROWS_WITH(session.run(not_text), Catch::Contains("UTF-8"));
 }
 
-TEST_CASE("Summaries are added to an imported graph and go back into its file", "[persist][summary]") {
+TEST_CASE("Summaries are added to an imported graph and go back into its file",
+          "[persist][summary]") {
   MemoryFileSystem fs;
   {
     Graph graph;

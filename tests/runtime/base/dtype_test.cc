@@ -48,8 +48,8 @@ TEST_CASE("Every dtype has TensorFlow's number, name and size", "[runtime][dtype
 }
 
 TEST_CASE("Numbers that stand for no dtype are known as such", "[runtime][dtype]") {
-  for (const int number :
-       {-1, 0, 24, 99, 100, 124, 200, std::numeric_limits<int>::max(), std::numeric_limits<int>::min()}) {
+  for (const int number : {-1, 0, 24, 99, 100, 124, 200, std::numeric_limits<int>::max(),
+                           std::numeric_limits<int>::min()}) {
     CAPTURE(number);
     CHECK_FALSE(is_known_dtype(static_cast<DType>(number)));
     CHECK(dtype_size(static_cast<DType>(number)) == 0);
@@ -66,7 +66,8 @@ TEST_CASE("Dtypes are of one kind each", "[runtime][dtype]") {
     const DType t = static_cast<DType>(number);
     CAPTURE(dtype_name(t));
     const int kinds = is_floating(t) + is_integer(t) + is_complex(t) + is_quantized(t);
-    const bool other = t == DType::kString || t == DType::kBool || t == DType::kResource || t == DType::kVariant;
+    const bool other =
+        t == DType::kString || t == DType::kBool || t == DType::kResource || t == DType::kVariant;
     CHECK(kinds == (other ? 0 : 1));
     CHECK(is_numeric(t) == !other);
     CHECK(is_numeric(make_ref(t)) == !other);
@@ -86,7 +87,8 @@ void round_trip() {
     const float wide = static_cast<float>(value);
     const T back(wide);
     if (std::isnan(wide)) {
-      if (!std::isnan(static_cast<float>(back)) || (back.bits ^ bits) >> 15) FAIL_CHECK("NaN is lost: " << bits);
+      if (!std::isnan(static_cast<float>(back)) || (back.bits ^ bits) >> 15)
+        FAIL_CHECK("NaN is lost: " << bits);
     } else if (back.bits != bits) {
       FAIL_CHECK(bits << " comes back as " << back.bits);
     }
@@ -112,14 +114,15 @@ uint16_t nearest(double x) {
 
 }  // namespace
 
-TEST_CASE("All 65536 half and bfloat16 bit patterns survive a trip through float", "[runtime][dtype]") {
+TEST_CASE("All 65536 half and bfloat16 bit patterns survive a trip through float",
+          "[runtime][dtype]") {
   round_trip<Half>();
   round_trip<BFloat16>();
 }
 
 TEST_CASE("Floats round to the nearest half and bfloat16, ties to even", "[runtime][dtype]") {
-  for (const float x : {1.0f, 1.00048828125f, 1.0014648f, 0.1f, 3.14159265f, 65504.0f, 65519.0f, 6.1e-5f, 5.96e-8f,
-                        2.98e-8f, 8.9e-8f, 1e-7f, 1234.5f, 0.0f}) {
+  for (const float x : {1.0f, 1.00048828125f, 1.0014648f, 0.1f, 3.14159265f, 65504.0f, 65519.0f,
+                        6.1e-5f, 5.96e-8f, 2.98e-8f, 8.9e-8f, 1e-7f, 1234.5f, 0.0f}) {
     CAPTURE(x);
     CHECK(Half(x).bits == nearest<Half>(x));
     CHECK(BFloat16(x).bits == nearest<BFloat16>(x));

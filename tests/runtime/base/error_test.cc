@@ -21,8 +21,10 @@ TEST_CASE("fail joins its arguments into the message", "[error]") {
 }
 
 TEST_CASE("A name in a message does not begin a line of it", "[error]") {
-  const Error error(Code::kNotFound, "there is no 'a\nFORGED: all is well\r\x1b[2J'; seen:\n  b\tc\n  d");
-  CHECK(std::string(error.what()) == "there is no 'a\\nFORGED: all is well\\r\\x1b[2J'; seen:\n  b\tc\n  d");
+  const Error error(Code::kNotFound,
+                    "there is no 'a\nFORGED: all is well\r\x1b[2J'; seen:\n  b\tc\n  d");
+  CHECK(std::string(error.what()) ==
+        "there is no 'a\\nFORGED: all is well\\r\\x1b[2J'; seen:\n  b\tc\n  d");
 }
 
 TEST_CASE("Every code has the name TensorFlow prints", "[error]") {
@@ -50,10 +52,9 @@ TEST_CASE("The nearest names are those that the whole table of edits finds neare
     std::vector<std::vector<size_t>> table(a.size() + 1, std::vector<size_t>(b.size() + 1));
     for (size_t i = 0; i <= a.size(); ++i) {
       for (size_t j = 0; j <= b.size(); ++j) {
-        table[i][j] =
-            i == 0 || j == 0
-                ? i + j
-                : std::min({table[i - 1][j - 1] + (a[i - 1] != b[j - 1]), table[i - 1][j] + 1, table[i][j - 1] + 1});
+        table[i][j] = i == 0 || j == 0 ? i + j
+                                       : std::min({table[i - 1][j - 1] + (a[i - 1] != b[j - 1]),
+                                                   table[i - 1][j] + 1, table[i][j - 1] + 1});
       }
     }
     return table[a.size()][b.size()];
@@ -72,10 +73,13 @@ TEST_CASE("The nearest names are those that the whole table of edits finds neare
     std::copy_if(candidates.begin(), candidates.end(), std::back_inserter(expected),
                  [&](const std::string& c) { return edits(name, c) <= limit; });
     std::stable_sort(expected.begin(), expected.end(),
-                     [&](const std::string& a, const std::string& b) { return edits(name, a) < edits(name, b); });
+                     [&](const std::string& a, const std::string& b) {
+                       return edits(name, a) < edits(name, b);
+                     });
     for (const size_t most : {1u, 3u, 10u}) {
       const std::vector<std::string> nearest(
-          expected.begin(), expected.begin() + static_cast<ptrdiff_t>(std::min(most, expected.size())));
+          expected.begin(),
+          expected.begin() + static_cast<ptrdiff_t>(std::min(most, expected.size())));
       CHECK(nearest_names(name, candidates, most) == nearest);
     }
   }
@@ -90,8 +94,10 @@ TEST_CASE("Items are joined as people write them", "[error]") {
 }
 
 TEST_CASE("A name that lacks its scope, or has one too many, is near", "[error]") {
-  const std::vector<std::string> names = {"inputs/states", "states_of_others", "outputs/deep/states", "statesmen"};
-  CHECK(nearest_names("states", names) == std::vector<std::string>{"inputs/states", "outputs/deep/states"});
+  const std::vector<std::string> names = {"inputs/states", "states_of_others",
+                                          "outputs/deep/states", "statesmen"};
+  CHECK(nearest_names("states", names) ==
+        std::vector<std::string>{"inputs/states", "outputs/deep/states"});
   CHECK(nearest_names("model/inputs/states", names) == std::vector<std::string>{"inputs/states"});
   CHECK(nearest_names("", names).empty());
 }

@@ -13,7 +13,8 @@ TEST_CASE("A shape prints as people write it", "[runtime][shape]") {
   CHECK(Shape::unknown(2).str() == "[?,?]");
 }
 
-TEST_CASE("A shape knows its rank, extents and elements as far as they are known", "[runtime][shape]") {
+TEST_CASE("A shape knows its rank, extents and elements as far as they are known",
+          "[runtime][shape]") {
   CHECK(Shape{}.is_scalar());
   CHECK(Shape{}.num_elements() == 1);
   CHECK(Shape{2, 3}.num_elements() == 6);
@@ -55,13 +56,16 @@ TEST_CASE("An extent below -1 is refused and leaves the shape as it was", "[runt
   CHECK(long_one == Shape{1, 1, 1, 1, 1, 1, 1});
 }
 
-TEST_CASE("More elements than 63 bits count are refused, unknown and zero extents aside", "[runtime][shape]") {
+TEST_CASE("More elements than 63 bits count are refused, unknown and zero extents aside",
+          "[runtime][shape]") {
   constexpr int64_t kBig = int64_t{1} << 32;
   CHECK(error_of([] { Shape{kBig, kBig}; }).code() == Code::kInvalidArgument);
   CHECK(error_of([] { Shape{kBig, -1, kBig}; }).code() == Code::kInvalidArgument);
   CHECK(error_of([] { Shape{0, kBig, kBig}; }).code() == Code::kInvalidArgument);
   CHECK(Shape{kBig, kBig >> 2}.num_elements() == int64_t{1} << 62);
-  CHECK(error_of([] { (void)merge(Shape{kBig, -1}, Shape{-1, kBig}); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([] {
+          (void)merge(Shape{kBig, -1}, Shape{-1, kBig});
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("A slice of a shape counts from either end and is clamped", "[runtime][shape]") {

@@ -28,23 +28,28 @@ TEST_CASE("Every dtype that has elements makes a tensor of zeros", "[runtime][te
   }
 }
 
-TEST_CASE("A tensor cannot hold references, resources, variants or unknown dtypes", "[runtime][tensor]") {
-  for (const DType dtype :
-       {make_ref(DType::kFloat), DType::kResource, DType::kVariant, DType::kInvalid, static_cast<DType>(77)}) {
+TEST_CASE("A tensor cannot hold references, resources, variants or unknown dtypes",
+          "[runtime][tensor]") {
+  for (const DType dtype : {make_ref(DType::kFloat), DType::kResource, DType::kVariant,
+                            DType::kInvalid, static_cast<DType>(77)}) {
     CHECK(error_of([&] { Tensor::zeros(dtype, {}); }).code() == Code::kInvalidArgument);
   }
 }
 
 TEST_CASE("A tensor needs a fully defined shape", "[runtime][tensor]") {
   CHECK(error_of([] { Tensor::zeros(DType::kFloat, {-1}); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([] { Tensor::zeros(DType::kString, Shape::unknown()); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([] { Tensor::zeros(DType::kString, Shape::unknown()); }).code() ==
+        Code::kInvalidArgument);
 }
 
 TEST_CASE("More memory than there is shows as an error", "[runtime][tensor]") {
   constexpr int64_t kHuge = int64_t{1} << 61;
-  CHECK(error_of([] { Tensor::uninitialized(DType::kFloat, {kHuge}); }).code() == Code::kResourceExhausted);
-  CHECK(error_of([] { Tensor::uninitialized(DType::kInt8, {kHuge}); }).code() == Code::kResourceExhausted);
-  CHECK(error_of([] { Tensor::uninitialized(DType::kString, {kHuge}); }).code() == Code::kResourceExhausted);
+  CHECK(error_of([] { Tensor::uninitialized(DType::kFloat, {kHuge}); }).code() ==
+        Code::kResourceExhausted);
+  CHECK(error_of([] { Tensor::uninitialized(DType::kInt8, {kHuge}); }).code() ==
+        Code::kResourceExhausted);
+  CHECK(error_of([] { Tensor::uninitialized(DType::kString, {kHuge}); }).code() ==
+        Code::kResourceExhausted);
 }
 
 TEST_CASE("Copies of a tensor share its elements; a clone does not", "[runtime][tensor]") {
@@ -130,14 +135,18 @@ TEST_CASE("Quantized elements are read as the integers they are stored in", "[ru
 
 TEST_CASE("A scalar is read from one element, whatever its rank", "[runtime][tensor]") {
   CHECK(Tensor::of<float>({1, 1}, {4}).scalar<float>() == 4);
-  CHECK(error_of([] { (void)Tensor::vector<float>({1, 2}).scalar<float>(); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([] { (void)Tensor::zeros(DType::kFloat, {0}).scalar<float>(); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([] {
+          (void)Tensor::vector<float>({1, 2}).scalar<float>();
+        }).code() == Code::kInvalidArgument);
+  CHECK(error_of([] { (void)Tensor::zeros(DType::kFloat, {0}).scalar<float>(); }).code() ==
+        Code::kInvalidArgument);
   CHECK(error_of([] { (void)Tensor().scalar<float>(); }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("Vectors and matrices are read at their rank only", "[runtime][tensor]") {
   CHECK(error_of([] { (void)Tensor(1.0f).vec<float>(); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([] { (void)Tensor::vector<float>({1}).mat<float>(); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([] { (void)Tensor::vector<float>({1}).mat<float>(); }).code() ==
+        Code::kInvalidArgument);
   CHECK(error_of([] { (void)Tensor().vec<float>(); }).code() == Code::kInvalidArgument);
 }
 
@@ -178,8 +187,11 @@ TEST_CASE("Elements are copied between tensors of one dtype and shape", "[runtim
   Tensor to = Tensor::zeros(DType::kString, {2});
   to.copy_from(Tensor::vector<std::string>({"x", "y"}));
   CHECK(to.vec<std::string>()[1] == "y");
-  CHECK(error_of([&] { to.copy_from(Tensor::vector<std::string>({"x"})); }).code() == Code::kInvalidArgument);
-  CHECK(error_of([&] { to.copy_from(Tensor::vector<float>({1, 2})); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { to.copy_from(Tensor::vector<std::string>({"x"})); }).code() ==
+        Code::kInvalidArgument);
+  CHECK(error_of([&] {
+          to.copy_from(Tensor::vector<float>({1, 2}));
+        }).code() == Code::kInvalidArgument);
 }
 
 TEST_CASE("Bit equality tells 0 from -0 and knows NaN", "[runtime][tensor]") {

@@ -21,7 +21,8 @@ Tensor tensor_of(const PrintedArray& array) {
     for (T& element : tensor.span<T>()) {
       if constexpr (requires(T v) { v.imag(); }) {
         const double first = real();
-        element = T(static_cast<typename T::value_type>(first), static_cast<typename T::value_type>(real()));
+        element = T(static_cast<typename T::value_type>(first),
+                    static_cast<typename T::value_type>(real()));
       } else if constexpr (std::is_same_v<T, Half>) {
         element = Half(static_cast<float>(real()));
       } else if constexpr (std::is_same_v<T, float> || std::is_same_v<T, double>) {
@@ -33,8 +34,8 @@ Tensor tensor_of(const PrintedArray& array) {
       }
     }
   };
-  for_dtype<float, double, Half, int8_t, int32_t, int64_t, bool, std::complex<float>, std::complex<double>>(array.dtype,
-                                                                                                            fill);
+  for_dtype<float, double, Half, int8_t, int32_t, int64_t, bool, std::complex<float>,
+            std::complex<double>>(array.dtype, fill);
   return tensor;
 }
 
@@ -70,17 +71,23 @@ TEST_CASE("Quantized numbers print as the integers they are", "[runtime][tensor]
   CHECK(Tensor::zeros(DType::kQInt8, {2}).str() == "[0 0]");
 }
 
-TEST_CASE("Of more than a thousand elements the ends of each axis are printed", "[runtime][tensor]") {
+TEST_CASE("Of more than a thousand elements the ends of each axis are printed",
+          "[runtime][tensor]") {
   CHECK(Tensor::zeros(DType::kFloat, {1001}).str() == "[0. 0. 0. ... 0. 0. 0.]");
   CHECK(counting<int32_t>({7, 500}, 1000).str() ==
-        "[[  0   1   2 ... 497 498 499]\n [500 501 502 ... 997 998 999]\n [  0   1   2 ... 497 498 499]\n ...\n"
-        " [  0   1   2 ... 497 498 499]\n [500 501 502 ... 997 998 999]\n [  0   1   2 ... 497 498 499]]");
+        "[[  0   1   2 ... 497 498 499]\n [500 501 502 ... 997 998 999]\n [  0   1   2 ... 497 498 "
+        "499]\n ...\n"
+        " [  0   1   2 ... 497 498 499]\n [500 501 502 ... 997 998 999]\n [  0   1   2 ... 497 498 "
+        "499]]");
   CHECK(counting<int32_t>({6, 400}, 1000).str() ==
-        "[[  0   1   2 ... 397 398 399]\n [400 401 402 ... 797 798 799]\n [800 801 802 ... 197 198 199]\n"
-        " [200 201 202 ... 597 598 599]\n [600 601 602 ... 997 998 999]\n [  0   1   2 ... 397 398 399]]");
+        "[[  0   1   2 ... 397 398 399]\n [400 401 402 ... 797 798 799]\n [800 801 802 ... 197 198 "
+        "199]\n"
+        " [200 201 202 ... 597 598 599]\n [600 601 602 ... 997 998 999]\n [  0   1   2 ... 397 398 "
+        "399]]");
   CHECK(counting<int64_t>({7, 2, 100}, 10).str() ==
         "[[[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]\n\n [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]\n\n"
-        " [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]\n\n ...\n\n [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]\n\n"
+        " [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]\n\n ...\n\n [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 "
+        "8 9]]\n\n"
         " [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]\n\n [[0 1 2 ... 7 8 9]\n  [0 1 2 ... 7 8 9]]]");
   // Columns are as wide as what is shown needs.
   Tensor hidden = counting<int32_t>({2000}, 10);
@@ -110,7 +117,8 @@ TEST_CASE("A tensor without elements prints at once, whatever its extents", "[ru
 }
 
 TEST_CASE("A summary is one line with the first elements", "[runtime][tensor]") {
-  CHECK(Tensor::matrix<float>({{1, 0.1f}, {1.0f / 3, 4}}).summary() == "[[1 0.1] [0.333333343...]]");
+  CHECK(Tensor::matrix<float>({{1, 0.1f}, {1.0f / 3, 4}}).summary() ==
+        "[[1 0.1] [0.333333343...]]");
   CHECK(Tensor::matrix<float>({{1, 2}, {3, 4}}).summary(2) == "[[1 2]...]");
   CHECK(Tensor::matrix<float>({{1, 2}, {3, 4}}).summary(4) == "[[1 2] [3 4]]");
   CHECK(counting<int32_t>({5}, 10).summary() == "[0 1 2...]");
@@ -121,7 +129,8 @@ TEST_CASE("A summary is one line with the first elements", "[runtime][tensor]") 
   CHECK(Tensor::vector<bool>({true, false}).summary() == "[True False]");
   CHECK(Tensor(Half(0.5f)).summary() == "0.5");
   CHECK(Tensor(std::complex<float>(1, -2)).summary() == "(1,-2)");
-  CHECK(Tensor::vector<std::string>({"\x1b[2J", "\xc3\xbc"}).summary() == "['\\x1b[2J' '\xc3\xbc']");
+  CHECK(Tensor::vector<std::string>({"\x1b[2J", "\xc3\xbc"}).summary() ==
+        "['\\x1b[2J' '\xc3\xbc']");
   CHECK(Tensor(7).summary(0) == "...");
 }
 

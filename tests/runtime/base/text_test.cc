@@ -7,12 +7,12 @@
 using namespace cairn;
 
 TEST_CASE("UTF-8 is what protobuf takes for it", "[text]") {
-  for (const char* fine :
-       {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80", "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"})
+  for (const char* fine : {"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x98\x80",
+                           "\xef\xbf\xbf", "\xf4\x8f\xbf\xbf"})
     CHECK(is_utf8(fine));
-  for (const char* bad :
-       {"\xe9", "\xc3", "a\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xf0\x80\x80\xaf",
-        "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xff", "\xe2\x82", "\xe2\x28\xa1"})
+  for (const char* bad : {"\xe9", "\xc3", "a\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf",
+                          "\xed\xa0\x80", "\xf0\x80\x80\xaf", "\xf4\x90\x80\x80",
+                          "\xf5\x80\x80\x80", "\xff", "\xe2\x82", "\xe2\x28\xa1"})
     CHECK_FALSE(is_utf8(bad));
 }
 
@@ -36,7 +36,8 @@ TEST_CASE("What was made printable stays as it is", "[text]") {
   CHECK(printable(once) == once);
 }
 
-TEST_CASE("An error's message has no control character but line ends, and lists names on one line", "[text][error]") {
+TEST_CASE("An error's message has no control character but line ends, and lists names on one line",
+          "[text][error]") {
   const Error error(Code::kNotFound, "no '\x1b[31m\r'\n  nearest: \xff");
   CHECK(std::string(error.what()) == "no '\\x1b[31m\\r'\n  nearest: \\xff");
   CHECK(join_for_people({"a\nb", "c"}) == "a\\nb and c");

@@ -19,16 +19,16 @@ std::vector<double> as(const FeedValue& value, DType dtype) {
   REQUIRE(made);
   CHECK(made->dtype() == dtype);
   std::vector<double> read;
-  for_dtype<int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, float, double, Half, BFloat16>(
-      dtype, [&]<class T> {
-        for (const T& v : made->span<T>()) {
-          if constexpr (std::is_arithmetic_v<T>) {
-            read.push_back(static_cast<double>(v));
-          } else {
-            read.push_back(static_cast<float>(v));
-          }
-        }
-      });
+  for_dtype<int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, float, double,
+            Half, BFloat16>(dtype, [&]<class T> {
+    for (const T& v : made->span<T>()) {
+      if constexpr (std::is_arithmetic_v<T>) {
+        read.push_back(static_cast<double>(v));
+      } else {
+        read.push_back(static_cast<float>(v));
+      }
+    }
+  });
   return read;
 }
 std::string refused(const FeedValue& value, DType dtype) {
@@ -41,7 +41,8 @@ using Numbers = std::vector<double>;
 
 }  // namespace
 
-TEST_CASE("A number that is fed becomes the dtype wanted where its value stays what it is", "[runtime][feed]") {
+TEST_CASE("A number that is fed becomes the dtype wanted where its value stays what it is",
+          "[runtime][feed]") {
   CHECK(as(0.1, DType::kFloat) == Numbers{0.1f});
   CHECK(as(0.5f, DType::kDouble) == Numbers{0.5});
   CHECK(as(3, DType::kFloat) == Numbers{3});
@@ -57,7 +58,8 @@ TEST_CASE("A number that is fed becomes the dtype wanted where its value stays w
   CHECK(as({0.5, 0.25}, DType::kFloat) == Numbers{0.5, 0.25});
 }
 
-TEST_CASE("A number that would become another is refused, and the message has it", "[runtime][feed]") {
+TEST_CASE("A number that would become another is refused, and the message has it",
+          "[runtime][feed]") {
   CHECK(refused(2.5, DType::kInt32) == "2.5 is not a value of dtype int32");
   CHECK(refused(300, DType::kUInt8) == "300 is not a value of dtype uint8");
   CHECK(refused(-1, DType::kUInt64) == "-1 is not a value of dtype uint64");
@@ -66,7 +68,8 @@ TEST_CASE("A number that would become another is refused, and the message has it
   CHECK(refused(1e6, DType::kHalf).ends_with("is not a value of dtype half"));
   CHECK(refused(std::nan(""), DType::kInt32) == "nan is not a value of dtype int32");
   CHECK(refused(9223372036854775808.0, DType::kInt64).ends_with("is not a value of dtype int64"));
-  CHECK(refused(std::numeric_limits<int64_t>::max(), DType::kDouble).ends_with("is not a value of dtype double"));
+  CHECK(refused(std::numeric_limits<int64_t>::max(), DType::kDouble)
+            .ends_with("is not a value of dtype double"));
   CHECK(refused(std::vector<double>{1, 2.5}, DType::kInt32) == "2.5 is not a value of dtype int32");
   CHECK(refused(true, DType::kInt32) == "numbers of dtype bool do not become int32");
   CHECK(refused(std::string("x"), DType::kFloat) == "numbers of dtype string do not become float");
@@ -95,16 +98,16 @@ TEST_CASE("Every integer goes into every number type and back, or is refused", "
                            INT64_MAX,
                            INT64_MIN};
   for (const int64_t n : edges) {
-    for (const DType dtype :
-         {DType::kInt8, DType::kUInt8, DType::kInt16, DType::kUInt16, DType::kInt32, DType::kUInt32, DType::kInt64,
-          DType::kUInt64, DType::kFloat, DType::kDouble, DType::kHalf, DType::kBFloat16}) {
+    for (const DType dtype : {DType::kInt8, DType::kUInt8, DType::kInt16, DType::kUInt16,
+                              DType::kInt32, DType::kUInt32, DType::kInt64, DType::kUInt64,
+                              DType::kFloat, DType::kDouble, DType::kHalf, DType::kBFloat16}) {
       std::string why;
       const auto there = FeedValue(n).as(dtype, why);
       CHECK(there.has_value() == why.empty());
       if (!there) continue;
       CAPTURE(n, dtype_name(dtype));
-      for_dtype<int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, float, double, Half,
-                BFloat16>(dtype, [&]<class T> {
+      for_dtype<int8_t, uint8_t, int16_t, uint16_t, int32_t, uint32_t, int64_t, uint64_t, float,
+                double, Half, BFloat16>(dtype, [&]<class T> {
         const auto back = FeedValue(there->scalar<T>()).as(DType::kInt64, why);
         REQUIRE(back);
         CHECK(back->scalar<int64_t>() == n);
@@ -113,7 +116,8 @@ TEST_CASE("Every integer goes into every number type and back, or is refused", "
   }
 }
 
-TEST_CASE("Feeds convert numbers, lists and vectors, and leave tensors as they are", "[runtime][feed]") {
+TEST_CASE("Feeds convert numbers, lists and vectors, and leave tensors as they are",
+          "[runtime][feed]") {
   Graph graph;
   const Output rate = placeholder(graph, DType::kFloat, {}, {.name = "rate"});
   const Output rows = placeholder(graph, DType::kInt64, {-1}, {.name = "rows"});
@@ -128,9 +132,11 @@ TEST_CASE("Feeds convert numbers, lists and vectors, and leave tensors as they a
   CHECK_THROWS_WITH(session.run(rows, {{rows, {1.5}}}),
                     Catch::Contains("feed for 'rows:0', Placeholder 'rows' (feed_test.cc:") &&
                         Catch::Contains("1.5 is not a value of dtype int64"));
-  CHECK_THROWS_WITH(session.run(rate, {{rate, Tensor(0.1)}}),
-                    Catch::Contains("expected float [], got double []; 0.1 is a double, 0.1f a float"));
-  CHECK_THROWS_WITH(session.run(rate, {{rate, {1, 2}}}), Catch::Contains("expected float [], got float [2]"));
+  CHECK_THROWS_WITH(
+      session.run(rate, {{rate, Tensor(0.1)}}),
+      Catch::Contains("expected float [], got double []; 0.1 is a double, 0.1f a float"));
+  CHECK_THROWS_WITH(session.run(rate, {{rate, {1, 2}}}),
+                    Catch::Contains("expected float [], got float [2]"));
 }
 
 }  // namespace cairn

@@ -26,7 +26,8 @@ std::vector<std::string> order(const Plan& plan) {
 
 TEST_CASE("A plan holds what is asked for and what that needs, nothing else", "[runtime][plan]") {
   Graph graph;
-  const Output a = constant(graph, 1.0f, {.name = "a"}), unused = constant(graph, 1.0f, {.name = "unused"});
+  const Output a = constant(graph, 1.0f, {.name = "a"}),
+               unused = constant(graph, 1.0f, {.name = "unused"});
   const Operation waited = no_op(graph, {.name = "waited"});
   Output b;
   {
@@ -35,12 +36,14 @@ TEST_CASE("A plan holds what is asked for and what that needs, nothing else", "[
   }
   const Output c = test::add(b, unused, "c");
   CHECK(order(make_plan({{b.endpoint()}, {}, {}})) == std::vector<std::string>{"a", "waited", "b"});
-  CHECK(order(make_plan({{c.endpoint()}, {b.endpoint()}, {}})) == std::vector<std::string>{"unused", "c"});
+  CHECK(order(make_plan({{c.endpoint()}, {b.endpoint()}, {}})) ==
+        std::vector<std::string>{"unused", "c"});
   CHECK(order(make_plan({{}, {}, {&waited.node()}})) == std::vector<std::string>{"waited"});
   CHECK(make_plan({{a.endpoint()}, {a.endpoint()}, {}}).steps.empty());
 }
 
-TEST_CASE("What is waited for but read by nobody is not computed, unless it has an effect", "[runtime][plan]") {
+TEST_CASE("What is waited for but read by nobody is not computed, unless it has an effect",
+          "[runtime][plan]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2});
   const Output a = test::negate(x, "a"), b = test::negate(a, "b");
@@ -58,7 +61,8 @@ TEST_CASE("What is waited for but read by nobody is not computed, unless it has 
     return names;
   };
   CHECK(computed({{}, {x.endpoint()}, {&waiting.node()}}) == std::vector<std::string>{"random"});
-  CHECK(computed({{b.endpoint()}, {x.endpoint()}, {&waiting.node()}}) == std::vector<std::string>{"a", "b", "random"});
+  CHECK(computed({{b.endpoint()}, {x.endpoint()}, {&waiting.node()}}) ==
+        std::vector<std::string>{"a", "b", "random"});
   CHECK(computed({{}, {x.endpoint()}, {&b.op().node()}}) == std::vector<std::string>{"a", "b"});
 }
 
@@ -73,15 +77,19 @@ TEST_CASE("Imported nodes that stand before their inputs run after them", "[runt
                         .unknown_fields = ""};
   };
   static const OpSet kOps = test::ops() + OpSet(flow_ops());
-  graph.import_nodes({node("d", {"^b", "^c"}), node("c", {"^a"}), node("b", {"^a", "^a"}), node("a", {})}, kOps);
+  graph.import_nodes(
+      {node("d", {"^b", "^c"}), node("c", {"^a"}), node("b", {"^a", "^a"}), node("a", {})}, kOps);
   // Where edges leave it open, the order of creation: c stands before b in the file.
-  CHECK(order(make_plan({{}, {}, {&graph.find_op("d").node()}})) == std::vector<std::string>{"a", "c", "b", "d"});
+  CHECK(order(make_plan({{}, {}, {&graph.find_op("d").node()}})) ==
+        std::vector<std::string>{"a", "c", "b", "d"});
 }
 
-TEST_CASE("Every slot that is not kept is released exactly once, after its last reader", "[runtime][plan]") {
+TEST_CASE("Every slot that is not kept is released exactly once, after its last reader",
+          "[runtime][plan]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2});
-  const Output a = test::negate(x), b = test::add(a, a), c = test::add(b, a), lone = test::negate(c);
+  const Output a = test::negate(x), b = test::add(a, a), c = test::add(b, a),
+               lone = test::negate(c);
   const Plan plan = make_plan({{c.endpoint()}, {x.endpoint()}, {&lone.op().node()}});
   std::map<int, int> released;
   for (size_t i = 0; i < plan.steps.size(); ++i) {
@@ -117,7 +125,7 @@ TEST_CASE("A chain of a hundred thousand nodes runs", "[runtime][plan]") {
   CHECK(call.allocations() <= 4);  // computed in place
 }
 
-// ---- the oracle ---------------------------------------------------------------------------------------------------
+// ---- the oracle ---------------------------------------------------------------------------------
 
 namespace {
 
@@ -129,9 +137,12 @@ Output on_any(RandomGraph& g, const OpDef& op) {
 }
 bool is_matrix(const Output& x) { return x.shape().rank() == 2; }
 
-std::vector<Output> some(const Output& x) { return x ? std::vector<Output>{x} : std::vector<Output>{}; }
+std::vector<Output> some(const Output& x) {
+  return x ? std::vector<Output>{x} : std::vector<Output>{};
+}
 
-// What random graphs are made of. Those of the library's own ops are in tests/ops/core/session_oracle_test.cc.
+// What random graphs are made of. Those of the library's own ops are in
+// tests/ops/core/session_oracle_test.cc.
 const std::vector<Maker>& makers() {
   static const std::vector<Maker> kMakers = {
       [](RandomGraph& g) {
@@ -147,11 +158,13 @@ const std::vector<Maker>& makers() {
       },
       [](RandomGraph& g) {
         const Output x = g.pick();
-        const Output y = g.pick([&](const Output& o) { return o.shape() == x.shape() || o.shape().is_scalar(); });
+        const Output y = g.pick(
+            [&](const Output& o) { return o.shape() == x.shape() || o.shape().is_scalar(); });
         return some(x && y ? test::add(x, y) : Output());
       },
       [](RandomGraph& g) {
-        const Output x = g.pick(), factor = g.pick([](const Output&o) { return o.shape().is_scalar(); });
+        const Output x = g.pick(),
+                     factor = g.pick([](const Output&o) { return o.shape().is_scalar(); });
         return some(x && factor ? add_node(test::kScale, {x, factor}) : Output());
       },
       [](RandomGraph& g) {
@@ -162,7 +175,8 @@ const std::vector<Maker>& makers() {
         return some(matmul(a, b, {.transpose_a = ta, .transpose_b = tb}));
       },
       [](RandomGraph& g) -> std::vector<Output> {
-        const Output x = g.pick([](const Output& o) { return o.shape().rank() > 0 && o.shape()[0] >= 2; });
+        const Output x =
+            g.pick([](const Output& o) { return o.shape().rank() > 0 && o.shape()[0] >= 2; });
         if (!x) return {};
         const Operation halves = add_operation(g.graph(), test::kHalves, {x});
         return {halves.output(0), halves.output(1)};
@@ -173,11 +187,12 @@ const std::vector<Maker>& makers() {
 
 }  // namespace
 
-TEST_CASE("Sessions give what a naive evaluator gives, bit for bit, on random graphs", "[runtime][plan][oracle]") {
+TEST_CASE("Sessions give what a naive evaluator gives, bit for bit, on random graphs",
+          "[runtime][plan][oracle]") {
   for (uint64_t seed = 1; seed <= 1000; ++seed) CHECK(difference_from_naive(makers(), seed) == "");
 }
 
-// ---- Switch and Merge ---------------------------------------------------------------------------------------------
+// ---- Switch and Merge ---------------------------------------------------------------------------
 
 namespace {
 
@@ -231,7 +246,8 @@ TEST_CASE("A dead tensor cannot be fetched", "[runtime][plan][switch]") {
   CHECK(call({3.0f, true})[0].scalar<float>() == -3);
 }
 
-TEST_CASE("A dead variable reference cannot be fetched, and is not written", "[runtime][plan][switch]") {
+TEST_CASE("A dead variable reference cannot be fetched, and is not written",
+          "[runtime][plan][switch]") {
   Choice c;
   const Variable v = test::variable(c.graph, constant(c.graph, 1.0f), "v");
   const auto [no, yes] = switch_by(v.ref(), c.pred);
@@ -244,10 +260,13 @@ TEST_CASE("A dead variable reference cannot be fetched, and is not written", "[r
   c.session.run(both, {{c.pred, false}});
   CHECK(c.session.run(v).scalar<float>() == 10);
   CHECK(c.session.run(yes, {{c.pred, true}}).scalar<float>() == 10);
-  CHECK(error_of([&, taken = yes] { c.session.run(taken, {{c.pred, false}}); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&, taken = yes] {
+          c.session.run(taken, {{c.pred, false}});
+        }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("A variable read only behind the side not taken need not hold a value", "[runtime][plan][switch]") {
+TEST_CASE("A variable read only behind the side not taken need not hold a value",
+          "[runtime][plan][switch]") {
   Choice c;
   const Variable v = test::variable(c.graph, constant(c.graph, 1.0f), "v");
   const auto [no, yes] = switch_by(v.ref(), c.pred);
@@ -258,9 +277,11 @@ TEST_CASE("A variable read only behind the side not taken need not hold a value"
   CHECK(says(error, "'v'"));
 }
 
-TEST_CASE("A fed tensor is alive whatever the Switch behind it decides", "[runtime][plan][switch]") {
+TEST_CASE("A fed tensor is alive whatever the Switch behind it decides",
+          "[runtime][plan][switch]") {
   Choice c;
-  const auto values = c.session.run({c.result.value}, {{c.x, 3.0f}, {c.pred, false}, {c.when_false, 7.0f}});
+  const auto values =
+      c.session.run({c.result.value}, {{c.x, 3.0f}, {c.pred, false}, {c.when_false, 7.0f}});
   CHECK(values[0].scalar<float>() == 7);
 }
 
@@ -268,7 +289,8 @@ TEST_CASE("What passes its input on has no turn, and its readers and fetches tak
           "[runtime][plan]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2});
-  const Output a = test::negate(x, "a"), i = identity(identity(a), {.name = "i"}), b = test::negate(i, "b");
+  const Output a = test::negate(x, "a"), i = identity(identity(a), {.name = "i"}),
+               b = test::negate(i, "b");
   const Plan plan = make_plan({{b.endpoint(), i.endpoint()}, {x.endpoint()}, {}});
   REQUIRE(order(plan) == std::vector<std::string>{"a", "Identity", "i", "b"});
   CHECK(plan.steps[1].idle);
@@ -277,14 +299,17 @@ TEST_CASE("What passes its input on has no turn, and its readers and fetches tak
   CHECK(plan.fetches[1].slot == plan.steps[0].first_output);
 }
 
-TEST_CASE("What follows from shapes alone is computed again only when a shape is another", "[runtime][plan]") {
+TEST_CASE("What follows from shapes alone is computed again only when a shape is another",
+          "[runtime][plan]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, Shape::unknown());
   const Output counted = add_node(test::kCounted, {add_node(test::kCounted, {shape(x)})});
   const Output y = add(counted, 1);
   Session session(graph);
   Call call = session.prepare({y}, {x});
-  const auto sizes = [&](const Shape& fed) { return call({Tensor::zeros(DType::kFloat, fed)})[0].to_int64s(); };
+  const auto sizes = [&](const Shape& fed) {
+    return call({Tensor::zeros(DType::kFloat, fed)})[0].to_int64s();
+  };
   test::runs = 0;
   for (int i = 0; i < 4; ++i) CHECK(sizes({3, 2}) == std::vector<int64_t>{4, 3});
   CHECK(test::runs == 2);
@@ -293,7 +318,8 @@ TEST_CASE("What follows from shapes alone is computed again only when a shape is
   CHECK(sizes({3, 2}) == std::vector<int64_t>{4, 3});
 }
 
-TEST_CASE("What follows from shapes alone is computed again after a run that failed", "[runtime][plan]") {
+TEST_CASE("What follows from shapes alone is computed again after a run that failed",
+          "[runtime][plan]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1});
   const Output counted = add_node(test::kCounted, {shape(x)});

@@ -10,7 +10,8 @@ namespace {
 
 std::atomic<int> numbers_made{0};
 
-// Keeps a number and a text in the session; gives the number, one more each time, plus the text's length.
+// Keeps a number and a text in the session; gives the number, one more each time, plus the text's
+// length.
 constexpr OpDef kStates = {.name = "TestStates",
                            .inputs = "",
                            .outputs = "y: float",
@@ -22,8 +23,8 @@ constexpr OpDef kStates = {.name = "TestStates",
                                ++numbers_made;
                                return std::make_shared<std::atomic<int>>(0);
                              });
-                             const auto text =
-                                 s.session_state<std::string>([] { return std::make_shared<std::string>("abc"); });
+                             const auto text = s.session_state<std::string>(
+                                 [] { return std::make_shared<std::string>("abc"); });
                              return [number, text](KernelContext& c) {
                                const int sum = ++*number + static_cast<int>(text->size());
                                *c.allocate(0, {}).data<float>() = static_cast<float>(sum);
@@ -45,14 +46,16 @@ constexpr OpDef kTurn = {.name = "TestTurn",
 
 }  // namespace
 
-TEST_CASE("A node keeps one state of each type in a session, made once for all of its plans", "[session]") {
+TEST_CASE("A node keeps one state of each type in a session, made once for all of its plans",
+          "[session]") {
   Graph graph;
   const Output y = add_operation(graph, kStates).output();
   Session session(graph);
   numbers_made = 0;
   std::vector<std::thread> threads;
   for (int i = 0; i < 4; ++i) {
-    threads.emplace_back([&, i] { session.run_all(std::vector<Target>(static_cast<size_t>(i) + 1, Target(y))); });
+    threads.emplace_back(
+        [&, i] { session.run_all(std::vector<Target>(static_cast<size_t>(i) + 1, Target(y))); });
   }
   for (std::thread& thread : threads) thread.join();
   CHECK(numbers_made == 1);
@@ -63,7 +66,8 @@ TEST_CASE("A node keeps one state of each type in a session, made once for all o
 
 TEST_CASE("Kernels share what belongs to the run, and the next run begins anew", "[session]") {
   Graph graph;
-  const Output first = add_operation(graph, kTurn).output(), second = add_operation(graph, kTurn).output();
+  const Output first = add_operation(graph, kTurn).output(),
+               second = add_operation(graph, kTurn).output();
   Session session(graph);
   for (int run = 0; run < 2; ++run) {
     const auto turns = session.run({first, second});

@@ -27,7 +27,7 @@ struct Model {
 
 }  // namespace
 
-// ---- forms --------------------------------------------------------------------------------------------------------
+// ---- forms --------------------------------------------------------------------------------------
 
 TEST_CASE("One tensor is fetched by handle or by name", "[runtime][session]") {
   Model m;
@@ -36,7 +36,8 @@ TEST_CASE("One tensor is fetched by handle or by name", "[runtime][session]") {
   CHECK(m.session.run(std::string("y:0"), {{"x:0", m.row}}).str() == "[[-1. -2.]]");
 }
 
-TEST_CASE("Several tensors are fetched in the order asked for, repeated or not", "[runtime][session]") {
+TEST_CASE("Several tensors are fetched in the order asked for, repeated or not",
+          "[runtime][session]") {
   Model m;
   const auto values = m.session.run({m.z, m.y, m.z, m.x}, {{m.x, m.row}});
   REQUIRE(values.size() == 4);
@@ -75,11 +76,12 @@ TEST_CASE("A variable is fetched and fed as itself", "[runtime][session]") {
   CHECK(session.run(v).str() == "[1. 2.]");
 }
 
-// ---- feeding ------------------------------------------------------------------------------------------------------
+// ---- feeding ------------------------------------------------------------------------------------
 
 TEST_CASE("Any tensor may be fed, and what leads to it does not run", "[runtime][session][feed]") {
   Model m;
-  CHECK(m.session.run(m.z, {{m.x, m.row}, {m.y, Tensor::matrix<float>({{10, 10}})}}).str() == "[[11. 12.]]");
+  CHECK(m.session.run(m.z, {{m.x, m.row}, {m.y, Tensor::matrix<float>({{10, 10}})}}).str() ==
+        "[[11. 12.]]");
   CHECK(m.session.run(test::negate(m.y), {{m.y, m.row}}).str() == "[[-1. -2.]]");
   const Output refused = add_node(test::kRefuseNegative, {constant(m.graph, -1.0f)});
   CHECK(m.session.run(test::negate(refused), {{refused, 2.0f}}).scalar<float>() == -2);
@@ -90,10 +92,12 @@ TEST_CASE("One output of a node may be fed while another is computed", "[runtime
   const Output x = constant(graph, Tensor::matrix<float>({{1}, {2}}));
   const Operation halves = add_operation(graph, test::kHalves, {x});
   const Output sum = test::add(halves.output(0), halves.output(1));
-  CHECK(Session(graph).run(sum, {{halves.output(0), Tensor::matrix<float>({{10}})}}).str() == "[[12.]]");
+  CHECK(Session(graph).run(sum, {{halves.output(0), Tensor::matrix<float>({{10}})}}).str() ==
+        "[[12.]]");
 }
 
-TEST_CASE("A fed constant is not overruled by what the graph says it is", "[runtime][session][feed]") {
+TEST_CASE("A fed constant is not overruled by what the graph says it is",
+          "[runtime][session][feed]") {
   Graph graph;
   const Output x = constant(graph, Tensor::vector<float>({1, 2}));
   const Output two = constant(graph, 2.0f), minus_two = test::negate(two);
@@ -104,7 +108,8 @@ TEST_CASE("A fed constant is not overruled by what the graph says it is", "[runt
   CHECK(session.run(y, {{two, 3.0f}}).str() == "[-3. -6.]");
 }
 
-TEST_CASE("A value is fed in place, whatever the alignment of its memory", "[runtime][session][feed]") {
+TEST_CASE("A value is fed in place, whatever the alignment of its memory",
+          "[runtime][session][feed]") {
   Model m;
   std::vector<float> pixels = {0, 1, 2, 3};
   const Tensor view = Tensor::view(pixels.data() + 1, {1, 2});
@@ -117,7 +122,9 @@ TEST_CASE("A value is fed in place, whatever the alignment of its memory", "[run
 
 TEST_CASE("A feed of another dtype is refused with both named", "[runtime][session][feed]") {
   Model m;
-  const Error error = error_of([&] { m.session.run(m.y, {{m.x, Tensor::matrix<double>({{1, 2}})}}); });
+  const Error error = error_of([&] {
+    m.session.run(m.y, {{m.x, Tensor::matrix<double>({{1, 2}})}});
+  });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK(error.node() == "x");
   CHECK(says(error, "feed for 'x:0'"));
@@ -134,7 +141,8 @@ TEST_CASE("A feed of another shape is refused with both named", "[runtime][sessi
   CHECK(says(error_of([&] { m.session.run(m.y, {{m.x, Tensor()}}); }), "got no tensor"));
 }
 
-TEST_CASE("Placeholders that are not fed are all named, with their lines", "[runtime][session][feed]") {
+TEST_CASE("Placeholders that are not fed are all named, with their lines",
+          "[runtime][session][feed]") {
   Graph graph;
   const Output a = placeholder(graph, DType::kFloat, {2}, {.name = "a"});
   const Output b = placeholder(graph, DType::kFloat, {2}, {.name = "b"});
@@ -150,7 +158,10 @@ TEST_CASE("Placeholders that are not fed are all named, with their lines", "[run
 
 TEST_CASE("A tensor fed twice is refused", "[runtime][session][feed]") {
   Model m;
-  CHECK(says(error_of([&] { m.session.run(m.y, {{m.x, m.row}, {"x:0", m.row}}); }), "'x:0' is fed twice"));
+  CHECK(says(error_of([&] {
+               m.session.run(m.y, {{m.x, m.row}, {"x:0", m.row}});
+             }),
+             "'x:0' is fed twice"));
 }
 
 TEST_CASE("An operation cannot be fed", "[runtime][session][feed]") {
@@ -158,7 +169,8 @@ TEST_CASE("An operation cannot be fed", "[runtime][session][feed]") {
   CHECK(says(error_of([&] { m.session.run(m.y, {{"x", m.row}}); }), "its first tensor is 'x:0'"));
 }
 
-TEST_CASE("A node that waits for a placeholder waits for its being fed", "[runtime][session][feed]") {
+TEST_CASE("A node that waits for a placeholder waits for its being fed",
+          "[runtime][session][feed]") {
   Model m;
   const Scope scope = m.graph.control_dependencies({m.x.op()});
   const Output waiting = add_operation(m.graph, test::kCountRuns).output();
@@ -167,7 +179,7 @@ TEST_CASE("A node that waits for a placeholder waits for its being fed", "[runti
   CHECK(error_of([&] { m.session.run(waiting); }).code() == Code::kInvalidArgument);
 }
 
-// ---- plans and calls ----------------------------------------------------------------------------------------------
+// ---- plans and calls ----------------------------------------------------------------------------
 
 TEST_CASE("What was asked before is not planned again", "[runtime][session][plan]") {
   Model m;
@@ -190,10 +202,12 @@ TEST_CASE("What cannot be planned leaves no plan", "[runtime][session][plan]") {
   CHECK(m.session.num_plans() == 0);
 }
 
-TEST_CASE("A prepared call takes no memory from the system from its second run on", "[runtime][session][call]") {
+TEST_CASE("A prepared call takes no memory from the system from its second run on",
+          "[runtime][session][call]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 16});
-  const Variable w = test::variable(graph, constant(graph, Tensor::zeros(DType::kFloat, {16, 16})), "w");
+  const Variable w =
+      test::variable(graph, constant(graph, Tensor::zeros(DType::kFloat, {16, 16})), "w");
   const Output product = matmul(x, w);
   const Output deep = add_node(test::kUseScratch, {test::negate(test::add(product, product))});
   const Output update = test::assign_add(w.ref(), test::negate(w));
@@ -208,7 +222,8 @@ TEST_CASE("A prepared call takes no memory from the system from its second run o
   CHECK(call.allocations() == after_one);
 }
 
-TEST_CASE("A prepared call sees each time's values and keeps results until the next", "[runtime][session][call]") {
+TEST_CASE("A prepared call sees each time's values and keeps results until the next",
+          "[runtime][session][call]") {
   Model m;
   Call call = m.session.prepare({m.y, m.z}, {m.x});
   const auto first = call({Tensor::matrix<float>({{1, 2}})});
@@ -243,8 +258,9 @@ TEST_CASE("A prepared call takes the results of the call before", "[runtime][ses
   CHECK(z[0].scalar<float>() == 64);
 }
 
-TEST_CASE("A prepared call fed with its own results takes no memory from the system in the long run",
-          "[runtime][session][call]") {
+TEST_CASE(
+    "A prepared call fed with its own results takes no memory from the system in the long run",
+    "[runtime][session][call]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {64});
   Session session(graph);
@@ -256,7 +272,8 @@ TEST_CASE("A prepared call fed with its own results takes no memory from the sys
   CHECK(step.allocations() == allocations);
 }
 
-TEST_CASE("A prepared call checks the number, dtype and shape of what it is given", "[runtime][session][call]") {
+TEST_CASE("A prepared call checks the number, dtype and shape of what it is given",
+          "[runtime][session][call]") {
   Model m;
   Call call = m.session.prepare({m.y}, {m.x});
   CHECK(says(error_of([&] { call(); }), "takes 1 values to feed, got 0"));
@@ -266,7 +283,8 @@ TEST_CASE("A prepared call checks the number, dtype and shape of what it is give
   CHECK(error_of([] { Call()(); }).code() == Code::kFailedPrecondition);
 }
 
-TEST_CASE("What was fed is let go of after the run, and after a run that failed", "[runtime][session][feed]") {
+TEST_CASE("What was fed is let go of after the run, and after a run that failed",
+          "[runtime][session][feed]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {1});
   const Output y = add_node(test::kRefuseNegative, {x});
@@ -286,13 +304,14 @@ TEST_CASE("What was fed is let go of after the run, and after a run that failed"
   CHECK(released == 4);
 }
 
-// ---- memory -------------------------------------------------------------------------------------------------------
+// ---- memory -------------------------------------------------------------------------------------
 
 TEST_CASE("A part of a tensor is not computed over in place", "[runtime][session][memory]") {
   Graph graph;
   const Output x = test::negate(placeholder(graph, DType::kFloat, {4, 2}, {.name = "x"}));
   const Operation halves = add_operation(graph, test::kHalves, {x});
-  const Output upper = test::negate(halves.output(0)), lower = add_node(test::kCountUp, {halves.output(1)});
+  const Output upper = test::negate(halves.output(0)),
+               lower = add_node(test::kCountUp, {halves.output(1)});
   Session session(graph);
   const Tensor ones = Tensor::of<float>({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
   CHECK(session.run({upper, lower}, {{"x:0", ones}})[1].str() == "[[-4. -4.]\n [-4. -4.]]");
@@ -308,14 +327,16 @@ TEST_CASE("What a node reads twice is not computed over in place", "[runtime][se
                                         .prepare = [](const KernelSetup&) -> Kernel {
                                           return [](KernelContext& c) {
                                             const float x = *c.in<float>(0);
-                                            float& sum = *c.allocate_or_reuse(0, 0, {}).data<float>();
+                                            float& sum =
+                                                *c.allocate_or_reuse(0, 0, {}).data<float>();
                                             sum = x;
                                             for (int i = 1; i < 3; ++i) sum += *c.in<float>(i);
                                           };
                                         }};
   Graph graph;
   const Output x = test::negate(placeholder(graph, DType::kFloat, {}, {.name = "x"}));
-  CHECK(Session(graph).run(add_node(kSumOfThree, {x, x, x}), {{"x:0", -1.0f}}).scalar<float>() == 3);
+  CHECK(Session(graph).run(add_node(kSumOfThree, {x, x, x}), {{"x:0", -1.0f}}).scalar<float>() ==
+        3);
 }
 
 TEST_CASE("Fetched tensors are the caller's to write to", "[runtime][session][memory]") {
@@ -341,7 +362,8 @@ TEST_CASE("Fetched tensors are the caller's to write to", "[runtime][session][me
   CHECK(graph.static_value(c).str() == "[1. 2.]");
 }
 
-TEST_CASE("A Call is moved and never shared; what it was moved from is empty", "[runtime][session][prepare]") {
+TEST_CASE("A Call is moved and never shared; what it was moved from is empty",
+          "[runtime][session][prepare]") {
   static_assert(!std::is_copy_constructible_v<Call> && !std::is_copy_assignable_v<Call>);
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {1});
@@ -350,7 +372,8 @@ TEST_CASE("A Call is moved and never shared; what it was moved from is empty", "
   first({Tensor::vector<float>({1})});
   Call second = std::move(first);
   CHECK(second({Tensor::vector<float>({2})})[0].data<float>()[0] == 4);
-  const Error error = error_of([&] { first({Tensor::vector<float>({1})}); });  // NOLINT: what happens then is the point
+  const Error error = error_of(
+      [&] { first({Tensor::vector<float>({1})}); });  // NOLINT: what happens then is the point
   CHECK(error.code() == Code::kFailedPrecondition);
   CHECK(says(error, "an empty Call"));
   CHECK(first.allocations() == 0);
@@ -358,7 +381,7 @@ TEST_CASE("A Call is moved and never shared; what it was moved from is empty", "
   CHECK(first({Tensor::vector<float>({3})})[0].data<float>()[0] == 6);
 }
 
-// ---- growing, resetting, several ----------------------------------------------------------------------------------
+// ---- growing, resetting, several ----------------------------------------------------------------
 
 TEST_CASE("A graph may grow after its session was made", "[runtime][session]") {
   Model m;
@@ -381,12 +404,15 @@ TEST_CASE("A session on a graph that was reset is refused", "[runtime][session][
   CHECK(Session(m.graph).run(constant(m.graph, 2.0f)).scalar<float>() == 2);
 }
 
-TEST_CASE("Handles of another graph, and empty ones, are refused by the session", "[runtime][session]") {
+TEST_CASE("Handles of another graph, and empty ones, are refused by the session",
+          "[runtime][session]") {
   Model m;
   Graph other;
   const Output theirs = constant(other, 1.0f, {.name = "theirs"});
   CHECK(says(error_of([&] { m.session.run(theirs); }), "'theirs:0' belongs to another graph"));
-  CHECK(error_of([&] { m.session.run(m.y, {{theirs, 1.0f}}); }).code() == Code::kFailedPrecondition);
+  CHECK(error_of([&] {
+          m.session.run(m.y, {{theirs, 1.0f}});
+        }).code() == Code::kFailedPrecondition);
   CHECK(error_of([&] { m.session.run(Output()); }).code() == Code::kFailedPrecondition);
   CHECK(error_of([&] { m.session.run(Operation()); }).code() == Code::kFailedPrecondition);
   CHECK(error_of([&] { m.session.run("nowhere:0"); }).code() == Code::kNotFound);
@@ -395,22 +421,25 @@ TEST_CASE("Handles of another graph, and empty ones, are refused by the session"
 
 TEST_CASE("A number of threads below zero is refused", "[runtime][session]") {
   Graph graph;
-  CHECK(error_of([&] { Session session(graph, {.threads = -1}); }).code() == Code::kInvalidArgument);
+  CHECK(error_of([&] { Session session(graph, {.threads = -1}); }).code() ==
+        Code::kInvalidArgument);
 }
 
-// ---- errors -------------------------------------------------------------------------------------------------------
+// ---- errors -------------------------------------------------------------------------------------
 
-TEST_CASE("A kernel's error carries its code, its node and the line that made it", "[runtime][session][errors]") {
+TEST_CASE("A kernel's error carries its code, its node and the line that made it",
+          "[runtime][session][errors]") {
   Graph graph;
   const Output y = add_node(test::kRefuseNegative, {constant(graph, -1.0f)}, {}, "checked");
   const Error error = error_of([&] { Session(graph).run(test::negate(y)); });
   CHECK(error.code() == Code::kOutOfRange);
   CHECK(error.node() == "checked");
-  CHECK(std::string(error.what()) ==
-        str_cat("TestRefuseNegative 'checked' (session_test.cc:", __LINE__ - 5, "): x is negative"));
+  CHECK(std::string(error.what()) == str_cat("TestRefuseNegative 'checked' (session_test.cc:",
+                                             __LINE__ - 5, "): x is negative"));
 }
 
-TEST_CASE("An error in the middle of a run leaves the session usable", "[runtime][session][errors]") {
+TEST_CASE("An error in the middle of a run leaves the session usable",
+          "[runtime][session][errors]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1});
   const Output checked = add_node(test::kRefuseNegative, {test::negate(x)});
@@ -418,27 +447,34 @@ TEST_CASE("An error in the middle of a run leaves the session usable", "[runtime
   Session session(graph);
   Call call = session.prepare({y}, {x});
   for (int i = 0; i < 3; ++i) {
-    CHECK(error_of([&] { session.run(y, {{x, Tensor::vector<float>({1})}}); }).code() == Code::kOutOfRange);
+    CHECK(error_of([&] {
+            session.run(y, {{x, Tensor::vector<float>({1})}});
+          }).code() == Code::kOutOfRange);
     CHECK(session.run(y, {{x, Tensor::vector<float>({-1})}}).str() == "[2.]");
     CHECK(error_of([&] { call({Tensor::vector<float>({1})}); }).code() == Code::kOutOfRange);
     CHECK(call({Tensor::vector<float>({-1})})[0].str() == "[2.]");
   }
 }
 
-TEST_CASE("A node whose op has no kernel is reported with all others of its kind", "[runtime][session][errors]") {
-  static constexpr OpDef kNoKernel = {.name = "NoKernel", .inputs = "", .outputs = "y: float", .attrs = ""};
+TEST_CASE("A node whose op has no kernel is reported with all others of its kind",
+          "[runtime][session][errors]") {
+  static constexpr OpDef kNoKernel = {
+      .name = "NoKernel", .inputs = "", .outputs = "y: float", .attrs = ""};
   Graph graph;
-  const Output a = add_operation(graph, kNoKernel).output(), b = add_operation(graph, kNoKernel).output();
+  const Output a = add_operation(graph, kNoKernel).output(),
+               b = add_operation(graph, kNoKernel).output();
   const Error error = error_of([&] { Session(graph).run(test::add(a, b)); });
   CHECK(error.code() == Code::kUnimplemented);
   CHECK(says(error, "NoKernel (2 nodes, first 'NoKernel')"));
 }
 
-// ---- threads ------------------------------------------------------------------------------------------------------
+// ---- threads ------------------------------------------------------------------------------------
 
-TEST_CASE("Several threads may run one session, each with its own values", "[runtime][session][threads]") {
+TEST_CASE("Several threads may run one session, each with its own values",
+          "[runtime][session][threads]") {
   Model m;
-  const Variable v = test::variable(m.graph, constant(m.graph, Tensor::zeros(DType::kFloat, {1, 2})), "v");
+  const Variable v =
+      test::variable(m.graph, constant(m.graph, Tensor::zeros(DType::kFloat, {1, 2})), "v");
   const Output sum = test::add(m.x, v), grow = test::assign_add(v.ref(), constant(m.graph, 1.0f));
   m.session.run(v.initializer());
   std::atomic<int> wrong{0};
@@ -450,11 +486,13 @@ TEST_CASE("Several threads may run one session, each with its own values", "[run
       Call call = m.session.prepare({m.y, sum}, {m.x});
       float seen = 0;
       for (int i = 0; i < kRuns; ++i) {
-        const auto values = i % 2 ? m.session.run({m.y, sum}, {{m.x, mine}})
-                                  : std::vector<Tensor>{call({mine})[0].clone(), call({mine})[1].clone()};
+        const auto values =
+            i % 2 ? m.session.run({m.y, sum}, {{m.x, mine}})
+                  : std::vector<Tensor>{call({mine})[0].clone(), call({mine})[1].clone()};
         const float now = values[1].mat<float>()(0, 1) - 1;
         wrong += values[0].mat<float>()(0, 0) != -static_cast<float>(t);
-        wrong += values[1].mat<float>()(0, 0) != static_cast<float>(t) + now;  // both elements of one moment
+        // both elements of one moment
+        wrong += values[1].mat<float>()(0, 0) != static_cast<float>(t) + now;
         wrong += now < seen;
         seen = now;
         m.session.run(grow.op());
@@ -468,19 +506,21 @@ TEST_CASE("Several threads may run one session, each with its own values", "[run
   CHECK(m.session.value(v).mat<float>()(0, 0) == kThreads * kRuns);
 }
 
-TEST_CASE("Reading what an operation gave says which tensor to fetch instead", "[runtime][session]") {
+TEST_CASE("Reading what an operation gave says which tensor to fetch instead",
+          "[runtime][session]") {
   Graph graph;
   const Output logits = test::negate(constant(graph, 2.0f), "logits");
   const Operation group = no_op(graph, {.name = "group"});
   Session session(graph);
   const Tensor none = session.run(logits.op().name());
   CHECK(!none.valid());
-  for (const Error& error : {error_of([&] { none.scalar<float>(); }), error_of([&] { none.data<float>(); }),
-                             error_of([&] { none.vec<float>(); }), error_of([&] { none.to_int64s(); }),
-                             error_of([&] { none.reshaped({1}); }), error_of([&] { none.rows(0, 1); }),
-                             error_of([&] { session.prepare({logits.op()})()[0].scalar<float>(); }), error_of([&] {
-                               session.run({"logits", "logits:0"})[0].scalar<float>();
-                             })}) {
+  for (const Error& error :
+       {error_of([&] { none.scalar<float>(); }), error_of([&] { none.data<float>(); }),
+        error_of([&] { none.vec<float>(); }), error_of([&] { none.to_int64s(); }),
+        error_of([&] { none.reshaped({1}); }), error_of([&] { none.rows(0, 1); }),
+        error_of([&] { session.prepare({logits.op()})()[0].scalar<float>(); }), error_of([&] {
+          session.run({"logits", "logits:0"})[0].scalar<float>();
+        })}) {
     CAPTURE(error.what());
     CHECK(error.code() == Code::kInvalidArgument);
     CHECK(says(error, "'logits' names an operation"));

@@ -41,7 +41,8 @@ TEST_CASE("Workers that went to sleep come back", "[runtime][threads]") {
   }
 }
 
-TEST_CASE("The exception of the first piece that threw comes out, after all have ended", "[runtime][threads]") {
+TEST_CASE("The exception of the first piece that threw comes out, after all have ended",
+          "[runtime][threads]") {
   for (int round = 0; round < 100; ++round) {
     std::atomic<int> ran{0};
     const Error error = error_of([&] {

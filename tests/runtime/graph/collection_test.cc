@@ -6,7 +6,8 @@
 
 using namespace cairn;
 
-TEST_CASE("Collections hold every kind of item, in order, repeated or not", "[runtime][collections]") {
+TEST_CASE("Collections hold every kind of item, in order, repeated or not",
+          "[runtime][collections]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
   const Variable v = test::variable(graph, x, "v");
@@ -41,7 +42,8 @@ TEST_CASE("A variable is also its value, a tensor also its operation", "[runtime
 
 TEST_CASE("A scope picks the items whose names begin with it", "[runtime][collections]") {
   Graph graph;
-  const Output a = constant(graph, 1.0f, {.name = "one/a"}), b = constant(graph, 1.0f, {.name = "two/b"});
+  const Output a = constant(graph, 1.0f, {.name = "one/a"}),
+               b = constant(graph, 1.0f, {.name = "two/b"});
   graph.add_to_collection("c", a);
   graph.add_to_collection("c", b);
   CHECK(graph.collection<Output>("c", "two/") == std::vector<Output>{b});
@@ -65,7 +67,8 @@ TEST_CASE("Items of another graph are refused", "[runtime][collections]") {
   Graph graph, other;
   const Variable v = test::variable(other, constant(other, 1.0f), "v");
   CHECK(error_of([&] { graph.add_to_collection("c", v); }).code() == Code::kFailedPrecondition);
-  CHECK(error_of([&] { graph.add_to_collection("c", v.value()); }).code() == Code::kFailedPrecondition);
+  CHECK(error_of([&] { graph.add_to_collection("c", v.value()); }).code() ==
+        Code::kFailedPrecondition);
   CHECK(graph.collection_keys().empty());
 }
 
@@ -97,7 +100,8 @@ TEST_CASE("An item of a collection that nobody has is refused, with its key and 
   CHECK(error_of([&] { (void)graph.collection<float>("none").back(); }).code() == Code::kNotFound);
 }
 
-TEST_CASE("What a collection holds is read as a vector is, and becomes one", "[runtime][collections]") {
+TEST_CASE("What a collection holds is read as a vector is, and becomes one",
+          "[runtime][collections]") {
   Graph graph;
   for (const int64_t value : {3, 4, 5}) graph.add_to_collection("c", value);
   const auto items = graph.collection<int64_t>("c");

@@ -16,7 +16,8 @@ const OpSet& known() {
   static const OpSet kOps = compute_ops() + test::ops();
   return kOps;
 }
-ImportedNode node(std::string name, std::string op, std::vector<std::string> inputs = {}, Attrs attrs = {}) {
+ImportedNode node(std::string name, std::string op, std::vector<std::string> inputs = {},
+                  Attrs attrs = {}) {
   return {.name = std::move(name),
           .op = std::move(op),
           .inputs = std::move(inputs),
@@ -35,12 +36,13 @@ Error import_error(Graph& graph, std::vector<ImportedNode> nodes) {
 
 }  // namespace
 
-TEST_CASE("Nodes are imported in their order, whatever order their inputs stand in", "[runtime][import]") {
+TEST_CASE("Nodes are imported in their order, whatever order their inputs stand in",
+          "[runtime][import]") {
   Graph graph;
-  const auto ops =
-      graph.import_nodes({node("last", "TestNegate", {"middle"}), node("middle", "Identity", {"first:0"}, kFloat),
-                          constant_node("first", Tensor::vector<float>({1, 2}))},
-                         known());
+  const auto ops = graph.import_nodes(
+      {node("last", "TestNegate", {"middle"}), node("middle", "Identity", {"first:0"}, kFloat),
+       constant_node("first", Tensor::vector<float>({1, 2}))},
+      known());
   REQUIRE(ops.size() == 3);
   CHECK(ops[0].name() == "last");
   CHECK(graph.node_at(0) == ops[0]);
@@ -49,7 +51,8 @@ TEST_CASE("Nodes are imported in their order, whatever order their inputs stand 
   CHECK(Session(graph).run("last:0").str() == "[-1. -2.]");
 }
 
-TEST_CASE("Imported nodes take the inputs from nodes that are there which they are told to take", "[runtime][import]") {
+TEST_CASE("Imported nodes take the inputs from nodes that are there which they are told to take",
+          "[runtime][import]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
   ImportedNode y = node("y", "TestNegate", {"a:3", "^b"});
@@ -80,33 +83,40 @@ TEST_CASE("Nodes made after an import get names and scopes of their own", "[runt
   CHECK(graph.name_scope("save").name() == "save_1/");
 }
 
-TEST_CASE("Names of a file that differ in case alone count as one where names are chosen", "[runtime][import]") {
+TEST_CASE("Names of a file that differ in case alone count as one where names are chosen",
+          "[runtime][import]") {
   Graph graph;
   const auto ops = graph.import_nodes({node("a", "NoOp"), node("A", "NoOp")}, known());
   for (int i = 1; i <= 200; ++i) {
-    CHECK(no_op(graph, {.name = i % 2 ? "A" : "a"}).name() == (i % 2 ? "A_" : "a_") + std::to_string(i));
+    CHECK(no_op(graph, {.name = i % 2 ? "A" : "a"}).name() ==
+          (i % 2 ? "A_" : "a_") + std::to_string(i));
   }
   CHECK(graph.find_op("a") == ops[0]);
   CHECK(graph.find_op("A") == ops[1]);
   CHECK_FALSE(graph.contains("a_1"));
 }
 
-TEST_CASE("Everything wrong with the names and inputs is reported at once, and nothing is added", "[runtime][import]") {
+TEST_CASE("Everything wrong with the names and inputs is reported at once, and nothing is added",
+          "[runtime][import]") {
   Graph graph;
   no_op(graph, {.name = "taken"});
-  const Error names = import_error(graph, {node("taken", "NoOp"), node("a b", "NoOp"), node("twice", "NoOp"),
-                                           node("twice", "NoOp"), node("nothing", "")});
+  const Error names =
+      import_error(graph, {node("taken", "NoOp"), node("a b", "NoOp"), node("twice", "NoOp"),
+                           node("twice", "NoOp"), node("nothing", "")});
   CHECK(names.code() == Code::kInvalidArgument);
-  for (const char* part : {"'taken': the graph has a node of this name", "'a b': this is not a valid name",
-                           "'twice': two nodes have this name", "'nothing': it names no op", "nothing was added"}) {
+  for (const char* part :
+       {"'taken': the graph has a node of this name", "'a b': this is not a valid name",
+        "'twice': two nodes have this name", "'nothing': it names no op", "nothing was added"}) {
     CAPTURE(part);
     CHECK(says(names, part));
   }
   const Error inputs =
-      import_error(graph, {node("a", "TestNegate", {"b"}), node("c", "NoOp", {"^d"}), node("e", "TestNegate", {"a:x"}),
-                           node("f", "TestNegate", {"^a", "a"}), node("g", "Mystery", {"a:65536"})});
-  for (const char* part : {"no node for its input 'b'", "no node for its control input '^d'", "'a:x' is not the name",
-                           "data input 'a' follows a control input", "no node has an output 'a:65536'"}) {
+      import_error(graph, {node("a", "TestNegate", {"b"}), node("c", "NoOp", {"^d"}),
+                           node("e", "TestNegate", {"a:x"}), node("f", "TestNegate", {"^a", "a"}),
+                           node("g", "Mystery", {"a:65536"})});
+  for (const char* part :
+       {"no node for its input 'b'", "no node for its control input '^d'", "'a:x' is not the name",
+        "data input 'a' follows a control input", "no node has an output 'a:65536'"}) {
     CAPTURE(part);
     CHECK(says(inputs, part));
   }
@@ -116,15 +126,17 @@ TEST_CASE("Everything wrong with the names and inputs is reported at once, and n
 
 TEST_CASE("Outputs that a node does not have are all reported", "[runtime][import]") {
   Graph graph;
-  const Error error = import_error(
-      graph, {constant_node("x", Tensor(1.0f)), node("a", "Unread", {"x:1"}), node("b", "Unread", {"x:2"})});
+  const Error error =
+      import_error(graph, {constant_node("x", Tensor(1.0f)), node("a", "Unread", {"x:1"}),
+                           node("b", "Unread", {"x:2"})});
   CHECK(says(error, "'x:1': Const has 1 output"));
   CHECK(says(error, "'x:2': Const has 1 output"));
 }
 
 TEST_CASE("A cycle through nodes that could run is reported", "[runtime][import]") {
   Graph graph;
-  const Error error = import_error(graph, {node("a", "TestNegate", {"b"}), node("b", "TestNegate", {"a"})});
+  const Error error =
+      import_error(graph, {node("a", "TestNegate", {"b"}), node("b", "TestNegate", {"a"})});
   CHECK(says(error, "TestNegate 'a': it waits for itself"));
   CHECK(says(error, "TestNegate 'b': it waits for itself"));
   CHECK(import_error(graph, {node("self", "NoOp", {"^self"})}).code() == Code::kInvalidArgument);
@@ -133,7 +145,8 @@ TEST_CASE("A cycle through nodes that could run is reported", "[runtime][import]
 TEST_CASE("A loop closed by an op that cannot run here is carried", "[runtime][import]") {
   Graph graph;
   const auto ops = graph.import_nodes(
-      {node("enter", "TestCountRuns"), node("merge", "Merge", {"start", "next"}, {{"T", DType::kFloat}, {"N", 2}}),
+      {node("enter", "TestCountRuns"),
+       node("merge", "Merge", {"start", "next"}, {{"T", DType::kFloat}, {"N", 2}}),
        node("next", "NextIteration", {"merge"}, kFloat), constant_node("start", Tensor(1.0f)),
        node("exit", "Exit", {"merge"}, kFloat)},
       known());
@@ -145,8 +158,10 @@ TEST_CASE("A loop closed by an op that cannot run here is carried", "[runtime][i
 
 TEST_CASE("An op that nobody describes has the outputs that others use", "[runtime][import]") {
   Graph graph;
-  const auto ops = graph.import_nodes(
-      {node("m", "Mystery", {}, {{"k", 3}}), node("a", "Identity", {"m:2"}, kFloat), node("lone", "Mystery")}, known());
+  const auto ops =
+      graph.import_nodes({node("m", "Mystery", {}, {{"k", 3}}),
+                          node("a", "Identity", {"m:2"}, kFloat), node("lone", "Mystery")},
+                         known());
   CHECK(ops[0].type() == "Mystery");
   CHECK(ops[0].num_outputs() == 3);
   CHECK(ops[0].output(2).dtype() == DType::kInvalid);
@@ -158,21 +173,26 @@ TEST_CASE("An op that nobody describes has the outputs that others use", "[runti
   CHECK(says(error, "Mystery (1 node, 'm')"));
 }
 
-TEST_CASE("What depends on an unknown op can run when that op's tensor is fed", "[runtime][import]") {
+TEST_CASE("What depends on an unknown op can run when that op's tensor is fed",
+          "[runtime][import]") {
   Graph graph;
   graph.import_nodes({node("m", "Mystery"), node("a", "TestNegate", {"m"})}, known());
   CHECK(Session(graph).run("a:0", {{"m:0", 2.0f}}).scalar<float>() == -2);
 }
 
-TEST_CASE("The readers of an op that nobody describes tell in which dtype its tensors are fed", "[runtime][import]") {
+TEST_CASE("The readers of an op that nobody describes tell in which dtype its tensors are fed",
+          "[runtime][import]") {
   Graph graph;
   const Attrs ints = {{"T", DType::kInt32}};
   const auto ops = graph.import_nodes(
       {node("m", "Mystery"), node("a", "TestNegate", {"m"}), node("b", "Identity", {"m"}, kFloat),
-       node("c", "Identity", {"m:1"}, ints), node("d", "Identity", {"m:2"}, ints), node("e", "TestNegate", {"m:2"}),
-       node("f", "Mystery", {"m:3"}), node("g", "Identity", {"a"}, kFloat), node("n", "Neg", {"m"}, kFloat)},
+       node("c", "Identity", {"m:1"}, ints), node("d", "Identity", {"m:2"}, ints),
+       node("e", "TestNegate", {"m:2"}), node("f", "Mystery", {"m:3"}),
+       node("g", "Identity", {"a"}, kFloat), node("n", "Neg", {"m"}, kFloat)},
       known());
-  const auto dtype = [&](const char* name) { return internal::dtype_to_feed(graph, graph.find(name)); };
+  const auto dtype = [&](const char* name) {
+    return internal::dtype_to_feed(graph, graph.find(name));
+  };
   CHECK(dtype("m:0") == DType::kFloat);
   CHECK(dtype("m:1") == DType::kInt32);
   CHECK(dtype("m:2") == DType::kInvalid);  // two readers, two dtypes
@@ -182,16 +202,21 @@ TEST_CASE("The readers of an op that nobody describes tell in which dtype its te
   CHECK(session.run("d:0", {{"m:2", int32_t{4}}}).scalar<int32_t>() == 4);
   CHECK(session.run("n:0", {{"m:0", 4.0f}}).scalar<float>() == -4);  // a kernel chosen by its input
   CHECK(session.run("e:0", {{"m:2", 4.0f}}).scalar<float>() == -4);
-  CHECK(says(error_of([&] { session.run("e:0", {{"m:2", int32_t{4}}}); }), "expects float, got int32"));
+  CHECK(says(error_of([&] {
+               session.run("e:0", {{"m:2", int32_t{4}}});
+             }),
+             "expects float, got int32"));
 }
 
 TEST_CASE("An op that the file describes has the outputs it says", "[runtime][import]") {
-  static constexpr OpDef kDef = {.name = "Mystery", .inputs = "x: T", .outputs = "y: T, z: int64", .attrs = "T: type"};
+  static constexpr OpDef kDef = {
+      .name = "Mystery", .inputs = "x: T", .outputs = "y: T, z: int64", .attrs = "T: type"};
   Op described = parse_op(kDef);
   described.def = nullptr;
   Graph graph;
   const auto ops =
-      graph.import_nodes({constant_node("x", Tensor(1.0f)), node("m", "Mystery", {"x"}, kFloat)}, known(), {described});
+      graph.import_nodes({constant_node("x", Tensor(1.0f)), node("m", "Mystery", {"x"}, kFloat)},
+                         known(), {described});
   CHECK(ops[1].num_outputs() == 2);
   CHECK(ops[1].output(0).dtype() == DType::kFloat);
   CHECK(ops[1].output(1).dtype() == DType::kInt64);
@@ -200,23 +225,28 @@ TEST_CASE("An op that the file describes has the outputs it says", "[runtime][im
 
 TEST_CASE("A node that does not fit its op as it is known here is carried as the file describes it",
           "[runtime][import]") {
-  static constexpr OpDef kNewer = {
-      .name = "TestNegate", .inputs = "x: float, scale: float", .outputs = "y: float, z: float", .attrs = ""};
+  static constexpr OpDef kNewer = {.name = "TestNegate",
+                                   .inputs = "x: float, scale: float",
+                                   .outputs = "y: float, z: float",
+                                   .attrs = ""};
   Op described = parse_op(kNewer);
   described.def = nullptr;
   Graph graph;
   const auto ops =
-      graph.import_nodes({constant_node("x", Tensor(1.0f)), node("n", "TestNegate", {"x", "x"})}, known(), {described});
+      graph.import_nodes({constant_node("x", Tensor(1.0f)), node("n", "TestNegate", {"x", "x"})},
+                         known(), {described});
   CHECK(ops[1].num_outputs() == 2);
   CHECK(error_of([&] { Session(graph).run("n:0"); }).code() == Code::kUnimplemented);
 }
 
-TEST_CASE("A node that does not fit its op, and is not described, is reported", "[runtime][import]") {
+TEST_CASE("A node that does not fit its op, and is not described, is reported",
+          "[runtime][import]") {
   Graph graph;
-  const Error error = import_error(
-      graph, {constant_node("x", Tensor(1.0f)), constant_node("i", Tensor(1)), node("two", "TestNegate", {"x", "x"}),
-              node("type", "TestNegate", {"i"}), node("n", "Merge", {"x"}, {{"T", DType::kFloat}, {"N", -1}}),
-              node("untyped", "Placeholder")});
+  const Error error =
+      import_error(graph, {constant_node("x", Tensor(1.0f)), constant_node("i", Tensor(1)),
+                           node("two", "TestNegate", {"x", "x"}), node("type", "TestNegate", {"i"}),
+                           node("n", "Merge", {"x"}, {{"T", DType::kFloat}, {"N", -1}}),
+                           node("untyped", "Placeholder")});
   CHECK(says(error, "TestNegate 'two': expected 1 inputs, got 2"));
   CHECK(says(error, "TestNegate 'type': input 0 ('x') is 'i:0' of dtype int32; expected float"));
   CHECK(says(error, "Merge 'n': attribute 'N' is -1"));
@@ -224,13 +254,16 @@ TEST_CASE("A node that does not fit its op, and is not described, is reported", 
   CHECK(graph.num_nodes() == 0);
 }
 
-TEST_CASE("_output_shapes refine what is inferred and are taken off the node", "[runtime][import]") {
+TEST_CASE("_output_shapes refine what is inferred and are taken off the node",
+          "[runtime][import]") {
   Graph graph;
   const Attr shapes{std::vector<Shape>{{3, -1}}};
   const auto ops = graph.import_nodes(
-      {node("p", "Placeholder", {}, {{"dtype", DType::kFloat}, {"shape", Shape{-1, 2}}, {"_output_shapes", shapes}}),
+      {node("p", "Placeholder", {},
+            {{"dtype", DType::kFloat}, {"shape", Shape{-1, 2}}, {"_output_shapes", shapes}}),
        node("m", "Mystery", {}, {{"_output_shapes", shapes}}), node("n", "TestNegate", {"p"}),
-       node("wrong", "Placeholder", {}, {{"dtype", DType::kFloat}, {"shape", Shape{7}}, {"_output_shapes", shapes}})},
+       node("wrong", "Placeholder", {},
+            {{"dtype", DType::kFloat}, {"shape", Shape{7}}, {"_output_shapes", shapes}})},
       known());
   CHECK(ops[0].output().shape() == Shape{3, 2});
   CHECK(ops[0].attrs().find("_output_shapes") == nullptr);
@@ -242,8 +275,9 @@ TEST_CASE("_output_shapes refine what is inferred and are taken off the node", "
 
 TEST_CASE("A shape that does not fit is left to the run", "[runtime][import]") {
   Graph graph;
-  const auto ops = graph.import_nodes(
-      {constant_node("a", Tensor::zeros(DType::kFloat, {2, 3})), node("m", "MatMul", {"a", "a"}, kFloat)}, known());
+  const auto ops = graph.import_nodes({constant_node("a", Tensor::zeros(DType::kFloat, {2, 3})),
+                                       node("m", "MatMul", {"a", "a"}, kFloat)},
+                                      known());
   CHECK_FALSE(ops[1].output().shape().has_rank());
   CHECK(says(error_of([&] { Session(graph).run("m:0"); }), "MatMul 'm': inner dimensions differ"));
 }
@@ -253,22 +287,27 @@ TEST_CASE("An import that fails leaves no values of its nodes behind", "[runtime
   for (int i = 0; i < 50; ++i) {
     const float value = static_cast<float>(i);
     // The shape of `r` is computed from the constants before the import fails.
-    const Error error =
-        import_error(graph, {constant_node("one", Tensor(int32_t{i})), constant_node("x", Tensor(value)),
-                             node("n", "TestNegate", {"x"}), node("r", "Fill", {"dims", "n"}, kFloat),
-                             node("dims", "Pack", {"one"}, {{"T", DType::kInt32}, {"N", 1}, {"axis", 0}}),
-                             node("bad", "TestNegate", {"x", "x"})});
+    const Error error = import_error(
+        graph, {constant_node("one", Tensor(int32_t{i})), constant_node("x", Tensor(value)),
+                node("n", "TestNegate", {"x"}), node("r", "Fill", {"dims", "n"}, kFloat),
+                node("dims", "Pack", {"one"}, {{"T", DType::kInt32}, {"N", 1}, {"axis", 0}}),
+                node("bad", "TestNegate", {"x", "x"})});
     CHECK(error.code() == Code::kInvalidArgument);
     const Output x = constant(graph, value);
     CHECK(graph.static_value(test::negate(x)).scalar<float>() == -value);
   }
 }
 
-TEST_CASE("Placeholders of old files are of unknown shape where they say scalar", "[runtime][import]") {
+TEST_CASE("Placeholders of old files are of unknown shape where they say scalar",
+          "[runtime][import]") {
   const Attrs attrs = {{"dtype", DType::kFloat}, {"shape", Shape{}}};
   Graph old;
   old.versions.producer = 21;
-  CHECK_FALSE(old.import_nodes({node("p", "Placeholder", {}, attrs)}, known())[0].output().shape().has_rank());
+  CHECK_FALSE(old.import_nodes({node("p", "Placeholder", {}, attrs)}, known())[0]
+                  .output()
+                  .shape()
+                  .has_rank());
   Graph recent;
-  CHECK(recent.import_nodes({node("p", "Placeholder", {}, attrs)}, known())[0].output().shape() == Shape{});
+  CHECK(recent.import_nodes({node("p", "Placeholder", {}, attrs)}, known())[0].output().shape() ==
+        Shape{});
 }

@@ -43,7 +43,8 @@ std::vector<Kind> kinds() {
        [](Graph& g) { return g.current_scope(); }},
       {"variable", [](Graph& g, int i) { return g.variable_scope(str_cat("s", i), i == 1); },
        [](Graph& g) {
-         return g.current_variable_scope() + " " + g.current_scope() + (g.reusing_variables() ? " reused" : "");
+         return g.current_variable_scope() + " " + g.current_scope() +
+                (g.reusing_variables() ? " reused" : "");
        }},
       {"control", [=](Graph& g, int i) { return g.control_dependencies({numbered(g, i)}); },
        [](Graph& g) {
@@ -52,13 +53,16 @@ std::vector<Kind> kinds() {
          return all;
        }},
       {"no control",
-       [=](Graph& g, int i) { return i == 1 ? g.control_dependencies({}) : g.control_dependencies({numbered(g, i)}); },
+       [=](Graph& g, int i) {
+         return i == 1 ? g.control_dependencies({}) : g.control_dependencies({numbered(g, i)});
+       },
        [](Graph& g) {
          std::string all;
          for (const Operation& op : node_now(g).control_inputs()) all += op.name();
          return all;
        }},
-      {"colocation", [=](Graph& g, int i) { return g.colocate_with(i == 1 ? Operation() : numbered(g, i)); },
+      {"colocation",
+       [=](Graph& g, int i) { return g.colocate_with(i == 1 ? Operation() : numbered(g, i)); },
        [](Graph& g) { return text(node_now(g), "_class"); }},
       {"device", [](Graph& g, int i) { return g.device(str_cat("/cpu:", i)); },
        [](Graph& g) { return node_now(g).node().device; }},
@@ -69,10 +73,16 @@ std::vector<Kind> kinds() {
        [](Graph& g) {
          return g.current_location({"none.cc", 1}).str();
        }},
-      {"condition", [](Graph& g, int i) { return g.control_flow(std::make_shared<Watching>(str_cat("c", i))); },
+      {"condition",
+       [](Graph& g, int i) { return g.control_flow(std::make_shared<Watching>(str_cat("c", i))); },
        [](Graph& g) { return text(node_now(g), "_context"); }},
-      {"once", [=](Graph& g, int i) { return i == 1 ? g.init_scope() : g.control_dependencies({numbered(g, i)}); },
-       [](Graph& g) { return str_cat(g.has_control_dependencies(), " ", node_now(g).control_inputs().size()); }},
+      {"once",
+       [=](Graph& g, int i) {
+         return i == 1 ? g.init_scope() : g.control_dependencies({numbered(g, i)});
+       },
+       [](Graph& g) {
+         return str_cat(g.has_control_dependencies(), " ", node_now(g).control_inputs().size());
+       }},
   };
 }
 
@@ -95,7 +105,8 @@ TEST_CASE("Scopes closed in any order leave the graph as it was", "[runtime][sco
       std::vector<Scope> scopes;
       for (int i = 0; i < 5; ++i) {
         scopes.push_back(kind.open(n.graph, i));
-        if (random() % 3 == 0) scopes.erase(scopes.begin() + static_cast<std::ptrdiff_t>(random() % scopes.size()));
+        if (random() % 3 == 0)
+          scopes.erase(scopes.begin() + static_cast<std::ptrdiff_t>(random() % scopes.size()));
       }
       std::shuffle(scopes.begin(), scopes.end(), random);
       for (Scope& scope : scopes) scope.close();
@@ -117,7 +128,8 @@ TEST_CASE("A container destroyed front to back leaves the graph as it was", "[ru
   }
 }
 
-TEST_CASE("Of scopes of which some are closed those are in force that are left", "[runtime][scopes]") {
+TEST_CASE("Of scopes of which some are closed those are in force that are left",
+          "[runtime][scopes]") {
   // Which scopes are open decides, not in which order the others closed.
   for (const Kind& kind : kinds()) {
     INFO(kind.name);
@@ -181,7 +193,8 @@ TEST_CASE("Variable scopes assigned one over the other make a variable each", "[
   CHECK_FALSE(g.reusing_variables());  // the scope that said so is closed
 }
 
-TEST_CASE("Scopes of before a reset change nothing after it, nor those that outlive their graph", "[runtime][scopes]") {
+TEST_CASE("Scopes of before a reset change nothing after it, nor those that outlive their graph",
+          "[runtime][scopes]") {
   for (const Kind& kind : kinds()) {
     INFO(kind.name);
     std::vector<Scope> scopes;
@@ -246,7 +259,8 @@ TEST_CASE("Handles, scopes and sessions follow a graph that is moved", "[runtime
   CHECK(session.run(y).scalar<float>() == 6);
 }
 
-TEST_CASE("A finalized graph refuses nodes and items by name until it is reset", "[runtime][graph]") {
+TEST_CASE("A finalized graph refuses nodes and items by name until it is reset",
+          "[runtime][graph]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
   graph.finalize();
@@ -256,8 +270,13 @@ TEST_CASE("A finalized graph refuses nodes and items by name until it is reset",
   CHECK(says(node, "'add/y'"));
   CHECK(says(error_of([&] { graph.add_to_collection("k", x); }), "'k'"));
   CHECK(error_of([&] {
-          graph.import_nodes(
-              {{.name = "n", .op = "NoOp", .inputs = {}, .attrs = {}, .device = "", .unknown_fields = ""}}, {});
+          graph.import_nodes({{.name = "n",
+                               .op = "NoOp",
+                               .inputs = {},
+                               .attrs = {},
+                               .device = "",
+                               .unknown_fields = ""}},
+                             {});
         }).code() == Code::kFailedPrecondition);
   CHECK(graph.num_nodes() == 1);
   CHECK(Session(graph).run(x).scalar<float>() == 1);
@@ -266,7 +285,8 @@ TEST_CASE("A finalized graph refuses nodes and items by name until it is reset",
   CHECK(constant(graph, 1.0f).name() == "Const:0");
 }
 
-TEST_CASE("Tensors stand for their nodes among what is waited for and grouped", "[runtime][graph]") {
+TEST_CASE("Tensors stand for their nodes among what is waited for and grouped",
+          "[runtime][graph]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
   const Operation op = no_op(graph, {.name = "op"});
@@ -282,21 +302,22 @@ TEST_CASE("Tensors stand for their nodes among what is waited for and grouped", 
   CHECK(node_line(group({x, op}, {.name = "d"})) == "d = NoOp(^op, ^x)");
   CHECK(node_line(group(std::vector<Output>{x}, {.name = "e"})) == "e = NoOp(^x)");
   CHECK(node_line(group({op}, {.name = "f"})) == "f = NoOp(^op)");
-  CHECK(error_of([&] { (void)graph.control_dependencies({Output()}); }).code() == Code::kFailedPrecondition);
+  CHECK(error_of([&] { (void)graph.control_dependencies({Output()}); }).code() ==
+        Code::kFailedPrecondition);
 }
 
 TEST_CASE("A name that is none for a scope is shown on one line", "[runtime][graph][scopes]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {});
-  for (const Error& error :
-       {error_of([&] { (void)graph.name_scope("a\nb"); }), error_of([&] { (void)graph.variable_scope("a\nb"); })}) {
+  for (const Error& error : {error_of([&] { (void)graph.name_scope("a\nb"); }),
+                             error_of([&] { (void)graph.variable_scope("a\nb"); })}) {
     CHECK(says(error, "'a\\nb' is not a valid name for a scope"));
     CHECK(std::string_view(error.what()).find('\n') == std::string_view::npos);
   }
-  for (const Error& error :
-       {error_of([&] { (void)graph.find_op("a\nb"); }), error_of([&] { Session(graph).run("a\nb:0"); }), error_of([&] {
-          Session(graph).run(x, {{"a\nb:0", Tensor(1.0f)}});
-        })}) {
+  for (const Error& error : {error_of([&] { (void)graph.find_op("a\nb"); }),
+                             error_of([&] { Session(graph).run("a\nb:0"); }), error_of([&] {
+                               Session(graph).run(x, {{"a\nb:0", Tensor(1.0f)}});
+                             })}) {
     INFO(error.what());
     CHECK(error.code() != Code::kOk);
     CHECK(std::string_view(error.what()).find("a\nb") == std::string_view::npos);

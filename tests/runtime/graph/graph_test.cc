@@ -18,11 +18,13 @@ std::vector<std::string> names(const std::vector<Operation>& ops) {
 }
 using Names = std::vector<std::string>;
 
-std::string made(Graph& graph, const std::string& name) { return no_op(graph, {.name = name}).name(); }
+std::string made(Graph& graph, const std::string& name) {
+  return no_op(graph, {.name = name}).name();
+}
 
 }  // namespace
 
-// ---- names --------------------------------------------------------------------------------------------------------
+// ---- names --------------------------------------------------------------------------------------
 
 TEST_CASE("Names are made unique as TensorFlow does it", "[runtime][graph][names]") {
   Graph graph;
@@ -72,7 +74,8 @@ TEST_CASE("Scopes nest, become unique, and can be entered again", "[runtime][gra
   CHECK(made(graph, "x") == "x_2");  // scopes and nodes share names
 }
 
-TEST_CASE("A node takes the name of the scope it is given with a slash", "[runtime][graph][names]") {
+TEST_CASE("A node takes the name of the scope it is given with a slash",
+          "[runtime][graph][names]") {
   Graph graph;
   const Scope scope = graph.name_scope("add");
   CHECK(made(graph, scope.name()) == "add");
@@ -88,8 +91,10 @@ TEST_CASE("unique_name takes the name only where it is asked to", "[runtime][gra
 }
 
 TEST_CASE("Names outside TensorFlow's rule are refused", "[runtime][graph][names]") {
-  for (const char* good : {"a", "A9", ".a", "a/b-c_d", "a\\b>c", "0"}) CHECK(is_valid_node_name(good));
-  for (const char* bad : {"", "_a", "/a", "-a", "a b", "a:0", "^a", "ä", ">a"}) CHECK_FALSE(is_valid_node_name(bad));
+  for (const char* good : {"a", "A9", ".a", "a/b-c_d", "a\\b>c", "0"})
+    CHECK(is_valid_node_name(good));
+  for (const char* bad : {"", "_a", "/a", "-a", "a b", "a:0", "^a", "ä", ">a"})
+    CHECK_FALSE(is_valid_node_name(bad));
   Graph graph;
   const Error error = error_of([&] { made(graph, "a b"); });
   CHECK(error.code() == Code::kInvalidArgument);
@@ -108,7 +113,7 @@ TEST_CASE("A node that is refused leaves the graph as it was, its name free", "[
   CHECK(made(graph, "m") == "m_1");
 }
 
-// ---- finding ------------------------------------------------------------------------------------------------------
+// ---- finding ------------------------------------------------------------------------------------
 
 TEST_CASE("Nodes and tensors are found by name", "[runtime][graph]") {
   Graph graph;
@@ -148,7 +153,7 @@ TEST_CASE("A malformed tensor name is told from one that is not there", "[runtim
   }
 }
 
-// ---- handles ------------------------------------------------------------------------------------------------------
+// ---- handles ------------------------------------------------------------------------------------
 
 TEST_CASE("Handles into a graph that was reset are refused", "[runtime][graph][reset]") {
   Graph graph;
@@ -178,7 +183,8 @@ TEST_CASE("Handles of another graph are refused by name", "[runtime][graph]") {
   CHECK(error.code() == Code::kFailedPrecondition);
   CHECK(says(error, "MatMul 'MatMul'"));
   CHECK(says(error, "'theirs:0' belongs to another graph"));
-  CHECK(error_of([&] { (void)one.control_dependencies({y.op()}); }).code() == Code::kFailedPrecondition);
+  CHECK(error_of([&] { (void)one.control_dependencies({y.op()}); }).code() ==
+        Code::kFailedPrecondition);
   CHECK(error_of([&] { one.static_value(y); }).code() == Code::kFailedPrecondition);
   CHECK(one.num_nodes() == 1);
 }
@@ -188,7 +194,8 @@ TEST_CASE("Empty handles say that they are empty", "[runtime][graph]") {
   CHECK(says(error_of([] { (void)Output().name(); }), "empty handle"));
   CHECK(says(error_of([] { identity(Output()); }), "Identity (graph_test.cc:"));
   CHECK(says(error_of([] { (void)Variable().name(); }), "empty Variable handle"));
-  CHECK(says(error_of([&] { graph.add_to_collection("c", Operation()); }), "empty Operation handle"));
+  CHECK(
+      says(error_of([&] { graph.add_to_collection("c", Operation()); }), "empty Operation handle"));
 }
 
 TEST_CASE("Scopes that outlive a reset bring nothing back", "[runtime][graph][reset]") {
@@ -211,9 +218,10 @@ TEST_CASE("Scopes that outlive a reset bring nothing back", "[runtime][graph][re
   CHECK(no_op(graph).name() == "NoOp_1");
 }
 
-// ---- control dependencies -----------------------------------------------------------------------------------------
+// ---- control dependencies -----------------------------------------------------------------------
 
-TEST_CASE("Nodes made in a control dependency scope wait, in order of name", "[runtime][graph][control]") {
+TEST_CASE("Nodes made in a control dependency scope wait, in order of name",
+          "[runtime][graph][control]") {
   Graph graph;
   const Operation b = no_op(graph, {.name = "b"}), a = no_op(graph, {.name = "a"});
   Operation inside;
@@ -225,7 +233,8 @@ TEST_CASE("Nodes made in a control dependency scope wait, in order of name", "[r
   CHECK(no_op(graph).control_inputs().empty());
 }
 
-TEST_CASE("Scopes of control dependencies add up, and an empty one clears them", "[runtime][graph][control]") {
+TEST_CASE("Scopes of control dependencies add up, and an empty one clears them",
+          "[runtime][graph][control]") {
   Graph graph;
   const Operation a = no_op(graph, {.name = "a"}), b = no_op(graph, {.name = "b"});
   const Scope outer = graph.control_dependencies({a});
@@ -254,7 +263,8 @@ TEST_CASE("A node fed by one made inside the scope waits already", "[runtime][gr
   CHECK(names(identity(before).op().control_inputs()) == Names{"a"});
 }
 
-TEST_CASE("What was made in an inner scope was made in the outer one too", "[runtime][graph][control]") {
+TEST_CASE("What was made in an inner scope was made in the outer one too",
+          "[runtime][graph][control]") {
   Graph graph;
   const Operation a = no_op(graph, {.name = "a"}), b = no_op(graph, {.name = "b"});
   const Output before = constant(graph, 1.0f);
@@ -279,7 +289,7 @@ TEST_CASE("A node does not wait for what it takes as input anyway", "[runtime][g
   CHECK(names(identity(x).op().control_inputs()) == Names{"a"});
 }
 
-// ---- colocation, devices, places ----------------------------------------------------------------------------------
+// ---- colocation, devices, places ----------------------------------------------------------------
 
 namespace {
 
@@ -290,7 +300,8 @@ Names classes(const Operation& op) {
 
 }  // namespace
 
-TEST_CASE("Nodes stand beside what they are colocated with, or with what that stands beside", "[runtime][graph]") {
+TEST_CASE("Nodes stand beside what they are colocated with, or with what that stands beside",
+          "[runtime][graph]") {
   Graph graph;
   const Operation a = no_op(graph, {.name = "a"});
   Operation b;
@@ -312,7 +323,8 @@ TEST_CASE("A node that takes a reference stands beside its variable", "[runtime]
   CHECK(classes(v.value().op()).empty());  // Identity takes a value
 }
 
-TEST_CASE("Colocation with a node still to be made yields to what is in force", "[runtime][graph]") {
+TEST_CASE("Colocation with a node still to be made yields to what is in force",
+          "[runtime][graph]") {
   Graph graph;
   {
     const Scope future = graph.colocate_with_future("w");
@@ -335,7 +347,8 @@ TEST_CASE("Nodes carry the device in force", "[runtime][graph]") {
   CHECK(no_op(graph).node().device.empty());
 }
 
-TEST_CASE("A node remembers the line that made it, or the outermost builder's", "[runtime][graph]") {
+TEST_CASE("A node remembers the line that made it, or the outermost builder's",
+          "[runtime][graph]") {
   Graph graph;
   const Operation here = no_op(graph);
   CHECK(here.node().made_at.str() == str_cat("graph_test.cc:", __LINE__ - 1));
@@ -344,7 +357,7 @@ TEST_CASE("A node remembers the line that made it, or the outermost builder's", 
   CHECK(no_op(graph).node().str() == "NoOp 'NoOp_1' (model.cc:12)");
 }
 
-// ---- variable scopes, seeds ---------------------------------------------------------------------------------------
+// ---- variable scopes, seeds ---------------------------------------------------------------------
 
 TEST_CASE("Variable scopes name variables and open a name scope", "[runtime][graph]") {
   Graph graph;
@@ -377,14 +390,16 @@ TEST_CASE("Seeds follow TensorFlow's table", "[runtime][graph][seeds]") {
   CHECK(graph.random_seeds(int64_t{1} << 31) == Seeds{5, 1});
   CHECK(graph.random_seeds(-1) == Seeds{5, 2147483646});
   graph.set_seed(0);
-  CHECK(graph.random_seeds(0) == Seeds{0, 2147483647});  // (0, 0) would mean: another sequence each time
+  // (0, 0) would mean: another sequence each time
+  CHECK(graph.random_seeds(0) == Seeds{0, 2147483647});
   graph.set_seed(std::nullopt);
   CHECK(graph.random_seeds(std::nullopt) == Seeds{0, 0});
 }
 
-// ---- static values ------------------------------------------------------------------------------------------------
+// ---- static values ------------------------------------------------------------------------------
 
-TEST_CASE("What follows from constants is known while the graph is built", "[runtime][graph][static]") {
+TEST_CASE("What follows from constants is known while the graph is built",
+          "[runtime][graph][static]") {
   Graph graph;
   const Output a = constant(graph, Tensor::vector<float>({1, 2}));
   const Output b = test::negate(test::add(a, a));
@@ -396,7 +411,8 @@ TEST_CASE("What follows from constants is known while the graph is built", "[run
   CHECK_FALSE(graph.static_value(v.value()).valid());
 }
 
-TEST_CASE("A chain of a hundred thousand constants' followers has a static value", "[runtime][graph][static]") {
+TEST_CASE("A chain of a hundred thousand constants' followers has a static value",
+          "[runtime][graph][static]") {
   Graph graph;
   Output x = constant(graph, 1.0f);
   for (int i = 0; i < 100000; ++i) x = test::negate(x);

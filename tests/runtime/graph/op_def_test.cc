@@ -20,7 +20,8 @@ Operation make(Graph& graph, const OpDef& def, std::vector<Output> inputs, Attrs
 
 }  // namespace
 
-TEST_CASE("Arguments are of a dtype, a type attribute, N of it, or a list of types", "[runtime][op_def]") {
+TEST_CASE("Arguments are of a dtype, a type attribute, N of it, or a list of types",
+          "[runtime][op_def]") {
   constexpr OpDef kDef = {.name = "Op",
                           .inputs = "a: float, b: T, c: N * T, d: Ref(T), e: types",
                           .outputs = "f: Ref(T), g: N * int64, h: string_ref",
@@ -38,16 +39,17 @@ TEST_CASE("Arguments are of a dtype, a type attribute, N of it, or a list of typ
 }
 
 TEST_CASE("Attributes have types, bounds, allowed values and defaults", "[runtime][op_def]") {
-  constexpr OpDef kDef = {.name = "Op",
-                          .inputs = "",
-                          .outputs = "",
-                          .attrs =
-                              "T: {float, int32} = DT_FLOAT, padding: {'SAME', 'VALID'}, N: int >= 2 = 3, "
-                              "f: float = 0.5, n: float = -1, b: bool = true, s: string = '', "
-                              "shape: shape = {unknown_rank: true}, dims: shape = [2,3], "
-                              "strides: list(int) >= 4 = [1, 2], types: list({int32, int64}) = [], "
-                              "names: list(string) = ['x', 'y'], shapes: list(shape), value: tensor, "
-                              "f2: func, empty: list(float) = []"};
+  constexpr OpDef kDef = {
+      .name = "Op",
+      .inputs = "",
+      .outputs = "",
+      .attrs =
+          "T: {float, int32} = DT_FLOAT, padding: {'SAME', 'VALID'}, N: int >= 2 = 3, "
+          "f: float = 0.5, n: float = -1, b: bool = true, s: string = '', "
+          "shape: shape = {unknown_rank: true}, dims: shape = [2,3], "
+          "strides: list(int) >= 4 = [1, 2], types: list({int32, int64}) = [], "
+          "names: list(string) = ['x', 'y'], shapes: list(shape), value: tensor, "
+          "f2: func, empty: list(float) = []"};
   const Op op = parse_op(kDef);
   CHECK(op.find_attr("T")->allowed_types == std::vector<DType>{DType::kFloat, DType::kInt32});
   CHECK(*op.find_attr("T")->default_value->get<DType>() == DType::kFloat);
@@ -62,7 +64,8 @@ TEST_CASE("Attributes have types, bounds, allowed values and defaults", "[runtim
   CHECK(op.find_attr("s")->default_value->get<std::string>()->empty());
   CHECK_FALSE(op.find_attr("shape")->default_value->get<Shape>()->has_rank());
   CHECK(*op.find_attr("dims")->default_value->get<Shape>() == Shape{2, 3});
-  CHECK(*op.find_attr("strides")->default_value->get<std::vector<int64_t>>() == std::vector<int64_t>{1, 2});
+  CHECK(*op.find_attr("strides")->default_value->get<std::vector<int64_t>>() ==
+        std::vector<int64_t>{1, 2});
   CHECK(op.find_attr("strides")->minimum == 4);
   CHECK(op.find_attr("types")->type == "list(type)");
   CHECK(op.find_attr("types")->allowed_types.size() == 2);
@@ -73,23 +76,28 @@ TEST_CASE("Attributes have types, bounds, allowed values and defaults", "[runtim
 }
 
 TEST_CASE("numbertype and realnumbertype stand for TensorFlow's lists", "[runtime][op_def]") {
-  const Op op = parse_op({.name = "Op", .inputs = "", .outputs = "", .attrs = "T: numbertype, U: realnumbertype"});
+  const Op op = parse_op(
+      {.name = "Op", .inputs = "", .outputs = "", .attrs = "T: numbertype, U: realnumbertype"});
   CHECK(op.find_attr("T")->allowed_types.size() == 17);
   CHECK(op.find_attr("U")->allowed_types.size() == 12);
 }
 
 TEST_CASE("A signature that does not parse names the op and the place", "[runtime][op_def]") {
-  const Error error = parse_error({.name = "Broken", .inputs = "a float", .outputs = "", .attrs = ""});
+  const Error error =
+      parse_error({.name = "Broken", .inputs = "a float", .outputs = "", .attrs = ""});
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK(says(error, "Broken"));
   CHECK(says(error, "at 2"));
-  for (const char* attrs : {"T", "T: {float", "T: {nothing}", "N: int >= x", "s: string = 'open", "l: list(int",
-                            "b: bool = maybe", "T: type U: type", "v: tensor = 1"}) {
+  for (const char* attrs : {"T", "T: {float", "T: {nothing}", "N: int >= x", "s: string = 'open",
+                            "l: list(int", "b: bool = maybe", "T: type U: type", "v: tensor = 1"}) {
     CAPTURE(attrs);
-    CHECK(parse_error({.name = "Op", .inputs = "", .outputs = "", .attrs = attrs}).code() == Code::kInvalidArgument);
+    CHECK(parse_error({.name = "Op", .inputs = "", .outputs = "", .attrs = attrs}).code() ==
+          Code::kInvalidArgument);
   }
-  CHECK(says(parse_error({.name = "Op", .inputs = "a: T", .outputs = "", .attrs = ""}), "neither a type nor"));
-  CHECK(says(parse_error({.name = "Op", .inputs = "a: N * float", .outputs = "", .attrs = ""}), "no attribute N"));
+  CHECK(says(parse_error({.name = "Op", .inputs = "a: T", .outputs = "", .attrs = ""}),
+             "neither a type nor"));
+  CHECK(says(parse_error({.name = "Op", .inputs = "a: N * float", .outputs = "", .attrs = ""}),
+             "no attribute N"));
 }
 
 TEST_CASE("Op sets join, and refuse two ops of one name", "[runtime][op_def]") {
@@ -113,7 +121,8 @@ TEST_CASE("Inputs decide the type and count attributes that are left out", "[run
                                  .attrs = "T: type, N: int >= 1, types: list(type), k: int = 7"};
   Graph graph;
   const Output x = constant(graph, 1.0f), s = constant(graph, Tensor("s"));
-  const Operation op = make(graph, kDef, {x, x, x, s}, {{"types", std::vector<DType>{DType::kString}}});
+  const Operation op =
+      make(graph, kDef, {x, x, x, s}, {{"types", std::vector<DType>{DType::kString}}});
   CHECK(op.dtype("T") == DType::kFloat);
   CHECK(op.integer("N") == 2);
   CHECK(op.integer("k") == 7);
@@ -140,9 +149,12 @@ TEST_CASE("A node with too few or too many inputs is refused", "[runtime][op_def
   CHECK(says(error_of([&] { make(graph, kTwo, {x, x, x}); }), "expected 2 inputs, got 3"));
 }
 
-TEST_CASE("Inputs of two dtypes where one is needed are refused, with both named", "[runtime][op_def]") {
+TEST_CASE("Inputs of two dtypes where one is needed are refused, with both named",
+          "[runtime][op_def]") {
   Graph graph;
-  const Error error = error_of([&] { make(graph, kTwo, {constant(graph, 1.0f), constant(graph, Tensor(1))}); });
+  const Error error = error_of([&] {
+    make(graph, kTwo, {constant(graph, 1.0f), constant(graph, Tensor(1))});
+  });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK(error.node() == "node");
   CHECK(says(error, "Two 'node' (op_def_test.cc:"));
@@ -152,32 +164,45 @@ TEST_CASE("Inputs of two dtypes where one is needed are refused, with both named
 TEST_CASE("A dtype that the op does not allow is refused with those it does", "[runtime][op_def]") {
   Graph graph;
   const Output x = constant(graph, 1.0);
-  CHECK(says(error_of([&] { make(graph, kTwo, {x, x}); }), "'T' is double; allowed are float and int32"));
+  CHECK(says(error_of([&] {
+               make(graph, kTwo, {x, x});
+             }),
+             "'T' is double; allowed are float and int32"));
 }
 
 TEST_CASE("An attribute outside what the op allows is refused", "[runtime][op_def]") {
   Graph graph;
   const Output x = constant(graph, 1.0f);
-  CHECK(says(error_of([&] { make(graph, kTwo, {x, x}, {{"mode", "c"}}); }), "'mode' is 'c'; allowed are a and b"));
+  CHECK(says(error_of([&] {
+               make(graph, kTwo, {x, x}, {{"mode", "c"}});
+             }),
+             "'mode' is 'c'; allowed are a and b"));
   CHECK(says(error_of([&] { make(graph, kTwo, {x, x}, {{"n", 0}}); }), "'n' is 0; at least 1"));
-  CHECK(says(error_of([&] { make(graph, kTwo, {x, x}, {{"list", std::vector<int64_t>{1}}}); }), "at least 2"));
+  CHECK(says(error_of([&] {
+               make(graph, kTwo, {x, x}, {{"list", std::vector<int64_t>{1}}});
+             }),
+             "at least 2"));
 }
 
 TEST_CASE("An attribute without a default must be given", "[runtime][op_def]") {
-  static constexpr OpDef kNeeds = {.name = "Needs", .inputs = "", .outputs = "", .attrs = "axis: int"};
+  static constexpr OpDef kNeeds = {
+      .name = "Needs", .inputs = "", .outputs = "", .attrs = "axis: int"};
   Graph graph;
   CHECK(says(error_of([&] { make(graph, kNeeds, {}); }), "attribute 'axis' is missing"));
 }
 
 TEST_CASE("An attribute of another kind is refused where the node is made", "[runtime][op_def]") {
-  static constexpr OpDef kNeeds = {.name = "Needs", .inputs = "", .outputs = "", .attrs = "axis: int"};
+  static constexpr OpDef kNeeds = {
+      .name = "Needs", .inputs = "", .outputs = "", .attrs = "axis: int"};
   Graph graph;
   CHECK(says(error_of([&] { make(graph, kNeeds, {}, {{"axis", "one"}}); }), "'axis'"));
   CHECK(graph.num_nodes() == 0);
 }
 
 TEST_CASE("A reference argument takes references only", "[runtime][op_def]") {
-  static constexpr OpDef kTakesRef = {.name = "TakesRef", .inputs = "ref: Ref(T)", .outputs = "", .attrs = "T: type"};
+  static constexpr OpDef kTakesRef = {
+      .name = "TakesRef", .inputs = "ref: Ref(T)", .outputs = "", .attrs = "T: type"};
   Graph graph;
-  CHECK(says(error_of([&] { make(graph, kTakesRef, {constant(graph, 1.0f)}); }), "expected a variable's reference"));
+  CHECK(says(error_of([&] { make(graph, kTakesRef, {constant(graph, 1.0f)}); }),
+             "expected a variable's reference"));
 }

@@ -33,7 +33,8 @@ TEST_CASE("Sessions have values of their own", "[runtime][variable]") {
   CHECK(other.run(c.v).str() == "[5. 6.]");
 }
 
-TEST_CASE("Reads and writes without an edge between them happen in the order of creation", "[runtime][variable]") {
+TEST_CASE("Reads and writes without an edge between them happen in the order of creation",
+          "[runtime][variable]") {
   Counter c;
   const Output before = identity(c.v.ref());
   const Output first = test::assign_add(c.v.ref(), c.one);
@@ -59,7 +60,8 @@ TEST_CASE("A control edge comes before the order of creation", "[runtime][variab
 
 TEST_CASE("A fetched reference is read at its own node's turn", "[runtime][variable]") {
   Counter c;
-  const Output first = test::assign_add(c.v.ref(), c.one), second = test::assign_add(c.v.ref(), c.one);
+  const Output first = test::assign_add(c.v.ref(), c.one),
+               second = test::assign_add(c.v.ref(), c.one);
   c.initialize();
   const auto values = c.session.run({c.v, first, second});
   CHECK(values[0].str() == "[10. 20.]");
@@ -70,7 +72,8 @@ TEST_CASE("A fetched reference is read at its own node's turn", "[runtime][varia
 TEST_CASE("A value that was read stays as it was read", "[runtime][variable]") {
   Counter c;
   c.initialize();
-  const Tensor fetched = c.session.run(c.v), read = c.session.run(c.v.value()), value = c.session.value(c.v);
+  const Tensor fetched = c.session.run(c.v), read = c.session.run(c.v.value()),
+               value = c.session.value(c.v);
   const Output update = test::assign_add(c.v.ref(), c.one);
   Call call = c.session.prepare({c.v.value(), update});
   const Tensor kept = call()[0];
@@ -99,7 +102,8 @@ TEST_CASE("What was assigned is the variable's own", "[runtime][variable]") {
   CHECK(c.session.run(c.v).str() == "[ 0. -1.]");
 }
 
-TEST_CASE("A variable assigned to itself, or to another, keeps values apart", "[runtime][variable]") {
+TEST_CASE("A variable assigned to itself, or to another, keeps values apart",
+          "[runtime][variable]") {
   Counter c;
   const Variable w = test::variable(c.graph, c.v.value(), "w");
   c.initialize();
@@ -110,7 +114,8 @@ TEST_CASE("A variable assigned to itself, or to another, keeps values apart", "[
   CHECK(c.session.run(w).str() == "[11. 21.]");
 }
 
-TEST_CASE("Uninitialised variables are reported all at once, and nothing has run", "[runtime][variable]") {
+TEST_CASE("Uninitialised variables are reported all at once, and nothing has run",
+          "[runtime][variable]") {
   Counter c;
   const Variable w = test::variable(c.graph, constant(c.graph, 1.0f), "w");
   const Output counted = add_operation(c.graph, test::kCountRuns).output();
@@ -120,7 +125,8 @@ TEST_CASE("Uninitialised variables are reported all at once, and nothing has run
   CHECK(error.code() == Code::kFailedPrecondition);
   CHECK(says(error, "uninitialized variables: 'v' and 'w'"));
   CHECK(test::runs == before);
-  CHECK(says(error_of([&] { c.session.run(test::assign_add(c.v.ref(), c.one).op()); }), "uninitialized variable: 'v'"));
+  CHECK(says(error_of([&] { c.session.run(test::assign_add(c.v.ref(), c.one).op()); }),
+             "uninitialized variable: 'v'"));
   CHECK(says(error_of([&] { (void)c.session.value(c.v); }), "'v'"));
 }
 
@@ -195,11 +201,14 @@ TEST_CASE("Variables written before a node fails keep what was written", "[runti
   CHECK(c.session.run(c.v).str() == "[11. 21.]");
 }
 
-TEST_CASE("Where a tensor is fed in a variable's place it cannot be written", "[runtime][variable]") {
+TEST_CASE("Where a tensor is fed in a variable's place it cannot be written",
+          "[runtime][variable]") {
   Counter c;
   const Output update = test::assign_add(c.v.ref(), c.one);
   c.initialize();
-  const Error error = error_of([&] { c.session.run(update, {{"v:0", Tensor::vector<float>({1, 2})}}); });
+  const Error error = error_of([&] {
+    c.session.run(update, {{"v:0", Tensor::vector<float>({1, 2})}});
+  });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK(says(error, "'v:0', must be a variable, not a fed tensor"));
 }
@@ -208,7 +217,8 @@ TEST_CASE("Nodes of one shared name are one variable", "[runtime][variable]") {
   Graph graph;
   const auto make = [&](const char* name, const char* shared) {
     return add_operation(graph, test::kVariable, {},
-                         {{"shape", Shape{}}, {"dtype", DType::kFloat}, {"shared_name", shared}}, name)
+                         {{"shape", Shape{}}, {"dtype", DType::kFloat}, {"shared_name", shared}},
+                         name)
         .output();
   };
   const Output a = make("a", "s"), b = make("b", "s"), other = make("c", "");
@@ -220,8 +230,10 @@ TEST_CASE("Nodes of one shared name are one variable", "[runtime][variable]") {
 
 TEST_CASE("String variables are shared and replaced as others are", "[runtime][variable]") {
   Graph graph;
-  const Variable v = test::variable(graph, constant(graph, Tensor::vector<std::string>({"a", "b"})), "v");
-  const Output set = test::assign(v.ref(), constant(graph, Tensor::vector<std::string>({"c", "d"})));
+  const Variable v =
+      test::variable(graph, constant(graph, Tensor::vector<std::string>({"a", "b"})), "v");
+  const Output set =
+      test::assign(v.ref(), constant(graph, Tensor::vector<std::string>({"c", "d"})));
   Session session(graph);
   session.run(v.initializer());
   const Tensor before = session.run(v);
