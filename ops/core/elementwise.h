@@ -14,6 +14,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <string_view>
 #include <type_traits>
 
 #include "ops/core/broadcast.h"
@@ -27,6 +28,14 @@ using Floats = TypeList<float, double, Half, BFloat16>;
 using Signed = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
 using Reals =
     TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
+
+// The attributes of ops for floating-point numbers.
+inline constexpr std::string_view kFloatAttrs = "T: {half, bfloat16, float, double}";
+
+// Functors of a few instructions derive from this.
+struct Light {
+  static constexpr double kCost = 0.3;
+};
 
 // by_dtype over a TypeList.
 template <class... Ts, class Make>

@@ -11,9 +11,6 @@ namespace {
 
 // ---- what happens to an element -----------------------------------------------------------------
 
-struct Light {
-  static constexpr double kCost = 0.3;
-};
 struct Add : Light {
   template <class T>
   T operator()(const T& x, const T& y) const {

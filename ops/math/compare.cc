@@ -11,9 +11,6 @@ namespace {
 
 // ---- what happens to an element -----------------------------------------------------------------
 
-struct Light {
-  static constexpr double kCost = 0.3;
-};
 // Three comparisons are six: NotEqual is Equal negated, and Greater is Less with its operands
 // exchanged.
 struct Equal : Light {

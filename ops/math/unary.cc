@@ -52,9 +52,6 @@ using Sinh = Libm<std::sinh, std::sinh, 10>;
 using Cosh = Libm<std::cosh, std::cosh, 10>;
 using Erf = Libm<std::erf, std::erf, 8>;
 
-struct Light {
-  static constexpr double kCost = 0.3;
-};
 struct Neg : Light {
   template <class T>
   T operator()(T x) const {

@@ -190,9 +190,6 @@ using SeluOf = Packets<SeluParts, 10>;
 using SoftplusOf = Packets<SoftplusParts, 15>;
 
 // Comparisons stand so that NaN comes through.
-struct Light {
-  static constexpr double kCost = 0.2;
-};
 struct ReluOf : Light {
   template <class T>
   T operator()(T x) const {
@@ -304,8 +301,7 @@ Grads softplus_grad_gradient(const Operation& op, const Grads& ddy) {
   return {first, ddy[0] * dy / (exp(-x) + 2.0 + exp(x))};
 }
 
-constexpr std::string_view kRealAttrs = "T: realnumbertype",
-                           kFloatAttrs = "T: {half, bfloat16, float, double}";
+constexpr std::string_view kRealAttrs = "T: realnumbertype";
 
 constexpr OpDef activation(std::string_view name, std::string_view attrs,
                            Kernel (*prepare)(const KernelSetup&),

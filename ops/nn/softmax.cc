@@ -17,8 +17,6 @@
 namespace cairn {
 namespace {
 
-constexpr std::string_view kFloatAttrs = "T: {half, bfloat16, float, double}";
-
 // ---- what all kernels here do to a row ----------------------------------------------------------
 
 // A tensor as rows of its last extent.

@@ -6,7 +6,7 @@
 #include "persist/checkpoint/table.h"
 #include "persist/files/crc.h"
 #include "persist/files/file_kind.h"
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 #include "persist/files/settled_view.h"
 #include "persist/graph/convert.h"
 #include "persist/messages/message.h"
@@ -205,7 +205,7 @@ const BundleEntry& BundleReader::slice_entry(const std::string& name,
   const BundleEntry& full = entry(name);
   const BundleEntry* found = find_key(slice_key(name, slice));
   const auto refuse = [&](std::string_view what) {
-    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slice ", slice.str(), " of ", quoted(name),
+    fail(Code::kDataLoss, bundle_index_path(prefix_), ": slice ", slice.str(), " of ", quote(name),
          " ", what, "; the file is damaged, use another copy");
   };
   if (!found) refuse("has no entry");
@@ -267,12 +267,12 @@ void BundleReader::corrupt(const BundleEntry& entry, std::string_view name,
 // Everything the entry says about its bytes, held against the dtype and the data file's size.
 void BundleReader::check_place(const BundleEntry& entry, const std::string& name) const {
   if (!is_storable(entry.dtype)) {
-    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name),
+    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quote(name),
          " has the dtype ", entry.dtype, " (", static_cast<int>(entry.dtype),
          "), which cannot be read");
   }
   if (entry.dtype == DType::kString && big_endian_) {
-    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quoted(name),
+    fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quote(name),
          ": strings of a big-endian checkpoint cannot be read; convert it on the machine that "
          "wrote it");
   }
@@ -446,7 +446,7 @@ void BundleReader::check_coverage(const BundleEntry& entry, const std::string& n
   }
   if (const auto overlap = first_overlap(std::move(resolved))) {
     fail(Code::kDataLoss, bundle_index_path(prefix_), ": slices ", overlap->first.str(), " and ",
-         overlap->second.str(), " of ", quoted(name),
+         overlap->second.str(), " of ", quote(name),
          " overlap; the file is damaged, use another copy");
   }
   if (held != volume(asked)) {
@@ -480,7 +480,7 @@ Tensor BundleReader::read(const std::string& name, const ParallelFor& in_paralle
 void BundleReader::read_into(const std::string& name, Tensor& into) const {
   const BundleEntry& found = entry(name);
   if (into.dtype() != found.dtype || into.shape() != found.shape) {
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), " is ", found.dtype,
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quote(name), " is ", found.dtype,
          found.shape, " in the checkpoint, but was to be read into ", into.dtype(), into.shape());
   }
   if (found.slices.empty()) {
@@ -496,11 +496,11 @@ void BundleReader::read_into(const std::string& name, Tensor& into) const {
 std::function<void(std::span<char>)> BundleReader::stream(const std::string& name) const {
   const BundleEntry& found = entry(name);
   if (found.dtype == DType::kString)
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name),
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quote(name),
          " holds strings, which are read as a whole");
   const auto check_left = [this, name](uint64_t left, uint64_t asked) {
     if (asked <= left) return;
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name), ": ", asked,
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quote(name), ": ", asked,
          " more bytes are asked for than its ", left, " left");
   };
   if (!found.slices.empty() || big_endian_) {

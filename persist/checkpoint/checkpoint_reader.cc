@@ -7,7 +7,7 @@
 #include "persist/checkpoint/bundle.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 #include "persist/files/settled_view.h"
 #include "persist/files/undisturbed.h"
 #include "runtime/base/text.h"
@@ -15,7 +15,7 @@
 namespace cairn {
 
 CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system, Files files) {
-  FileSystem& fs = file_system ? *file_system : posix_file_system();
+  FileSystem& fs = or_posix(file_system);
   for (Undisturbed look(fs, path);; look.again()) {
     prefix_ = files == Files::kNamed && look.prefix() == shard_pattern(path) ? path : look.prefix();
     try {
@@ -84,7 +84,7 @@ std::function<void(std::span<char>)> CheckpointReader::stream(const std::string&
   if (v2_) return v2_->stream(name);
   const Tensor tensor = v1_->read(name);
   if (tensor.dtype() == DType::kString)
-    fail(Code::kInvalidArgument, prefix_, ": tensor ", quoted(name),
+    fail(Code::kInvalidArgument, prefix_, ": tensor ", quote(name),
          " holds strings, which are read as a whole");
   return [tensor, at = size_t{0}, this](std::span<char> into) mutable {
     if (into.size() > tensor.num_bytes() - at)

@@ -20,8 +20,6 @@
 namespace cairn {
 namespace {
 
-FileSystem& or_posix(FileSystem* fs) { return fs ? *fs : posix_file_system(); }
-
 bool is_absolute(const std::string& path) { return !path.empty() && path[0] == '/'; }
 
 // Checkpoints written on Windows say C:\run\m.

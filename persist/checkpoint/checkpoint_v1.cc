@@ -11,7 +11,7 @@
 #include "persist/checkpoint/bundle_format.h"
 #include "persist/checkpoint/table.h"
 #include "persist/files/publication.h"
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 #include "persist/files/settled_view.h"
 #include "persist/graph/convert.h"
 #include "persist/messages/message.h"
@@ -239,7 +239,7 @@ struct CheckpointV1Writer::Impl {
   Tensor take(Record& record) const {
     const Tensor tensor = std::exchange(record.read, nullptr)();
     if (tensor.dtype() != record.dtype || tensor.shape() != record.shape) {
-      fail(Code::kInvalidArgument, path, ": tensor ", quoted(record.head.name()), " was to be ",
+      fail(Code::kInvalidArgument, path, ": tensor ", quote(record.head.name()), " was to be ",
            record.dtype, " ", record.shape, " and is ", tensor.dtype(), " ", tensor.shape());
     }
     check_size(record.head, tensor);
@@ -248,7 +248,7 @@ struct CheckpointV1Writer::Impl {
 
   void check_size(const pb::SavedSlice& head, const Tensor& tensor) const {
     if (const size_t bytes = estimated_size(head, tensor); bytes >= kMostRecordBytes) {
-      fail(Code::kInvalidArgument, path, ": tensor ", quoted(head.name()),
+      fail(Code::kInvalidArgument, path, ": tensor ", quote(head.name()),
            ": Tensor slice is too large to serialize (conservative estimate: ", bytes,
            " bytes); use V2");
     }
@@ -261,7 +261,7 @@ struct CheckpointV1Writer::Impl {
            name.empty() ? "" : " or anything but text: '" + name + "' is not UTF-8");
     }
     if (!fits_format(dtype)) {
-      fail(Code::kUnimplemented, path, ": tensor ", quoted(name), " of dtype ", dtype,
+      fail(Code::kUnimplemented, path, ": tensor ", quote(name), " of dtype ", dtype,
            " cannot be stored in a V1 checkpoint; use V2");
     }
     Record record;
@@ -279,7 +279,7 @@ struct CheckpointV1Writer::Impl {
       meta.set_type(static_cast<pb::DataType>(dtype));
     } else if (meta.type() != static_cast<pb::DataType>(dtype) ||
                !same_message(meta.shape(), shape)) {
-      fail(Code::kInvalidArgument, path, ": slice ", slice.str(), " of ", quoted(name), " is ",
+      fail(Code::kInvalidArgument, path, ": slice ", slice.str(), " of ", quote(name), " is ",
            dtype, " of a ", full, ", but an earlier slice is of another dtype or full shape");
     }
     *meta.add_slice() = record.head.slice();
@@ -321,7 +321,7 @@ void CheckpointV1Writer::add(const std::string& name, const Tensor& tensor) {
 void CheckpointV1Writer::add_slice(const std::string& name, const Shape& full,
                                    const TensorSlice& slice, const Tensor& tensor) {
   if (const Shape shape = slice.shape_in(full); tensor.shape() != shape) {
-    fail(Code::kInvalidArgument, impl_->path, ": slice ", slice.str(), " of ", quoted(name), " ",
+    fail(Code::kInvalidArgument, impl_->path, ": slice ", slice.str(), " of ", quote(name), " ",
          full, " has the shape ", shape, ", but the tensor given for it ", tensor.shape());
   }
   pb::SavedSlice head;
@@ -380,11 +380,6 @@ std::optional<ShardName> parse_shard_name(const std::string& name) {
   const bool shard =
       !parsed.shard.empty() && parsed.shard.find_first_not_of("0123456789?") == std::string::npos;
   return shard && all_digits(parsed.count) ? std::optional(parsed) : std::nullopt;
-}
-
-bool is_file(FileSystem& fs, const std::string& path) {
-  const auto info = fs.stat(path);
-  return info && info->is_file();
 }
 
 }  // namespace
@@ -458,7 +453,7 @@ void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& m
                  CheckpointV1Entry& entry) {
   const uint64_t offset = table.find("")->block;
   const auto refuse = [&](const auto&... what) {
-    damaged(table, offset, str_cat("tensor ", quoted(meta.name()), ": ", what...));
+    damaged(table, offset, str_cat("tensor ", quote(meta.name()), ": ", what...));
   };
   CheckpointV1Entry here;
   try {
@@ -551,19 +546,19 @@ std::string CheckpointV1Reader::about_missing_files() const {
 Tensor CheckpointV1Reader::read_stored(const std::string& name, size_t index) const {
   const CheckpointV1Entry& found = entry(name);
   if (index >= found.slices.size()) {
-    fail(Code::kOutOfRange, path_, ": tensor ", quoted(name), " has ", found.slices.size(),
+    fail(Code::kOutOfRange, path_, ": tensor ", quote(name), " has ", found.slices.size(),
          " slices, not ", index + 1);
   }
   const TensorSlice& slice = found.slices[index];
   const TableReader& table = *tables_[static_cast<size_t>(found.files[index])];
   if (!fits_format(found.dtype)) {
-    fail(Code::kUnimplemented, table.path(), ": tensor ", quoted(name), " has the dtype ",
+    fail(Code::kUnimplemented, table.path(), ": tensor ", quote(name), " has the dtype ",
          found.dtype, " (", static_cast<int>(found.dtype), "), which cannot be read");
   }
   const auto* item = table.find(slice_key(name, slice));
   const auto refuse = [&](const std::string& what) {
     damaged(table, item ? item->block : 0,
-            str_cat("slice ", slice.str(), " of ", quoted(name), ": ", what));
+            str_cat("slice ", slice.str(), " of ", quote(name), ": ", what));
   };
   if (!item) refuse("there is no record of it");
   pb::SavedTensorSlices record;
@@ -587,12 +582,12 @@ void CheckpointV1Reader::check_coverage(const CheckpointV1Entry& entry, const st
   }
   const bool twice = has_equal(resolved);
   if (const auto overlap = first_overlap(std::move(resolved))) {
-    fail(Code::kDataLoss, path_, ": Overlapping slices of ", quoted(name),
+    fail(Code::kDataLoss, path_, ": Overlapping slices of ", quote(name),
          ": existing slice = ", overlap->first.str(), ", new slice = ", overlap->second.str(),
          "; the file is damaged, use another copy");
   }
   if (twice)  // a slice of no elements
-    fail(Code::kDataLoss, path_, ": a slice of ", quoted(name),
+    fail(Code::kDataLoss, path_, ": a slice of ", quote(name),
          " is named twice; the file is damaged, use another copy");
   if (held != volume(asked)) {
     fail(Code::kInvalidArgument, path_, ": Does not have sufficient slices for partitioned tensor ",

@@ -12,12 +12,12 @@
 namespace cairn {
 namespace {
 
-constexpr const char* kFirstLine = "cairn 1";
+constexpr const char* kBookFirstLine = "cairn 1";
 constexpr uint64_t kLargest = 64 << 20;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
 
-std::string quoted(const std::string& text) {
+std::string escaped(const std::string& text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '\n') {
@@ -250,22 +250,22 @@ std::string series_of(const std::string& name) {
 }
 
 std::string to_text(const RetentionBook& book) {
-  std::string text = str_cat(kFirstLine, "\n");
+  std::string text = str_cat(kBookFirstLine, "\n");
   for (const auto& [series, since] : book.hours)
-    text += str_cat("hours ", quoted(series), " ", number_text(since), "\n");
+    text += str_cat("hours ", escaped(series), " ", number_text(since), "\n");
   for (const auto& [series, rules] : book.best) {
     for (const BestRule& rule : rules) {
-      text += str_cat("best ", quoted(series), " ", quoted(rule.metric), " ", rule.count,
+      text += str_cat("best ", escaped(series), " ", escaped(rule.metric), " ", rule.count,
                       rule.higher_is_better ? " higher" : " lower", "\n");
     }
   }
   for (const KeptRecord& r : book.records) {
-    text += str_cat("model ", quoted(r.name), " ", quoted(r.series), " ", number_text(r.time), " ",
-                    number_text(r.written), r.newest ? " newest" : "", r.hours ? " hours" : "",
+    text += str_cat("model ", escaped(r.name), " ", escaped(r.series), " ", number_text(r.time),
+                    " ", number_text(r.written), r.newest ? " newest" : "", r.hours ? " hours" : "",
                     r.pinned ? " pinned" : "", r.foreign ? " foreign" : "");
     if (r.finite) text += *r.finite ? " finite" : " nonfinite";
     for (const auto& [name, value] : r.metrics)
-      text += str_cat(" metric ", quoted(name), " ", number_text(value));
+      text += str_cat(" metric ", escaped(name), " ", number_text(value));
     text += "\n";
   }
   return str_cat(text, "end ", checksum(text), "\n");
@@ -289,9 +289,9 @@ RetentionBook parse_retention_book(const std::string& path, const std::string& t
     at = end + 1;
     if (number > 1) {
       parse_line(line, book, seen);
-    } else if (all.substr(0, end) != kFirstLine) {
+    } else if (all.substr(0, end) != kBookFirstLine) {
       fail(Code::kUnimplemented, path, ": line 1: '", all.substr(0, std::min(end, size_t{40})),
-           "': a newer Cairn wrote it; this one reads '", kFirstLine, "'");
+           "': a newer Cairn wrote it; this one reads '", kBookFirstLine, "'");
     }
   }
   if (number == 0) Line(path, 1, "").corrupt("it is empty");
@@ -313,7 +313,7 @@ std::optional<RetentionBook> read_retention_book(FileSystem& fs, const std::stri
 }
 
 std::vector<KeptCheckpoint> kept_checkpoints(const std::string& directory, FileSystem* fs) {
-  const auto book = read_retention_book(fs ? *fs : posix_file_system(), directory);
+  const auto book = read_retention_book(or_posix(fs), directory);
   return book ? book->kept(directory) : std::vector<KeptCheckpoint>();
 }
 

@@ -9,7 +9,7 @@
 
 #include "persist/files/crc.h"
 #include "persist/files/file_kind.h"
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 #include "persist/messages/wire.h"
 
 namespace cairn {
@@ -131,7 +131,7 @@ struct TableWriter::Impl {
   void begin_entry(std::string_view key) {
     if (any && key <= last_key) {
       fail(Code::kInvalidArgument, file.path(),
-           ": table keys must increase: ", quoted(std::string(key)), " after ", quoted(last_key));
+           ": table keys must increase: ", quote(std::string(key)), " after ", quote(last_key));
     }
     if (pending) {
       leveldb::BytewiseComparator()->FindShortestSeparator(&last_key, {key.data(), key.size()});

@@ -611,12 +611,12 @@ std::string role_name(FileRole role) {
 }
 
 DirectoryReport examine_directory(const std::string& directory, FileSystem* file_system) {
-  FileSystem& fs = file_system ? *file_system : posix_file_system();
+  FileSystem& fs = or_posix(file_system);
   return Examination(plain(directory, fs), fs).take();
 }
 
 std::vector<std::string> repair_directory(const std::string& directory, FileSystem* file_system) {
-  FileSystem& fs = file_system ? *file_system : posix_file_system();
+  FileSystem& fs = or_posix(file_system);
   const std::string path = plain(directory, fs);
   std::vector<std::string> done;
   const auto names = [&](auto is) {

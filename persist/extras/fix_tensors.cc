@@ -13,11 +13,6 @@ namespace {
 
 using Names = std::unordered_set<std::string>;
 
-bool is_control(const std::string& input) { return input.starts_with('^'); }
-std::string node_of(const std::string& input) {
-  const size_t begin = is_control(input) ? 1 : 0;
-  return input.substr(begin, input.find(':') - begin);
-}
 int index_of(const std::string& input) {
   const size_t colon = input.find(':');
   return colon == std::string::npos ? 0 : std::stoi(input.substr(colon + 1));

@@ -17,12 +17,6 @@ namespace {
 using Names = std::unordered_set<std::string>;
 
 // "a" of the inputs "a", "a:1" and "^a".
-std::string node_of(const std::string& input) {
-  const size_t begin = input.starts_with('^') ? 1 : 0;
-  return input.substr(begin, input.find(':') - begin);
-}
-bool is_control(const std::string& input) { return input.starts_with('^'); }
-
 // A graph of nodes of `meta`, with what belongs to them.
 std::shared_ptr<MetaGraph::Rep> without_nodes(const pb::MetaGraphDef& meta) {
   auto rep = std::make_shared<MetaGraph::Rep>();
@@ -332,7 +326,7 @@ MetaGraph remove_training_nodes(const Graph& graph, const NodeNames& protected_n
 
 void write_graph(const MetaGraph& graph, const std::string& path,
                  const WriteGraphOptions& options) {
-  FileSystem& fs = options.file_system ? *options.file_system : posix_file_system();
+  FileSystem& fs = or_posix(options.file_system);
   fs.create_dirs(directory_of(path));
   write_file_atomically(fs, path, options.as_text ? graph.graph_def_text() : graph.graph_def());
 }

@@ -27,7 +27,7 @@ void require_use(const Renaming& renaming, const std::string& prefix,
 std::vector<std::pair<std::string, std::string>> rename_checkpoint(
     const std::string& source, const std::string& destination, const NameRules& rules,
     const RenameCheckpointOptions& options) {
-  FileSystem& fs = options.file_system ? *options.file_system : posix_file_system();
+  FileSystem& fs = or_posix(options.file_system);
   const CheckpointReader reader(source, &fs);
   const auto names = reader.names();
   Renaming renaming(rules, names);

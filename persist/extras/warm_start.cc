@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 #include "persist/saver/restore_fit.h"
 #include "persist/saver/save_restore.h"
 
@@ -151,7 +151,7 @@ class AssignmentMap {
       for (const auto& [name, variables] : by_name_) names.push_back(name);
       const auto near = nearest_names(to.name(), names);
       refuse(Code::kNotFound,
-             str_cat(quoted(to.name()),
+             str_cat(quote(to.name()),
                      " is no variable of the graph, and no scope, which would end in a slash",
                      near.empty() ? "" : "; did you mean " + join_for_people(near) + "?"));
     }
@@ -160,8 +160,8 @@ class AssignmentMap {
   void add_scope(const std::string& from, const std::string& to) {
     if (!is_scope(from)) {
       return refuse(Code::kInvalidArgument,
-                    str_cat("the scope ", quoted(to), " cannot be set from the one tensor ",
-                            quoted(from), "; from a scope it is ", quoted(from + "/")));
+                    str_cat("the scope ", quote(to), " cannot be set from the one tensor ",
+                            quote(from), "; from a scope it is ", quote(from + "/")));
     }
     const std::string before = from == "/" ? "" : from, inside = to == "/" ? "" : to;
     bool any = false;
@@ -172,21 +172,21 @@ class AssignmentMap {
       any = true;
     }
     if (!any)
-      refuse(Code::kNotFound, str_cat("the graph has no variables in the scope ", quoted(to)));
+      refuse(Code::kNotFound, str_cat("the graph has no variables in the scope ", quote(to)));
   }
 
   void add_item(const std::string& key, const Variable& variable) {
     if (is_scope(key)) {
       return refuse(Code::kInvalidArgument,
-                    str_cat("the variable ", quoted(variable.name()),
-                            " cannot be set from the scope ", quoted(key), "; name a tensor"));
+                    str_cat("the variable ", quote(variable.name()),
+                            " cannot be set from the scope ", quote(key), "; name a tensor"));
     }
     const auto [first, is_new] = sources_.emplace(&variable.ref().node(), key);
     if (!is_new) {
       if (first->second == key) return;
       return refuse(Code::kInvalidArgument,
-                    str_cat("the variable ", quoted(variable.name()), " would be set from ",
-                            quoted(first->second), " and from ", quoted(key)));
+                    str_cat("the variable ", quote(variable.name()), " would be set from ",
+                            quote(first->second), " and from ", quote(key)));
     }
     RestoreItem item;
     item.key = SharedString(key);

@@ -120,6 +120,13 @@ void NewDirectories::remove_made() {
   }
 }
 
+FileSystem& or_posix(FileSystem* fs) { return fs ? *fs : posix_file_system(); }
+
+bool is_file(FileSystem& fs, const std::string& path) {
+  const auto info = fs.stat(path);
+  return info && info->is_file();
+}
+
 std::string directory_of(const std::string& path) {
   const size_t slash = path.find_last_of('/');
   if (slash == std::string::npos) return ".";

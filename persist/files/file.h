@@ -136,6 +136,11 @@ class FileSystem {
 };
 
 FileSystem& posix_file_system();
+// The file system, or the machine's where there is none.
+FileSystem& or_posix(FileSystem* fs);
+
+// Whether the path leads to a file: not to a directory, a pipe or a device.
+bool is_file(FileSystem& fs, const std::string& path);
 
 // The parts of a path: directory_of("a/b") is "a", directory_of("b") is ".", directory_of("/b") is
 // "/".

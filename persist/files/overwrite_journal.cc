@@ -13,7 +13,7 @@ namespace cairn {
 namespace {
 
 constexpr size_t kTokenDigits = 8, kCountDigits = 6;
-constexpr std::string_view kFirstLine = "Cairn is overwriting 1\n";
+constexpr std::string_view kJournalFirstLine = "Cairn is overwriting 1\n";
 constexpr uint64_t kIdentifyingBytes = 64 << 10;
 constexpr uint64_t kLargestJournal = 16 << 20;
 
@@ -93,7 +93,7 @@ void OverwriteJournal::begin(const std::vector<std::string>& old,
 }
 
 void OverwriteJournal::write() {
-  std::string bytes(kFirstLine);
+  std::string bytes(kJournalFirstLine);
   for (const auto* files : {&old_, &new_}) {
     put_varint(bytes, files->size());
     for (const File& file : *files) {
@@ -112,12 +112,13 @@ void OverwriteJournal::write() {
 }
 
 bool OverwriteJournal::parse(std::string_view bytes) {
-  if (bytes.size() < kFirstLine.size() + sizeof(uint32_t) || !bytes.starts_with(kFirstLine))
+  if (bytes.size() < kJournalFirstLine.size() + sizeof(uint32_t) ||
+      !bytes.starts_with(kJournalFirstLine))
     return false;
   const uint32_t crc = get_fixed<uint32_t>(bytes.substr(bytes.size() - sizeof(uint32_t)));
   bytes.remove_suffix(sizeof(uint32_t));
   if (crc != mask_crc(crc32c(bytes))) return false;
-  bytes.remove_prefix(kFirstLine.size());
+  bytes.remove_prefix(kJournalFirstLine.size());
   for (auto* files : {&old_, &new_}) {
     const auto count = take_varint(bytes);
     for (uint64_t i = 0; count && i < *count; ++i) {

@@ -24,11 +24,6 @@ bool quietly(Action action) {
   }
 }
 
-bool is_file(FileSystem& fs, const std::string& path) {
-  const auto info = fs.stat(path);
-  return info && info->is_file();
-}
-
 // The data files that the index under `prefix` speaks of; none where it cannot be read.
 std::vector<std::string> data_files_of(FileSystem& fs, const std::string& prefix) {
   std::vector<std::string> files;

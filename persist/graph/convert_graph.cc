@@ -78,7 +78,7 @@ pb::NodeDef to_proto(const Node& node, bool with_shapes) {
 
 namespace {
 
-ArgDef from_proto(const pb::OpDef::ArgDef& proto) {
+ArgDef arg_from_proto(const pb::OpDef::ArgDef& proto) {
   return {.name = proto.name(),
           .type = static_cast<DType>(proto.type()),
           .type_attr = proto.type_attr(),
@@ -98,7 +98,7 @@ pb::OpDef::ArgDef to_proto(const ArgDef& arg) {
   return proto;
 }
 
-AttrDef from_proto(const pb::OpDef::AttrDef& proto, Allowance& allowance) {
+AttrDef attr_def_from_proto(const pb::OpDef::AttrDef& proto, Allowance& allowance) {
   AttrDef attr{.name = proto.name(),
                .type = proto.type(),
                .default_value = {},
@@ -133,9 +133,9 @@ Op from_proto(const pb::OpDef& proto, Allowance& allowance) {
   return at_place(place, [&] {
     Op op;
     op.name = proto.name();
-    for (const auto& arg : proto.input_arg()) op.inputs.push_back(from_proto(arg));
-    for (const auto& arg : proto.output_arg()) op.outputs.push_back(from_proto(arg));
-    for (const auto& attr : proto.attr()) op.attrs.push_back(from_proto(attr, allowance));
+    for (const auto& arg : proto.input_arg()) op.inputs.push_back(arg_from_proto(arg));
+    for (const auto& arg : proto.output_arg()) op.outputs.push_back(arg_from_proto(arg));
+    for (const auto& attr : proto.attr()) op.attrs.push_back(attr_def_from_proto(attr, allowance));
     op.stateful = proto.is_stateful();
     op.commutative = proto.is_commutative();
     op.aggregate = proto.is_aggregate();

@@ -23,8 +23,6 @@ namespace {
 // Cairn writes.
 constexpr char kTensorFlowVersion[] = "1.12.0";
 
-FileSystem& or_posix(FileSystem* fs) { return fs ? *fs : posix_file_system(); }
-
 const FromFile* from_file(const Graph& graph) {
   return static_cast<const FromFile*>(graph.from_file.get());
 }

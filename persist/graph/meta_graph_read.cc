@@ -218,7 +218,7 @@ std::string graph_file(FileSystem& fs, const std::string& path) {
 }  // namespace
 
 MetaGraph MetaGraph::read(const std::string& path, const ReadOptions& options) {
-  FileSystem& fs = options.file_system ? *options.file_system : posix_file_system();
+  FileSystem& fs = or_posix(options.file_system);
   const std::string file = graph_file(fs, path);
   // Like the values beside it, what was there before an overwriting that did not come to its end.
   const auto view = view_for(fs, file);

@@ -13,8 +13,6 @@ constexpr char kMainOp[] = "saved_model_main_op", kLegacyInitOp[] = "legacy_init
                kInitOp[] = "__saved_model_init_op";
 constexpr char kAssetsKey[] = "saved_model_assets";
 
-FileSystem& or_posix(FileSystem* fs) { return fs ? *fs : posix_file_system(); }
-
 std::string in_scope(const std::string& name, const std::string& scope) {
   return scope.empty() || name.empty() ? name : scope + "/" + name;
 }

@@ -10,6 +10,9 @@
 
 namespace cairn {
 
+// Of a list in a report: after so many lines it says how many more there are.
+inline constexpr size_t kMostLines = 20;
+
 class NameHints {
  public:
   // `candidates` are referred to, not copied.

@@ -5,7 +5,7 @@
 #include <set>
 
 #include "persist/files/pattern.h"
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 
 namespace cairn {
 namespace {
@@ -134,8 +134,8 @@ NameRules& NameRules::add(const std::string& from, const std::string& to) {
     fail(Code::kInvalidArgument, "a name is empty in the renaming '", from, "' to '", to, "'");
   const auto [known, is_new] = exact_.emplace(from, to);
   if (!is_new && known->second != to)
-    fail(Code::kInvalidArgument, quoted(from), " has two new names: ", quoted(known->second),
-         " and ", quoted(to));
+    fail(Code::kInvalidArgument, quote(from), " has two new names: ", quote(known->second), " and ",
+         quote(to));
   return *this;
 }
 
@@ -146,8 +146,8 @@ std::string NameRules::apply(const std::string& name, std::vector<bool>* fits) c
     const Rule& rule = *rules_[i];
     if (rule.pattern->replace(renamed, rule.rewrite, rule.everywhere) && fits) (*fits)[i] = true;
     if (renamed.empty())
-      fail(Code::kInvalidArgument, "the rule ", quoted(rule.text), " leaves nothing of the name ",
-           quoted(name));
+      fail(Code::kInvalidArgument, "the rule ", quote(rule.text), " leaves nothing of the name ",
+           quote(name));
   }
   return renamed;
 }
@@ -179,8 +179,8 @@ Renaming::Renaming(const NameRules& rules, const std::vector<std::string>& old_n
 std::string Renaming::clash_text() const {
   std::string text;
   for (const auto& [name, from] : clashes) {
-    text += str_cat(text.empty() ? "" : "\n  ", quoted_list(from, 5),
-                    from.size() == 2 ? " would both be " : " would all be ", quoted(name));
+    text += str_cat(text.empty() ? "" : "\n  ", quote_list(from, 5),
+                    from.size() == 2 ? " would both be " : " would all be ", quote(name));
   }
   return text;
 }

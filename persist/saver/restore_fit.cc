@@ -6,13 +6,11 @@
 #include <unordered_set>
 
 #include "persist/checkpoint/exact_dtype.h"
-#include "persist/files/quoted.h"
+#include "persist/files/quote.h"
 #include "persist/saver/name_hints.h"
 
 namespace cairn {
 namespace {
-
-constexpr size_t kMostLines = 20;
 
 std::optional<int64_t> step_of(const std::string& prefix) {
   const size_t dash = prefix.rfind('-');
@@ -51,7 +49,7 @@ class StoredNames {
     std::string text = str_cat("cannot restore from '", prefix,
                                "'; no variable was changed: the renaming is ambiguous");
     for (const auto& [name, from] : asked_clashes_)
-      text += str_cat("\n  ", quoted_list(from), " would be ", quoted(name));
+      text += str_cat("\n  ", quote_list(from), " would be ", quote(name));
     fail(Code::kInvalidArgument, text);
   }
 
@@ -104,8 +102,8 @@ std::string about_missing(const RestoreReport& report,
     text +=
         str_cat("\n  Key ", printable(item.key.str()), " not found in checkpoint: graph ",
                 item.dtype, " ", item.shape,
-                item.variable == item.key ? "" : str_cat(" (variable ", quoted(item.variable), ")"),
-                near.empty() ? "" : "; nearest: " + quoted_list(near));
+                item.variable == item.key ? "" : str_cat(" (variable ", quote(item.variable), ")"),
+                near.empty() ? "" : "; nearest: " + quote_list(near));
   }
   if (missing.size() > kMostLines)
     text += str_cat("\n  and ", missing.size() - kMostLines, " more keys not found");
@@ -116,8 +114,8 @@ std::string about_mismatches(const std::vector<RestoreReport::Item>& items, cons
   std::string text;
   for (size_t i = 0; i < items.size() && i < kMostLines; ++i) {
     const auto& item = items[i];
-    text += str_cat("\n  variable ", quoted(item.variable),
-                    item.stored == item.variable ? "" : str_cat(" (key ", quoted(item.stored), ")"),
+    text += str_cat("\n  variable ", quote(item.variable),
+                    item.stored == item.variable ? "" : str_cat(" (key ", quote(item.stored), ")"),
                     ": graph ", item.dtype, " ", item.shape, ", checkpoint ", item.stored_dtype,
                     " ", item.stored_shape);
   }
@@ -197,9 +195,9 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
   text += about_mismatches(dtypes, "dtype");
   if (bad_dtypes) text += about_dtypes(report.dtype_mismatches, options);
   if (!missing.empty() && !report.unused.empty())
-    text += "\n  in the checkpoint and not asked for: " + quoted_list(report.unused);
+    text += "\n  in the checkpoint and not asked for: " + quote_list(report.unused);
   for (const std::string& rule : report.unmatched_rules)
-    text += str_cat("\n  the rule ", quoted(rule), " fits no name in the checkpoint");
+    text += str_cat("\n  the rule ", quote(rule), " fits no name in the checkpoint");
   const auto rename = missing.size() > 1 ? report.suggested_rename() : std::nullopt;
   if (rename) {
     text += str_cat(
@@ -219,8 +217,8 @@ Tensor read_item(const CheckpointReader& reader, const RestoreItem& item,
     return converted_exactly(tensor, item.dtype);
   } catch (const Error& e) {
     fail(e.code(), "cannot restore from '", reader.prefix(),
-         "'; no variable was changed: variable ", quoted(item.variable_name), " (key ",
-         quoted(stored), "): ", e.what());
+         "'; no variable was changed: variable ", quote(item.variable_name), " (key ",
+         quote(stored), "): ", e.what());
   }
 }
 

@@ -9,8 +9,6 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kMostLines = 20;
-
 template <class Items, class Line>
 std::string section(const std::string& title, const Items& items, const Line& line) {
   if (items.empty()) return "";

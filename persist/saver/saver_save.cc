@@ -119,7 +119,7 @@ std::vector<std::string> Saver::last_checkpoints() const {
 }
 
 void Saver::recover_last_checkpoints(const std::vector<std::string>& prefixes, FileSystem* fs) {
-  retention().recover(prefixes, fs ? *fs : posix_file_system());
+  retention().recover(prefixes, or_posix(fs));
 }
 
 void Saver::set_last_checkpoints_with_time(
@@ -134,13 +134,13 @@ void Saver::keep_best(const std::string& metric, int count, const KeepBestOption
 }
 
 void Saver::pin(const std::string& prefix, FileSystem* fs) {
-  retention().set_pinned(prefix, true, fs ? *fs : posix_file_system());
+  retention().set_pinned(prefix, true, or_posix(fs));
 }
 
 void Saver::pin(int64_t step, FileSystem* fs) { pin(retention().prefix_of_step(step), fs); }
 
 void Saver::unpin(const std::string& prefix, FileSystem* fs) {
-  retention().set_pinned(prefix, false, fs ? *fs : posix_file_system());
+  retention().set_pinned(prefix, false, or_posix(fs));
 }
 
 void Saver::unpin(int64_t step, FileSystem* fs) { unpin(retention().prefix_of_step(step), fs); }

@@ -1,7 +1,10 @@
 #include "runtime/base/error.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstring>
+#include <locale>
+#include <sstream>
 
 #include "runtime/base/text.h"
 
@@ -33,6 +36,52 @@ std::string in_lines(std::string_view message) {
 
 Error::Error(Code code, const std::string& message, std::string node)
     : std::runtime_error(in_lines(message)), code_(code), node_(std::move(node)) {}
+
+namespace internal {
+
+void Piece::write_text(const Piece& piece, std::string& out) { out += piece.text_; }
+void Piece::write_char(const Piece& piece, std::string& out) { out += piece.char_; }
+
+namespace {
+
+template <class... Number>
+void append_number(std::string& out, Number... number) {
+  char digits[32];
+  const auto end = std::to_chars(digits, std::end(digits), number...).ptr;
+  out.append(digits, end);
+}
+
+}  // namespace
+
+void Piece::write_signed(const Piece& piece, std::string& out) {
+  append_number(out, piece.signed_);
+}
+void Piece::write_unsigned(const Piece& piece, std::string& out) {
+  append_number(out, piece.unsigned_);
+}
+void Piece::write_double(const Piece& piece, std::string& out) {
+  append_number(out, piece.double_, std::chars_format::general, 6);
+}
+
+void Piece::write_streamed(std::string& out, const void* object,
+                           void (*write)(std::ostream&, const void*)) {
+  std::ostringstream stream;
+  stream.imbue(std::locale::classic());
+  write(stream, object);
+  out += stream.view();
+}
+
+std::string concatenate(std::initializer_list<Piece> pieces) {
+  std::string text;
+  for (const Piece& piece : pieces) piece.append_to(text);
+  return text;
+}
+
+void throw_error(Code code, std::initializer_list<Piece> pieces) {
+  throw Error(code, concatenate(pieces));
+}
+
+}  // namespace internal
 
 std::string SourceLocation::str() const {
   if (!known()) return "";

@@ -11,11 +11,14 @@
 //   }
 #pragma once
 
-#include <locale>
-#include <sstream>
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <iosfwd>
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <vector>
 
 #include "runtime/base/api.h"
@@ -78,21 +81,68 @@ struct SourceLocation {
   std::string str() const;
 };
 
+namespace internal {
+
+// One value to be written into a string: text, a character, a number, or anything else that has an
+// operator<< for streams. It refers to the value, which must outlive it.
+class Piece {
+ public:
+  Piece(const char* text) : Piece(std::string_view(text)) {}
+  Piece(const std::string& text) : Piece(std::string_view(text)) {}
+  Piece(std::string_view text) : write_(write_text), text_(text) {}
+  Piece(char c) : write_(write_char), char_(c) {}
+  Piece(std::signed_integral auto number) : write_(write_signed), signed_(number) {}
+  Piece(std::unsigned_integral auto number) : write_(write_unsigned), unsigned_(number) {}
+  Piece(double number) : write_(write_double), double_(number) {}
+  Piece(float number) : Piece(double{number}) {}
+  template <class T>
+  Piece(const T& value) requires(std::is_class_v<T> || std::is_enum_v<T>)
+      : write_([](const Piece& piece, std::string& out) {
+          write_streamed(out, piece.object_, [](std::ostream& stream, const void* object) {
+            stream << *static_cast<const T*>(object);
+          });
+        }),
+        object_(&value) {}
+
+  void append_to(std::string& out) const { write_(*this, out); }
+
+ private:
+  static void write_text(const Piece& piece, std::string& out);
+  static void write_char(const Piece& piece, std::string& out);
+  static void write_signed(const Piece& piece, std::string& out);
+  static void write_unsigned(const Piece& piece, std::string& out);
+  static void write_double(const Piece& piece, std::string& out);
+  static void write_streamed(std::string& out, const void* object,
+                             void (*write)(std::ostream&, const void*));
+
+  void (*write_)(const Piece&, std::string&);
+  union {
+    std::string_view text_;
+    char char_;
+    int64_t signed_;
+    uint64_t unsigned_;
+    double double_;
+    const void* object_;
+  };
+};
+
+std::string concatenate(std::initializer_list<Piece> pieces);
+[[noreturn]] void throw_error(Code code, std::initializer_list<Piece> pieces);
+
+}  // namespace internal
+
 // Joins values into one string: str_cat("expected ", 3, ", got ", shape). Numbers are written alike
-// whatever locale the program has set.
+// whatever locale the program has set: integers whole, floating point in six digits as printf's %g.
 template <class... Args>
 std::string str_cat(const Args&... args) {
-  std::ostringstream out;
-  out.imbue(std::locale::classic());
-  (out << ... << args);
-  return out.str();
+  return internal::concatenate({internal::Piece(args)...});
 }
 
 // throw Error(code, str_cat(args...)), short enough to stand at the end of a condition:
 //   if (rank != 2) fail(Code::kInvalidArgument, "expected a matrix, got ", shape);
 template <class... Args>
 [[noreturn]] void fail(Code code, const Args&... args) {
-  throw Error(code, str_cat(args...));
+  internal::throw_error(code, {internal::Piece(args)...});
 }
 
 // The candidates closest to `name` by edit distance, nearest first, at most `most`, none further

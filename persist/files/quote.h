@@ -9,11 +9,11 @@
 
 namespace cairn {
 
-inline std::string quoted(const std::string& name) { return "'" + printable(name) + "'"; }
+inline std::string quote(const std::string& name) { return "'" + printable(name) + "'"; }
 
 // "'a', 'b' and 'c'"; of many "... and 7 more".
-inline std::string quoted_list(std::vector<std::string> names, size_t most = 20) {
-  for (std::string& name : names) name = quoted(name);
+inline std::string quote_list(std::vector<std::string> names, size_t most = 20) {
+  for (std::string& name : names) name = quote(name);
   return join_for_people(names, most);
 }
 
