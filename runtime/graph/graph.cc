@@ -1,10 +1,10 @@
 #include "runtime/graph/graph.h"
+#include "runtime/graph/shape_context.h"
 
 #include <algorithm>
 #include <atomic>
 
 #include "runtime/base/text.h"
-#include "runtime/exec/context.h"
 #include "runtime/exec/executor.h"
 #include "runtime/graph/graph_scopes.h"
 #include "runtime/graph/name_table.h"

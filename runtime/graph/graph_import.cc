@@ -3,9 +3,9 @@
 #include <queue>
 
 #include "runtime/base/text.h"
-#include "runtime/exec/context.h"
 #include "runtime/graph/graph.h"
 #include "runtime/graph/name_table.h"
+#include "runtime/graph/shape_context.h"
 #include "runtime/graph/signature.h"
 
 namespace cairn {

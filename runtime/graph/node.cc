@@ -1,9 +1,9 @@
 #include "runtime/graph/node.h"
+#include "runtime/graph/shape_context.h"
 
 #include <new>
 
 #include "runtime/base/text.h"
-#include "runtime/exec/context.h"
 #include "runtime/graph/graph.h"
 
 namespace cairn {

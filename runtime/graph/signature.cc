@@ -1,8 +1,7 @@
 #include "runtime/graph/signature.h"
+#include "runtime/graph/shape_context.h"
 
 #include <algorithm>
-
-#include "runtime/exec/context.h"
 
 namespace cairn::internal {
 namespace {
