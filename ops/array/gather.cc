@@ -152,7 +152,7 @@ constexpr OpDef kGatherV2 = {
 // ---- GatherNd, ScatterNd ------------------------------------------------------------------------
 
 // How index tuples of shape [..., depth] point into a tensor of `shape`.
-struct Pointing {
+struct IndexTuples {
   int64_t tuples;  // how many
   int depth;
   int64_t row;  // elements at each place
@@ -160,7 +160,7 @@ struct Pointing {
   int64_t looked_at() const { return depth == 0 && row == 0 ? 0 : tuples; }
 };
 
-Pointing pointing(const KernelContext& c, const Shape& indices, const Shape& shape) {
+IndexTuples index_tuples(const KernelContext& c, const Shape& indices, const Shape& shape) {
   if (indices.rank() < 1) c.fail("indices must not be a scalar");
   const int64_t depth = indices.dim(-1);
   if (depth > shape.rank())
@@ -170,7 +170,7 @@ Pointing pointing(const KernelContext& c, const Shape& indices, const Shape& sha
 }
 
 // The number of the place that tuple i names. Throws through c.fail when it is outside.
-int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, const Pointing& p,
+int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, const IndexTuples& p,
                  const Shape& shape) {
   int64_t place = 0;
   for (int d = 0; d < p.depth; ++d) {
@@ -196,7 +196,7 @@ Kernel gather_nd_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& params = c.input(0);
       const IntReader indices(c.input(1));
-      const Pointing p = pointing(c, c.input(1).shape(), params.shape());
+      const IndexTuples p = index_tuples(c, c.input(1).shape(), params.shape());
       Tensor& out =
           c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
       for (int64_t i = 0; i < p.looked_at(); ++i) {
@@ -239,7 +239,7 @@ Kernel scatter_nd_prepare(const KernelSetup& s) {
       const IntReader indices(c.input(0));
       const Tensor& updates = c.input(1);
       const Shape shape = shape_of_vector(c, c.input(2), "shape");
-      const Pointing p = pointing(c, c.input(0).shape(), shape);
+      const IndexTuples p = index_tuples(c, c.input(0).shape(), shape);
       const Shape expected = concat(c.input(0).shape().slice(0, -1), shape.slice(p.depth));
       if (!(updates.shape() == expected))
         c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));

@@ -25,7 +25,7 @@ namespace cairn {
 template <class... Ts>
 struct TypeList {};
 using Floats = TypeList<float, double, Half, BFloat16>;
-using Signed = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
+using FloatsAndInts = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
 using Reals =
     TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
 

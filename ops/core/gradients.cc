@@ -28,10 +28,10 @@ using NodeSet = std::unordered_set<const Node*>;
 // The nodes between xs and ys: reached from an x by tensors that carry gradients, and leading to a
 // y. The walk that adds nodes goes over them from the ys on, each node when all that consume it are
 // done.
-class Walk {
+class Differentiator {
  public:
-  Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
-       const GradientsOptions& options, SourceLocation at);
+  Differentiator(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
+                 const GradientsOptions& options, SourceLocation at);
 
   std::vector<Output> run();
 
@@ -58,8 +58,9 @@ class Walk {
   std::unordered_map<const Node*, std::vector<std::vector<Output>>> grads_;
 };
 
-Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
-           const GradientsOptions& options, SourceLocation at)
+Differentiator::Differentiator(Graph& graph, const std::vector<Output>& ys,
+                               const std::vector<GradientTarget>& xs,
+                               const GradientsOptions& options, SourceLocation at)
     : graph_(graph), ys_(ys), xs_(xs), options_(options), at_(at) {
   const auto check = [&](const Output& given) {
     Operand(given, at).require("gradients");
@@ -85,7 +86,7 @@ Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<Gradie
 }
 
 // Among what the ys depend on: the rest of the graph, other models perhaps, costs nothing.
-void Walk::find_reached() {
+void Differentiator::find_reached() {
   std::unordered_map<const Node*, std::vector<const Node*>> consumers;
   NodeSet seen;
   std::vector<const Node*> queue;
@@ -110,7 +111,7 @@ void Walk::find_reached() {
   }
 }
 
-void Walk::count_pending() {
+void Differentiator::count_pending() {
   std::vector<const Node*> queue;
   for (const Output& y : ys_) queue.push_back(&y.node());
   while (!queue.empty()) {
@@ -127,7 +128,7 @@ void Walk::count_pending() {
 }
 
 // An x stops the walk unless another x lies before it.
-void Walk::find_stops() {
+void Differentiator::find_stops() {
   for (const GradientTarget& x : xs_) {
     const Node& node = x.output().node();
     const bool goes_on = std::any_of(node.inputs.begin(), node.inputs.end(),
@@ -139,7 +140,7 @@ void Walk::find_stops() {
 
 bool has_gradient(const Node& node) { return node.op->def && node.op->def->gradient; }
 
-void Walk::refuse_ops_without_gradient() const {
+void Differentiator::refuse_ops_without_gradient() const {
   std::vector<const Node*> refused, queue;
   NodeSet seen;
   for (const Output& y : ys_) queue.push_back(&y.node());
@@ -192,7 +193,7 @@ std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, con
   return {};
 }
 
-std::string Walk::path_through(const Node& node) const {
+std::string Differentiator::path_through(const Node& node) const {
   NodeSet xs, ys;
   for (const GradientTarget& x : xs_) xs.insert(&x.output().node());
   for (const Output& y : ys_) ys.insert(&y.node());
@@ -222,7 +223,7 @@ std::string Walk::path_through(const Node& node) const {
   return path;
 }
 
-void Walk::start() {
+void Differentiator::start() {
   for (size_t i = 0; i < ys_.size(); ++i) {
     const Output& y = ys_[i];
     const Scope beside =
@@ -237,14 +238,14 @@ void Walk::start() {
   }
 }
 
-void Walk::add(Endpoint e, const Output& grad) {
+void Differentiator::add(Endpoint e, const Output& grad) {
   auto& outputs = grads_[e.node];
   outputs.resize(static_cast<size_t>(e.node->num_outputs()));
   outputs[static_cast<size_t>(e.index)].push_back(grad);
 }
 
 // Several gradients for one output: their sum, beside the first.
-void Walk::aggregate(const Node& node) {
+void Differentiator::aggregate(const Node& node) {
   auto& outputs = grads_[&node];
   outputs.resize(static_cast<size_t>(node.num_outputs()));
   for (std::vector<Output>& arrived : outputs) {
@@ -255,7 +256,7 @@ void Walk::aggregate(const Node& node) {
   }
 }
 
-Grads Walk::differentiate(const Node& node) {
+Grads Differentiator::differentiate(const Node& node) {
   const Operation op = graph_.handle(node);
   Grads dy;
   bool any = false;
@@ -287,7 +288,7 @@ Grads Walk::differentiate(const Node& node) {
   return grads;
 }
 
-void Walk::visit(const Node& node) {
+void Differentiator::visit(const Node& node) {
   const Scope beside =
       options_.colocate_gradients_with_ops ? graph_.colocate_with(graph_.handle(node)) : Scope();
   aggregate(node);
@@ -307,7 +308,7 @@ void Walk::visit(const Node& node) {
   }
 }
 
-std::vector<Output> Walk::run() {
+std::vector<Output> Differentiator::run() {
   find_reached();
   count_pending();
   find_stops();
@@ -347,7 +348,7 @@ std::vector<Output> gradients(const std::vector<Output>& ys, const std::vector<G
   if (ys.empty()) fail(Code::kInvalidArgument, "gradients (", at.str(), "): there is no y");
   Operand(ys[0], at).require("gradients");
   const Graph::Transaction whole(ys[0].graph(), at);
-  return Walk(ys[0].graph(), ys, xs, options, at).run();
+  return Differentiator(ys[0].graph(), ys, xs, options, at).run();
 }
 
 }  // namespace cairn

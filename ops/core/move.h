@@ -114,10 +114,10 @@ class StridedCopy {
     const int across = column_dim();
     if (across > 0) return run_blocks(across, to, from);
     if (rank_ == 2) return run_rows(row, dims_[1], to, from);
-    Walk walk{};
+    Odometer walk{};
     for (int i = 1; i < rank_; ++i) walk.add(dims_[static_cast<size_t>(i)]);
     c_.parallel_for(walk.count, row_cost<T>(row), [&](int64_t begin, int64_t end) {
-      for (Walk w = walk.from(begin); begin < end; ++begin, w.next())
+      for (Odometer w = walk.from(begin); begin < end; ++begin, w.next())
         copy_row(row, to + w.to, from + w.from_offset);
     });
   }
@@ -127,7 +127,7 @@ class StridedCopy {
     int64_t extent, to, from;
   };
   // An odometer over some of the extents.
-  struct Walk {
+  struct Odometer {
     std::array<Dim, kMaxRank> dims;
     std::array<int64_t, kMaxRank> at;
     int rank;
@@ -137,8 +137,8 @@ class StridedCopy {
       dims[static_cast<size_t>(rank++)] = dim;
       count *= dim.extent;
     }
-    Walk from(int64_t index) const {
-      Walk walk = *this;
+    Odometer from(int64_t index) const {
+      Odometer walk = *this;
       for (size_t i = 0; i < static_cast<size_t>(rank); ++i) {
         walk.at[i] = index % dims[i].extent;
         index /= dims[i].extent;
@@ -200,14 +200,14 @@ class StridedCopy {
   void run_blocks(int across, T* to, const T* from) const {
     constexpr int64_t kBlock = 32;
     const Dim row = dims_[0], column = dims_[static_cast<size_t>(across)];
-    Walk walk{};
+    Odometer walk{};
     walk.add({(column.extent + kBlock - 1) / kBlock, column.to * kBlock, kBlock});
     for (int i = 1; i < rank_; ++i) {
       if (i != across) walk.add(dims_[static_cast<size_t>(i)]);
     }
     const double cost = sizeof(T) * static_cast<double>(row.extent * kBlock) / 8;
     c_.parallel_for(walk.count, cost, [&](int64_t begin, int64_t end) {
-      for (Walk w = walk.from(begin); begin < end; ++begin, w.next()) {
+      for (Odometer w = walk.from(begin); begin < end; ++begin, w.next()) {
         const int64_t columns = std::min(kBlock, column.extent - w.at[0] * kBlock);
         for (int64_t first = 0; first < row.extent; first += kBlock) {
           const int64_t last = std::min(first + kBlock, row.extent);

@@ -75,13 +75,13 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
   inner_reduced = extents[0].reduced;
   int64_t stride = inner;
   for (int i = 1; i < n; ++i) {
-    Walk& walk = extents[i].reduced ? this->reduced : kept;
+    Strides& walk = extents[i].reduced ? this->reduced : kept;
     walk.extent[walk.n] = extents[i].size;
     walk.stride[walk.n++] = stride;
     walk.count *= extents[i].size;
     stride *= extents[i].size;
   }
-  for (Walk* walk : {&kept, &this->reduced}) {
+  for (Strides* walk : {&kept, &this->reduced}) {
     std::reverse(walk->extent.begin(), walk->extent.begin() + walk->n);
     std::reverse(walk->stride.begin(), walk->stride.begin() + walk->n);
   }

@@ -21,7 +21,7 @@ struct Reduction {
   // Throws like reduced_axes; Unimplemented beyond kMax alternations.
   Reduction(const Shape& shape, const Tensor& axes, bool keep_dims);
 
-  struct Walk {
+  struct Strides {
     int n = 0;
     int64_t count = 1;
     std::array<int64_t, kMax> extent, stride;
@@ -36,7 +36,7 @@ struct Reduction {
   Shape shape;                 // of the result
   int64_t inner = 1;           // elements next to each other
   bool inner_reduced = false;  // they are all reduced to one, or all kept
-  Walk kept, reduced;          // the others, slowest first
+  Strides kept, reduced;       // the others, slowest first
   int64_t count() const {
     return reduced.count * (inner_reduced ? inner : 1);
   }  // elements per result

@@ -75,7 +75,7 @@ struct Division {
       return false;
   }
 };
-struct TruncateDiv : Division {
+struct Quotient : Division {
   template <class T>
   T operator()(T x, T y) const {
     if constexpr (std::is_integral_v<T>)
@@ -90,7 +90,7 @@ struct FloorDiv : Division {
     if constexpr (std::is_floating_point_v<T>) {
       return std::floor(x / y);
     } else {
-      const T q = TruncateDiv()(x, y);
+      const T q = Quotient()(x, y);
       return wraps(y) || x % y == 0 || (x < 0) == (y < 0) ? q : static_cast<T>(q - 1);
     }
   }
@@ -233,23 +233,25 @@ constexpr OpDef kMul = [] {
   def.prepare = mul_prepare;
   return def;
 }();
-constexpr OpDef kDiv = binary<TruncateDiv, Reals>("Div", kMore, div_gradient);
-constexpr OpDef kRealDiv = binary<TruncateDiv, Floats>("RealDiv", kMore, real_div_gradient);
+constexpr OpDef kDiv = binary<Quotient, Reals>("Div", kMore, div_gradient);
+constexpr OpDef kRealDiv = binary<Quotient, Floats>("RealDiv", kMore, real_div_gradient);
 constexpr OpDef kFloorDiv = binary<FloorDiv, Reals>("FloorDiv", kMore, not_differentiable);
 constexpr OpDef kTruncateDiv =
-    binary<TruncateDiv, TypeList<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t>>(
+    binary<Quotient, TypeList<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t>>(
         "TruncateDiv", kMore, not_differentiable);
-constexpr OpDef kFloorMod = binary<FloorMod, Signed>("FloorMod", kModTypes, floor_mod_gradient);
-constexpr OpDef kTruncateMod = binary<TruncateMod, Signed>("TruncateMod", kModTypes, nullptr);
-constexpr OpDef kMod = binary<TruncateMod, Signed>(
+constexpr OpDef kFloorMod =
+    binary<FloorMod, FloatsAndInts>("FloorMod", kModTypes, floor_mod_gradient);
+constexpr OpDef kTruncateMod =
+    binary<TruncateMod, FloatsAndInts>("TruncateMod", kModTypes, nullptr);
+constexpr OpDef kMod = binary<TruncateMod, FloatsAndInts>(
     "Mod", "T: {int32, int64, half, half, bfloat16, float, double}", nullptr);
-constexpr OpDef kPow = binary<Pow, Signed>(
+constexpr OpDef kPow = binary<Pow, FloatsAndInts>(
     "Pow", "T: {bfloat16, float, half, double, int32, int64, complex64, complex128}", pow_gradient);
 constexpr OpDef kMaximum =
-    binary<Maximum, Signed>("Maximum", kOrdered, maximum_gradient, kCommutative);
+    binary<Maximum, FloatsAndInts>("Maximum", kOrdered, maximum_gradient, kCommutative);
 constexpr OpDef kMinimum =
-    binary<Minimum, Signed>("Minimum", kOrdered, minimum_gradient, kCommutative);
-constexpr OpDef kSquaredDifference = binary<SquaredDifference, Signed>(
+    binary<Minimum, FloatsAndInts>("Minimum", kOrdered, minimum_gradient, kCommutative);
+constexpr OpDef kSquaredDifference = binary<SquaredDifference, FloatsAndInts>(
     "SquaredDifference", kFewer, squared_difference_gradient, kCommutative);
 constexpr OpDef kAtan2 = [] {
   OpDef def = binary<Atan2, Floats>("Atan2", "T: {bfloat16, half, float, double}", atan2_gradient);

@@ -314,7 +314,7 @@ Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceO
   axes.require(op.name);
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph, x.at());
-  Output indices = axes.before(x.output());
+  Output indices = axes.tensor_or_all(x.output());
   const Attrs attrs = {{"keep_dims", options.keep_dims}};
   const std::string_view name = options.name.empty() ? op.name : std::string_view(options.name);
   if (indices) return add_node(op, {x.output(), indices}, attrs, name, x.at());
@@ -325,7 +325,7 @@ Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceO
 
 }  // namespace
 
-Output Axes::before(const Output& x) const {
+Output Axes::tensor_or_all(const Output& x) const {
   if (tensor_) return tensor_->output();
   if (!all_) return {};
   if (!x.shape().has_rank()) {

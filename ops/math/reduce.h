@@ -33,7 +33,7 @@ class Axes {
   // The axes as TensorFlow's Python makes them in front of a reduction of `x`: a constant 0 …
   // rank-1, or for a tensor of unknown rank a range, where all are meant; invalid where they are
   // given and `given` makes the constant.
-  Output before(const Output& x) const;
+  Output tensor_or_all(const Output& x) const;
   // The constant named `name` of axes given as numbers.
   Output given(Graph& graph, std::string_view name) const;
 

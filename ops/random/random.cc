@@ -338,8 +338,8 @@ constexpr OpDef kRandomShuffle = {.name = "RandomShuffle",
 
 // ---- builders -----------------------------------------------------------------------------------
 
-// A random op as Python's wrappers dress it: in a scope of this name, its constants beside it.
-struct Dress {
+// A builder as Python has it: the op, and the scope in which its constants and the op are made.
+struct RandomWrapper {
   const OpDef& op;
   std::string_view scope;
 };
@@ -371,13 +371,13 @@ Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype
   return add_node(op, {shape}, {{"seed", seed}, {"seed2", seed2}, {"dtype", dtype}});
 }
 
-Output uniform(GraphAt graph, const IntList& extents, const Dress& dress,
+Output uniform(GraphAt graph, const IntList& extents, const RandomWrapper& wrapper,
                const RandomUniformOptions& o, const Operand* stateless_seed = nullptr) {
   const bool integers = is_integer(o.dtype);
   if (integers && (!o.maxval || stateless_seed))
-    fail(Code::kInvalidArgument, graph.at.str(), ": ", dress.scope,
+    fail(Code::kInvalidArgument, graph.at.str(), ": ", wrapper.scope,
          stateless_seed ? " makes no integers" : " of integers needs maxval");
-  const Building b(graph, dress.scope, o.name);
+  const Building b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output low = o.minval.in(graph, o.dtype, "min");
   const Output high = o.maxval.value_or(Operand(1)).in(graph, o.dtype, "max");
@@ -385,17 +385,17 @@ Output uniform(GraphAt graph, const IntList& extents, const Dress& dress,
     const auto [seed, seed2] = graph->random_seeds(o.seed);
     return b.add(kRandomUniformInt, {shape, low, high}, {{"seed", seed}, {"seed2", seed2}});
   }
-  const Output values = draw(b, dress.op, shape, o.dtype, o.seed, stateless_seed);
+  const Output values = draw(b, wrapper.op, shape, o.dtype, o.seed, stateless_seed);
   return add(values * (high - low), low, {.name = b.name()});
 }
 
-Output normal(GraphAt graph, const IntList& extents, const Dress& dress,
+Output normal(GraphAt graph, const IntList& extents, const RandomWrapper& wrapper,
               const RandomNormalOptions& o, const Operand* stateless_seed = nullptr) {
-  const Building b(graph, dress.scope, o.name);
+  const Building b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output mean = o.mean.in(graph, o.dtype, "mean"),
                stddev = o.stddev.in(graph, o.dtype, "stddev");
-  const Output values = draw(b, dress.op, shape, o.dtype, o.seed, stateless_seed);
+  const Output values = draw(b, wrapper.op, shape, o.dtype, o.seed, stateless_seed);
   return add(values * stddev, mean, {.name = b.name()});
 }
 
