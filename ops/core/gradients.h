@@ -45,8 +45,9 @@ struct GradientsOptions {
 
 // The derivatives of the sum of all elements of `ys` with respect to each of `xs`: one output for
 // each x, of its shape and dtype (TensorFlow's tf.gradients, node for node). An empty Output means
-// that no y depends on that x through floating or complex tensors; integers have no gradients. An x
-// that lies between another x and a y has its own gradient and does not stop that of the other.
+// that no y depends on that x by a path that carries gradients; integers, bool and strings carry
+// none. An x that lies between another x and a y has its own gradient and does not stop that of the
+// other.
 //
 // Works on imported graphs, too: gradients belong to op types. Throws InvalidArgument that names
 // every op without a gradient on a path from xs to ys, and the path; also for a grad_y of another
