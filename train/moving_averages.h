@@ -33,8 +33,8 @@ struct MovingAverageOptions {
 
 // shadow = decay * shadow + (1 - decay) * variable, at each step.
 //
-// The shadow of W is the variable W/ExponentialMovingAverage. It begins with the initial value of
-// W, is saved, and is not trained. One object works on any number of graphs.
+// The shadow of W is the variable W/ExponentialMovingAverage. Its initial value is the value of W
+// at that time; it is saved, and is not trained. One object works on any number of graphs.
 class ExponentialMovingAverage {
  public:
   explicit ExponentialMovingAverage(const Hyperparameter& decay,
@@ -51,8 +51,9 @@ class ExponentialMovingAverage {
   Variable average(const Variable& variable) const;
   // The name of its shadow, also before apply().
   std::string average_name(const Variable& variable) const;
-  // For a Saver that restores averages into the variables: for each variable of the graph the name
-  // to look for in a checkpoint, that of the shadow if the variable is averaged.
+  // For a Saver that restores averages into the variables: each variable of the graph under the
+  // name to look for in a checkpoint: that of its shadow if it is trainable or averaged, else its
+  // own.
   std::map<std::string, Variable> variables_to_restore(const Graph& graph) const;
 
  private:

@@ -25,9 +25,9 @@ bool carries_gradients(DType dtype) {
 
 using NodeSet = std::unordered_set<const Node*>;
 
-// The nodes between xs and ys: reached from an x by tensors that carry gradients, and leading to a
-// y. The walk that adds nodes goes over them from the ys on, each node when all that consume it are
-// done.
+// The nodes between xs and ys: reachable from an x by tensors that carry gradients, and leading to
+// a y. Gradients are added from the ys backwards: a node is visited once all its consumers are
+// done, so that its incoming gradients are complete.
 class Differentiator {
  public:
   Differentiator(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
@@ -54,7 +54,7 @@ class Differentiator {
   SourceLocation at_;
   NodeSet reached_, between_, stops_;
   std::unordered_map<const Node*, int> pending_;
-  // For each output of a node the gradients that arrived; once the node was visited at most one.
+  // The gradients that arrived at each output of a node; once it was visited at most one for each.
   std::unordered_map<const Node*, std::vector<std::vector<Output>>> grads_;
 };
 
@@ -85,7 +85,7 @@ Differentiator::Differentiator(Graph& graph, const std::vector<Output>& ys,
   }
 }
 
-// Among what the ys depend on: the rest of the graph, other models perhaps, costs nothing.
+// Searches only nodes that the ys depend on: the rest of the graph costs nothing.
 void Differentiator::find_reached() {
   std::unordered_map<const Node*, std::vector<const Node*>> consumers;
   NodeSet seen;
@@ -127,7 +127,7 @@ void Differentiator::count_pending() {
   }
 }
 
-// An x stops the walk unless another x lies before it.
+// Gradients stop at an x unless another x lies before it.
 void Differentiator::find_stops() {
   for (const GradientTarget& x : xs_) {
     const Node& node = x.output().node();
@@ -169,8 +169,8 @@ void Differentiator::refuse_ops_without_gradient() const {
   throw Error(Code::kInvalidArgument, message, refused[0]->name);
 }
 
-// Breadth first from `node` to one of `ends`, within `inside`, by `next`: the nodes passed, without
-// `node` itself.
+// The shortest path from `node` to one of `ends`, within `inside`, by `next`, found breadth first:
+// its nodes without `node` itself.
 template <class Next>
 std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, const NodeSet& inside,
                                       const Next& next) {
@@ -244,7 +244,7 @@ void Differentiator::add(Endpoint e, const Output& grad) {
   outputs[static_cast<size_t>(e.index)].push_back(grad);
 }
 
-// Several gradients for one output: their sum, beside the first.
+// Several gradients of one output: replaces them by their sum, colocated with the first.
 void Differentiator::aggregate(const Node& node) {
   auto& outputs = grads_[&node];
   outputs.resize(static_cast<size_t>(node.num_outputs()));
@@ -299,7 +299,7 @@ void Differentiator::visit(const Node& node) {
     const Shape& shape = e.node->output_shapes[static_cast<size_t>(e.index)];
     if (base_dtype(e.node->output_dtypes[static_cast<size_t>(e.index)]) != DType::kResource &&
         !grads[i].shape().is_compatible_with(shape)) {
-      // A file may say shapes that its nodes do not have.
+      // The shapes in a file may not be those of its nodes.
       fail_at(node, Code::kInvalidArgument,
               str_cat("its gradient for input ", i, " is of shape ", grads[i].shape(),
                       ", the input of shape ", shape));

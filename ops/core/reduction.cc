@@ -34,7 +34,7 @@ Shape reduce_shape(const Shape& shape, const std::vector<bool>& reduced, bool ke
 
 Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
   const int rank = from.rank();
-  uint64_t reduced_bits = 0;  // a step allocates nothing: no vector here
+  uint64_t reduced_bits = 0;  // bits and not a vector: steps must not allocate
   if (rank > 64) fail(Code::kUnimplemented, "a reduction of a tensor of rank ", rank);
   for (int64_t i = 0, n = axes.num_elements(); i < n; ++i) {
     const int64_t axis =

@@ -58,8 +58,7 @@ struct SquaredDifference : Light {
   }
 };
 
-// Divisions refuse a zero divisor where it is an integer, and know that the lowest integer divided
-// by -1 wraps around.
+// Integer divisions refuse a zero divisor; the lowest integer divided by -1 wraps around.
 struct Division {
   static constexpr double kCost = 1;
   static constexpr const char* kRefusal = "integer division by zero";
@@ -271,7 +270,7 @@ constexpr OpDef kAddN = {
     .prepare = add_n_prepare,
     .gradient = add_n_gradient};
 
-// The dtype Python's `/` divides integers in: kInvalid for those it leaves as they are.
+// The dtype in which Python's `/` divides integers; kInvalid for dtypes that it does not convert.
 DType quotient_dtype(DType dtype) {
   switch (base_dtype(dtype)) {
     case DType::kInt8:
@@ -387,7 +386,7 @@ Output clip_by_value(const Operand& x, const Operand& low, const Operand& high,
   Scope scope = x.graph().name_scope(options.name.empty() ? "clip_by_value" : options.name);
   const Output below = minimum(x, high);
   const Output clipped = maximum(Operand(below, x.at()), low, {.name = scope.name()});
-  merge(x.output().shape(), clipped.shape());  // bounds that would stretch x are a mistake
+  merge(x.output().shape(), clipped.shape());  // throws if the bounds would broadcast x
   return clipped;
 }
 

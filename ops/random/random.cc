@@ -15,8 +15,8 @@ namespace cairn {
 namespace {
 
 // ---- from bits to values ------------------------------------------------------------------------
-// Everything here, down to the order in which words are used, decides the bits of the result and is
-// TensorFlow's.
+// All of this decides the bits of the result, down to the order in which words are used. The bits
+// are TensorFlow's.
 
 // Numbers in [0, 1): the bits become the mantissa of a number in [1, 2).
 float unit_float(uint32_t x) { return std::bit_cast<float>(0x3F800000u | (x & 0x7FFFFFu)) - 1.0f; }
@@ -39,7 +39,7 @@ std::array<F, 2> box_muller(F u, F v) {
   return {std::sin(angle) * radius, std::cos(angle) * radius};
 }
 
-// Values that one block of random words makes.
+// The number of values made from one block of random words.
 template <class T>
 constexpr int kPerBlock = sizeof(T) == 8 ? 2 : 4;
 
@@ -101,7 +101,7 @@ struct Normal {
 template <class T>
 struct TruncatedNormal {
   using Value = T;
-  // How many words a group uses is not known beforehand: 256 are set aside for each value.
+  // The number of words that a group uses is not known beforehand: 256 are reserved for each value.
   static constexpr int64_t kBlocks = 256 * kPerBlock<T> / 4;
   static constexpr double kCost = 100;
   void operator()(Philox gen, T* out) const {
@@ -151,7 +151,7 @@ void fill(KernelContext& c, Tensor& tensor, const Philox& start, const D& distri
 
 void random_shape(ShapeContext& c) { c.set_output(c.shape_from(0)); }
 
-// The shape that input 0 spells.
+// The shape given by input 0.
 Shape shape_input(const KernelContext& c) {
   const Tensor& extents = c.input(0);
   if (extents.rank() != 1)
@@ -179,7 +179,7 @@ std::shared_ptr<PhiloxSequence> sequence_of(const KernelSetup& s) {
   });
 }
 
-// TensorFlow sets aside this many blocks for each value, whatever the distribution.
+// TensorFlow reserves this many blocks for each value, for every distribution.
 constexpr uint64_t kReserved = 256;
 
 template <template <class> class D>
@@ -327,7 +327,7 @@ constexpr OpDef kRandomUniformInt = {
     .prepare = random_uniform_int_prepare,
     .gradient = not_differentiable};
 
-// TensorFlow knows no gradient for it either.
+// As in TensorFlow, without a gradient.
 constexpr OpDef kRandomShuffle = {.name = "RandomShuffle",
                                   .inputs = "value: T",
                                   .outputs = "output: T",
@@ -355,7 +355,7 @@ Output shape_in(const Building& b, const IntList& shape) {
   return shape.in(b, "shape");
 }
 
-// The op by itself: without the seed of a stateless op it is a stateful one.
+// The op alone: stateless if a stateless seed is given, else stateful.
 Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype,
             std::optional<int64_t> op_seed, const Operand* stateless_seed) {
   const GraphAt graph = b;
