@@ -65,8 +65,8 @@ enum class Gate { kNone, kOp, kGraph };
 struct ComputeGradientsOptions {
   std::vector<Variable> var_list = {};  // empty: the collection "trainable_variables"
   Gate gate_gradients = Gate::kOp;
-  bool colocate_gradients_with_ops = false;
-  Output grad_loss = {};  // the gradient of the loss; default: ones
+  bool colocate_gradients_with_ops = false;  // put each gradient on the device of its op
+  Output grad_loss = {};                     // the gradient of the loss; default: ones
 };
 struct ApplyGradientsOptions {
   Variable global_step = {};  // is incremented after all updates
@@ -74,12 +74,12 @@ struct ApplyGradientsOptions {
 };
 // The options of both halves.
 struct MinimizeOptions {
-  Variable global_step = {};
-  std::vector<Variable> var_list = {};
+  Variable global_step = {};            // is incremented after all updates
+  std::vector<Variable> var_list = {};  // empty: the collection "trainable_variables"
   Gate gate_gradients = Gate::kOp;
   bool colocate_gradients_with_ops = false;
-  std::string name = "";
-  Output grad_loss = {};
+  std::string name = "";  // default: the optimizer's
+  Output grad_loss = {};  // the gradient of the loss; default: ones
 };
 
 // How an optimizer updates each variable: by one node of `op`, whose inputs are the variable and
@@ -105,13 +105,13 @@ struct UpdateRule {
   struct Power {
     std::string name, setting;
   };
-  std::string name;
-  ApplyOp op;
-  std::vector<Setting> settings;
-  std::vector<Slot> slots = {};
-  std::vector<Power> powers = {};
-  std::vector<std::string> inputs;
-  Attrs attrs = {};  // of the node, besides use_locking
+  std::string name;                 // of the scope of the updates, of slots and in errors
+  ApplyOp op;                       // for reference and for resource variables
+  std::vector<Setting> settings;    // cast to the dtype of each variable
+  std::vector<Slot> slots = {};     // in the order of the inputs of `op`
+  std::vector<Power> powers = {};   // updated after all variables
+  std::vector<std::string> inputs;  // after the variable
+  Attrs attrs = {};                 // of the node, besides use_locking
   bool use_locking = false;
   // The fault of the settings, or "": minimize() and its halves throw it as InvalidArgument.
   std::string refusal = "";
@@ -149,6 +149,7 @@ class Optimizer {
                             const ApplyGradientsOptions& options = {},
                             SourceLocation at = SourceLocation::current());
 
+  // The name in the options of the optimizer: "Adam".
   const std::string& name() const { return rule_.name; }
   // The keys of the slots: {"m", "v"} for Adam.
   std::vector<std::string> slot_names() const;
@@ -179,6 +180,7 @@ struct GradientDescentOptions {
   bool use_locking = false;
   std::string name = "GradientDescent";
 };
+//   GradientDescentOptimizer(0.5).minimize(loss)
 class GradientDescentOptimizer : public Optimizer {
  public:
   explicit GradientDescentOptimizer(const Hyperparameter& learning_rate,
@@ -193,6 +195,7 @@ struct MomentumOptions {
   bool use_locking = false;
   std::string name = "Momentum";
 };
+//   MomentumOptimizer(0.1, 0.9, {.use_nesterov = true}).minimize(loss)
 class MomentumOptimizer : public Optimizer {
  public:
   MomentumOptimizer(const Hyperparameter& learning_rate, const Hyperparameter& momentum,
@@ -253,6 +256,7 @@ struct RMSPropOptions {
   bool use_locking = false;
   std::string name = "RMSProp";
 };
+//   RMSPropOptimizer(0.001, {.momentum = 0.9, .centered = true}).minimize(loss)
 class RMSPropOptimizer : public Optimizer {
  public:
   explicit RMSPropOptimizer(const Hyperparameter& learning_rate,
@@ -268,6 +272,7 @@ struct FtrlOptions {
   bool use_locking = false;
   std::string name = "Ftrl";
 };
+//   FtrlOptimizer(0.1, {.l1_regularization_strength = 0.01}).minimize(loss)
 class FtrlOptimizer : public Optimizer {
  public:
   explicit FtrlOptimizer(const Hyperparameter& learning_rate, const FtrlOptions& options = {});

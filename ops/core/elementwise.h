@@ -26,7 +26,9 @@ namespace cairn {
 template <class... Ts>
 struct TypeList {};
 using Floats = TypeList<float, double, Half, BFloat16>;
+// The dtypes of arithmetic: all floats, and int32 and int64.
 using FloatsAndInts = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
+// Floats, and integers other than uint32 and uint64.
 using Reals =
     TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
 

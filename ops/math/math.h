@@ -84,36 +84,38 @@ Output clip_by_value(const Operand& x, const Operand& low, const Operand& high,
 Output scalar_mul(double scalar, const Operand& x);
 
 // ---- one operand --------------------------------------------------------------------------------
+// Dtypes: half, bfloat16, float and double. negative, abs, square, sign and round also take int32
+// and int64, abs also int8 and int16. The result has the shape of x.
 
-Output negative(const Operand& x, const NameOptions& options = {});
-Output abs(const Operand& x, const NameOptions& options = {});
-Output square(const Operand& x, const NameOptions& options = {});
-Output sqrt(const Operand& x, const NameOptions& options = {});
-Output rsqrt(const Operand& x, const NameOptions& options = {});  // 1 / sqrt(x)
-Output exp(const Operand& x, const NameOptions& options = {});
-Output expm1(const Operand& x, const NameOptions& options = {});  // exp(x) - 1, exact near 0
-Output log(const Operand& x, const NameOptions& options = {});
-Output log1p(const Operand& x, const NameOptions& options = {});  // log(1 + x), exact near 0
-Output reciprocal(const Operand& x, const NameOptions& options = {});
-Output sign(const Operand& x, const NameOptions& options = {});  // -1, 0 or 1
-Output floor(const Operand& x, const NameOptions& options = {});
-Output ceil(const Operand& x, const NameOptions& options = {});
-Output round(const Operand& x, const NameOptions& options = {});  // halves to even
-Output rint(const Operand& x, const NameOptions& options = {});   // halves to even
-Output sin(const Operand& x, const NameOptions& options = {});
-Output cos(const Operand& x, const NameOptions& options = {});
-Output tan(const Operand& x, const NameOptions& options = {});
-Output asin(const Operand& x, const NameOptions& options = {});
-Output acos(const Operand& x, const NameOptions& options = {});
-Output atan(const Operand& x, const NameOptions& options = {});
+Output negative(const Operand& x, const NameOptions& options = {});    // -x
+Output abs(const Operand& x, const NameOptions& options = {});         // |x|
+Output square(const Operand& x, const NameOptions& options = {});      // x * x
+Output sqrt(const Operand& x, const NameOptions& options = {});        // NaN below 0
+Output rsqrt(const Operand& x, const NameOptions& options = {});       // 1 / sqrt(x)
+Output exp(const Operand& x, const NameOptions& options = {});         // e to the power x
+Output expm1(const Operand& x, const NameOptions& options = {});       // exp(x) - 1, exact near 0
+Output log(const Operand& x, const NameOptions& options = {});         // natural; NaN below 0
+Output log1p(const Operand& x, const NameOptions& options = {});       // log(1 + x), exact near 0
+Output reciprocal(const Operand& x, const NameOptions& options = {});  // 1 / x
+Output sign(const Operand& x, const NameOptions& options = {});        // -1, 0 or 1
+Output floor(const Operand& x, const NameOptions& options = {});       // rounds down
+Output ceil(const Operand& x, const NameOptions& options = {});        // rounds up
+Output round(const Operand& x, const NameOptions& options = {});       // halves to even
+Output rint(const Operand& x, const NameOptions& options = {});        // halves to even
+Output sin(const Operand& x, const NameOptions& options = {});         // radians
+Output cos(const Operand& x, const NameOptions& options = {});         // radians
+Output tan(const Operand& x, const NameOptions& options = {});         // radians
+Output asin(const Operand& x, const NameOptions& options = {});        // in [-pi/2, pi/2]
+Output acos(const Operand& x, const NameOptions& options = {});        // in [0, pi]
+Output atan(const Operand& x, const NameOptions& options = {});        // in [-pi/2, pi/2]
 Output sinh(const Operand& x, const NameOptions& options = {});
 Output cosh(const Operand& x, const NameOptions& options = {});
 Output sigmoid(const Operand& x, const NameOptions& options = {});  // 1 / (1 + exp(-x))
 Output tanh(const Operand& x, const NameOptions& options = {});
-Output erf(const Operand& x, const NameOptions& options = {});
-Output is_nan(const Operand& x, const NameOptions& options = {});
-Output is_inf(const Operand& x, const NameOptions& options = {});
-Output is_finite(const Operand& x, const NameOptions& options = {});
+Output erf(const Operand& x, const NameOptions& options = {});        // the error function
+Output is_nan(const Operand& x, const NameOptions& options = {});     // bool
+Output is_inf(const Operand& x, const NameOptions& options = {});     // bool: of either sign
+Output is_finite(const Operand& x, const NameOptions& options = {});  // bool
 
 // For the gradients of sigmoid, tanh, sqrt, rsqrt and reciprocal: dy times the derivative, given y
 // = f(x).
@@ -124,6 +126,8 @@ Output rsqrt_grad(const Operand& y, const Operand& dy, const NameOptions& option
 Output reciprocal_grad(const Operand& y, const Operand& dy, const NameOptions& options = {});
 
 // ---- comparison and choice: results are bool ----------------------------------------------------
+// Comparisons broadcast, of real numbers; equal and not_equal also of complex numbers, bool and
+// strings. A comparison with NaN is false, but not_equal is true.
 
 Output equal(const Operand& x, const Operand& y, const NameOptions& options = {});
 Output not_equal(const Operand& x, const Operand& y, const NameOptions& options = {});

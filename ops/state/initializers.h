@@ -80,7 +80,9 @@ struct UniformInitializer {
 // Values in [minval, maxval), uniformly distributed.
 Initializer random_uniform_initializer(const UniformInitializer& options = {});
 
-// The number n by which variance scaling divides: the inputs of a unit, its outputs, or their mean.
+// The number n by which variance scaling divides: the inputs of a unit (kIn), its outputs (kOut),
+// or the mean of both (kAverage). The distribution of the values: a normal one, truncated at two
+// standard deviations or not, or a uniform one.
 enum class Fan { kIn, kOut, kAverage };
 enum class Distribution { kTruncatedNormal, kUntruncatedNormal, kUniform };
 struct VarianceScaling {
@@ -96,7 +98,8 @@ struct VarianceScaling {
 Initializer variance_scaling_initializer(const VarianceScaling& options = {},
                                          SourceLocation at = SourceLocation::current());
 // Glorot and Bengio, 2010: variance scaling of 1 by the mean. get_variable() uses the uniform one
-// by default.
+// by default. For a matrix [784, 10] its values are in (-limit, limit) with limit = sqrt(6 / (784 +
+// 10)).
 Initializer glorot_uniform_initializer(std::optional<int64_t> seed = {});
 Initializer glorot_normal_initializer(std::optional<int64_t> seed = {});
 

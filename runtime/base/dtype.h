@@ -24,33 +24,32 @@
 
 namespace CAIRN_API cairn {
 
-// kQ...: quantized integers, stored as the integer of the same width. kResource, kVariant: handles;
-// no Tensor holds their elements. kInvalid: no dtype, as of an empty Tensor.
+// The number of each dtype, and the C++ type of its elements.
 enum class DType : int32_t {
-  kInvalid = 0,
-  kFloat = 1,
-  kDouble = 2,
-  kInt32 = 3,
-  kUInt8 = 4,
-  kInt16 = 5,
-  kInt8 = 6,
-  kString = 7,
-  kComplex64 = 8,
-  kInt64 = 9,
-  kBool = 10,
-  kQInt8 = 11,
-  kQUInt8 = 12,
-  kQInt32 = 13,
-  kBFloat16 = 14,
-  kQInt16 = 15,
-  kQUInt16 = 16,
-  kUInt16 = 17,
-  kComplex128 = 18,
-  kHalf = 19,
-  kResource = 20,
-  kVariant = 21,
-  kUInt32 = 22,
-  kUInt64 = 23,
+  kInvalid = 0,      // no dtype: an empty Tensor
+  kFloat = 1,        // float
+  kDouble = 2,       // double
+  kInt32 = 3,        // int32_t
+  kUInt8 = 4,        // uint8_t
+  kInt16 = 5,        // int16_t
+  kInt8 = 6,         // int8_t
+  kString = 7,       // std::string, any bytes
+  kComplex64 = 8,    // std::complex<float>
+  kInt64 = 9,        // int64_t
+  kBool = 10,        // bool, 1 byte
+  kQInt8 = 11,       // quantized: stored as int8_t
+  kQUInt8 = 12,      // as uint8_t
+  kQInt32 = 13,      // as int32_t
+  kBFloat16 = 14,    // BFloat16, below
+  kQInt16 = 15,      // as int16_t
+  kQUInt16 = 16,     // as uint16_t
+  kUInt16 = 17,      // uint16_t
+  kComplex128 = 18,  // std::complex<double>
+  kHalf = 19,        // Half, below
+  kResource = 20,    // a handle; no Tensor holds its elements
+  kVariant = 21,     // likewise
+  kUInt32 = 22,      // uint32_t
+  kUInt64 = 23,      // uint64_t
 };
 
 // Reference types: the output of a reference variable, which ops may write. The number is that of

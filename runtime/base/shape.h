@@ -74,6 +74,7 @@ class Shape {
   std::span<const int64_t> dims() const {
     return {data(), static_cast<size_t>(rank_ < 0 ? 0 : rank_)};
   }
+  // The same, for range-based loops.
   auto begin() const { return dims().begin(); }
   auto end() const { return dims().end(); }
 
@@ -108,7 +109,7 @@ class Shape {
   // True if some fully known shape matches both: [?,3] and [2,?], not [?,3] and [2,4].
   bool is_compatible_with(const Shape& other) const;
 
-  // Equal as descriptions: [?,3] equals only [?,3], not [2,3].
+  // Equal as descriptions: [?,3] equals only [?,3], not [2,3]; see is_compatible_with().
   friend bool operator==(const Shape& a, const Shape& b) {
     if (a.rank_ != b.rank_) return false;
     const int64_t *x = a.data(), *y = b.data();
@@ -121,6 +122,7 @@ class Shape {
   std::string str() const;  // "[2,3]", "[]", "[?,784]", "<unknown>"
 
  private:
+  // Extents stored in the object; longer shapes have a block of their own.
   static constexpr int kInline = 6;
   bool has_block() const { return rank_ > kInline; }
   const int64_t* data() const { return has_block() ? more_ : few_.data(); }

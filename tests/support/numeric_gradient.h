@@ -2,7 +2,8 @@
 // double.
 //
 //   TEST_CASE("The gradient of a matrix product agrees with differences", "[gradient]") {
-//     check_gradient([](Output a, Output b) { return matmul(a, b); }, {doubles({2, 3}), doubles({3, 4})});
+//     check_gradient([](Output a, Output b) { return matmul(a, b); },
+//                    {doubles({2, 3}), doubles({3, 4})});
 //   }
 #pragma once
 
