@@ -175,7 +175,9 @@ class Optimizer {
   std::map<SlotKey, Variable> made_;
 };
 
-// w -= learning_rate * gradient. No slots. The learning rate is finite.
+// Gradient descent. No slots.
+//
+//   w -= learning_rate * gradient
 struct GradientDescentOptions {
   bool use_locking = false;
   std::string name = "GradientDescent";
@@ -187,9 +189,14 @@ class GradientDescentOptimizer : public Optimizer {
                                     const GradientDescentOptions& options = {});
 };
 
-// accumulator = momentum * accumulator + gradient; w -= learning_rate * accumulator, with
-// use_nesterov w -= learning_rate * (gradient + momentum * accumulator). Slot "momentum"
-// (W/Momentum). momentum is not below 0.
+// Gradient descent with momentum. Slot "momentum" (W/Momentum). momentum is not below 0.
+//
+//   accumulator = momentum * accumulator + gradient
+//   w -= learning_rate * accumulator
+//
+// With use_nesterov:
+//
+//   w -= learning_rate * (gradient + momentum * accumulator)
 struct MomentumOptions {
   bool use_nesterov = false;
   bool use_locking = false;
@@ -202,8 +209,10 @@ class MomentumOptimizer : public Optimizer {
                     const MomentumOptions& options = {});
 };
 
-// accumulator += gradient²; w -= learning_rate * gradient / sqrt(accumulator). Slot "accumulator"
-// (W/Adagrad). (Duchi, Hazan and Singer, 2011.)
+// Duchi, Hazan and Singer, 2011. Slot "accumulator" (W/Adagrad).
+//
+//   accumulator += gradient²
+//   w -= learning_rate * gradient / sqrt(accumulator)
 struct AdagradOptions {
   double initial_accumulator_value = 0.1;  // above 0
   bool use_locking = false;
@@ -215,10 +224,12 @@ class AdagradOptimizer : public Optimizer {
                             const AdagradOptions& options = {});
 };
 
-// accum = rho * accum + (1 - rho) * gradient²; update = gradient * sqrt(accum_update + epsilon) /
-// sqrt(accum + epsilon); accum_update = rho * accum_update + (1 - rho) * update²; w -=
-// learning_rate * update. Slots "accum" and "accum_update" (W/Adadelta, W/Adadelta_1). (Zeiler,
-// 2012.)
+// Zeiler, 2012. Slots "accum" and "accum_update" (W/Adadelta, W/Adadelta_1).
+//
+//   accum = rho * accum + (1 - rho) * gradient²
+//   update = gradient * sqrt(accum_update + epsilon) / sqrt(accum + epsilon)
+//   accum_update = rho * accum_update + (1 - rho) * update²
+//   w -= learning_rate * update
 struct AdadeltaOptions {
   Hyperparameter rho = 0.95, epsilon = 1e-8;  // rho in [0, 1], epsilon above 0
   bool use_locking = false;
@@ -230,9 +241,12 @@ class AdadeltaOptimizer : public Optimizer {
                              const AdadeltaOptions& options = {});
 };
 
-// m = beta1 * m + (1 - beta1) * gradient; v = beta2 * v + (1 - beta2) * gradient²; w -=
-// learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon). Slots "m" and "v"
-// (W/Adam, W/Adam_1), powers beta1_power and beta2_power. (Kingma and Ba, 2015.)
+// Kingma and Ba, 2015. Slots "m" and "v" (W/Adam, W/Adam_1), powers beta1_power and beta2_power. At
+// step t, counted from 1:
+//
+//   m = beta1 * m + (1 - beta1) * gradient
+//   v = beta2 * v + (1 - beta2) * gradient²
+//   w -= learning_rate * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon)
 struct AdamOptions {
   // Both betas in [0, 1), epsilon not below 0.
   Hyperparameter beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
@@ -245,10 +259,16 @@ class AdamOptimizer : public Optimizer {
                          const AdamOptions& options = {});
 };
 
-// rms = decay * rms + (1 - decay) * gradient²; mom = momentum * mom + learning_rate * gradient /
-// sqrt(rms + epsilon); w -= mom. rms begins with 1. With `centered`, mg = decay * mg + (1 - decay)
-// * gradient, and rms - mg² replaces rms in the root. Slots "rms" and "momentum" (W/RMSProp,
-// W/RMSProp_1), if centered "mg" between them. (Tieleman and Hinton, 2012.)
+// Tieleman and Hinton, 2012. Slots "rms" and "momentum" (W/RMSProp, W/RMSProp_1), if centered "mg"
+// between them. rms begins with 1, the others with 0.
+//
+//   rms = decay * rms + (1 - decay) * gradient²
+//   mom = momentum * mom + learning_rate * gradient / sqrt(rms + epsilon)
+//   w -= mom
+//
+// With `centered`, rms - mg² replaces rms in the root:
+//
+//   mg = decay * mg + (1 - decay) * gradient
 struct RMSPropOptions {
   // decay in [0, 1], the others not below 0.
   Hyperparameter decay = 0.9, momentum = 0.0, epsilon = 1e-10;

@@ -422,7 +422,7 @@ Grads sparse_to_dense_gradient(const Operation& op, const Grads& dy) {
   const Output at_places = gather_nd(dy[0], places);
   const Output stands = equal(gather_nd(left, places), numbers);
   const Output taken = where(stands, at_places, zeros_like(at_places));
-  const Output value_shape = shape(values);  // a scalar stands for all
+  const Output value_shape = shape(values);  // may be a scalar, for all indices
   const Output axes = broadcast_gradient_args(value_shape, shape(taken)).first;
   return {Output(), Output(), reshape(reduce_sum(taken, axes), value_shape),
           reduce_sum(dy[0]) - reduce_sum(taken)};

@@ -127,7 +127,7 @@ void Differentiator::count_pending() {
   }
 }
 
-// Gradients stop at an x unless another x lies before it.
+// Propagation stops at an x unless the gradient of another x needs it to continue.
 void Differentiator::find_stops() {
   for (const GradientTarget& x : xs_) {
     const Node& node = x.output().node();

@@ -28,7 +28,7 @@ Operation no_op(GraphAt graph, const NameOptions& options = {});
 // empty list (use no_op(graph)), FailedPrecondition for an empty handle.
 //
 //   Operation both = group({update_w, update_b});
-//   Operation all = group({train_op, average.output()});      // a tensor stands for its node
+//   Operation all = group({train_op, average.output()});      // a tensor: its node
 Operation group(const std::vector<Operation>& ops, const NameOptions& options = {},
                 SourceLocation at = SourceLocation::current());
 Operation group(const std::vector<Output>& tensors, const NameOptions& options = {},

@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------
+// ---- functors of an element ---------------------------------------------------------------------
 
 struct Add : Light {
   template <class T>

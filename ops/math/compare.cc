@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------
+// ---- functors of an element ---------------------------------------------------------------------
 
 // Three functors serve six ops: NotEqual is Equal negated, Greater is Less with exchanged operands.
 struct Equal : Light {

@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-// ---- what is made of two elements ---------------------------------------------------------------
+// ---- functors that combine two elements ---------------------------------------------------------
 
 struct Sum {
   template <class A>

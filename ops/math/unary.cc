@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------
+// ---- functors of an element ---------------------------------------------------------------------
 
 template <double (*F)(double), float (*G)(float), int kNanoseconds>
 struct Libm {

@@ -10,7 +10,7 @@
 //   {.initializer = [](GraphAt g, const Shape& s, DType t) { return fill(g, s, 0.5f); }}
 //
 // A function with a fourth argument gets the part of a partitioned variable that it makes, or null.
-// If a function gives another dtype or shape than it was asked for, get_variable() throws
+// If a function gives another dtype or shape than requested, get_variable() throws
 // InvalidArgument:
 //
 //   const auto half = constant_initializer(0.5);

@@ -12,7 +12,7 @@ namespace cairn {
 namespace {
 
 // The content of an initialized table. Replaced, never changed, so that lookups of other runs can
-// continue to read it without a lock.
+// continue to read it.
 struct Table {
   Tensor keys, values;
   int64_t size = 0;                    // repeated keys count once

@@ -6,7 +6,7 @@
 //   try {
 //     saver.restore(session, "model_ckpt-1000");
 //   } catch (const cairn::Error& e) {
-//     if (e.code() == cairn::Code::kNotFound) ...   // no such checkpoint: begin anew
+//     if (e.code() == cairn::Code::kNotFound) ...   // no such checkpoint: start fresh
 //     std::cerr << e.what() << "\n";                // which file or key, and what to do
 //   }
 //
