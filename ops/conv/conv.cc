@@ -309,7 +309,8 @@ Images pool_images(const WindowAttrs& attrs, const Shape& shape) {
 }
 Shape pooled_shape(const Images& m) { return {m.count, m.height.out, m.width.out, m.channels}; }
 
-// Calls body(image, oh, ow) for all windows.
+// Calls body(image, oh, ow) for all windows. Threads split the images, not the windows: windows
+// overlap, and gradients add to the pixels they share.
 template <class Body>
 void for_windows(KernelContext& c, const Images& m, const Body& body) {
   if (pooled_shape(m).num_elements() == 0) return;  // a file can claim any number of empty images

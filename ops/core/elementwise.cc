@@ -27,6 +27,7 @@ void run_alike(KernelContext& c, const BinaryLoop& loop, int first, int second) 
   const void *x = c.input(first).raw_data(), *y = c.input(second).raw_data();
   const Shape& shape = c.input(first).shape();
   const int64_t n = shape.num_elements();
+  // The check reads all of y, of which the kernel before may still compute rows.
   if (loop.refuses) c.await_rows();
   if (loop.refuses && loop.refuses(y, n)) c.fail(loop.refusal);
   void* out =

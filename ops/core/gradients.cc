@@ -85,7 +85,9 @@ Differentiator::Differentiator(Graph& graph, const std::vector<Output>& ys,
   }
 }
 
-// Searches only nodes that the ys depend on: the rest of the graph costs nothing.
+// The nodes that an x reaches: first the consumers of all nodes that the ys depend on, then the way
+// from the xs along them. The rest of the graph costs nothing. A queue instead of recursion, here
+// and below: a graph may be as deep as it is large.
 void Differentiator::find_reached() {
   std::unordered_map<const Node*, std::vector<const Node*>> consumers;
   NodeSet seen;
@@ -111,6 +113,8 @@ void Differentiator::find_reached() {
   }
 }
 
+// For each node the number of edges by which gradients will arrive: one for each use, as an op may
+// take a tensor twice.
 void Differentiator::count_pending() {
   std::vector<const Node*> queue;
   for (const Output& y : ys_) queue.push_back(&y.node());
@@ -140,6 +144,8 @@ void Differentiator::find_stops() {
 
 bool has_gradient(const Node& node) { return node.op->def && node.op->def->gradient; }
 
+// Runs before any node is added, and names all faulty ops in one error. Inputs of an op that is
+// declared not_differentiable are not searched: no gradient passes it.
 void Differentiator::refuse_ops_without_gradient() const {
   std::vector<const Node*> refused, queue;
   NodeSet seen;
@@ -211,6 +217,7 @@ std::string Differentiator::path_through(const Node& node) const {
   std::reverse(up.begin(), up.end());
   up.push_back(&node);
   up.insert(up.end(), down.begin(), down.end());
+  // Of a longer path the first and the last six nodes are printed.
   constexpr size_t kMost = 12;
   std::string path;
   for (size_t i = 0; i < up.size(); ++i) {
@@ -266,6 +273,8 @@ Grads Differentiator::differentiate(const Node& node) {
   for (size_t i = 0; i < arrived.size(); ++i) {
     const bool has_zeros = is_trainable(node.output_dtypes[i]) &&
                            base_dtype(node.output_dtypes[i]) != DType::kResource;
+    // An output that nothing used: zeros for the gradient function, made outside of the op's scope
+    // and always as a node, as in TensorFlow.
     if (arrived[i].empty() && has_zeros) {
       arrived[i] = {zeros_like({op.output(static_cast<int>(i)), at_}, {.optimize = false})};
     }
@@ -315,6 +324,7 @@ std::vector<Output> Differentiator::run() {
   refuse_ops_without_gradient();
   const Scope scope = graph_.name_scope(options_.name);
   start();
+  // Nodes are visited in the order of TensorFlow's Python: the names of the new nodes depend on it.
   std::deque<const Node*> ready;
   NodeSet queued;
   for (const Output& y : ys_) {

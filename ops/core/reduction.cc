@@ -41,6 +41,7 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
         axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[i] : axes.data<int64_t>()[i];
     const int64_t at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at >= rank || (reduced_bits >> at & 1)) {
+      // Throws the error of reduced_axes(), which only this path pays for.
       std::vector<bool> reduced(static_cast<size_t>(rank));
       for (int64_t j = 0; j <= i; ++j)
         mark_axis(axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[j] : axes.data<int64_t>()[j],
@@ -81,6 +82,7 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
     walk.count *= extents[i].size;
     stride *= extents[i].size;
   }
+  // Collected from the fastest extent on, used from the slowest.
   for (Strides* walk : {&kept, &this->reduced}) {
     std::reverse(walk->extent.begin(), walk->extent.begin() + walk->n);
     std::reverse(walk->stride.begin(), walk->stride.begin() + walk->n);

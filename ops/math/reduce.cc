@@ -81,6 +81,7 @@ Accumulator<F, T> reduce_run(const T* x, int64_t n) {
   using A = Accumulator<F, T>;
   constexpr int kLanes = 32;
   constexpr int64_t kBlock = 128 * kLanes;
+  // Halves are whole blocks, so that the order of additions depends on n and on nothing else.
   if (n > kBlock) {
     const int64_t half = (n / kBlock + 1) / 2 * kBlock;
     return F::combine(reduce_run<F>(x, half), reduce_run<F>(x + half, n - half));
@@ -115,6 +116,7 @@ void rows(const Reduction& r, const void* from, int64_t begin, int64_t end, void
   A* to = static_cast<A*>(result);
   std::fill(to, to + r.inner, F::template identity<A>);
   int64_t row = begin;
+  // Four rows per pass: `to` is read and written a quarter as often.
   for (; row + 4 <= end; row += 4) {
     const T *a = x + r.reduced.offset(row), *b = x + r.reduced.offset(row + 1),
             *c = x + r.reduced.offset(row + 2), *d = x + r.reduced.offset(row + 3);
@@ -175,7 +177,8 @@ constexpr double kCost = 0.25;  // nanoseconds per element
 // Elements per piece of a large reduction to few results.
 constexpr int64_t kPiece = int64_t{1} << 15;
 
-// All elements to one result: a partial result per piece, then these are combined in order.
+// All elements to one result: a partial result per piece, then these are combined in order. Pieces
+// depend on n only, so the bits are the same for every number of threads.
 void reduce_whole(KernelContext& c, const Loops& f, const char* x, int64_t n, char* sum) {
   const int64_t pieces = (n + kPiece - 1) / kPiece;
   if (pieces <= 1) return f.run(x, n, sum);
@@ -191,6 +194,7 @@ void reduce_whole(KernelContext& c, const Loops& f, const char* x, int64_t n, ch
 // Rows to one row: a partial row per piece, then these are combined in order.
 void reduce_to_row(KernelContext& c, const Loops& f, const Reduction& r, const char* x,
                    char* sums) {
+  // A piece needs a row of accumulators: their number is bounded, and depends on sizes only.
   constexpr int64_t kMostPieces = 64;
   const int64_t count = r.reduced.count, n = r.inner;
   const int64_t step = std::max({kPiece / n, (count + kMostPieces - 1) / kMostPieces, int64_t{1}});
