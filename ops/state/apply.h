@@ -18,14 +18,25 @@ struct ApplyOp {
   const OpDef* resource = nullptr;
 };
 
+// Above each rule: the inputs of its ops, by the names of TensorFlow.
+//
+// var, alpha, delta
 ApplyOp apply_gradient_descent();
+// var, accum, lr, grad, momentum
 ApplyOp apply_momentum();
+// var, accum, lr, grad
 ApplyOp apply_adagrad();
+// var, accum, accum_update, lr, rho, epsilon, grad
 ApplyOp apply_adadelta();
+// var, m, v, beta1_power, beta2_power, lr, beta1, beta2, epsilon, grad
 ApplyOp apply_adam();
+// var, ms, mom, lr, rho, momentum, epsilon, grad
 ApplyOp apply_rms_prop();
+// var, mg, ms, mom, lr, rho, momentum, epsilon, grad
 ApplyOp apply_centered_rms_prop();
+// var, accum, linear, grad, lr, l1, l2, lr_power
 ApplyOp apply_ftrl();
+// var, accum, linear, grad, lr, l1, l2, l2_shrinkage, lr_power
 ApplyOp apply_ftrl_v2();
 
 // ApplyGradientDescent, ResourceApplyGradientDescent, ApplyMomentum, ...: for the catalog

@@ -70,6 +70,8 @@ struct ScatterOptions {
 // the variable. Throw InvalidArgument for updates of another shape; a run does so for an index out
 // of bounds, and changes nothing. (TensorFlow's ScatterUpdate, ScatterAdd, ScatterSub; reference
 // variables only.)
+//
+//   scatter_add(count, words, 1)               // counts [n], words [batch]: one more for each word
 Output scatter_update(const Variable& variable, const Operand& indices, const Operand& updates,
                       const ScatterOptions& options = {.use_locking = true});
 Output scatter_add(const Variable& variable, const Operand& indices, const Operand& updates,
@@ -78,7 +80,7 @@ Output scatter_sub(const Variable& variable, const Operand& indices, const Opera
                    const ScatterOptions& options = {});
 
 // A bool scalar: true if the variable has a value (TensorFlow's IsVariableInitialized,
-// VarIsInitializedOp).
+// VarIsInitializedOp). Unlike reading the variable, it does not fail if there is none.
 Output is_variable_initialized(const Variable& variable, const NameOptions& options = {},
                                SourceLocation at = SourceLocation::current());
 // The value of a resource variable at the time this node runs (TensorFlow's ReadVariableOp).
@@ -95,7 +97,7 @@ Operation assign_add_op(const Variable& variable, const Operand& value,
 Output variable_v2(GraphAt graph, const Shape& shape, DType dtype, std::string_view name);
 Output var_handle(GraphAt graph, const Shape& shape, DType dtype, std::string_view name,
                   std::string_view shared_name);
-// Assign or AssignVariableOp alone, as the initializer of a variable.
+// Assign or AssignVariableOp alone, as the initializer of a variable: without a read after it.
 Operation assign_initial(const Output& ref, const Output& value, bool validate_shape,
                          std::string_view name);
 

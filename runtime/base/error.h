@@ -31,27 +31,25 @@
 namespace CAIRN_API cairn {
 
 // TensorFlow's status codes (tensorflow/core/lib/core/error_codes.proto), number for number. The
-// ones that Cairn throws most: kInvalidArgument for a wrong value, shape or dtype,
-// kFailedPrecondition for an uninitialized variable or an empty handle, kNotFound, kDataLoss for
-// damaged files, kUnimplemented, kResourceExhausted for lack of memory.
+// remarks say when Cairn throws them.
 enum class Code {
-  kOk = 0,
-  kCancelled = 1,
-  kUnknown = 2,
-  kInvalidArgument = 3,
-  kDeadlineExceeded = 4,
-  kNotFound = 5,
-  kAlreadyExists = 6,
-  kPermissionDenied = 7,
-  kResourceExhausted = 8,
-  kFailedPrecondition = 9,
-  kAborted = 10,
-  kOutOfRange = 11,
-  kUnimplemented = 12,
-  kInternal = 13,
-  kUnavailable = 14,
-  kDataLoss = 15,
-  kUnauthenticated = 16,
+  kOk = 0,                  // never thrown
+  kCancelled = 1,           // not thrown
+  kUnknown = 2,             // an error of the system that has no code here
+  kInvalidArgument = 3,     // a wrong value, shape, dtype, name or graph
+  kDeadlineExceeded = 4,    // not thrown
+  kNotFound = 5,            // no such node, variable, key or file
+  kAlreadyExists = 6,       // a name or file that is taken
+  kPermissionDenied = 7,    // by the file system
+  kResourceExhausted = 8,   // no memory, no space on disk
+  kFailedPrecondition = 9,  // an uninitialized variable, an empty handle
+  kAborted = 10,            // a file that its network file system lost
+  kOutOfRange = 11,         // an index beyond the end
+  kUnimplemented = 12,      // an op or dtype without a kernel
+  kInternal = 13,           // a bug of Cairn, or of an op of your own
+  kUnavailable = 14,        // not thrown
+  kDataLoss = 15,           // a damaged or incomplete file
+  kUnauthenticated = 16,    // not thrown
 };
 
 // The code's name as TensorFlow prints it: "InvalidArgument", "NotFound", ...

@@ -103,6 +103,7 @@ class BufferRef {
   ~BufferRef() {
     if (buffer_) buffer_->unref();
   }
+  // Null for an empty reference; the count is not changed.
   Buffer* get() const { return buffer_; }
   Buffer* operator->() const { return buffer_; }
   explicit operator bool() const { return buffer_ != nullptr; }
@@ -276,6 +277,7 @@ class Tensor {
   bool shares_buffer_with(const Tensor& other) const {
     return buffer_ && buffer_.get() == other.buffer_.get();
   }
+  // The block of memory; null for an empty handle. For the runtime.
   const BufferRef& buffer() const { return buffer_; }
   // Takes the block out; this tensor is then empty. For the runtime.
   BufferRef take_buffer() {
