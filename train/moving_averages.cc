@@ -20,7 +20,7 @@ void check_decay(const Hyperparameter& decay, const std::string& name, SourceLoc
     fail(Code::kInvalidArgument, name, " (", at.str(), "): decay must be in [0, 1], is ", *number);
 }
 
-// The nodes that move one shadow, named as tf.assign_moving_average names them.
+// The nodes that update one shadow, named as tf.assign_moving_average names them.
 Operation move(const Variable& shadow, const Variable& variable, const Output& decay) {
   Graph& graph = variable.graph();
   const Scope scope = graph.name_scope("AssignMovingAvg");
@@ -40,8 +40,8 @@ Variable ExponentialMovingAverage::make_shadow(GraphAt graph, const Variable& va
   const Scope beside = graph->colocate_with(variable.ref().op());
   const Scope root = graph->name_scope("");
   graph->add_to_collection(GraphKeys::kMovingAverageVariables, variable);
-  // Initializers run in the order in which they were made, so the variable has its first value by
-  // then.
+  // Initializers run in the order in which they were made, so the variable has its first value
+  // before the shadow reads it.
   const std::string name = internal::slot_name(*graph.graph, variable, options_.name);
   return internal::make_variable(graph, {.name = name + "/",
                                          .tensor = variable.value(),
@@ -64,7 +64,7 @@ Operation ExponentialMovingAverage::apply(GraphAt graph, std::vector<Variable> v
   const Scope scope = graph->name_scope(options_.name);
   Output decay = decay_.in(graph, "decay");
   if (options_.num_updates) {
-    // a copy, as an operand is read once, and apply() may be called again
+    // A copy: an operand is read once, and apply() may be called again.
     const Operand count = *options_.num_updates;
     const Output n =
         cast(count.in(graph, DType::kFloat, "num_updates"), DType::kFloat, {.name = "num_updates"});

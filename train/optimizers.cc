@@ -29,8 +29,8 @@ std::optional<double> Hyperparameter::number() const {
   return number ? std::optional<double>(*number) : std::nullopt;
 }
 
-// What the variable begins with stands outside of what is in force now, as all initial values: so
-// value(), which any initializer may read, and not what a node made now takes.
+// An initial value must not depend on the current scopes (control dependencies, conditions).
+// value() can be read by any initializer; a node that reads the variable now might not run.
 Variable Hyperparameter::variable_from(GraphAt graph, const VariableOptions& options) const {
   if (const Output* output = std::get_if<Output>(&value_))
     return variable({*output, graph.at}, options);
@@ -155,7 +155,7 @@ double as_held_in(DType dtype, double value) {
   return held;
 }
 
-// Numbers that are some in double may be none, or infinite, in the variable's dtype.
+// A number that is fine in double may be 0 or infinite in the dtype of the variable.
 void check_slot(const std::string& optimizer, const UpdateRule::Slot& slot,
                 const Variable& variable, SourceLocation at) {
   const double held = as_held_in(variable.dtype(), slot.initial_value);
@@ -283,13 +283,13 @@ Operation Optimizer::apply_gradients(const GradientsAndVariables& gradients,
 
 namespace {
 
-// A setting, and what holds for it; numbers that the graph computes are left to it.
+// A setting and its range. Tensors that the graph computes are not checked.
 struct Bound {
   enum Range { kFinite, kPositive, kNotNegative, kNotPositive, kUpToOne, kBelowOne };
   const char* name;
   Hyperparameter value;
   Range range = kFinite;
-  // Not of what a slot begins with, which is of the variable's dtype: see check_slot().
+  // False for initial values of slots, which have the dtype of the variable: see check_slot().
   bool as_float = true;
 
   double held(double x) const { return as_float ? double{static_cast<float>(x)} : x; }
@@ -319,7 +319,7 @@ std::string told(double given, double held) {
                                             : str_cat(given, ", which as float is ", held);
 }
 
-// What is wrong with them, or "".
+// The first fault, or "".
 std::string refusal_of(std::initializer_list<Bound> bounds) {
   static constexpr const char* kWanted[] = {"finite",     "above 0",   "0 or above",
                                             "0 or below", "in [0, 1]", "in [0, 1)"};

@@ -42,7 +42,7 @@ constexpr OpDef kConst = {.name = "Const",
 
 void placeholder_shape(ShapeContext& c) {
   const Shape& shape = c.shape("shape");
-  // Up to producer 21 a file could not say "unknown": it wrote a scalar's shape.
+  // Up to producer 21 a file could not express an unknown shape: it wrote that of a scalar.
   c.set_output(c.producer() <= 21 && shape.is_scalar() ? Shape::unknown() : shape);
 }
 Kernel placeholder_prepare(const KernelSetup& s) {
@@ -194,7 +194,7 @@ constexpr OpDef kOnesLike = {
 
 // ---- OneHot -------------------------------------------------------------------------------------
 
-// Where the new extent goes.
+// The position of the new extent.
 template <class Context>
 int one_hot_axis(const Context& c, int64_t axis, int rank) {
   if (axis < -1 || axis > rank) c.fail(str_cat("axis ", axis, " is outside [-1, ", rank, "]"));
@@ -263,7 +263,7 @@ int64_t range_count(const Context& c, T start, T limit, T delta) {
   if ((delta > 0 && start > limit) || (delta < 0 && start < limit))
     c.fail("delta leads away from limit" + told());
   if constexpr (std::is_integral_v<T>) {
-    // Unsigned: the distance of two integers need not fit their type.
+    // Unsigned: the distance of two integers may not fit in their type.
     const auto distance = [](T a, T b) {
       return a < b ? static_cast<uint64_t>(b) - static_cast<uint64_t>(a)
                    : static_cast<uint64_t>(a) - static_cast<uint64_t>(b);
@@ -298,7 +298,7 @@ Kernel range_prepare(const KernelSetup& s) {
       const T start = c.input(0).scalar<T>(), delta = c.input(2).scalar<T>();
       Tensor& out = c.allocate(0, {range_count(c, start, c.input(1).scalar<T>(), delta)});
       T value = start;
-      // Summed up, as TensorFlow does, not multiplied: the last bits of fractions differ.
+      // Added up as in TensorFlow, not multiplied: the last bits of fractions differ.
       for (T& element : out.span<T>()) {
         element = value;
         if constexpr (std::is_integral_v<T>) {
@@ -362,7 +362,7 @@ void sparse_to_dense_shape(ShapeContext& c) {
   c.set_output(c.shape_from(1));
 }
 
-// Where the index tuple at `row` points, as a number of elements from the start.
+// The offset, in elements, of the index tuple at `row`.
 int64_t sparse_offset(const KernelContext& c, const IntReader& indices, int64_t row,
                       const Shape& shape) {
   int64_t offset = 0;
@@ -397,7 +397,8 @@ Kernel sparse_to_dense_prepare(const KernelSetup& s) {
       fill_all(c, out, *elements<T>(c.input(3)));
       const IntReader reader(indices);
       int64_t last = -1;
-      // Without numbers all name the one place there is: two are as good as any number.
+      // Tuples without numbers all refer to the only element: two show a repetition as well as
+      // many.
       for (int64_t i = width == 0 ? std::max<int64_t>(count - 2, 0) : 0; i < count; ++i) {
         const int64_t at = sparse_offset(c, reader, i, shape);
         if (validate && at <= last) {
@@ -413,7 +414,7 @@ Kernel sparse_to_dense_prepare(const KernelSetup& s) {
 Grads sparse_to_dense_gradient(const Operation& op, const Grads& dy) {
   const Output dims = op.input(1), values = op.input(2);
   const Output places = reshape(op.input(0), stack({Operand(-1), cast(size(dims), DType::kInt32)}));
-  // Where a place is named twice, the later value stands there.
+  // If an index is repeated, the later value is in the result, and gets the gradient.
   const Output numbers = range(0, element(shape(places), 0), 1),
                none = constant(dy[0].graph(), int32_t{-1});
   const Output left =
@@ -421,7 +422,7 @@ Grads sparse_to_dense_gradient(const Operation& op, const Grads& dy) {
   const Output at_places = gather_nd(dy[0], places);
   const Output stands = equal(gather_nd(left, places), numbers);
   const Output taken = where(stands, at_places, zeros_like(at_places));
-  const Output value_shape = shape(values);  // a single one may stand for all
+  const Output value_shape = shape(values);  // may be a scalar, for all indices
   const Output axes = broadcast_gradient_args(value_shape, shape(taken)).first;
   return {Output(), Output(), reshape(reduce_sum(taken, axes), value_shape),
           reduce_sum(dy[0]) - reduce_sum(taken)};

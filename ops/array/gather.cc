@@ -16,8 +16,9 @@
 namespace cairn {
 namespace {
 
-// Throws through c.fail unless all of `indices` are in [0, bound). Before anything is written, and
-// not from several threads.
+// Throws through c.fail unless all of `indices` are in [0, bound). Called before anything is
+// written and outside of parallel loops, so that a failed run leaves no partial output and throws
+// on one thread.
 void check_indices(const KernelContext& c, const IntReader& indices, int64_t bound,
                    const char* what) {
   for (int64_t i = 0; i < indices.size(); ++i) {
@@ -85,8 +86,9 @@ Kernel gather_prepare(const KernelSetup& s) {
   });
 }
 
-// The gradient with respect to params, for indices along axis 0: TensorFlow makes IndexedSlices of
-// the nodes up to Reshape_1, and the sum that follows where a tensor is wanted. Here it always is.
+// The gradient with respect to params, for indices along axis 0. TensorFlow makes IndexedSlices of
+// the nodes up to Reshape_1, and adds the sum where a dense tensor is needed; here it is always
+// added.
 Output gather_rows_gradient(const Output& params_shape, const Output& indices, const Output& dy) {
   const Output count = expand_dims(size(indices, {.out_type = params_shape.dtype()}), 0);
   const Output rows = reshape(dy, concat({count, tail(params_shape, 1)}, 0));
@@ -94,14 +96,14 @@ Output gather_rows_gradient(const Output& params_shape, const Output& indices, c
   return unsorted_segment_sum(rows, places, element(params_shape, 0));
 }
 
-// Along another axis: that one is brought to the front, summed, and taken back.
+// Along another axis: the axis is moved to the front, summed, and moved back.
 Output gather_along_gradient(const Output& params_shape, const Output& indices, const Output& axis,
                              const Output& dy) {
   const Output count = expand_dims(size(indices, {.out_type = params_shape.dtype()}), 0);
   const auto vector_of = [](const Output& scalar) { return expand_dims(scalar, 0); };
   const Output at = vector_of(axis);
   const Output outer = strided_slice(params_shape, {0}, at, {1}, {.begin_mask = 1});
-  // In two steps: a negative axis plus one may be 0, which is not the end.
+  // In two steps: a negative axis plus one may be 0, which would not mean the end.
   const Output inner = tail(strided_slice(params_shape, at, {0}, {1}, {.end_mask = 1}), 1);
   const Output outer_rank = size(outer), inner_rank = size(inner);
   const Output outer_axes = range(0, outer_rank, 1);
@@ -151,16 +153,17 @@ constexpr OpDef kGatherV2 = {
 
 // ---- GatherNd, ScatterNd ------------------------------------------------------------------------
 
-// How index tuples of shape [..., depth] point into a tensor of `shape`.
-struct Pointing {
-  int64_t tuples;  // how many
+// The layout of index tuples of shape [..., depth] into a tensor of `shape`.
+struct IndexTuples {
+  int64_t tuples;  // their number
   int depth;
-  int64_t row;  // elements at each place
-  // Tuples that have numbers to check or elements to move: of others there may be any number.
+  int64_t row;  // elements per tuple
+  // The number of tuples with indices to check or elements to copy. Tuples with neither are not
+  // visited: a file can claim any number of them without a byte of data.
   int64_t looked_at() const { return depth == 0 && row == 0 ? 0 : tuples; }
 };
 
-Pointing pointing(const KernelContext& c, const Shape& indices, const Shape& shape) {
+IndexTuples index_tuples(const KernelContext& c, const Shape& indices, const Shape& shape) {
   if (indices.rank() < 1) c.fail("indices must not be a scalar");
   const int64_t depth = indices.dim(-1);
   if (depth > shape.rank())
@@ -169,8 +172,8 @@ Pointing pointing(const KernelContext& c, const Shape& indices, const Shape& sha
           shape.slice(static_cast<int>(depth)).num_elements()};
 }
 
-// The number of the place that tuple i names. Throws through c.fail when it is outside.
-int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, const Pointing& p,
+// The offset, in rows, of tuple i. Throws through c.fail if it is out of bounds.
+int64_t place_of(const KernelContext& c, const IntReader& indices, int64_t i, const IndexTuples& p,
                  const Shape& shape) {
   int64_t place = 0;
   for (int d = 0; d < p.depth; ++d) {
@@ -196,7 +199,7 @@ Kernel gather_nd_prepare(const KernelSetup& s) {
     return [](KernelContext& c) {
       const Tensor& params = c.input(0);
       const IntReader indices(c.input(1));
-      const Pointing p = pointing(c, c.input(1).shape(), params.shape());
+      const IndexTuples p = index_tuples(c, c.input(1).shape(), params.shape());
       Tensor& out =
           c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
       for (int64_t i = 0; i < p.looked_at(); ++i) {
@@ -211,7 +214,7 @@ Grads gather_nd_gradient(const Operation& op, const Grads& dy) {
   const Output params = op.input(0), indices = op.input(1);
   const Output params_shape = shape(params, {.out_type = indices.dtype()});
   const Shape& tuples = indices.shape();
-  // One number to a tuple names a row: TensorFlow makes IndexedSlices of it, here they are summed
+  // Tuples of one number select rows: TensorFlow makes IndexedSlices of them, here they are summed
   // at once.
   if (tuples.rank() == 2 && tuples[1] == 1) {
     return {unsorted_segment_sum(dy[0], squeeze(indices, {.axis = {-1}}), element(params_shape, 0)),
@@ -239,7 +242,7 @@ Kernel scatter_nd_prepare(const KernelSetup& s) {
       const IntReader indices(c.input(0));
       const Tensor& updates = c.input(1);
       const Shape shape = shape_of_vector(c, c.input(2), "shape");
-      const Pointing p = pointing(c, c.input(0).shape(), shape);
+      const IndexTuples p = index_tuples(c, c.input(0).shape(), shape);
       const Shape expected = concat(c.input(0).shape().slice(0, -1), shape.slice(p.depth));
       if (!(updates.shape() == expected))
         c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));
@@ -301,7 +304,8 @@ Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
           }
           Tensor& out = c.allocate(0, concat(Shape{num}, row_shape));
           fill_all(c, out, T{});
-          // Split by columns: each sum is made by one thread, in the order of the rows.
+          // Split by columns: one thread computes each sum, in the order of the rows, so that the
+          // bits do not depend on the number of threads.
           c.parallel_for(row, static_cast<double>(segments.size()) / 8,
                          [&](int64_t begin, int64_t end) {
                            for (int64_t i = 0; i < segments.size(); ++i) {
@@ -316,7 +320,7 @@ Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
       });
 }
 
-// dy's rows by segment, zeros for ids that were left out.
+// The rows of dy by segment; zeros for ids that were skipped.
 Grads unsorted_segment_sum_gradient(const Operation& op, const Grads& dy) {
   const Output ids = op.input(1);
   const Output rows = gather(dy[0], maximum(ids, zeros_like(ids)));
@@ -337,7 +341,8 @@ constexpr OpDef kUnsortedSegmentSum = {
 
 // ---- DynamicStitch ------------------------------------------------------------------------------
 
-// Whether `data` is `indices`' extents and then `row`'s; of unknown shapes, whether it may be.
+// True if the extents of `data` are, or for unknown ones may be, those of `indices` followed by
+// those of `row`.
 bool stitches(const Shape& indices, const Shape& data, const Shape& row) {
   return concat(indices, row).is_compatible_with(data);
 }
@@ -391,7 +396,7 @@ Kernel dynamic_stitch_prepare(const KernelSetup& s) {
   });
 }
 
-// Whether a slice may be written over by a later one: unless all indices are known, and different.
+// True if a slice may be overwritten by a later one: unless all indices are known and different.
 bool may_overwrite(const Operation& op, int n) {
   std::unordered_set<int64_t> seen;
   for (int i = 0; i < n; ++i) {
@@ -411,7 +416,7 @@ Grads dynamic_stitch_gradient(const Operation& op, const Grads& dy) {
     for (int i = 0; i < n; ++i) grads[static_cast<size_t>(n + i)] = gather(dy[0], op.input(i));
     return grads;
   }
-  // All slices are numbered; which one is left at each place is found by stitching the numbers.
+  // All slices are numbered; stitching the numbers shows which slice is left at each place.
   std::vector<Output> places, numbers;
   Output count = constant(dy[0].graph(), int32_t{0});
   for (int i = 0; i < n; ++i) {
@@ -481,7 +486,8 @@ Kernel dynamic_partition_prepare(const KernelSetup& s) {
   });
 }
 
-// The numbers of the slices are partitioned alike; they tell where each slice of dy came from.
+// The numbers of the slices are partitioned in the same way; they give the place of each slice of
+// dy.
 Grads dynamic_partition_gradient(const Operation& op, const Grads& dy) {
   const Output data = op.input(0), partitions = op.input(1);
   const Output prefix = shape(partitions);

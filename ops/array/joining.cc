@@ -11,7 +11,7 @@ namespace {
 
 // ---- Concat, ConcatV2 ---------------------------------------------------------------------------
 
-// Where a concatenation has its operands: Concat's axis comes first, ConcatV2's last.
+// The positions of the operands: Concat has its axis first, ConcatV2 last.
 struct ConcatInputs {
   int axis, first, count;
   ConcatInputs(bool v2, int num_inputs)
@@ -88,8 +88,8 @@ Kernel concat_prepare(const KernelSetup& s) {
   });
 }
 
-// The parts' shapes: constants when all are known, else what one ShapeN tells. (A part of unknown
-// shape leaves a Shape behind that nobody uses, as in TensorFlow.)
+// The shapes of the parts: constants if all are known, else outputs of one ShapeN. (A part of
+// unknown shape leaves an unused Shape node, as in TensorFlow.)
 std::vector<Output> part_shapes(const std::vector<Output>& parts) {
   std::vector<Output> shapes;
   for (const Output& part : parts) {
@@ -107,7 +107,7 @@ Grads concat_gradient(const Operation& op, const Grads& dy) {
   const Output axis = all[static_cast<size_t>(in.axis)] % rank(parts[0]);
   const std::vector<Output> sizes = part_shapes(parts);
   Grads grads(all.size());
-  // From 17 parts on TensorFlow splits instead of slicing.
+  // For 17 and more parts TensorFlow splits instead of slicing.
   if (sizes.size() > 16) {
     const Output table = stack(std::vector<Operand>(sizes.begin(), sizes.end()), {.axis = 1});
     const Output along = squeeze(slice(table, stack({axis, 0}), {1, -1}));
@@ -253,7 +253,7 @@ Kernel unpack_prepare(const KernelSetup& s) {
   });
 }
 
-// The gradients of an op's outputs, zeros where nothing flows.
+// The gradients of all outputs of an op, zeros for those without one.
 std::vector<Output> all_of(const Operation& op, const Grads& dy) {
   std::vector<Output> grads = dy;
   for (int i = 0; i < op.num_outputs(); ++i) {
@@ -333,8 +333,8 @@ constexpr OpDef kSplit = {.name = "Split",
                           .prepare = split_prepare,
                           .gradient = split_gradient};
 
-// What a size of -1 is to be: what the others leave of `extent`. Throws through c.fail unless the
-// sizes make it up.
+// The value of a size of -1: the rest of `extent`. Throws through c.fail unless the sizes add up to
+// the extent.
 template <class Context>
 int64_t size_left(const Context& c, const IntReader& sizes, int64_t extent) {
   int64_t sum = 0, open = 0;
@@ -399,7 +399,7 @@ constexpr OpDef kSplitV = {.name = "SplitV",
                            .prepare = split_v_prepare,
                            .gradient = split_v_gradient};
 
-// The first of the values that is a tensor of the graph: it tells graph and dtype.
+// The first of the values that is a tensor of the graph: it decides graph and dtype.
 const Operand& known_of(const std::vector<Operand>& values, const char* what, SourceLocation at) {
   for (const Operand& value : values) value.require(what);
   for (const Operand& value : values) {
@@ -468,7 +468,7 @@ std::vector<Output> split(const Operand& x, int64_t num, const AxisOptions& opti
 std::vector<Output> split(const Operand& x, const std::vector<int64_t>& sizes,
                           const AxisOptions& options) {
   const Graph::Transaction whole(x.graph(), x.at());
-  // Outside of the scope of the node itself, as Python does it.
+  // Outside of the scope of the node, as in Python.
   const Output lengths = IntList(sizes).in({x.graph(), x.at()}, "Const");
   return split_v(x, lengths, options.axis, static_cast<int64_t>(sizes.size()),
                  {.name = options.name});

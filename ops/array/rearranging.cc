@@ -18,7 +18,7 @@ void check_rank(const KernelContext& c, const Tensor& x) {
 
 // ---- Transpose ----------------------------------------------------------------------------------
 
-// Throws through c.fail unless `perm` has each of 0 … rank - 1 once.
+// Throws through c.fail unless `perm` contains each of 0 … rank - 1 once.
 template <class Context>
 void check_permutation(const Context& c, const IntReader& perm, int64_t rank) {
   if (perm.size() != rank)
@@ -116,7 +116,8 @@ constexpr OpDef kInvertPermutation = {.name = "InvertPermutation",
 
 // ---- ReverseV2, Reverse -------------------------------------------------------------------------
 
-// Which extents ReverseV2's axes, or the flags of the older Reverse, name. Throws through c.fail.
+// The extents to reverse, as bits: from the axes of ReverseV2, or the flags of the older Reverse.
+// Throws through c.fail.
 template <class Context>
 uint64_t reversed_extents(const Context& c, const Tensor& told, int rank) {
   uint64_t named = 0;

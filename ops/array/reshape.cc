@@ -40,7 +40,7 @@ bool fit(const Shape& extents, DType dtype) {
   return std::all_of(extents.begin(), extents.end(),
                      [&](int64_t extent) { return fits(extent, dtype); });
 }
-// What does not fit is left to the run, which says so.
+// A value that does not fit is left to the run, which reports it.
 Tensor shape_value(const Operation& op) {
   const Shape& shape = op.input(0).shape();
   const DType dtype = op.dtype("out_type");
@@ -108,8 +108,8 @@ constexpr OpDef kRank = {.name = "Rank",
 
 // ---- Reshape ------------------------------------------------------------------------------------
 
-// `asked` with its one -1, if any, replaced by what `count` elements leave; -1 stays where they do
-// not tell (count -1). Throws through c.fail.
+// `asked` with its one -1, if any, replaced by the extent that `count` elements leave; it stays -1
+// if the count is unknown (-1). Throws through c.fail.
 template <class Context>
 Shape resolved(const Context& c, const Shape& asked, int64_t count) {
   int free = -1;
@@ -142,8 +142,8 @@ void reshape_shape(ShapeContext& c) {
   if (value.valid())
     return c.set_output(resolved(c, Shape(value.to_int64s()), c.input(0).num_elements()));
   Shape shape = c.shape_from(1);
-  // Of the extents it leaves open one may be -1; a single one is what is left, however it will be
-  // told.
+  // At most one of the unknown extents is -1 in the run. A single unknown one is therefore the rest
+  // of the elements, whether it is -1 or a number.
   const int64_t count = c.input(0).num_elements();
   if (std::count(shape.begin(), shape.end(), kUnknownDim) == 1 && count > 0)
     shape = resolved(c, shape, count);
@@ -161,7 +161,7 @@ Kernel reshape_prepare(const KernelSetup&) {
   };
 }
 
-// Reshape, ExpandDims and Squeeze: dy under the input's shape.
+// For Reshape, ExpandDims and Squeeze: dy in the shape of the input.
 Grads reshape_gradient(const Operation& op, const Grads& dy) {
   Grads grads(static_cast<size_t>(op.num_inputs()));
   grads[0] = reshape(dy[0], extents_of(op.input(0)));
@@ -204,8 +204,8 @@ constexpr OpDef kExpandDims = {.name = "ExpandDims",
                                .prepare = expand_dims_prepare,
                                .gradient = reshape_gradient};
 
-// `shape` without the extents at `dims`, or without all that are 1 when there are none. Unknown
-// where that depends on an unknown extent.
+// `shape` without the extents at `dims`, or without all extents of 1 if `dims` is empty. Unknown if
+// that depends on an unknown extent.
 template <class Context>
 Shape squeezed(const Context& c, const Shape& shape, const std::vector<int64_t>& dims) {
   Shape result;
@@ -240,7 +240,7 @@ constexpr OpDef kSqueeze = {.name = "Squeeze",
 
 // ---- BroadcastGradientArgs ----------------------------------------------------------------------
 
-// Which extents of the broadcast result the operand was stretched along, or are 1 in both.
+// The extents of the broadcast result along which an operand was stretched, or that are 1 in both.
 struct SummedExtents {
   std::array<int64_t, kMaxRank> axes[2];
   size_t counts[2] = {0, 0};

@@ -68,14 +68,14 @@ Kernel slice_prepare(const KernelSetup& s) {
   });
 }
 
-// What a gradient counts places of the input in: the dtype of `begin`, or int64 where the input's
-// extents need it.
+// The dtype of extents in a gradient: that of `begin`, or int64 if the extents of the input need
+// it.
 DType index_dtype(const Operation& op) {
   const DType given = base_dtype(op.input(1).dtype());
   return given == DType::kInt64 ? given : extents_dtype({op.input(0)});
 }
 
-// dy, padded with zeros to the input's shape.
+// dy, padded with zeros to the shape of the input.
 Grads slice_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0);
   const ShapeOptions as_index = {.out_type = index_dtype(op)};
@@ -108,15 +108,15 @@ struct Masks {
 };
 bool bit(int64_t mask, int64_t i) { return i < 63 && (mask >> i & 1) != 0; }
 
-// What a strided slice takes of a tensor: of each of its extents `size` places from `begin`,
-// `stride` apart.
+// The elements that a strided slice takes: along each extent `size` elements from `begin`, `stride`
+// apart.
 struct Box {
   struct Extent {
     int64_t begin, size, stride;
   };
   std::array<Extent, kMaxRank> extents;
   int rank = 0;
-  Shape result;  // with new extents, without shrunk ones; -1 where not known
+  Shape result;  // with new extents, without shrunk ones; -1: unknown
 };
 
 // One extent of length n (-1: unknown). Throws through c.fail.
@@ -141,15 +141,15 @@ Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, b
   const int64_t first = from_start ? (stride > 0 ? lowest : highest) : place(*begin);
   const int64_t last = to_end ? (stride > 0 ? highest : lowest) : place(*end);
   const int64_t distance = stride > 0 ? last - first : first - last;
-  // Unsigned, as -stride may not fit.
+  // Unsigned: -stride may not fit.
   const uint64_t step = stride > 0 ? static_cast<uint64_t>(stride) : -static_cast<uint64_t>(stride);
   const int64_t size =
       distance <= 0 ? 0 : static_cast<int64_t>((static_cast<uint64_t>(distance) - 1) / step) + 1;
   return {first, size, size > 1 ? stride : 1};
 }
 
-// The box of a tensor of `shape`; begin and end may be invalid where only the result's rank is
-// asked for. Throws through c.fail.
+// The box of a tensor of `shape`; begin and end may be invalid if only the rank of the result is
+// needed. Throws through c.fail.
 template <class Context>
 Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const Tensor& end,
                 const Tensor& strides, const Masks& masks) {
@@ -165,7 +165,7 @@ Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const
     box.extents[static_cast<size_t>(box.rank++)] = extent;
     if (!shrink) box.result.append(extent.size);
   };
-  int64_t left = 0;  // of the numbers told, those that take an extent each and still come
+  int64_t left = 0;  // the numbers not yet used that take an extent each
   bool ellipsis = false;
   for (int64_t i = 0; i < told; ++i) {
     if (bit(masks.ellipsis, i) && std::exchange(ellipsis, true))
@@ -204,8 +204,8 @@ void strided_slice_shape(ShapeContext& c) {
   c.set_output(strided_box(c, c.input(0), c.constant(1), c.constant(2), strides, Masks(c)).result);
 }
 
-// A copy between the box in a tensor of `shape` and a contiguous tensor; gives where in the tensor
-// the box begins.
+// Sets up a copy between the box in a tensor of `shape` and a contiguous tensor; returns the offset
+// of the box in the tensor.
 int64_t box_copy(const Box& box, const Shape& shape, bool into_box, StridedCopy& copy) {
   int64_t inside = 1, packed = 1, offset = 0;
   for (int i = box.rank - 1; i >= 0; --i) {

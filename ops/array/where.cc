@@ -10,8 +10,8 @@
 namespace cairn {
 namespace {
 
-// How far apart the elements of a tensor of `shape` are along each extent of `out`, to which it is
-// stretched.
+// The strides of a tensor of `shape` along each extent of `out`, to which it is broadcast: 0 where
+// it is stretched.
 std::array<int64_t, kMaxRank> steps_to(KernelContext& c, const Shape& shape, const Shape& out) {
   if (out.rank() > kMaxRank)
     c.fail("a tensor of such a rank cannot be stretched", Code::kUnimplemented);
@@ -24,7 +24,7 @@ std::array<int64_t, kMaxRank> steps_to(KernelContext& c, const Shape& shape, con
   return steps;
 }
 
-// The gradient for what was stretched from `shape`: the sum over its copies.
+// The gradient of a tensor of `shape` that was broadcast: the sum over its copies.
 Output sum_of_copies(const Output& dy, const Output& shape, const Output& stretched) {
   const Output axes = broadcast_gradient_args(shape, stretched).first;
   return reshape(reduce_sum(dy, axes, {.keep_dims = true}), shape);

@@ -32,8 +32,8 @@ Conv conv_of(const WindowAttrs& attrs, const Shape& input, const Shape& filter) 
   return {attrs.images(input, filter[0], filter[1]), filter[0] * filter[1] * filter[2], filter[3]};
 }
 
-// Calls inside(where in the image, where in a laid-out window, how many elements) for each line of
-// window (oh, ow) that is inside the image, and outside(where, how many) for the frame around it.
+// Calls inside(offset in the image, offset in the window row, number of elements) for each line of
+// window (oh, ow) inside the image, and outside(offset in the window row, number) for padding.
 template <class Inside, class Outside>
 void window_lines(const Images& m, int64_t oh, int64_t ow, const Inside& inside,
                   const Outside& outside) {
@@ -54,7 +54,7 @@ void window_lines(const Images& m, int64_t oh, int64_t ow, const Inside& inside,
   }
 }
 
-// The windows of row oh of one image, laid out: [row_width, k].
+// The windows of row oh of one image, one per row: [row_width, k].
 template <class T>
 void lay_out(const Conv& conv, const T* image, int64_t oh, T* rows) {
   for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
@@ -67,7 +67,7 @@ void lay_out(const Conv& conv, const T* image, int64_t oh, T* rows) {
   }
 }
 
-// Adds laid-out windows to where they lie in the image.
+// Adds rows of windows back to their places in the image.
 template <class T>
 void add_back(const Conv& conv, const T* rows, int64_t oh, T* image) {
   for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
@@ -80,8 +80,8 @@ void add_back(const Conv& conv, const T* rows, int64_t oh, T* image) {
   }
 }
 
-// Work in at most `most` parts, whose number depends on the sizes only: body(part, begin, end) over
-// [0, n).
+// Calls body(part, begin, end) over [0, n) in at most `most` parts, whose number depends on sizes
+// only: sums over parts are then the same for every number of threads.
 template <class Body>
 void in_parts(KernelContext& c, int64_t n, int64_t most, double cost, const Body& body) {
   const int64_t parts = std::max<int64_t>(1, std::min(n, most));
@@ -128,7 +128,7 @@ void conv2d_kernel(KernelContext& c, const WindowAttrs& attrs) {
   });
 }
 
-// The shape that an int32 vector at input i spells.
+// The shape given by an int32 vector at input i.
 Shape sizes_input(const KernelContext& c, int i) {
   const Tensor& sizes = c.input(i);
   if (sizes.rank() != 1 || sizes.dim(0) != 4)
@@ -188,7 +188,7 @@ void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
   }
   const int64_t lines = m.count * m.height.out, width = conv.row_width(),
                 filter_size = shape.num_elements();
-  // Each part sums into a filter of its own; few parts for large filters.
+  // Each part sums into a filter of its own; large filters get few parts.
   const int64_t parts =
       std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, filter_size), 1, kParts);
   Tensor sums_tensor = c.scratch(dtype_of<T>, {parts, filter_size});
@@ -263,7 +263,7 @@ Grads conv2d_gradient(const Operation& op, const Grads& dy) {
   const Output dx = add_node(kBackpropInput, {shapes[0], filter, dy[0]}, conv_attrs(op));
   return {dx, add_node(kBackpropFilter, {x, shapes[1], dy[0]}, conv_attrs(op))};
 }
-// Both are linear in the filter (or the image) and in what flows back.
+// Both are linear in the filter (or the image) and in the incoming gradient.
 Grads backprop_input_gradient(const Operation& op, const Grads& d) {
   const Output filter = op.input(1), dy = op.input(2);
   const Output d_filter = add_node(kBackpropFilter, {d[0], shape(filter), dy}, conv_attrs(op));
@@ -309,10 +309,11 @@ Images pool_images(const WindowAttrs& attrs, const Shape& shape) {
 }
 Shape pooled_shape(const Images& m) { return {m.count, m.height.out, m.width.out, m.channels}; }
 
-// Calls body(image, oh, ow) for all windows.
+// Calls body(image, oh, ow) for all windows. Threads split the images, not the windows: windows
+// overlap, and gradients add to the pixels they share.
 template <class Body>
 void for_windows(KernelContext& c, const Images& m, const Body& body) {
-  if (pooled_shape(m).num_elements() == 0) return;  // of such images there may be any number
+  if (pooled_shape(m).num_elements() == 0) return;  // a file can claim any number of empty images
   const double cost =
       0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
       static_cast<double>(m.channels);
@@ -324,7 +325,7 @@ void for_windows(KernelContext& c, const Images& m, const Body& body) {
     }
   });
 }
-// Calls body(offset of the first channel) for all places of a window that are inside its image.
+// Calls body(offset of the first channel) for all pixels of a window inside its image.
 template <class Body>
 void for_cells(const Images& m, int64_t image, int64_t oh, int64_t ow, const Body& body) {
   for (int64_t h = m.height.begin(oh); h < m.height.end(oh); ++h) {
@@ -357,7 +358,7 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
   });
 }
 
-// Where in x a window has its maximum y, for the first time; NaN where there is one. -1: nowhere.
+// The offset in x of the first maximum y of a window; of the first NaN if there is one. -1: none.
 template <class T>
 int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow, int64_t channel,
                          const T* x, T y) {
@@ -388,7 +389,7 @@ void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
   });
 }
 
-// What stands in `grad`, of the input's shape, where each window has its maximum.
+// The elements of `grad`, of the shape of the input, at the maxima of the windows.
 template <class T>
 void max_pool_grad_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
   const Shape shape = c.input(0).shape();
@@ -481,7 +482,8 @@ extern const OpDef kMaxPoolGrad, kMaxPoolGradGrad, kAvgPool, kAvgPoolGrad;
 Grads max_pool_gradient(const Operation& op, const Grads& dy) {
   return {add_node(kMaxPoolGrad, {op.input(0), op.output(), dy[0]}, pool_attrs(op))};
 }
-// Both are linear in the gradient they are given, and flat in what says where the maxima are.
+// Both are linear in the incoming gradient, and have no gradient for the inputs that locate the
+// maxima.
 template <const OpDef& kOther>
 Grads max_pool_grad_gradient(const Operation& op, const Grads& d) {
   return {Output(), Output(), add_node(kOther, {op.input(0), op.input(1), d[0]}, pool_attrs(op))};

@@ -1,4 +1,4 @@
-// Windows that slide over images [batch, height, width, channels].
+// Sliding windows over images [batch, height, width, channels], for the kernels of ops/conv.
 #pragma once
 
 #include <algorithm>
@@ -13,15 +13,15 @@ namespace cairn {
 // The windows along one extent of an image.
 struct Extent {
   int64_t in = 0, window = 1, stride = 1, out = 0;
-  int64_t before = 0;  // places of the frame in front of the image
+  int64_t before = 0;  // padding in front of the image
 
-  // Part of window `o` that is inside the image: [begin, end).
+  // The part of window `o` that is inside the image: [begin, end).
   int64_t begin(int64_t o) const { return std::max<int64_t>(0, o * stride - before); }
   int64_t end(int64_t o) const { return std::min(in, o * stride - before + window); }
 };
 
-// Unknown extents stay unknown. Throws InvalidArgument when the window is larger than what it
-// slides over.
+// Unknown extents stay unknown. Throws InvalidArgument if the window is larger than the extent
+// (without padding).
 inline Extent slide(int64_t in, int64_t window, int64_t stride, bool same) {
   Extent e{.in = in, .window = window, .stride = stride};
   if (in < 0 || window < 0) {
@@ -44,12 +44,13 @@ struct Images {
   int64_t in_size() const { return height.in * width.in * channels; }
 };
 
-// How windows move, as attributes of the ops say it.
+// The window attributes of an op: strides, padding, data_format, dilations, and ksize if it has
+// one.
 struct WindowAttrs {
-  // height, width: of ksize, where there is one
+  // height, width: of ksize, if the op has one
   int64_t stride_height = 1, stride_width = 1, height = 0, width = 0;
   bool same = false, nchw = false;
-  std::string unusual;  // what, if anything, this code does not know how to do
+  std::string unusual;  // the feature that no kernel supports, if there is one
 
   explicit WindowAttrs(const AttrReader& attrs) {
     const std::string &format = attrs.str("data_format"), &padding = attrs.str("padding");
@@ -101,7 +102,7 @@ struct WindowAttrs {
   }
 };
 
-// What the kernels take of all this. Throws Unimplemented otherwise.
+// The attributes, for a kernel. Throws Unimplemented for a feature that no kernel supports.
 inline WindowAttrs runnable_windows(const KernelSetup& s) {
   const WindowAttrs attrs(s);
   if (!attrs.unusual.empty()) s.unimplemented(attrs.unusual);

@@ -18,6 +18,7 @@ Broadcast::Broadcast(const Shape& x, const Shape& y) : shape(x == y ? x : broadc
   };
   std::array<Extent, kMaxOuter + 1> extents;  // fastest first, joined
   int n = 0;
+  // Neighbouring extents along which each operand moves, or does not, are one extent.
   for (int i = 1; i <= shape.rank(); ++i) {
     const int64_t size = shape[shape.rank() - i];
     if (size == 1) continue;
@@ -38,6 +39,7 @@ Broadcast::Broadcast(const Shape& x, const Shape& y) : shape(x == y ? x : broadc
   inner = extents[0].size;
   x_moves = extents[0].x_moves;
   y_moves = extents[0].y_moves;
+  // x_size, y_size: elements of each operand in the extents so far, the stride of the next one.
   int64_t x_size = x_moves ? inner : 1, y_size = y_moves ? inner : 1;
   outer = n - 1;
   for (int i = 1; i < n; ++i) {

@@ -1,5 +1,5 @@
-// How two tensors of different shapes meet element by element (NumPy's rule), reduced to what a
-// loop needs.
+// Element-by-element pairing of two tensors of different shapes (NumPy broadcasting), reduced to
+// loops.
 #pragma once
 
 #include <array>
@@ -10,14 +10,14 @@
 namespace cairn {
 
 // The result, seen as `rows` runs of `inner` elements each. Along a run an operand either advances
-// by one or stands still; from run to run it moves by the strides of the outer extents. Extents of
-// 1 are dropped and extents that both operands walk alike are joined, so that equal shapes, a
-// scalar, a row and a column are all one or two extents.
+// by one or repeats its element; from run to run it moves by the strides of the outer extents.
+// Extents of 1 are dropped, and extents that both operands step through alike are joined, so that
+// equal shapes, a scalar, a row and a column all need one or two extents.
 struct Broadcast {
   static constexpr int kMaxOuter = 15;
 
-  // Throws InvalidArgument when the shapes do not broadcast, Unimplemented beyond kMaxOuter + 1
-  // extents.
+  // Throws InvalidArgument if the shapes do not broadcast, Unimplemented for more than kMaxOuter +
+  // 1 extents.
   Broadcast(const Shape& x, const Shape& y);
 
   Shape shape;

@@ -1,4 +1,4 @@
-// What builders share.
+// Helpers of builders.
 #pragma once
 
 #include <string>
@@ -9,9 +9,9 @@
 
 namespace cairn {
 
-// A builder at work, all or nothing: the scope named like the node to come, in which the constants
-// made for its operands stand
-// ("Reshape/shape"), and the line of the program that all its nodes are said to be made at.
+// A builder while it makes nodes: a transaction (if it throws, the graph is unchanged), the scope
+// named like the node to be made, in which the constants of its operands are ("Reshape/shape"), and
+// the line of the program that its nodes are made at.
 //
 //   const Building b(x, "Reshape", options.name);
 //   return b.add(kReshape, {x.output(), shape.in(b, "shape")});
@@ -26,7 +26,7 @@ class Building {
 
   operator GraphAt() const { return graph_; }  // NOLINT: implicit on purpose
   Graph& graph() const { return graph_; }
-  // The node's name, "a/Reshape/", for a builder that another one finishes.
+  // The name of the node, "a/Reshape/", for a builder that calls another one to finish.
   const std::string& name() const { return scope_.name(); }
   Operation add_op(const OpDef& op, std::vector<Output> inputs, Attrs attrs = {}) const {
     return add_operation(graph_, op, std::move(inputs), std::move(attrs), name());
@@ -48,25 +48,25 @@ inline std::vector<Output> outputs_of(const Operation& op) {
   return outputs;
 }
 
-// The graph of the first of `tensors`. Throws FailedPrecondition, naming `op` and the line, where
-// one is an empty handle.
+// The graph of the first of `tensors`. Throws FailedPrecondition, with `op` and the line, for an
+// empty handle.
 inline Graph& graph_of(const std::vector<Output>& tensors, std::string_view op, SourceLocation at) {
   for (const Output& tensor : tensors) Operand(tensor, at).require(op);
   return tensors.at(0).graph();
 }
 
-// What TensorFlow's functions take shapes as: int32. int64 where one of the extents is known and
-// does not fit.
+// The dtype of shapes in TensorFlow's functions: int32; int64 if a known extent does not fit in it.
 DType extents_dtype(std::initializer_list<Output> tensors);
-// shape(x) of that dtype, for builders whose callers cannot ask for one.
+// shape(x) of that dtype, for builders whose callers cannot choose one.
 Output extents_of(const Operand& x);
 
-// On a node: names two things that must be of one shape and whose shapes were not known when it was
-// made, so that its kernel compares them. TensorFlow takes attributes with an underscore.
+// An attribute of a node whose inputs must have one shape, and whose shapes were not known when it
+// was made: the kernel compares them. Its value names the inputs for the error. TensorFlow accepts
+// unknown attributes that begin with an underscore.
 constexpr const char* kSameShape = "_same_shape";
 
-// x * y, two tensors of one shape: where the graph does not tell that they are, it is looked at
-// when the node runs. `what` names the two in the error.
+// x * y for two tensors of one shape; if the graph does not know that they are, the kernel compares
+// them when it runs. `what` names the two in the error.
 Output multiply_alike(const Output& x, const Output& y, std::string_view what, SourceLocation at);
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Tensors as Eigen sees them. Included by kernels only.
+// Eigen views of tensors, for kernels only.
 #pragma once
 
 #include "ops/core/eigen_core.h"
@@ -9,8 +9,8 @@ namespace cairn {
 template <class T>
 using EigenMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
-// A rank-2 tensor as a matrix, and any tensor as one row of elements. Memory of users need not be
-// aligned.
+// A rank-2 tensor as a matrix, and the elements of any tensor as one array. They view the tensor's
+// memory, which need not be aligned, as users may provide it.
 template <class T>
 Eigen::Map<const EigenMatrix<T>> as_matrix(const Tensor& t) {
   return {static_cast<const T*>(t.raw_data()), t.dim(0), t.dim(1)};

@@ -1,5 +1,5 @@
-// Arithmetic on single elements, of every type a tensor of numbers can hold: integers wrap around,
-// 16-bit floats go through float.
+// Arithmetic on single elements, of every numeric type: integers wrap around, 16-bit floats are
+// computed in float.
 #pragma once
 
 #include <type_traits>
@@ -33,7 +33,7 @@ T minus(T a, T b) {
   }
 }
 
-// by_dtype for everything that plus() adds.
+// by_dtype over all types that plus() adds.
 template <class Make>
 Kernel by_number_type(const KernelSetup& s, DType dtype, Make&& make) {
   return by_dtype<float, double, int32_t, int64_t, Half, BFloat16, int8_t, int16_t, uint8_t,

@@ -3,7 +3,7 @@
 namespace cairn {
 namespace {
 
-// Where element i of a tensor stands.
+// The address of element i.
 const char* at(const void* data, int64_t i, size_t size) {
   return static_cast<const char*>(data) + i * static_cast<int64_t>(size);
 }
@@ -22,11 +22,12 @@ void run_unary(KernelContext& c, const UnaryLoop& loop) {
   if (c.is_small(n, loop.cost)) c.repeat([=, run = loop.run] { run(x, out, n); });
 }
 
-// Operands of one shape, which most are, need no set-up.
+// Operands of one shape, the most common case, need no set-up.
 void run_alike(KernelContext& c, const BinaryLoop& loop, int first, int second) {
   const void *x = c.input(first).raw_data(), *y = c.input(second).raw_data();
   const Shape& shape = c.input(first).shape();
   const int64_t n = shape.num_elements();
+  // The check reads all of y, of which the kernel before may still compute rows.
   if (loop.refuses) c.await_rows();
   if (loop.refuses && loop.refuses(y, n)) c.fail(loop.refusal);
   void* out =
@@ -52,12 +53,12 @@ void run_binary(KernelContext& c, const BinaryLoop& loop) {
                    c.input(1).shape()));
   const Broadcast b(shape, c.input(second).shape());
   if (loop.refuses || b.shape != c.input(c.taken()).shape()) c.await_rows();
-  // Looked for in all of y before anything is written.
+  // All of y is checked before anything is written: the output may share memory with an input.
   if (loop.refuses && b.rows * b.inner > 0 && loop.refuses(y, y_count)) c.fail(loop.refusal);
   const int reused = b.shape == shape ? first : second;
   void* out =
       (loop.in_place ? c.allocate_or_reuse(0, reused, b.shape) : c.allocate(0, b.shape)).raw_data();
-  if (b.rows * b.inner == 0) return;  // of rows without elements there may be any number
+  if (b.rows * b.inner == 0) return;  // a file can claim any number of empty rows
   if (b.rows == 1) {
     c.parallel_elements(b.inner, loop.cost, [&](int64_t begin, int64_t end) {
       loop.run(loop.parameter, at(x, b.x_moves ? begin : 0, loop.size), b.x_moves,

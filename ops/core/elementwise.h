@@ -1,15 +1,16 @@
-// Kernels that go element by element: one template for one operand, one for two, over a functor
-// that says what happens to an element.
+// Element-by-element kernels: one template for one operand and one for two, over a functor that
+// computes an element.
 //
 //   struct Square {
 //     static constexpr double kCost = 0.2;                     // nanoseconds per element, roughly
 //     template <class T> T operator()(T x) const { return x * x; }
 //   };
-//   constexpr OpDef kSquare = {…, .prepare = unary_prepare<Square, TypeList<float, Half, int32_t>>, …};
+//   constexpr OpDef kSquare = {.name = "Square", …,
+//                              .prepare = unary_prepare<Square, TypeList<float, Half, int32_t>>};
 //
-// 16-bit floats are computed as float: a functor sees float, double, integers, bool or strings.
-// Output elements are of the type the functor returns (bool for comparisons), or of the inputs'
-// 16-bit type.
+// 16-bit floats are computed as float: a functor gets float, double, integers, bool or strings.
+// Output elements have the type that the functor returns (bool for comparisons), or the 16-bit type
+// of the inputs.
 #pragma once
 
 #include <algorithm>
@@ -25,14 +26,16 @@ namespace cairn {
 template <class... Ts>
 struct TypeList {};
 using Floats = TypeList<float, double, Half, BFloat16>;
-using Signed = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
+// The dtypes of arithmetic: all floats, and int32 and int64.
+using FloatsAndInts = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
+// Floats, and integers other than uint32 and uint64.
 using Reals =
     TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
 
-// The attributes of ops for floating-point numbers.
+// Attributes of ops on floating-point numbers.
 inline constexpr std::string_view kFloatAttrs = "T: {half, bfloat16, float, double}";
 
-// Functors of a few instructions derive from this.
+// Base of functors that take a few instructions.
 struct Light {
   static constexpr double kCost = 0.3;
 };
@@ -45,7 +48,7 @@ Kernel by_types(TypeList<Ts...>, const KernelSetup& s, DType dtype, Make&& make)
 
 template <class T>
 inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-// What arithmetic on T is done in.
+// The type in which arithmetic on T is done.
 template <class T>
 using Wide = std::conditional_t<is_half<T>, float, T>;
 
@@ -58,8 +61,8 @@ float widen(T x) requires is_half<T> {
   return static_cast<float>(x);
 }
 
-// The order of what maxima, minima, top k and their positions choose among. NaN wins over every
-// number, in both directions, and of equals (of NaNs too) the first stays: is y to take x's place?
+// The order used by maxima, minima, top k and their indices: true if y replaces x. NaN wins over
+// every number, in both directions; of equal elements (and of NaNs) the first is kept.
 template <class T>
 bool is_above(const T& y, const T& x) {
   if constexpr (std::is_floating_point_v<T>)
@@ -79,8 +82,8 @@ bool is_below(const T& y, const T& x) {
 template <class T>
 using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;
 
-// Calls body(i) for 0 <= i < n. Iterations are independent, even where a kernel works in place, so
-// they may be done several at a time.
+// Calls body(i) for 0 <= i < n. Iterations are independent, also in kernels that work in place, so
+// the compiler may vectorize them.
 template <class Body>
 void each(int64_t n, const Body& body) {
 #if defined(__clang__)
@@ -91,8 +94,8 @@ void each(int64_t n, const Body& body) {
   for (int64_t i = 0; i < n; ++i) body(i);
 }
 
-// A kernel is a loop, which is compiled for each functor and dtype, and what is around it (shapes,
-// pieces, threads), which is compiled once: unary_kernel and binary_kernel.
+// A kernel consists of a loop, compiled for each functor and dtype, and the code around it (shapes,
+// pieces, threads), compiled once: unary_kernel and binary_kernel.
 
 // out[i] = f(x[i]) for i < n.
 struct UnaryLoop {
@@ -107,7 +110,7 @@ template <class F, class T, class R>
 void unary_run(const void* from, void* to, int64_t n) {
   const T* x = static_cast<const T*>(from);
   R* out = static_cast<R*>(to);
-  if constexpr (requires { F::run(x, out, n); }) {  // a functor that does whole runs its own way
+  if constexpr (requires { F::run(x, out, n); }) {  // a functor with a loop of its own
     F::run(x, out, n);
   } else {
     each(n, [=](int64_t i) { out[i] = R(F()(widen(x[i]))); });
@@ -123,23 +126,22 @@ Kernel unary_prepare(const KernelSetup& s) {
   });
 }
 
-// out[i] = f(x[i], y[i]) for i < n, an operand that does not move standing at its first element. A
-// functor with a member `parameter` gets the node's.
+// out[i] = f(x[i], y[i]) for i < n; an operand that does not move repeats its first element. A
+// functor with a member `parameter` gets that of the node.
 struct BinaryLoop {
   void (*run)(double parameter, const void* x, bool x_moves, const void* y, bool y_moves, void* out,
               int64_t n);
   double cost;
   size_t size, out_size;
   bool in_place;
-  // Whether an element of y makes the op fail (a zero divisor), and what is said then. Null: none
-  // does.
+  // True if an element of y makes the op fail (a zero divisor), and the message. Null: none does.
   bool (*refuses)(const void* y, int64_t n);
   const char* refusal;
   double parameter = 0;
   bool exchanged = false;   // x is input 1 and y is input 0
   bool same_shape = false;  // no broadcasting
-  const char* alike =
-      "operands";  // what same_shape's error calls the two; lives as long as the node
+  // The name of the two operands in the error of same_shape; lives as long as the node.
+  const char* alike = "operands";
 };
 Kernel binary_kernel(const BinaryLoop& loop);
 

@@ -1,30 +1,29 @@
-// The matrix product: the one door through which every op multiplies matrices.
+// The matrix product: every op that multiplies matrices calls it.
 #pragma once
 
 #include "runtime/exec/context.h"
 
 namespace cairn {
 
-// Of a product of matrices [m,k] and [k,n], as they are after transposition.
+// The extents of a product of matrices [m,k] and [k,n], after transposition.
 struct ProductExtents {
   int64_t m, n, k;
 };
-// Throws InvalidArgument in the name of `product`, the node that is to multiply them, unless a and
-// b are such matrices.
+// Throws InvalidArgument, as an error of the node `product`, unless a and b are such matrices.
 ProductExtents product_extents(const Node& product, const Tensor& a, const Tensor& b, bool ta,
                                bool tb);
 
-// out [m,n] = alpha · A · B + beta · out, all row-major; A is a, or its transpose where `ta` (a is
-// then [k,m]), B is b [k,n], or where `tb` the transpose of b [n,k]. With beta 0 `out` may hold
-// anything. Uses the context's threads and scratch memory; sums come out the same for any number of
-// threads. T: float, double, int32_t, int64_t (these wrap around), Half, BFloat16 (summed in
-// float). ByRows::kMakes: `out` is the kernel's output 0 and nothing is done to it afterwards;
-// other kernels may take on its rows.
+// out [m,n] = alpha · A · B + beta · out, all row-major. A is a [m,k] or, if `ta`, the transpose of
+// a [k,m]; B is b [k,n] or, if `tb`, the transpose of b [n,k]. With beta 0 `out` may be
+// uninitialized. Uses the context's threads and scratch memory; sums are the same for every number
+// of threads. T: float, double, int32_t, int64_t (these wrap around), Half, BFloat16 (summed in
+// float). ByRows::kMakes: `out` is output 0 of the kernel and is not changed afterwards, so that
+// following kernels may process its rows.
 template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a,
           const T* b, T* out, T alpha = T(1), T beta = T(0), ByRows by_rows = ByRows::kNo);
 
-// `count` independent products of matrices that stand one after another, spread over the threads.
+// `count` independent products of matrices stored one after another, distributed over the threads.
 template <class T>
 void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, int64_t n, int64_t k,
                 const T* a, const T* b, T* out);

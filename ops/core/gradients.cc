@@ -25,13 +25,13 @@ bool carries_gradients(DType dtype) {
 
 using NodeSet = std::unordered_set<const Node*>;
 
-// The nodes between xs and ys: reached from an x by tensors that carry gradients, and leading to a
-// y. The walk that adds nodes goes over them from the ys on, each node when all that consume it are
-// done.
-class Walk {
+// The nodes between xs and ys: reachable from an x by tensors that carry gradients, and leading to
+// a y. Gradients are added from the ys backwards: a node is visited once all its consumers are
+// done, so that its incoming gradients are complete.
+class Differentiator {
  public:
-  Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
-       const GradientsOptions& options, SourceLocation at);
+  Differentiator(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
+                 const GradientsOptions& options, SourceLocation at);
 
   std::vector<Output> run();
 
@@ -54,12 +54,13 @@ class Walk {
   SourceLocation at_;
   NodeSet reached_, between_, stops_;
   std::unordered_map<const Node*, int> pending_;
-  // For each output of a node the gradients that arrived; once the node was visited at most one.
+  // The gradients that arrived at each output of a node; once it was visited at most one for each.
   std::unordered_map<const Node*, std::vector<std::vector<Output>>> grads_;
 };
 
-Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<GradientTarget>& xs,
-           const GradientsOptions& options, SourceLocation at)
+Differentiator::Differentiator(Graph& graph, const std::vector<Output>& ys,
+                               const std::vector<GradientTarget>& xs,
+                               const GradientsOptions& options, SourceLocation at)
     : graph_(graph), ys_(ys), xs_(xs), options_(options), at_(at) {
   const auto check = [&](const Output& given) {
     Operand(given, at).require("gradients");
@@ -84,8 +85,10 @@ Walk::Walk(Graph& graph, const std::vector<Output>& ys, const std::vector<Gradie
   }
 }
 
-// Among what the ys depend on: the rest of the graph, other models perhaps, costs nothing.
-void Walk::find_reached() {
+// The nodes that an x reaches: first the consumers of all nodes that the ys depend on, then the way
+// from the xs along them. The rest of the graph costs nothing. A queue instead of recursion, here
+// and below: a graph may be as deep as it is large.
+void Differentiator::find_reached() {
   std::unordered_map<const Node*, std::vector<const Node*>> consumers;
   NodeSet seen;
   std::vector<const Node*> queue;
@@ -110,7 +113,9 @@ void Walk::find_reached() {
   }
 }
 
-void Walk::count_pending() {
+// For each node the number of edges by which gradients will arrive: one for each use, as an op may
+// take a tensor twice.
+void Differentiator::count_pending() {
   std::vector<const Node*> queue;
   for (const Output& y : ys_) queue.push_back(&y.node());
   while (!queue.empty()) {
@@ -126,8 +131,8 @@ void Walk::count_pending() {
   }
 }
 
-// An x stops the walk unless another x lies before it.
-void Walk::find_stops() {
+// Propagation stops at an x unless the gradient of another x needs it to continue.
+void Differentiator::find_stops() {
   for (const GradientTarget& x : xs_) {
     const Node& node = x.output().node();
     const bool goes_on = std::any_of(node.inputs.begin(), node.inputs.end(),
@@ -139,7 +144,9 @@ void Walk::find_stops() {
 
 bool has_gradient(const Node& node) { return node.op->def && node.op->def->gradient; }
 
-void Walk::refuse_ops_without_gradient() const {
+// Runs before any node is added, and names all faulty ops in one error. Inputs of an op that is
+// declared not_differentiable are not searched: no gradient passes it.
+void Differentiator::refuse_ops_without_gradient() const {
   std::vector<const Node*> refused, queue;
   NodeSet seen;
   for (const Output& y : ys_) queue.push_back(&y.node());
@@ -168,8 +175,8 @@ void Walk::refuse_ops_without_gradient() const {
   throw Error(Code::kInvalidArgument, message, refused[0]->name);
 }
 
-// Breadth first from `node` to one of `ends`, within `inside`, by `next`: the nodes passed, without
-// `node` itself.
+// The shortest path from `node` to one of `ends`, within `inside`, by `next`, found breadth first:
+// its nodes without `node` itself.
 template <class Next>
 std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, const NodeSet& inside,
                                       const Next& next) {
@@ -192,7 +199,7 @@ std::vector<const Node*> shortest_way(const Node& node, const NodeSet& ends, con
   return {};
 }
 
-std::string Walk::path_through(const Node& node) const {
+std::string Differentiator::path_through(const Node& node) const {
   NodeSet xs, ys;
   for (const GradientTarget& x : xs_) xs.insert(&x.output().node());
   for (const Output& y : ys_) ys.insert(&y.node());
@@ -210,6 +217,7 @@ std::string Walk::path_through(const Node& node) const {
   std::reverse(up.begin(), up.end());
   up.push_back(&node);
   up.insert(up.end(), down.begin(), down.end());
+  // Of a longer path the first and the last six nodes are printed.
   constexpr size_t kMost = 12;
   std::string path;
   for (size_t i = 0; i < up.size(); ++i) {
@@ -222,7 +230,7 @@ std::string Walk::path_through(const Node& node) const {
   return path;
 }
 
-void Walk::start() {
+void Differentiator::start() {
   for (size_t i = 0; i < ys_.size(); ++i) {
     const Output& y = ys_[i];
     const Scope beside =
@@ -237,14 +245,14 @@ void Walk::start() {
   }
 }
 
-void Walk::add(Endpoint e, const Output& grad) {
+void Differentiator::add(Endpoint e, const Output& grad) {
   auto& outputs = grads_[e.node];
   outputs.resize(static_cast<size_t>(e.node->num_outputs()));
   outputs[static_cast<size_t>(e.index)].push_back(grad);
 }
 
-// Several gradients for one output: their sum, beside the first.
-void Walk::aggregate(const Node& node) {
+// Several gradients of one output: replaces them by their sum, colocated with the first.
+void Differentiator::aggregate(const Node& node) {
   auto& outputs = grads_[&node];
   outputs.resize(static_cast<size_t>(node.num_outputs()));
   for (std::vector<Output>& arrived : outputs) {
@@ -255,7 +263,7 @@ void Walk::aggregate(const Node& node) {
   }
 }
 
-Grads Walk::differentiate(const Node& node) {
+Grads Differentiator::differentiate(const Node& node) {
   const Operation op = graph_.handle(node);
   Grads dy;
   bool any = false;
@@ -265,6 +273,8 @@ Grads Walk::differentiate(const Node& node) {
   for (size_t i = 0; i < arrived.size(); ++i) {
     const bool has_zeros = is_trainable(node.output_dtypes[i]) &&
                            base_dtype(node.output_dtypes[i]) != DType::kResource;
+    // An output that nothing used: zeros for the gradient function, made outside of the op's scope
+    // and always as a node, as in TensorFlow.
     if (arrived[i].empty() && has_zeros) {
       arrived[i] = {zeros_like({op.output(static_cast<int>(i)), at_}, {.optimize = false})};
     }
@@ -287,7 +297,7 @@ Grads Walk::differentiate(const Node& node) {
   return grads;
 }
 
-void Walk::visit(const Node& node) {
+void Differentiator::visit(const Node& node) {
   const Scope beside =
       options_.colocate_gradients_with_ops ? graph_.colocate_with(graph_.handle(node)) : Scope();
   aggregate(node);
@@ -298,7 +308,7 @@ void Walk::visit(const Node& node) {
     const Shape& shape = e.node->output_shapes[static_cast<size_t>(e.index)];
     if (base_dtype(e.node->output_dtypes[static_cast<size_t>(e.index)]) != DType::kResource &&
         !grads[i].shape().is_compatible_with(shape)) {
-      // A file may say shapes that its nodes do not have.
+      // The shapes in a file may not be those of its nodes.
       fail_at(node, Code::kInvalidArgument,
               str_cat("its gradient for input ", i, " is of shape ", grads[i].shape(),
                       ", the input of shape ", shape));
@@ -307,13 +317,14 @@ void Walk::visit(const Node& node) {
   }
 }
 
-std::vector<Output> Walk::run() {
+std::vector<Output> Differentiator::run() {
   find_reached();
   count_pending();
   find_stops();
   refuse_ops_without_gradient();
   const Scope scope = graph_.name_scope(options_.name);
   start();
+  // Nodes are visited in the order of TensorFlow's Python: the names of the new nodes depend on it.
   std::deque<const Node*> ready;
   NodeSet queued;
   for (const Output& y : ys_) {
@@ -347,7 +358,7 @@ std::vector<Output> gradients(const std::vector<Output>& ys, const std::vector<G
   if (ys.empty()) fail(Code::kInvalidArgument, "gradients (", at.str(), "): there is no y");
   Operand(ys[0], at).require("gradients");
   const Graph::Transaction whole(ys[0].graph(), at);
-  return Walk(ys[0].graph(), ys, xs, options, at).run();
+  return Differentiator(ys[0].graph(), ys, xs, options, at).run();
 }
 
 }  // namespace cairn

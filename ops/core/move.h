@@ -1,4 +1,4 @@
-// Moving elements without looking at them: what kernels that only rearrange share.
+// Copying elements without reading their values: shared by kernels that only rearrange.
 #pragma once
 
 #include <algorithm>
@@ -11,15 +11,15 @@
 
 namespace cairn {
 
-// An element of some width, whatever it means. Zero bytes are the zero of every numeric dtype.
+// An element of a given width, of any dtype. All bytes zero is the zero of every numeric dtype.
 template <class Bits, int kCount = 1>
 struct [[gnu::may_alias]] Cell {
   std::array<Bits, kCount> bits{};
 };
 
-// Picks the kernel by how wide elements are: calls make.template operator()<T>() with a Cell or
-// std::string, so that six bodies serve all dtypes. Throws Unimplemented for dtypes tensors cannot
-// hold.
+// Picks the kernel by the width of elements: calls make.template operator()<T>() with a Cell or
+// std::string, so that six bodies serve all dtypes. Throws Unimplemented for dtypes that tensors
+// cannot hold.
 template <class Make>
 Kernel by_width(const KernelSetup& s, DType dtype, Make&& make) {
   if (dtype == DType::kString) return make.template operator()<std::string>();
@@ -48,7 +48,7 @@ T* elements(Tensor& t) {
   return static_cast<T*>(t.raw_data());
 }
 
-// An int32, int64 or uint8 tensor read as int64, whatever its shape.
+// The elements of an int32, int64 or uint8 tensor of any shape, read as int64.
 class IntReader {
  public:
   explicit IntReader(const Tensor& t)
@@ -68,7 +68,7 @@ class IntReader {
   int width_;
 };
 
-// The integers at input i, which must be a vector: shape functions see to that only where ranks are
+// The integers at input i, which must be a vector; shape functions check that only if ranks are
 // known. Throws through c.fail.
 inline IntReader vector_input(const KernelContext& c, int i, const char* what) {
   if (c.input(i).rank() != 1)
@@ -76,12 +76,12 @@ inline IntReader vector_input(const KernelContext& c, int i, const char* what) {
   return IntReader(c.input(i));
 }
 
-// Ranks that kernels with per-extent tables take.
+// The highest rank of kernels with per-extent tables.
 inline constexpr int kMaxRank = 16;
 
-// Copies a box of elements from one strided place to another. The extents are added from the
-// innermost outwards, with their strides in elements (of the source 0 repeats, negative runs
-// backwards); neighbours that lie alike are joined.
+// Copies a box of elements between two strided layouts. Extents are added from the innermost
+// outwards, with their strides in elements (a source stride of 0 repeats, a negative one goes
+// backwards); neighbouring extents that are contiguous in both are joined.
 //
 //   StridedCopy copy(c);
 //   copy.add(columns, 1, 1);
@@ -114,10 +114,10 @@ class StridedCopy {
     const int across = column_dim();
     if (across > 0) return run_blocks(across, to, from);
     if (rank_ == 2) return run_rows(row, dims_[1], to, from);
-    Walk walk{};
+    Odometer walk{};
     for (int i = 1; i < rank_; ++i) walk.add(dims_[static_cast<size_t>(i)]);
     c_.parallel_for(walk.count, row_cost<T>(row), [&](int64_t begin, int64_t end) {
-      for (Walk w = walk.from(begin); begin < end; ++begin, w.next())
+      for (Odometer w = walk.from(begin); begin < end; ++begin, w.next())
         copy_row(row, to + w.to, from + w.from_offset);
     });
   }
@@ -126,8 +126,8 @@ class StridedCopy {
   struct Dim {
     int64_t extent, to, from;
   };
-  // An odometer over some of the extents.
-  struct Walk {
+  // Counts through the index tuples of some of the extents.
+  struct Odometer {
     std::array<Dim, kMaxRank> dims;
     std::array<int64_t, kMaxRank> at;
     int rank;
@@ -137,8 +137,8 @@ class StridedCopy {
       dims[static_cast<size_t>(rank++)] = dim;
       count *= dim.extent;
     }
-    Walk from(int64_t index) const {
-      Walk walk = *this;
+    Odometer from(int64_t index) const {
+      Odometer walk = *this;
       for (size_t i = 0; i < static_cast<size_t>(rank); ++i) {
         walk.at[i] = index % dims[i].extent;
         index /= dims[i].extent;
@@ -175,7 +175,7 @@ class StridedCopy {
     return sizeof(T) * static_cast<double>(row.extent) / 16 + 3;
   }
 
-  // The commonest case, without an odometer.
+  // The most common case, without an odometer.
   template <class T>
   void run_rows(const Dim& row, const Dim& rows, T* to, const T* from) const {
     c_.parallel_for(rows.extent, row_cost<T>(row), [&](int64_t begin, int64_t end) {
@@ -183,8 +183,8 @@ class StridedCopy {
     });
   }
 
-  // The extent whose source elements are neighbours, where the innermost one's are not: a
-  // transposition, done in blocks so that both sides stay in cache. 0 when there is none.
+  // The extent with adjacent source elements, if those of the innermost extent are not adjacent: a
+  // transposition, done in blocks so that both sides stay in cache. 0 if there is none.
   int column_dim() const {
     constexpr int64_t kWorthwhile = 8;
     if (rank_ < 2 || dims_[0].to != 1 || dims_[0].from == 1 || dims_[0].extent < kWorthwhile)
@@ -200,14 +200,14 @@ class StridedCopy {
   void run_blocks(int across, T* to, const T* from) const {
     constexpr int64_t kBlock = 32;
     const Dim row = dims_[0], column = dims_[static_cast<size_t>(across)];
-    Walk walk{};
+    Odometer walk{};
     walk.add({(column.extent + kBlock - 1) / kBlock, column.to * kBlock, kBlock});
     for (int i = 1; i < rank_; ++i) {
       if (i != across) walk.add(dims_[static_cast<size_t>(i)]);
     }
     const double cost = sizeof(T) * static_cast<double>(row.extent * kBlock) / 8;
     c_.parallel_for(walk.count, cost, [&](int64_t begin, int64_t end) {
-      for (Walk w = walk.from(begin); begin < end; ++begin, w.next()) {
+      for (Odometer w = walk.from(begin); begin < end; ++begin, w.next()) {
         const int64_t columns = std::min(kBlock, column.extent - w.at[0] * kBlock);
         for (int64_t first = 0; first < row.extent; first += kBlock) {
           const int64_t last = std::min(first + kBlock, row.extent);
@@ -227,8 +227,8 @@ class StridedCopy {
   bool empty_ = false;
 };
 
-// `rows` runs of `n` elements each, the first elements of two runs being `to_step` and `from_step`
-// apart.
+// Copies `rows` runs of `n` elements each; the starts of consecutive runs are `to_step` and
+// `from_step` apart.
 template <class T>
 void copy_runs(KernelContext& c, int64_t rows, int64_t n, T* to, int64_t to_step, const T* from,
                int64_t from_step) {
@@ -245,7 +245,7 @@ void fill_all(KernelContext& c, Tensor& t, const T& value) {
                  [&](int64_t begin, int64_t end) { std::fill(to + begin, to + end, value); });
 }
 
-// Extents before and after `axis` multiplied up: a tensor as [before, shape[axis], after].
+// The products of the extents before and after `axis`: a tensor as [before, shape[axis], after].
 inline int64_t product_of(const Shape& shape, int begin, int end) {
   int64_t product = 1;
   for (int i = begin; i < end; ++i) product *= shape[i];
@@ -256,8 +256,8 @@ inline int64_t extents_after(const Shape& shape, int axis) {
   return product_of(shape, axis + 1, shape.rank());
 }
 
-// `axis` counted from the front, of `rank` (an axis to be inserted: rank + 1 places). Throws
-// through c.fail.
+// `axis` counted from the front, for a tensor of `rank` (for an axis to be inserted: its rank + 1).
+// Throws through c.fail.
 template <class Context>
 int axis_of(const Context& c, int64_t axis, int rank, const char* what = "axis") {
   if (axis < -rank || axis >= rank) {
@@ -267,7 +267,8 @@ int axis_of(const Context& c, int64_t axis, int rank, const char* what = "axis")
   return static_cast<int>(axis < 0 ? axis + rank : axis);
 }
 
-// a * b and a + b of extents, none negative. Throw through c.fail where 63 bits do not hold them.
+// a * b and a + b of extents, none negative. Throw through c.fail if the result does not fit in 63
+// bits.
 template <class Context>
 int64_t times(const Context& c, int64_t a, int64_t b) {
   int64_t product;
@@ -283,8 +284,8 @@ int64_t plus(const Context& c, int64_t a, int64_t b) {
   return sum;
 }
 
-// The shape that an integer vector denotes. Throws through c.fail for negative extents and anything
-// but a vector.
+// The shape given by an integer vector. Throws through c.fail for negative extents and for another
+// rank.
 template <class Context>
 Shape shape_of_vector(const Context& c, const Tensor& dims, const char* what) {
   if (dims.rank() > 1) c.fail(str_cat(what, " must be a vector, got shape ", dims.shape()));

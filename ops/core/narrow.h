@@ -1,12 +1,12 @@
-// Products whose result has few columns, or one row: a classifier's last layer, and any layer of a
-// single example. General products work in blocks wider than this.
+// Products whose result has few columns, or one row: the last layer of a classifier, and any layer
+// for a single example. General products work in blocks wider than this.
 //
 // Few columns: a few rows of the result are kept in registers while k runs, each in as many
-// registers as hold its n columns; what is computed beyond the n-th is not used. One row: B is read
+// registers as hold its n columns; values computed beyond column n are ignored. One row: B is read
 // once, some of its rows at a time.
 //
-// narrow_rows.cc is compiled for several sets of instructions, so nothing here may need code that
-// is shared by name.
+// narrow_rows.cc is compiled for several instruction sets, so this header must not need inline
+// functions: the linker could take the copy of the wrong set.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace cairn {
 
 inline constexpr int kMostColumns = 16;
 
-// What gemm() computes, of which a piece is computed by one thread.
+// The product that gemm() computes; each thread computes a part of it.
 template <class T>
 struct Product {
   bool ta, tb;
@@ -23,11 +23,11 @@ struct Product {
   const T *a, *b;
   T* out;
   T alpha, beta;
-  int64_t lda = ta ? m : k, ldb = tb ? k : n;  // from one row of what is stored to the next
+  int64_t lda = ta ? m : k, ldb = tb ? k : n;  // from one stored row to the next
 };
 
-// B by rows of whole registers: the first `direct` rows stand where they are, the last ones, which
-// would be read beyond the end, in a copy.
+// B by rows of whole registers: the first `direct` rows are read in place, the last ones, of which
+// a register would reach beyond the end of B, from a copy.
 template <class T>
 struct Right {
   const T* rows;
@@ -37,27 +37,27 @@ struct Right {
 
 template <class T>
 struct NarrowKernel {
-  int64_t rows;   // of the result, done at a time where there are as many
-  int64_t width;  // of the copied rows of B; 0: it reads none
+  int64_t rows;   // of the result that are computed together
+  int64_t width;  // of the copied rows of B; 0: no copy is needed
   // Rows [begin, end) of the result.
   void (*run)(const Product<T>&, const Right<T>&, int64_t begin, int64_t end);
 };
 
-// Columns [begin, end) of the result of a product of one row with B, which is not transposed. Each
-// column's sum is the same wherever the columns are cut.
+// Columns [begin, end) of the product of one row with B, which is not transposed. The sum of a
+// column does not depend on begin and end.
 template <class T>
 using SingleRow = void (*)(const Product<T>&, int64_t begin, int64_t end);
 
 template <class T>
 struct NarrowKernelsOf {
   NarrowKernel<T> (*narrow)(int64_t n, int64_t k);  // for 1 < n <= kMostColumns columns and k > 0
-  SingleRow<T> single_row;  // null where Eigen, compiled for the same instructions, does as well
+  SingleRow<T> single_row;  // null if Eigen is as fast with the same instructions
 };
 struct NarrowKernels {
   NarrowKernelsOf<float> of_float;
   NarrowKernelsOf<double> of_double;
 };
-// The best that this machine can run.
+// The kernels of the best instruction set of this machine.
 const NarrowKernels& narrow_kernels();
 
 }  // namespace cairn

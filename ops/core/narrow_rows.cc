@@ -1,6 +1,6 @@
-// Compiled once for each set of instructions that is chosen from, in a namespace of its own
-// (CAIRN_VARIANT). Only what stands here unnamed may be called: a function shared by name could be
-// linked in from the wrong set.
+// Compiled once for each instruction set, in a namespace of its own (CAIRN_VARIANT). Only functions
+// in this file's unnamed namespace may be called: of a function with external linkage the linker
+// may take the copy that was compiled for another set, which crashes on older machines.
 #include <cstring>
 #include <utility>
 
@@ -34,8 +34,8 @@ using Vector __attribute__((vector_size(kCount * sizeof(T)))) = T;
 template <class T>
 using Lanes = Vector<T, kLanes<T>>;
 
-// Rows [i, i+R) of the result, each C registers wide and summed in kChains parts side by side: an
-// addition waits for the one before it.
+// Rows [i, i+R) of the result, each C registers wide. Each sum is split into kChains independent
+// ones, because an addition waits for the previous one.
 template <class T, int R, int C, int kChains>
 class NarrowRows {
  public:
@@ -51,8 +51,8 @@ class NarrowRows {
 
   T* place(int r, int c) const { return p_.out + (i_ + r) * p_.n + c * kLanes<T>; }
 
-  // Whole registers, then what is left in half, quarter ... registers: nothing beyond a row is
-  // touched.
+  // Whole registers, then the rest in half, quarter ... registers: nothing beyond a row is read or
+  // written.
   template <bool kAdds>
   void put() const {
 #pragma GCC unroll 16
@@ -94,8 +94,7 @@ class NarrowRows {
     std::memcpy(to, &sum, sizeof sum);
   }
 
-  // The elements of A that meet row q of B: beside each other where A is given transposed, else
-  // each in its own row.
+  // The elements of A for row q of B: adjacent if A is given transposed, else one in each row.
   template <bool kTransposed>
   struct Left {
     Left(const Product<T>& p, int64_t i) : stride(p.lda) {
@@ -149,8 +148,8 @@ void do_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
   rows.store();
 }
 
-// k = 1, the update by a single example: rows are too short for anything but their number of
-// columns known here.
+// k = 1, the update by a single example: rows are so short that their number of columns must be a
+// compile-time constant.
 template <class T, int N, bool kAdds, int kAt = 0, int kCount = kLanes<T>>
 void outer_row(T left, const T* right, T beta, T* out) {
   if constexpr (N - kAt >= kCount) {
@@ -240,8 +239,8 @@ void single(const Product<T>& p, int64_t begin, int64_t end) {
   }
 }
 
-// Rows at a time: as many as there are registers for. Where they are few, their sums are split
-// instead, to have as many additions under way.
+// Rows per step: as many as fit in registers. If they are few, their sums are split, to keep as
+// many additions in flight.
 template <int C>
 constexpr int kMostRows = C < kSums ? kSums / C : 1;
 template <int C, int R>
@@ -249,7 +248,7 @@ constexpr int kChainsOf = R == 1 || R* C <= kSums / 4 ? 4
                           : R* C <= kSums / 2         ? 2
                                                       : 1;
 
-// In blocks of one height, or nearly: a low one at the end would read B for a few rows alone.
+// In blocks of equal height, or nearly: a low block at the end would read all of B for a few rows.
 template <class T, int C, int... kLess>
 void run_blocks(const Product<T>& p, const Right<T>& b, int64_t begin, int64_t end,
                 std::integer_sequence<int, kLess...>) {

@@ -24,14 +24,14 @@ struct Library {
     }
     if (!handle) return;
     sgemm = reinterpret_cast<Sgemm>(dlsym(handle, "dnnl_sgemm"));
-    // Where it is built with OpenMP it would start threads of its own; ours are busy with the other
+    // A oneDNN built with OpenMP would start threads of its own, while ours are busy with the other
     // pieces.
     get_threads = reinterpret_cast<int (*)()>(dlsym(handle, "omp_get_max_threads"));
     set_threads = reinterpret_cast<void (*)(int)>(dlsym(handle, "omp_set_num_threads"));
   }
 };
 
-// Holds the calling thread's OpenMP to one thread, and gives the program its setting back.
+// Limits OpenMP on the calling thread to one thread, and restores the setting of the program.
 class OneThread {
  public:
   explicit OneThread(const Library& library) : library_(library) {

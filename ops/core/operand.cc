@@ -14,7 +14,7 @@ namespace {
        "expected a tensor of a graph, got a plain number or value; use constant()");
 }
 
-// What a builder at work would call a node now: "Reshape/shape".
+// The name that a node made by the current builder would get: "Reshape/shape".
 std::string place_of(const Graph& graph, std::string_view name) {
   const std::string scope = graph.current_scope();
   return scope.empty() ? std::string(name) : str_cat(scope, "/", name);
@@ -62,7 +62,7 @@ DType Operand::natural_dtype() const {
 Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
   if (is_output()) {
     const Output* given = std::get_if<Output>(&value_);
-    // Of an operand in a std::optional, at_ is a line of <optional>.
+    // For an operand in a std::optional, at_ is a line of <optional>.
     if (given ? !*given : variable() && !*variable())
       Operand(Output(), graph.current_location(at_)).require(place_of(graph, name));
     return output();

@@ -1,8 +1,24 @@
-// What builders take where the text says "a tensor": an Output, a Variable (its value as it is when
-// the builder reads it), or a plain number that becomes a constant of the other operand's dtype. It
-// also remembers the line of the call, so builders need no argument for that.
+// Arguments of builders: a tensor, a variable or a plain number.
+//
+// An Operand is an Output, a Variable (its value at the time the builder reads it), a Tensor, or a
+// number that becomes a constant of the dtype of the other operand. It remembers the line of the
+// call, so that builders need no argument for it.
 //
 //   Output y = matmul(x, w) + 0.5f;       // a constant named add/y
+//
+// Messages of errors begin with the op, the name and the line of the node, "MatMul 'MatMul'
+// (mnist.cc:41): ", or if there is no node yet with the builder and the line, "Pad (mnist.cc:41):
+// ". The headers of ops/ show the rest of the message only. These errors are common to all
+// builders:
+//
+//   relu(Output());               // FailedPrecondition: Relu (a.cc:7): an empty handle, which
+//                                 // stands for no tensor: ...
+//   relu(0.5f);                   // InvalidArgument: a.cc:8: expected a tensor of a graph, got a
+//                                 // plain number or value; use constant()
+//   add(n, 0.5f);                 // InvalidArgument for an int32 n: a.cc:9: 0.5 is not a value of
+//                                 // dtype int32
+//
+// If a builder throws, the graph is unchanged.
 #pragma once
 
 #include <optional>
@@ -15,21 +31,24 @@
 
 namespace CAIRN_API cairn {
 
-// Builders have TensorFlow's names, and a dozen of these are names of class templates in the
-// standard library too (less, rank, tuple, ...). Where `using namespace std` and `using namespace
-// cairn` stand together, tf::less(a, b) is the builder.
+// Builders have TensorFlow's names, and a dozen of these are also names of class templates in the
+// standard library (less, rank, tuple, ...). With `using namespace std` and `using namespace cairn`
+// in one scope, tf::less(a, b) is the builder.
 namespace tf = ::cairn;
 
-// The one option most builders have: the node's name, as wished. Empty: the builder's default (its
-// op's name, or Python's: "add", "sub", ...).
+// The option that most builders have: the name of the node. The graph puts the current scope in
+// front and makes it unique. Empty: the default of the builder (the name of its op, or Python's:
+// "add", "sub", ...).
 struct NameOptions {
   std::string name = "";
 };
 
+// Made implicitly at a call of a builder; cheap. Not for keeping: a variable is read once per
+// Operand.
 class Operand {
  public:
-  Operand(const Output& output,
-          SourceLocation at = SourceLocation::current())  // NOLINT: implicit on purpose
+  // Implicit on purpose, as all below.
+  Operand(const Output& output, SourceLocation at = SourceLocation::current())  // NOLINT
       : value_(output), at_(at) {}
   Operand(const Variable& variable, SourceLocation at = SourceLocation::current())  // NOLINT
       : value_(variable), at_(at) {}
@@ -43,33 +62,33 @@ class Operand {
   Operand(const Tensor& tensor, SourceLocation at = SourceLocation::current())  // NOLINT
       : value_(tensor), at_(at) {}
 
-  // The number it was made of, if it was.
+  // The number, if it is one.
   std::optional<double> number() const {
     const Number* number = std::get_if<Number>(&value_);
     return number ? std::visit([](auto n) { return std::optional<double>(n); }, *number)
                   : std::nullopt;
   }
-  // An output, or a variable.
+  // True for an output or a variable.
   bool is_output() const {
     return std::holds_alternative<Output>(value_) || std::holds_alternative<Variable>(value_);
   }
-  // The variable, if it is one that was not read yet.
+  // The variable, if it is one that was not read yet; else null.
   const Variable* variable() const { return std::get_if<Variable>(&value_); }
-  // What it is of where nothing else decides: an output's or a tensor's own dtype; of numbers int32
-  // or, for fractions, float, as in Python.
+  // The dtype if nothing else decides: that of an output, variable or tensor; for numbers int32 or,
+  // with a fraction, float, as in Python.
   DType natural_dtype() const;
   // Throws FailedPrecondition, naming `op` and the line, for an empty handle.
   void require(std::string_view op) const;
-  // The output; throws InvalidArgument when the operand is a number or a tensor, as only one
-  // operand of an op may be, FailedPrecondition for an empty handle. A variable is read when this
-  // is first called, which may make a node (Variable::as_tensor).
+  // The output. A variable is read at the first call, which may make a node (Variable::as_tensor).
+  // Throws InvalidArgument for a number or a tensor, FailedPrecondition for an empty handle.
   const Output& output() const;
   // Its graph, without making a node. Throws as output().
   Graph& graph() const;
   operator const Output&() const { return output(); }  // NOLINT
 
-  // The operand in `graph`: the output itself, or a new constant named `name`; a number takes
-  // `dtype` (a fraction given for an integer dtype throws InvalidArgument).
+  // The operand as a tensor of `graph`: the output itself, or a new constant named `name`. A number
+  // takes `dtype`; throws InvalidArgument for a fraction and an integer dtype, and for bool and
+  // string.
   Output in(Graph& graph, DType dtype, std::string_view name) const;
   SourceLocation at() const { return at_; }
 
@@ -80,8 +99,8 @@ class Operand {
   SourceLocation at_;
 };
 
-// Integers an op is told with: a shape, a permutation, where to begin. Either a tensor of the graph
-// or a list, which becomes a constant vector (int32; int64 where a value needs it).
+// An argument of integers: a shape, a permutation, offsets. Either a tensor of the graph or a list,
+// which becomes a constant vector (int32; int64 if a value needs it).
 //
 //   reshape(x, {-1, 784});  reshape(x, shape(y));
 class IntList {
@@ -95,28 +114,28 @@ class IntList {
   IntList(const Variable& v, SourceLocation at = SourceLocation::current())
       : value_(v.as_tensor(at)) {}  // NOLINT
 
-  // Null when it is a tensor of the graph.
+  // The list; null if it is a tensor of the graph.
   const std::vector<int64_t>* list() const { return std::get_if<std::vector<int64_t>>(&value_); }
-  // The list as a tensor, or an invalid one. `dtype`: instead of the rule above; throws
-  // InvalidArgument where that is int32 and a value does not fit.
+  // The list as a tensor; invalid if it is a tensor of the graph. `dtype`: int32 or int64, instead
+  // of the rule above; throws InvalidArgument for int32 and a value that does not fit.
   Tensor tensor(std::optional<DType> dtype = {}) const;
-  // The integers in `graph`: the output itself, or a new constant named `name`, of `dtype` if
-  // given.
+  // The integers as a tensor of `graph`: the output itself, or a new constant named `name`, of
+  // `dtype` if given.
   Output in(GraphAt graph, std::string_view name, std::optional<DType> dtype = {}) const;
-  // The dtype that the lists among several take together: that of those which are tensors, else
-  // what all values need.
+  // The common dtype of several lists: that of the first that is a tensor, else int32, or int64 if
+  // a value needs it.
   static DType common_dtype(std::initializer_list<const IntList*> lists);
 
  private:
   std::variant<Output, std::vector<int64_t>> value_;
 };
 
-// Builder of a two-operand op, either of which may be a number: `op` named `name`, or
-// `default_name`, or after the op when that is empty; a number becomes the constant name/x or
-// name/y, as Python's operators make it.
+// The builder of an op with two operands, one of which may be a number, which becomes the constant
+// name/x or name/y, as with Python's operators. The node is named options.name, else
+// `default_name`, else after the op.
 Output binary_op(const OpDef& op, std::string_view default_name, const Operand& x, const Operand& y,
                  const NameOptions& options);
-// Builder of a one-operand op without attributes of its own.
+// The builder of an op with one operand and no attributes of its own.
 inline Output unary_op(const OpDef& op, const Operand& x, const NameOptions& options) {
   x.require(op.name);
   const Graph::Transaction whole(x.graph());

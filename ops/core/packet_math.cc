@@ -1,6 +1,6 @@
-// Compiled once for each set of instructions that is chosen from, in a namespace of its own
-// (CAIRN_VARIANT), with Eigen under another name: a function shared by name could be linked in from
-// the wrong set.
+// Compiled once for each instruction set, in a namespace of its own (CAIRN_VARIANT), with Eigen
+// under another name: of functions with external linkage the linker may take the copy that was
+// compiled for another set.
 #include "ops/core/packet_math.h"
 
 #include <cstring>
@@ -24,8 +24,8 @@ void each_packet(const T* x, T* out, int64_t n, const F& f) {
   Eigen::Map<Array, Eigen::Aligned64>(out, n) = f(Eigen::Map<const Array, Eigen::Aligned64>(x, n));
 }
 
-// Whether one of n elements is below `low` or above `high`. NaN is neither: pmin and pmax keep
-// their first operand then.
+// True if one of n elements is below `low` or above `high`. NaN is neither: pmin and pmax then keep
+// their first operand.
 template <class T>
 bool reaches_beyond(const T* x, int64_t n, T low, T high) {
   using namespace Eigen::internal;
@@ -39,8 +39,7 @@ bool reaches_beyond(const T* x, int64_t n, T low, T high) {
   return predux_min(least) < low || (high < kInfinity<T> && predux_max(most) > high);
 }
 
-// The same where Eigen's f is right within [low, high] only; elsewhere g, of one element, stands
-// in.
+// Computes f, which Eigen gets right within [low, high] only; outside, g computes single elements.
 template <class T, class F, class G>
 void each_packet(const T* x, T* out, int64_t n, const F& f, T low, T high, const G& g) {
   constexpr int64_t kBlock = 32 * kPacket;
@@ -50,7 +49,7 @@ void each_packet(const T* x, T* out, int64_t n, const F& f, T low, T high, const
       each_packet(x, out, m, f);
       continue;
     }
-    T before[kBlock];  // x may be out
+    T before[kBlock];  // x may be the same memory as out
     std::memcpy(before, x, static_cast<size_t>(m) * sizeof(T));
     each_packet(x, out, m, f);
     for (int64_t j = 0; j < m; ++j) {
@@ -59,13 +58,14 @@ void each_packet(const T* x, T* out, int64_t n, const F& f, T low, T high, const
   }
 }
 
-// The C library's, by names that are no inline functions of C++.
+// The functions of the C library, by names that are not inline functions of C++.
 float c_exp(float x) { return __builtin_expf(x); }
 double c_exp(double x) { return __builtin_exp(x); }
 float c_log(float x) { return __builtin_logf(x); }
 double c_log(double x) { return __builtin_log(x); }
 
-// What Eigen's exp goes down to, the smallest normal number, and what it goes up to.
+// The arguments between which Eigen's exp is right: down to the smallest normal result, and up to
+// kMostExp.
 template <class T>
 constexpr T kLeastExp = sizeof(T) == 4 ? T(-87.33) : T(-708.39);
 #ifdef __AVX512F__
@@ -87,7 +87,7 @@ constexpr PacketFunctions<T> functions() {
           },
       .expm1 = [](const T* x, T* out,
                   int64_t n) { each_packet(x, out, n, [](const auto& v) { return v.expm1(); }); },
-      // Eigen's log takes denormal numbers for the smallest normal one.
+      // Eigen's log treats denormal numbers as the smallest normal one.
       .log =
           [](const T* x, T* out, int64_t n) {
             each_packet(

@@ -1,5 +1,6 @@
-// Functions that Eigen computes a register at a time. packet_math.cc is compiled for several sets
-// of instructions, so nothing here may need code that is shared by name.
+// Functions that Eigen computes one register at a time. packet_math.cc is compiled for several
+// instruction sets, so this header must not need inline functions: the linker could take the copy
+// of the wrong set.
 #pragma once
 
 #include <cstdint>
@@ -15,17 +16,17 @@ using PacketFunction = void (*)(const T* x, T* out, int64_t n);
 
 template <class T>
 struct PacketFunctions {
-  // Right to the last digits everywhere, denormal numbers and infinities included.
+  // Correct to the last digits everywhere, for denormal numbers and infinities too.
   PacketFunction<T> exp, expm1, log, sin, cos, tanh;
-  PacketFunction<T> sigmoid;   // 1 / (1 + e^-x)
-  PacketFunction<T> softplus;  // log(1 + e^-|x|), which is softplus where x <= 0, and what it is
-                               // above x elsewhere
+  PacketFunction<T> sigmoid;  // 1 / (1 + e^-x)
+  // log(1 + e^-|x|): softplus(x) for x <= 0, softplus(x) - x for x > 0.
+  PacketFunction<T> softplus;
 };
 struct PacketMath {
   PacketFunctions<float> of_float;
   PacketFunctions<double> of_double;
 };
-// The best that this machine can run.
+// The functions of the best instruction set of this machine.
 const PacketMath& packet_math();
 
 }  // namespace cairn

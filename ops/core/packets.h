@@ -1,6 +1,6 @@
-// Functions that are computed a register at a time (packet_math.h), so that every element goes the
-// same way whatever its place: a short run is filled up. What comes out of a row does not depend on
-// the rows beside it.
+// Functions computed one register at a time (packet_math.h). Short runs are padded to whole
+// registers, so that the same code computes every element and the result of a row does not depend
+// on the rows beside it.
 #pragma once
 
 #include <algorithm>
@@ -20,7 +20,7 @@ const PacketFunctions<W>& packet_functions() {
   }
 }
 
-// out[i] = finish(x[i], function(x[i])), in blocks; may be done in place.
+// out[i] = finish(x[i], function(x[i])), in blocks; out may be x.
 template <class T, class Finish>
 void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function,
                 const Finish& finish) {
@@ -36,9 +36,8 @@ void by_packets(const T* x, T* out, int64_t n, PacketFunction<Wide<T>> function,
   }
 }
 
-// What happens to an element (elementwise.h): F::of picks one of the functions; F::finish, where F
-// has it, makes the result of an element and that function's value. kTenths: of a nanosecond, for
-// each.
+// A functor for elementwise.h: F::of picks one of the functions; F::finish, if F has it, combines
+// an element with the value of the function. kTenths: tenths of a nanosecond per element.
 template <class F, int kTenths>
 struct Packets {
   static constexpr double kCost = kTenths * 0.1;

@@ -34,13 +34,14 @@ Shape reduce_shape(const Shape& shape, const std::vector<bool>& reduced, bool ke
 
 Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
   const int rank = from.rank();
-  uint64_t reduced_bits = 0;  // a step allocates nothing: no vector here
+  uint64_t reduced_bits = 0;  // bits and not a vector: steps must not allocate
   if (rank > 64) fail(Code::kUnimplemented, "a reduction of a tensor of rank ", rank);
   for (int64_t i = 0, n = axes.num_elements(); i < n; ++i) {
     const int64_t axis =
         axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[i] : axes.data<int64_t>()[i];
     const int64_t at = axis < 0 ? axis + rank : axis;
     if (at < 0 || at >= rank || (reduced_bits >> at & 1)) {
+      // Throws the error of reduced_axes(), which only this path pays for.
       std::vector<bool> reduced(static_cast<size_t>(rank));
       for (int64_t j = 0; j <= i; ++j)
         mark_axis(axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[j] : axes.data<int64_t>()[j],
@@ -75,13 +76,14 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
   inner_reduced = extents[0].reduced;
   int64_t stride = inner;
   for (int i = 1; i < n; ++i) {
-    Walk& walk = extents[i].reduced ? this->reduced : kept;
+    Strides& walk = extents[i].reduced ? this->reduced : kept;
     walk.extent[walk.n] = extents[i].size;
     walk.stride[walk.n++] = stride;
     walk.count *= extents[i].size;
     stride *= extents[i].size;
   }
-  for (Walk* walk : {&kept, &this->reduced}) {
+  // Collected from the fastest extent on, used from the slowest.
+  for (Strides* walk : {&kept, &this->reduced}) {
     std::reverse(walk->extent.begin(), walk->extent.begin() + walk->n);
     std::reverse(walk->stride.begin(), walk->stride.begin() + walk->n);
   }

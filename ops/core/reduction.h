@@ -1,4 +1,4 @@
-// A reduction of a tensor along axes, as the loops of its kernel see it.
+// A reduction of a tensor along axes, reduced to loops for its kernel.
 #pragma once
 
 #include <array>
@@ -8,20 +8,20 @@
 
 namespace cairn {
 
-// The axes in `values`, made non-negative, as one flag per extent of a tensor of `rank`. Throws
-// InvalidArgument for one out of range or named twice.
+// The axes in `values`, as one flag per extent of a tensor of `rank`; negative axes count from the
+// end. Throws InvalidArgument for one out of range or named twice.
 std::vector<bool> reduced_axes(std::span<const int64_t> values, int rank);
-// The shape that is left.
+// The shape of the result.
 Shape reduce_shape(const Shape& shape, const std::vector<bool>& reduced, bool keep_dims);
 
-// The tensor as alternating kept and reduced extents (extents of 1 dropped, neighbours joined), the
-// innermost apart. Outer extents of either kind are walked by their strides.
+// The tensor as alternating kept and reduced extents (extents of 1 dropped, neighbours joined); the
+// innermost is handled apart, the outer ones are stepped through by their strides.
 struct Reduction {
   static constexpr int kMax = 16;
   // Throws like reduced_axes; Unimplemented beyond kMax alternations.
   Reduction(const Shape& shape, const Tensor& axes, bool keep_dims);
 
-  struct Walk {
+  struct Strides {
     int n = 0;
     int64_t count = 1;
     std::array<int64_t, kMax> extent, stride;
@@ -34,12 +34,11 @@ struct Reduction {
   };
 
   Shape shape;                 // of the result
-  int64_t inner = 1;           // elements next to each other
-  bool inner_reduced = false;  // they are all reduced to one, or all kept
-  Walk kept, reduced;          // the others, slowest first
-  int64_t count() const {
-    return reduced.count * (inner_reduced ? inner : 1);
-  }  // elements per result
+  int64_t inner = 1;           // adjacent elements
+  bool inner_reduced = false;  // these are all reduced to one, or all kept
+  Strides kept, reduced;       // the outer ones, slowest first
+  // Elements per result.
+  int64_t count() const { return reduced.count * (inner_reduced ? inner : 1); }
   int64_t results() const { return kept.count * (inner_reduced ? 1 : inner); }
 };
 

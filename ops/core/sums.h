@@ -1,5 +1,5 @@
-// Sums whose order depends on how much there is to add and on nothing else: not on threads, not on
-// where the memory begins. So the same numbers give the same bits everywhere.
+// Sums whose order depends only on the number of terms: not on threads, not on alignment. The same
+// numbers give the same bits everywhere.
 #pragma once
 
 #include <algorithm>
@@ -40,13 +40,13 @@ W steady_sum(int64_t n, const Term& term) {
   return n < 64 ? lanes_sum<W, 4>(n, term) : lanes_sum<W, 16>(n, term);
 }
 
-// The number of pieces that parallel_for makes of n items.
+// The number of pieces into which parallel_for splits n items.
 inline int64_t piece_count(int64_t n, double cost) {
   const int64_t piece = KernelContext::piece_size(n, cost);
   return n == 0 ? 0 : (n + piece - 1) / piece;
 }
 
-// The same over much: partial(begin, end) gives the sum of a piece.
+// The same for many terms: partial(begin, end) gives the sum of a piece.
 template <class W, class Partial>
 W sum_pieces(KernelContext& c, int64_t n, double cost, const Partial& partial) {
   const int64_t pieces = piece_count(n, cost);

@@ -1,5 +1,5 @@
-// Which of the sets of instructions that some files are compiled for is used: the best that this
-// machine can run.
+// Selects, among the instruction sets that some files are compiled for, the best one of this
+// machine.
 #include "ops/core/narrow.h"
 #include "ops/core/packet_math.h"
 
@@ -10,7 +10,7 @@ namespace cairn {
   extern const NarrowKernels kNarrow;  \
   extern const PacketMath kPacketMath; \
   }
-CAIRN_DECLARE_VARIANT(plain)  // the instructions that everything is compiled for
+CAIRN_DECLARE_VARIANT(plain)  // the instruction set of the rest of the library
 #ifdef CAIRN_VARIANTS
 CAIRN_DECLARE_VARIANT(avx2)
 CAIRN_DECLARE_VARIANT(avx512)

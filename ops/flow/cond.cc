@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// Fields of a message, in protobuf's encoding; protobuf itself stays out of ops/.
+// Writes fields of a message in protobuf's encoding; protobuf itself is not a dependency of ops/.
 class MessageWriter {
  public:
   MessageWriter& field(unsigned number, std::string_view bytes) {
@@ -34,7 +34,7 @@ class MessageWriter {
   std::string bytes_;
 };
 
-// One side of a condition, while its function makes nodes: what TensorFlow calls a CondContext.
+// One side of a condition while its function makes nodes: TensorFlow's CondContext.
 class Branch final : public FlowContext {
  public:
   Branch(std::string name, const Output& pred, const Output& pivot, int side, Branch* outer)
@@ -69,15 +69,15 @@ class Branch final : public FlowContext {
            (outer_ && outer_->holds(x));
   }
 
-  // `x` as nodes of this side may take it: itself when it is made here, else behind a Switch, one
-  // for each x.
+  // `x` for use by nodes of this side: x itself if it was made here, else the output of a Switch,
+  // one for each x.
   Output inside(const Output& x) {
     if (values_.count(x.name()) > 0) {
       const auto known = external_.find(x.name());
       return known == external_.end() ? x : known->second;
     }
     const Output outside = outer_ ? outer_->inside(x) : x;
-    const auto sides = switch_by(outside, pred_, {.name = "Switch"});  // of a reference too
+    const auto sides = switch_by(outside, pred_, {.name = "Switch"});  // RefSwitch for a reference
     const Output taken = side_ == 1 ? sides.second : sides.first;
     values_.insert(x.name());
     if (outer_) {
@@ -88,8 +88,8 @@ class Branch final : public FlowContext {
     return external_[x.name()] = taken;
   }
 
-  // A result. What is handed on as it came in needs a Switch too, or it would be there for both
-  // sides.
+  // A result of this side. A tensor that was only passed through needs a Switch too: without one it
+  // would be live on both sides, and Merge could not choose.
   Output result(const Output& made) {
     const Output x = is_ref(made.dtype()) ? identity(made) : made;
     if (values_.count(x.name()) > 0) return inside(x);
@@ -128,10 +128,10 @@ class Branch final : public FlowContext {
   std::string name_;
   Output pred_, pivot_;
   int side_;
-  Branch* outer_;  // holds this one; null: none
+  Branch* outer_;  // the condition around this one, or null
   std::vector<std::shared_ptr<Branch>> nested_;
-  std::set<std::string> values_;            // names of all tensors that stand here
-  std::map<std::string, Output> external_;  // what came from outside, and how it came
+  std::set<std::string> values_;            // names of all tensors on this side
+  std::map<std::string, Output> external_;  // tensors from outside, and their Switch outputs
 };
 
 template <class T>
@@ -140,7 +140,7 @@ std::vector<T> as_list(const T& one) {
 }
 std::vector<Output> as_list(const std::vector<Output>& several) { return several; }
 
-// Calls `make` with its nodes on that side.
+// Calls `make`; the nodes it makes belong to `side`.
 template <class Made>
 std::vector<Output> make_side(Graph& graph, const std::shared_ptr<Branch>& side,
                               const std::function<Made()>& make) {

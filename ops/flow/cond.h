@@ -1,4 +1,4 @@
-// One of two computations, chosen when the graph runs.
+// Conditional execution: one of two subgraphs, chosen when the graph runs.
 #pragma once
 
 #include <functional>
@@ -8,23 +8,28 @@
 
 namespace CAIRN_API cairn {
 
-// What true_fn makes when `pred`, a bool scalar, is true, else what false_fn makes (TensorFlow's
+// The results of true_fn if `pred`, a bool scalar, is true, else those of false_fn (TensorFlow's
 // tf.cond, node for node):
 //
 //   Output y = cond(less(x, 0.0f), [&] { return -x; }, [&] { return sqrt(x); });
 //
-// Both functions are called at once, and the nodes they make run only when their side is taken.
-// What they use from outside is computed in any case and comes in through a Switch
-// (cond/Neg/Switch); so where something is to happen only on one side (an assignment, a read of a
-// file), make its node inside. Conditions may stand in each other. Gradients flow through the side
-// taken and are zero on the other. A variable made by either function (also by optimizers and
-// averages called there) stands outside, with its initializer, and is there for good. If anything
-// throws, what the functions made is taken back.
+// Both functions are called once, while the graph is built; a run executes only the nodes made by
+// the function that is taken. A tensor from outside is computed in either case and enters through a
+// Switch (cond/Neg/Switch): make a node with a side effect (an assignment, a file read) inside the
+// function. Conditions can be nested. Gradients flow through the side taken and are zero on the
+// other. A variable made inside a function, also by optimizers and averages, is made outside of the
+// condition, with its initializer. If anything throws, the graph is unchanged.
 //
-// Both give as many tensors, of the same dtypes; their shapes may differ. Operations are run for
-// their effect, and what comes back then is the bool that says the side has run. Throws
-// InvalidArgument for a pred that is no bool scalar and for sides that do not fit. A CondContextDef
-// for each side is put into the collection "cond_context", as TensorFlow keeps them.
+// Both functions give the same number of tensors of the same dtypes; shapes may differ. With
+// functions that return an Operation, the result is the value of `pred`, available once the
+// operation of the side taken has run. Throws InvalidArgument for a pred that is not a bool scalar
+// and for results that do not match:
+//
+//   cond(p, [&] { return -x; }, [&] { return cast(x, DType::kInt32); });
+//   // cond (a.cc:7): true_fn gives 'cond/Neg:0' of dtype float,
+//   //                false_fn 'cond/Cast:0' of dtype int32
+//
+// The CondContextDef of each side is added to the collection "cond_context", as in TensorFlow.
 Output cond(const Operand& pred, const std::function<Output()>& true_fn,
             const std::function<Output()>& false_fn, const NameOptions& options = {});
 std::vector<Output> cond(const Operand& pred, const std::function<std::vector<Output>()>& true_fn,

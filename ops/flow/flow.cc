@@ -42,7 +42,7 @@ std::string summaries(const KernelContext& c, int first, int64_t limit) {
   return text;
 }
 
-// As TensorFlow has it, a negative count shows everything.
+// As in TensorFlow, a negative count shows everything.
 int64_t summary_limit(const KernelSetup& s) {
   const int64_t limit = s.integer("summarize");
   return limit < 0 ? -1 : limit;
@@ -121,7 +121,7 @@ constexpr OpDef kCheckNumerics = {.name = "CheckNumerics",
                                   .inputs = "tensor: T",
                                   .outputs = "output: T",
                                   .attrs = "T: {bfloat16, half, float, double}, message: string",
-                                  // there to fail, even where nobody reads it
+                                  // it must run to fail, even if nobody reads the output
                                   .never_static = true,
                                   .shape = unchanged_shape,
                                   .prepare = check_numerics_prepare,
@@ -140,11 +140,11 @@ Kernel switch_prepare(const KernelSetup&) {
     c.set_dead(1 - taken);
   };
 }
-// The variable behind a reference is known to the plan; only the side not taken has to be said.
+// The plan knows the variable behind a reference: the kernel only marks the dead side.
 Kernel ref_switch_prepare(const KernelSetup&) {
   return [](KernelContext& c) { c.set_dead(c.input(1).scalar<bool>() ? 0 : 1); };
 }
-// The gradient for a side of which nobody made use: zeros that are there when that side is taken.
+// The gradient of an output that nothing used: zeros that exist if that side is taken.
 Output zeros_of_side(const Output& side) {
   const bool is_handle = base_dtype(side.dtype()) == DType::kResource;
   return zeros_like(is_handle ? read_variable(side) : side, {.optimize = false});
@@ -199,25 +199,25 @@ Kernel merge_prepare(const KernelSetup&) {
   };
 }
 
-// The sides of Switches that a node stands behind: by what decides them, as the graph tells it.
+// The Switch outputs that a node depends on, identified by their predicates.
 struct Side {
   int side;
   Output pred;
 };
 using Sides = std::map<std::pair<int, int>, Side>;
 
-// What a predicate is known by: where it comes from, through the Identity nodes (cond/pred_id) that
-// pass it on.
+// The identity of a predicate: its source, through the Identity nodes (cond/pred_id) that pass it
+// on.
 std::pair<int, int> origin(Output pred) {
   while (pred.op().type() == "Identity") pred = pred.op().input(0);
   return {pred.node().id, pred.index()};
 }
 
-// Finds the sides of tensors, going over each node before them once.
+// Finds the sides of tensors; visits each node before them once.
 class SideFinder {
  public:
   Sides of(const Output& tensor) {
-    // true: what is before it is known
+    // true: its inputs are done
     std::vector<std::pair<Operation, bool>> open = {{tensor.op(), false}};
     while (!open.empty()) {
       const auto [op, ready] = open.back();
@@ -234,7 +234,8 @@ class SideFinder {
   }
 
  private:
-  // Behind a Merge what its inputs have in common, behind any other node what any of them has.
+  // After a Merge the sides that all inputs have in common, after any other node those of any
+  // input.
   Sides through(const Operation& op) {
     Sides sides;
     const bool merges = op.node().op->def && op.node().op->def->flow == Flow::kMerge;
@@ -266,7 +267,7 @@ class SideFinder {
   std::unordered_map<const Node*, Sides> of_node_;
 };
 
-// What arrived from one side goes back there.
+// The gradient goes back to the side that the value came from.
 Grads merge_gradient(const Operation& op, const Grads& dy) {
   if (!dy[0]) return Grads(static_cast<size_t>(op.num_inputs()));
   SideFinder finder;
@@ -352,7 +353,8 @@ Output with_dependencies(const std::vector<Operation>& ops, const Operand& x,
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph);
   const Scope scope = graph.name_scope(options.name.empty() ? "control_dependency" : options.name);
-  // Read only below, behind `ops`; a variable stands beside what holds it.
+  // A variable is read below, after `ops`, and not here; the Identity is colocated with the node
+  // that holds it.
   const Scope beside =
       graph.colocate_with(x.variable() ? x.variable()->ref().op() : x.output().op());
   const Scope after = ops.empty() ? Scope() : graph.control_dependencies(ops);

@@ -1,4 +1,4 @@
-// Positions of extremes, and running sums and products: what goes along one axis.
+// Ops along one axis: indices of extremes, running sums and products.
 #include <limits>
 #include <unordered_set>
 

@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------
+// ---- functors of an element ---------------------------------------------------------------------
 
 struct Add : Light {
   template <class T>
@@ -58,8 +58,7 @@ struct SquaredDifference : Light {
   }
 };
 
-// Divisions refuse a zero divisor where it is an integer, and know that the lowest integer divided
-// by -1 wraps around.
+// Integer divisions refuse a zero divisor; the lowest integer divided by -1 wraps around.
 struct Division {
   static constexpr double kCost = 1;
   static constexpr const char* kRefusal = "integer division by zero";
@@ -75,7 +74,7 @@ struct Division {
       return false;
   }
 };
-struct TruncateDiv : Division {
+struct Quotient : Division {
   template <class T>
   T operator()(T x, T y) const {
     if constexpr (std::is_integral_v<T>)
@@ -90,7 +89,7 @@ struct FloorDiv : Division {
     if constexpr (std::is_floating_point_v<T>) {
       return std::floor(x / y);
     } else {
-      const T q = TruncateDiv()(x, y);
+      const T q = Quotient()(x, y);
       return wraps(y) || x % y == 0 || (x < 0) == (y < 0) ? q : static_cast<T>(q - 1);
     }
   }
@@ -233,23 +232,25 @@ constexpr OpDef kMul = [] {
   def.prepare = mul_prepare;
   return def;
 }();
-constexpr OpDef kDiv = binary<TruncateDiv, Reals>("Div", kMore, div_gradient);
-constexpr OpDef kRealDiv = binary<TruncateDiv, Floats>("RealDiv", kMore, real_div_gradient);
+constexpr OpDef kDiv = binary<Quotient, Reals>("Div", kMore, div_gradient);
+constexpr OpDef kRealDiv = binary<Quotient, Floats>("RealDiv", kMore, real_div_gradient);
 constexpr OpDef kFloorDiv = binary<FloorDiv, Reals>("FloorDiv", kMore, not_differentiable);
 constexpr OpDef kTruncateDiv =
-    binary<TruncateDiv, TypeList<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t>>(
+    binary<Quotient, TypeList<int32_t, int64_t, uint8_t, int8_t, uint16_t, int16_t>>(
         "TruncateDiv", kMore, not_differentiable);
-constexpr OpDef kFloorMod = binary<FloorMod, Signed>("FloorMod", kModTypes, floor_mod_gradient);
-constexpr OpDef kTruncateMod = binary<TruncateMod, Signed>("TruncateMod", kModTypes, nullptr);
-constexpr OpDef kMod = binary<TruncateMod, Signed>(
+constexpr OpDef kFloorMod =
+    binary<FloorMod, FloatsAndInts>("FloorMod", kModTypes, floor_mod_gradient);
+constexpr OpDef kTruncateMod =
+    binary<TruncateMod, FloatsAndInts>("TruncateMod", kModTypes, nullptr);
+constexpr OpDef kMod = binary<TruncateMod, FloatsAndInts>(
     "Mod", "T: {int32, int64, half, half, bfloat16, float, double}", nullptr);
-constexpr OpDef kPow = binary<Pow, Signed>(
+constexpr OpDef kPow = binary<Pow, FloatsAndInts>(
     "Pow", "T: {bfloat16, float, half, double, int32, int64, complex64, complex128}", pow_gradient);
 constexpr OpDef kMaximum =
-    binary<Maximum, Signed>("Maximum", kOrdered, maximum_gradient, kCommutative);
+    binary<Maximum, FloatsAndInts>("Maximum", kOrdered, maximum_gradient, kCommutative);
 constexpr OpDef kMinimum =
-    binary<Minimum, Signed>("Minimum", kOrdered, minimum_gradient, kCommutative);
-constexpr OpDef kSquaredDifference = binary<SquaredDifference, Signed>(
+    binary<Minimum, FloatsAndInts>("Minimum", kOrdered, minimum_gradient, kCommutative);
+constexpr OpDef kSquaredDifference = binary<SquaredDifference, FloatsAndInts>(
     "SquaredDifference", kFewer, squared_difference_gradient, kCommutative);
 constexpr OpDef kAtan2 = [] {
   OpDef def = binary<Atan2, Floats>("Atan2", "T: {bfloat16, half, float, double}", atan2_gradient);
@@ -269,7 +270,7 @@ constexpr OpDef kAddN = {
     .prepare = add_n_prepare,
     .gradient = add_n_gradient};
 
-// The dtype Python's `/` divides integers in: kInvalid for those it leaves as they are.
+// The dtype in which Python's `/` divides integers; kInvalid for dtypes that it does not convert.
 DType quotient_dtype(DType dtype) {
   switch (base_dtype(dtype)) {
     case DType::kInt8:
@@ -385,7 +386,7 @@ Output clip_by_value(const Operand& x, const Operand& low, const Operand& high,
   Scope scope = x.graph().name_scope(options.name.empty() ? "clip_by_value" : options.name);
   const Output below = minimum(x, high);
   const Output clipped = maximum(Operand(below, x.at()), low, {.name = scope.name()});
-  merge(x.output().shape(), clipped.shape());  // bounds that would stretch x are a mistake
+  merge(x.output().shape(), clipped.shape());  // throws if the bounds would broadcast x
   return clipped;
 }
 

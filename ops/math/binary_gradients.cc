@@ -1,5 +1,5 @@
-// Gradients of two-operand ops, and of Select, AddN and Cast. Where an operand was stretched to the
-// other's shape, what came to its copies is summed.
+// Gradients of two-operand ops, and of Select, AddN and Cast. The gradient of an operand that was
+// broadcast is the sum over its copies.
 #include "ops/array/array.h"
 #include "ops/array/reshape.h"
 #include "ops/core/building.h"
@@ -98,15 +98,15 @@ bool may_be_zero(const Output& y) {
 }
 }  // namespace
 
-// y · x^(y-1) and z · log(x), where there is a logarithm.
+// y · x^(y-1) and z · log(x), with 0 for the logarithm where x <= 0.
 Grads pow_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), y = op.input(1), z = op.output();
   const Stretched s(x, y);
-  // 0^(0 - 1) is infinite, and what is multiplied by it should be 0.
+  // 0^(0 - 1) is infinite, and 0 times it would be NaN instead of 0.
   const Output exponent = may_be_zero(y) ? where(equal(y, 0), zeros_like(y), y - 1) : y - 1;
   const Output scaled = dy[0] * y, power = pow(x, exponent);
   const Output dx = s.to_x(scaled * power);
-  // Elsewhere the logarithm of 1, which stays 0 however often it is differentiated.
+  // Where x <= 0 it is the logarithm of 1: 0, and so are all its derivatives.
   const Output positive = greater(x, 0), log_x = log(where(positive, x, ones_like(x))),
                dz = dy[0] * z;
   return {dx, s.to_y(dz * log_x)};
@@ -152,7 +152,7 @@ Grads atan2_gradient(const Operation& op, const Grads& dy) {
   const Output x2 = square(x), y2 = square(y), inverse = dy[0] / (x2 + y2);
   const Output to_y = x * inverse, minus = -y, to_x = minus * inverse;
   if (shapes_known_and_equal(y, x, dy[0])) return {to_y, to_x};
-  // TensorFlow 1.x leaves this out, and fails where an operand was stretched.
+  // TensorFlow 1.x does not sum here, and fails if an operand was broadcast.
   const Stretched s(y, x);
   return {s.to_x(to_y), s.to_y(to_x)};
 }

@@ -15,8 +15,8 @@ template <class T>
 inline constexpr bool is_complex_type =
     std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
-// A floating number as an integer: cut off; its lowest value where it does not fit (as x86 does;
-// C++ leaves it open).
+// A floating number as an integer: the fraction is cut off. Numbers out of range and NaN give the
+// lowest value, as on x86; in C++ alone the conversion would be undefined.
 template <class D, class S>
 D to_integer(S x) {
   if constexpr (sizeof(D) < 4) {
@@ -57,7 +57,7 @@ D convert(S x) {
   }
 }
 
-// Explicit fraction bits of the floating dtypes.
+// The stored fraction bits of the floating dtypes.
 template <class T>
 inline constexpr int kFractionBits = -1;
 template <>
@@ -69,8 +69,8 @@ inline constexpr int kFractionBits<Half> = 10;
 template <>
 inline constexpr int kFractionBits<BFloat16> = 7;
 
-// The attribute Truncate: the bits that D has no room for are cleared, so that the conversion has
-// nothing to round.
+// The attribute Truncate: clears the bits that D cannot hold, so that the conversion has nothing to
+// round.
 template <class D, class S>
 S drop_fraction_bits(S x) {
   using Bits = std::conditional_t<sizeof(S) == 8, uint64_t,

@@ -9,10 +9,9 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------
+// ---- functors of an element ---------------------------------------------------------------------
 
-// Three comparisons are six: NotEqual is Equal negated, and Greater is Less with its operands
-// exchanged.
+// Three functors serve six ops: NotEqual is Equal negated, Greater is Less with exchanged operands.
 struct Equal : Light {
   double parameter = 0;  // 1: negated
   template <class T>
@@ -108,7 +107,7 @@ void select_kernel(KernelContext& c) {
   });
 }
 
-// Elements are only moved: what matters of their dtype is its size.
+// Elements are only copied: of their dtype only the size matters.
 Kernel select_prepare(const KernelSetup& s) {
   const DType dtype = s.dtype("T");
   if (dtype == DType::kString) return select_kernel<std::string>;

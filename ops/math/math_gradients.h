@@ -1,5 +1,6 @@
-// The gradients of ops/math/math.h's ops. Each is built of the ops TensorFlow's Python builds it
-// of, in that order, so that the nodes get the same names.
+// The gradients of the ops of ops/math/math.h. Each is made of the ops that TensorFlow's Python
+// makes, in that order, so that nodes get the same names. Given the op and the gradient dy[0] of
+// its output, each returns one gradient per input.
 #pragma once
 
 #include "runtime/graph/node.h"

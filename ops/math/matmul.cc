@@ -52,7 +52,7 @@ constexpr OpDef kMatMul = {
 
 // ---- BatchMatMul --------------------------------------------------------------------------------
 
-// The extents of the last two axes of input i, exchanged when `adjoint`; unknown where the rank is.
+// The extents of the last two axes, exchanged if `adjoint`; unknown if the rank is.
 std::pair<int64_t, int64_t> last_two(const Shape& shape, bool adjoint) {
   if (!shape.has_rank()) return {kUnknownDim, kUnknownDim};
   const int64_t rows = shape.dim(-2), cols = shape.dim(-1);

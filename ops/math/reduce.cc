@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-// ---- what is made of two elements ---------------------------------------------------------------
+// ---- functors that combine two elements ---------------------------------------------------------
 
 struct Sum {
   template <class A>
@@ -67,22 +67,21 @@ struct Any {
 };
 
 // ---- loops --------------------------------------------------------------------------------------
-// As in ops/core/elementwise.h: what is compiled for each op and dtype are loops, and the kernel is
-// compiled once. T is the dtype, A what is added up in.
+// As in ops/core/elementwise.h: only loops are compiled for each op and dtype; the kernel around
+// them is compiled once. T is the dtype, A the type of the accumulator.
 
-// A mean of integers is summed up in 64 bits, so that neither its sum nor its count has to fit
-// their dtype.
+// A mean of integers is summed in 64 bits: the sum and the count may not fit in their dtype.
 template <class F, class T>
 using Accumulator =
     std::conditional_t<std::is_same_v<F, Mean> && std::is_integral_v<T>, int64_t, Wide<T>>;
 
-// n elements next to each other, in an order that depends on n alone: lanes within blocks, blocks
-// in pairs.
+// n adjacent elements, in an order that depends on n alone: lanes within blocks, blocks in pairs.
 template <class F, class T>
 Accumulator<F, T> reduce_run(const T* x, int64_t n) {
   using A = Accumulator<F, T>;
   constexpr int kLanes = 32;
   constexpr int64_t kBlock = 128 * kLanes;
+  // Halves are whole blocks, so that the order of additions depends on n and on nothing else.
   if (n > kBlock) {
     const int64_t half = (n / kBlock + 1) / 2 * kBlock;
     return F::combine(reduce_run<F>(x, half), reduce_run<F>(x + half, n - half));
@@ -117,6 +116,7 @@ void rows(const Reduction& r, const void* from, int64_t begin, int64_t end, void
   A* to = static_cast<A*>(result);
   std::fill(to, to + r.inner, F::template identity<A>);
   int64_t row = begin;
+  // Four rows per pass: `to` is read and written a quarter as often.
   for (; row + 4 <= end; row += 4) {
     const T *a = x + r.reduced.offset(row), *b = x + r.reduced.offset(row + 1),
             *c = x + r.reduced.offset(row + 2), *d = x + r.reduced.offset(row + 3);
@@ -140,7 +140,7 @@ void fold(void* to, const void* from, int64_t n) {
   });
 }
 
-// The results as stored: of a mean the quotient.
+// The results as stored: for a mean the quotient.
 template <class F, class T>
 void finish(const void* from, void* to, int64_t n, int64_t count) {
   using A = Accumulator<F, T>;
@@ -161,7 +161,7 @@ struct Loops {
   void (*finish)(const void* from, void* to, int64_t n, int64_t count);
   int64_t size, part_size;  // bytes of T and A
   DType part;
-  bool needs_elements;  // the quotient of no integers
+  bool needs_elements;  // a mean of no integers is an error
 };
 template <class F, class T>
 Loops loops_of() {
@@ -174,10 +174,11 @@ Loops loops_of() {
 // ---- the kernel ---------------------------------------------------------------------------------
 
 constexpr double kCost = 0.25;  // nanoseconds per element
-constexpr int64_t kPiece =
-    int64_t{1} << 15;  // elements that one piece of a big reduction to few results takes
+// Elements per piece of a large reduction to few results.
+constexpr int64_t kPiece = int64_t{1} << 15;
 
-// Everything to one result: pieces of the run, then their results.
+// All elements to one result: a partial result per piece, then these are combined in order. Pieces
+// depend on n only, so the bits are the same for every number of threads.
 void reduce_whole(KernelContext& c, const Loops& f, const char* x, int64_t n, char* sum) {
   const int64_t pieces = (n + kPiece - 1) / kPiece;
   if (pieces <= 1) return f.run(x, n, sum);
@@ -190,9 +191,10 @@ void reduce_whole(KernelContext& c, const Loops& f, const char* x, int64_t n, ch
   f.run_parts(part, pieces, sum);
 }
 
-// Rows to one row: pieces of rows, then theirs.
+// Rows to one row: a partial row per piece, then these are combined in order.
 void reduce_to_row(KernelContext& c, const Loops& f, const Reduction& r, const char* x,
                    char* sums) {
+  // A piece needs a row of accumulators: their number is bounded, and depends on sizes only.
   constexpr int64_t kMostPieces = 64;
   const int64_t count = r.reduced.count, n = r.inner;
   const int64_t step = std::max({kPiece / n, (count + kMostPieces - 1) / kMostPieces, int64_t{1}});
@@ -210,7 +212,7 @@ void reduce_to_row(KernelContext& c, const Loops& f, const Reduction& r, const c
   std::memcpy(sums, part, static_cast<size_t>(part_row));
 }
 
-// Results [begin, end) of those that have runs or rows of their own.
+// Results [begin, end), each computed from runs or rows of its own.
 void reduce_each(const Loops& f, const Reduction& r, const char* x, int64_t begin, int64_t end,
                  char* sums) {
   for (int64_t k = begin; k < end; ++k) {
@@ -241,7 +243,7 @@ void reduce_kernel(KernelContext& c, const Loops& f, bool keep_dims) {
   if (f.needs_elements && count == 0) c.fail("the mean of no integers is not defined");
   Tensor memory = c.scratch(f.part, {results});
   char* sums = static_cast<char*>(memory.raw_data());
-  if (count == 0) {  // however many rows of nothing there are
+  if (count == 0) {  // no loop over the rows: a file can claim any number of empty ones
     for (int64_t k = 0; k < results; ++k) f.run(x, 0, sums + k * f.part_size);
   } else if (r.kept.count > 1) {
     c.parallel_for(r.kept.count, kCost * static_cast<double>(r.reduced.count * r.inner) + 4,
@@ -314,7 +316,7 @@ Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceO
   axes.require(op.name);
   Graph& graph = x.graph();
   const Graph::Transaction whole(graph, x.at());
-  Output indices = axes.before(x.output());
+  Output indices = axes.tensor_or_all(x.output());
   const Attrs attrs = {{"keep_dims", options.keep_dims}};
   const std::string_view name = options.name.empty() ? op.name : std::string_view(options.name);
   if (indices) return add_node(op, {x.output(), indices}, attrs, name, x.at());
@@ -325,7 +327,7 @@ Output reduce(const OpDef& op, const Operand& x, const Axes& axes, const ReduceO
 
 }  // namespace
 
-Output Axes::before(const Output& x) const {
+Output Axes::tensor_or_all(const Output& x) const {
   if (tensor_) return tensor_->output();
   if (!all_) return {};
   if (!x.shape().has_rank()) {

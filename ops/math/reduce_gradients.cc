@@ -1,5 +1,5 @@
-// Gradients of reductions. What came to a result goes to all elements it was made of: reshaped to
-// have the reduced axes with extent 1, then tiled.
+// Gradients of reductions. The gradient of a result goes to all elements that it was made of:
+// reshaped to have the reduced axes with extent 1, then tiled.
 #include "ops/math/reduce_gradients.h"
 
 #include "ops/array/array.h"
@@ -36,13 +36,14 @@ Output reduced_shape(const Operand& input_shape, const Operand& axes) {
 namespace internal {
 namespace {
 
-// x / y for counts, 0 / 0 being 0.
+// x / y for counts, with 0 / 0 = 0.
 Output safe_quotient(const Output& x, const Output& y) {
   const Output at_least_one = maximum(y, 1);
   return floordiv(x, at_least_one);
 }
 
-// What counts of elements are divided by in: 16-bit floats reach 65504 or have eight bits only.
+// The dtype in which counts of elements are divided by: 16-bit floats end at 65504, or have eight
+// bits only.
 DType counting_dtype(DType dtype) {
   return dtype == DType::kHalf || dtype == DType::kBFloat16 ? DType::kFloat : dtype;
 }
@@ -93,7 +94,7 @@ Grads mean_gradient(const Operation& op, const Grads& dy) {
   return {cast(cast(sum, dtype) / divisor, base_dtype(sum.dtype())), {}};
 }
 
-// Where several elements are the extreme, they share.
+// If several elements are the extreme, they share the gradient equally.
 Grads extremum_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), axes = op.input(1);
   const Output kept = kept_shape(extents_of(x), axes);
@@ -104,8 +105,8 @@ Grads extremum_gradient(const Operation& op, const Grads& dy) {
   return {cast(div(chosen, count), dtype) * g, {}};
 }
 
-// The product of all others, which is not y / x where x is 0: running products from both sides,
-// with the reduced axes brought to the front and joined.
+// The product of all other elements, which is not y / x if x is 0: running products from both
+// sides, with the reduced axes moved to the front and joined.
 Grads prod_gradient(const Operation& op, const Grads& dy) {
   const Output x = op.input(0), extents = shape(x);
   const Output flat_axes = reshape(op.input(1), {-1});
@@ -149,10 +150,10 @@ Grads cumprod_gradient(const Operation& op, const Grads& dy) {
     const Output products = cumprod(of, axis, {.exclusive = exclusive, .reverse = reverse});
     return cumsum(products * dy[0], axis, {.exclusive = exclusive, .reverse = !reverse});
   };
-  // What came to all products that an element is in, divided by it. A zero on the way is left out
-  // of the products instead. That matters of the first one: all products from there on are 0, so
-  // that nothing comes to later elements. But what came to the second is the first times something,
-  // and has a derivative: it is left out, too.
+  // The gradients of all products that contain an element, summed and divided by the element. For a
+  // zero the products are computed without it instead. Only the first two zeros along the axis need
+  // this: products after the first zero are 0, so later elements get 0, but those of the second
+  // zero are the first zero times something, which has a derivative.
   const Output is_zero = equal(x, 0), one = ones_like(x);
   const Output zeros_so_far = cumsum(cast(is_zero, DType::kInt32), axis, {.reverse = reverse});
   Output dx = sum_of(x) / where(is_zero, one, x);

@@ -1,4 +1,4 @@
-// The gradients of ops/math/reduce.h's ops, built op by op as TensorFlow's Python builds them.
+// The gradients of the ops of ops/math/reduce.h, made op by op as TensorFlow's Python makes them.
 #pragma once
 
 #include "runtime/graph/node.h"

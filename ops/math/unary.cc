@@ -9,7 +9,7 @@
 namespace cairn {
 namespace {
 
-// ---- what happens to an element -----------------------------------------------------------------
+// ---- functors of an element ---------------------------------------------------------------------
 
 template <double (*F)(double), float (*G)(float), int kNanoseconds>
 struct Libm {
@@ -222,13 +222,12 @@ constexpr OpDef grad(std::string_view name, Gradient* gradient) {
 }
 
 using namespace internal;  // the gradients
-using Integral = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
 using AbsTypes = TypeList<float, double, int32_t, int64_t, Half, BFloat16, int8_t, int16_t>;
 
-constexpr OpDef kNeg = unary<Neg, Integral>("Neg", kNumber, negative_gradient);
+constexpr OpDef kNeg = unary<Neg, FloatsAndInts>("Neg", kNumber, negative_gradient);
 constexpr OpDef kAbs = unary<Abs, AbsTypes>(
     "Abs", "T: {bfloat16, half, float, double, int8, int16, int32, int64}", abs_gradient);
-constexpr OpDef kSquare = unary<Square, Integral>("Square", kNumber, square_gradient);
+constexpr OpDef kSquare = unary<Square, FloatsAndInts>("Square", kNumber, square_gradient);
 constexpr OpDef kSqrt = unary<Sqrt>("Sqrt", kComplex, sqrt_gradient);
 constexpr OpDef kRsqrt = unary<Rsqrt>("Rsqrt", kComplex, rsqrt_gradient);
 constexpr OpDef kExp = unary<Exp>("Exp", kComplex, exp_gradient);
@@ -237,11 +236,11 @@ constexpr OpDef kLog = unary<Log>("Log", kComplex, log_gradient);
 constexpr OpDef kLog1p = unary<Log1p>("Log1p", kComplex, log1p_gradient);
 constexpr OpDef kReciprocal = unary<Reciprocal>("Reciprocal", kNumber, reciprocal_gradient);
 constexpr OpDef kInv = unary<Reciprocal>("Inv", kNumber, reciprocal_gradient);
-constexpr OpDef kSign = unary<Sign, Integral>("Sign", kNumber, sign_gradient);
+constexpr OpDef kSign = unary<Sign, FloatsAndInts>("Sign", kNumber, sign_gradient);
 constexpr OpDef kFloor = unary<Floor>("Floor", kReal, not_differentiable);
 constexpr OpDef kCeil = unary<Ceil>("Ceil", kReal, not_differentiable);
 constexpr OpDef kRint = unary<Rint>("Rint", kReal, not_differentiable);
-constexpr OpDef kRound = unary<Rint, Integral>("Round", kNumber, not_differentiable);
+constexpr OpDef kRound = unary<Rint, FloatsAndInts>("Round", kNumber, not_differentiable);
 constexpr OpDef kSin = unary<Sin>("Sin", kComplex, sin_gradient);
 constexpr OpDef kCos = unary<Cos>("Cos", kComplex, cos_gradient);
 constexpr OpDef kTan = unary<Tan>("Tan", kNumber, tan_gradient);

@@ -1,5 +1,5 @@
-// Gradients of one-operand ops. `after(dy)` is the control dependency under which most build their
-// nodes: TensorFlow keeps them from running before the gradient they belong to is there.
+// Gradients of one-operand ops. `after(dy)` is the control dependency under which most of them make
+// their nodes, as in TensorFlow: they do not run before the incoming gradient is computed.
 #include <cmath>
 
 #include "ops/array/array.h"

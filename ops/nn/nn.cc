@@ -131,7 +131,7 @@ Grads bias_add_gradient(const Operation& op, const Grads& dy) {
 Grads bias_add_v1_gradient(const Operation&, const Grads& dy) {
   return {dy[0], add_node(kBiasAddGrad, {dy[0]})};
 }
-// Every element went into one channel's sum: it gets that channel's gradient.
+// Every element was added to one channel's sum: its gradient is that of the channel.
 Grads bias_add_grad_gradient(const Operation& op, const Grads& dy) {
   return {bias_add(zeros_like(op.input(0)), dy[0], {.data_format = op.attrs().str("data_format")})};
 }
@@ -189,7 +189,7 @@ using EluOf = Packets<EluParts, 10>;
 using SeluOf = Packets<SeluParts, 10>;
 using SoftplusOf = Packets<SoftplusParts, 15>;
 
-// Comparisons stand so that NaN comes through.
+// Comparisons are written so that NaN gives NaN.
 struct ReluOf : Light {
   template <class T>
   T operator()(T x) const {
@@ -209,7 +209,7 @@ struct SoftsignOf : Light {
   }
 };
 
-// Of dy and the activation's value y.
+// Functors of dy and the value y of the activation.
 struct ReluGradOf : Light {
   template <class T>
   T operator()(T dy, T y) const {
@@ -234,7 +234,7 @@ struct SeluGradOf : Light {
     return dy * (y < T(0) ? y + T(kSeluAlpha) : T(kSeluScale));
   }
 };
-// Of dy and the activation's operand x.
+// Functors of dy and the operand x of the activation.
 struct SoftplusGradOf {
   static constexpr double kCost = 8;
   template <class T>
@@ -263,7 +263,7 @@ Kernel grad_prepare(const KernelSetup& s) {
 
 extern const OpDef kReluGrad, kRelu6Grad, kEluGrad, kSeluGrad, kSoftplusGrad, kSoftsignGrad;
 
-// Gradients that are an op of their own, of dy and the output or the input.
+// Gradients with an op of their own, of dy and the output or the input.
 template <const OpDef& kGrad>
 Grads gradient_by_output(const Operation& op, const Grads& dy) {
   return {add_node(kGrad, {dy[0], op.output()})};
@@ -273,7 +273,7 @@ Grads gradient_by_input(const Operation& op, const Grads& dy) {
   return {add_node(kGrad, {dy[0], op.input(0)})};
 }
 
-// ReluGrad and Relu6Grad are linear in dy and flat in y.
+// ReluGrad and Relu6Grad are linear in dy; their derivative by y is 0.
 template <const OpDef& kGrad>
 Grads flat_grad_gradient(const Operation& op, const Grads& dy) {
   return {add_node(kGrad, {dy[0], op.input(1)}), Output()};
@@ -397,7 +397,7 @@ void in_top_k_shape(ShapeContext& c) {
   c.set_output({c.same(predictions[0], targets[0], "rows of predictions and targets")});
 }
 
-// Is `target` among the k best of `row`?
+// True if `target` is among the k best of `row`.
 bool is_in_top(const float* row, int64_t classes, int64_t target, int64_t k) {
   if (target < 0 || target >= classes || !std::isfinite(row[target])) return false;
   int64_t better = 0;
@@ -493,7 +493,7 @@ Kernel top_k_prepare(const KernelSetup& s) {
   });
 }
 
-// Each value's gradient goes to the place in the whole, seen as a vector, that it came from.
+// The gradient of each value goes to its index in the flattened input.
 Grads top_k_gradient(const Operation& op, const Grads& dy) {
   if (!dy[0]) return Grads(2);
   const Output x = op.input(0), extents = shape(x, {.out_type = DType::kInt64});

@@ -1,6 +1,10 @@
 // Philox 4x32-10: random bits as a function of a key and a counter (Salmon et al., "Parallel random
-// numbers: as easy as 1, 2, 3", 2011). Any place of a sequence is reached at once, so threads fill
-// parts of a tensor independently and always with the same bits, which are TensorFlow's.
+// numbers: as easy as 1, 2, 3", 2011). Any position of a sequence is reached in constant time, so
+// that threads fill parts of a tensor independently, with the same bits for every number of
+// threads. The bits are TensorFlow's.
+//
+//   Philox a(seed, seed2), b = a;
+//   b.skip(100);                       // b continues where a is after 100 blocks
 #pragma once
 
 #include <array>
@@ -19,7 +23,7 @@ class Philox {
       : Philox(Block{0, 0, low(seed2), high(seed2)}, Key{low(seed), high(seed)}) {}
   Philox(const Block& counter, const Key& key) : counter_(counter), key_(key) {}
 
-  // Four random words; the counter moves on by one.
+  // Four random words; the counter advances by one.
   Block operator()() {
     Block c = counter_;
     Key k = key_;
@@ -33,7 +37,7 @@ class Philox {
     return c;
   }
 
-  // Moves the 128-bit counter on by `blocks`.
+  // Advances the 128-bit counter by `blocks`.
   void skip(uint64_t blocks) {
     uint64_t lower = counter_[0] | uint64_t{counter_[1]} << 32;
     lower += blocks;
@@ -50,7 +54,7 @@ class Philox {
   Key key_;
 };
 
-// The same, one word at a time.
+// The words of a Philox one at a time.
 class PhiloxWords {
  public:
   explicit PhiloxWords(Philox blocks) : blocks_(blocks) {}
@@ -68,11 +72,11 @@ class PhiloxWords {
   size_t used_ = 4;
 };
 
-// A sequence from which several runs, on any threads, take their parts one after another.
+// A sequence of which several runs, on any threads, take consecutive parts.
 class PhiloxSequence {
  public:
   explicit PhiloxSequence(Philox start) : next_(start) {}
-  // The next `blocks` blocks, the caller's own.
+  // The next `blocks` blocks, for the caller alone.
   Philox reserve(uint64_t blocks) {
     std::lock_guard lock(mutex_);
     const Philox mine = next_;

@@ -15,8 +15,8 @@ namespace cairn {
 namespace {
 
 // ---- from bits to values ------------------------------------------------------------------------
-// Everything here, down to the order in which words are used, decides the bits of the result and is
-// TensorFlow's.
+// All of this decides the bits of the result, down to the order in which words are used. The bits
+// are TensorFlow's.
 
 // Numbers in [0, 1): the bits become the mantissa of a number in [1, 2).
 float unit_float(uint32_t x) { return std::bit_cast<float>(0x3F800000u | (x & 0x7FFFFFu)) - 1.0f; }
@@ -39,7 +39,7 @@ std::array<F, 2> box_muller(F u, F v) {
   return {std::sin(angle) * radius, std::cos(angle) * radius};
 }
 
-// Values that one block of random words makes.
+// The number of values made from one block of random words.
 template <class T>
 constexpr int kPerBlock = sizeof(T) == 8 ? 2 : 4;
 
@@ -101,7 +101,7 @@ struct Normal {
 template <class T>
 struct TruncatedNormal {
   using Value = T;
-  // How many words a group uses is not known beforehand: 256 are set aside for each value.
+  // The number of words that a group uses is not known beforehand: 256 are reserved for each value.
   static constexpr int64_t kBlocks = 256 * kPerBlock<T> / 4;
   static constexpr double kCost = 100;
   void operator()(Philox gen, T* out) const {
@@ -151,7 +151,7 @@ void fill(KernelContext& c, Tensor& tensor, const Philox& start, const D& distri
 
 void random_shape(ShapeContext& c) { c.set_output(c.shape_from(0)); }
 
-// The shape that input 0 spells.
+// The shape given by input 0.
 Shape shape_input(const KernelContext& c) {
   const Tensor& extents = c.input(0);
   if (extents.rank() != 1)
@@ -179,7 +179,7 @@ std::shared_ptr<PhiloxSequence> sequence_of(const KernelSetup& s) {
   });
 }
 
-// TensorFlow sets aside this many blocks for each value, whatever the distribution.
+// TensorFlow reserves this many blocks for each value, for every distribution.
 constexpr uint64_t kReserved = 256;
 
 template <template <class> class D>
@@ -327,7 +327,7 @@ constexpr OpDef kRandomUniformInt = {
     .prepare = random_uniform_int_prepare,
     .gradient = not_differentiable};
 
-// TensorFlow knows no gradient for it either.
+// As in TensorFlow, without a gradient.
 constexpr OpDef kRandomShuffle = {.name = "RandomShuffle",
                                   .inputs = "value: T",
                                   .outputs = "output: T",
@@ -338,8 +338,8 @@ constexpr OpDef kRandomShuffle = {.name = "RandomShuffle",
 
 // ---- builders -----------------------------------------------------------------------------------
 
-// A random op as Python's wrappers dress it: in a scope of this name, its constants beside it.
-struct Dress {
+// A builder as Python has it: the op, and the scope in which its constants and the op are made.
+struct RandomWrapper {
   const OpDef& op;
   std::string_view scope;
 };
@@ -355,7 +355,7 @@ Output shape_in(const Building& b, const IntList& shape) {
   return shape.in(b, "shape");
 }
 
-// The op by itself: without the seed of a stateless op it is a stateful one.
+// The op alone: stateless if a stateless seed is given, else stateful.
 Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype,
             std::optional<int64_t> op_seed, const Operand* stateless_seed) {
   const GraphAt graph = b;
@@ -371,13 +371,13 @@ Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype
   return add_node(op, {shape}, {{"seed", seed}, {"seed2", seed2}, {"dtype", dtype}});
 }
 
-Output uniform(GraphAt graph, const IntList& extents, const Dress& dress,
+Output uniform(GraphAt graph, const IntList& extents, const RandomWrapper& wrapper,
                const RandomUniformOptions& o, const Operand* stateless_seed = nullptr) {
   const bool integers = is_integer(o.dtype);
   if (integers && (!o.maxval || stateless_seed))
-    fail(Code::kInvalidArgument, graph.at.str(), ": ", dress.scope,
+    fail(Code::kInvalidArgument, graph.at.str(), ": ", wrapper.scope,
          stateless_seed ? " makes no integers" : " of integers needs maxval");
-  const Building b(graph, dress.scope, o.name);
+  const Building b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output low = o.minval.in(graph, o.dtype, "min");
   const Output high = o.maxval.value_or(Operand(1)).in(graph, o.dtype, "max");
@@ -385,17 +385,17 @@ Output uniform(GraphAt graph, const IntList& extents, const Dress& dress,
     const auto [seed, seed2] = graph->random_seeds(o.seed);
     return b.add(kRandomUniformInt, {shape, low, high}, {{"seed", seed}, {"seed2", seed2}});
   }
-  const Output values = draw(b, dress.op, shape, o.dtype, o.seed, stateless_seed);
+  const Output values = draw(b, wrapper.op, shape, o.dtype, o.seed, stateless_seed);
   return add(values * (high - low), low, {.name = b.name()});
 }
 
-Output normal(GraphAt graph, const IntList& extents, const Dress& dress,
+Output normal(GraphAt graph, const IntList& extents, const RandomWrapper& wrapper,
               const RandomNormalOptions& o, const Operand* stateless_seed = nullptr) {
-  const Building b(graph, dress.scope, o.name);
+  const Building b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output mean = o.mean.in(graph, o.dtype, "mean"),
                stddev = o.stddev.in(graph, o.dtype, "stddev");
-  const Output values = draw(b, dress.op, shape, o.dtype, o.seed, stateless_seed);
+  const Output values = draw(b, wrapper.op, shape, o.dtype, o.seed, stateless_seed);
   return add(values * stddev, mean, {.name = b.name()});
 }
 

@@ -11,7 +11,7 @@
 namespace cairn {
 namespace {
 
-// The start of what an initializer refuses: its name, and the line of the program that makes the
+// The beginning of an error of an initializer: its name, and the line of the program that makes the
 // variable.
 std::string refused_by(const char* initializer, const GraphAt& graph) {
   return str_cat(initializer, " (", graph->current_location(graph.at).str(),
@@ -129,7 +129,7 @@ Initializer variance_scaling_initializer(const VarianceScaling& o, SourceLocatio
                             {.minval = -limit, .maxval = limit, .dtype = dtype, .seed = o.seed});
     }
     const bool truncated = o.distribution == Distribution::kTruncatedNormal;
-    // The standard deviation of the standard normal distribution cut off at -2 and 2.
+    // The standard deviation of the standard normal distribution truncated to [-2, 2].
     const double stddev = std::sqrt(variance) / (truncated ? .87962566103423978 : 1);
     return (truncated ? truncated_normal_initializer : random_normal_initializer)(
         {.stddev = stddev, .seed = o.seed})(graph, shape, dtype);

@@ -11,11 +11,11 @@
 namespace cairn {
 namespace {
 
-// What a handle names, once initialized. Never changed, so that lookups of other runs may go on
-// reading it.
+// The content of an initialized table. Replaced, never changed, so that lookups of other runs can
+// continue to read it.
 struct Table {
   Tensor keys, values;
-  int64_t size = 0;                    // without keys that stand there twice
+  int64_t size = 0;                    // repeated keys count once
   std::shared_ptr<const void> places;  // Places<Key>, of the keys' type
 
   template <class Key>
@@ -117,7 +117,7 @@ void import(KernelContext& c) {
   state.resource = std::move(table);
 }
 
-// The dtype that the table behind input 0 was made for, where that is known.
+// Fails unless the table behind input 0 was made for `dtype`, if that is known.
 void require_made_for(const KernelSetup& s, const char* attr, DType dtype) {
   const Node& holder = *s.node().inputs[0].node;
   const Attr* made_for = holder.attrs.find(attr);

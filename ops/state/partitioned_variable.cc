@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-// The function that makes a partitioner, and the line that calls it.
+// For messages: the function that makes a partitioner, and the line of its call.
 std::string called(const char* who, SourceLocation at) { return str_cat(who, " (", at.str(), ")"); }
 
 void check_axis(const std::string& who, const Shape& shape, int axis) {
@@ -175,7 +175,7 @@ Output PartitionedVariable::as_tensor(SourceLocation at) const {
 
 namespace {
 
-// Which axis is cut, and in how many parts.
+// The axis that is cut, and the number of parts.
 std::pair<size_t, int64_t> cut_of(GraphAt graph, std::string_view name, const Shape& shape,
                                   const std::vector<int64_t>& partitions) {
   const std::string shown = printable(name);

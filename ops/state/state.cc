@@ -10,18 +10,18 @@
 namespace cairn {
 namespace {
 
-// The node that holds the variable behind a reference or a resource; null where it came from
-// elsewhere, or through more than `most` nodes.
+// The VarHandleOp of a resource variable; null if the handle comes from elsewhere, or through more
+// than `most` nodes.
 const Node* holder_of(Endpoint e, int most = std::numeric_limits<int>::max()) {
   while (e.node->op->name != "VarHandleOp" && !e.node->inputs.empty() && most-- > 0)
     e = e.node->inputs[0];
   return e.node->op->name == "VarHandleOp" ? e.node : nullptr;
 }
 
-// The declared shape of the resource variable at input i. A file may hand a handle on and on, and
-// read it everywhere.
+// The declared shape of the resource variable at input i. The search is bounded: a file can pass a
+// handle through a long chain of nodes and read it at each of them.
 Shape resource_shape(const ShapeContext& c, int i) {
-  constexpr int kFarthest = 200;  // deeper than conditions stand in each other
+  constexpr int kFarthest = 200;  // deeper than conditions are nested
   const Node* holder = holder_of(c.node().inputs[static_cast<size_t>(i)], kFarthest);
   const Attr* shape = holder ? holder->attrs.find("shape") : nullptr;
   const Shape* known = shape ? shape->get<Shape>() : nullptr;
@@ -37,7 +37,7 @@ Shape same_shape(const ShapeContext& c, const Shape& variable, const Shape& valu
 // ---- VariableV2, Variable, VarHandleOp ----------------------------------------------------------
 
 void variable_shape(ShapeContext& c) { c.set_output(c.shape("shape")); }
-// Where a scalar's shape also stood for "unknown".
+// In older files the shape of a scalar also meant "unknown".
 void legacy_variable_shape(ShapeContext& c) {
   c.set_output(c.shape("shape").is_scalar() ? Shape::unknown() : c.shape("shape"));
 }
@@ -164,8 +164,8 @@ constexpr OpDef kAssign = {
     .prepare = assign_prepare,
     .gradient = not_differentiable};
 
-// Also AssignAddVariableOp and AssignSubVariableOp: there is nothing to shape but something to
-// check.
+// Also for AssignAddVariableOp and AssignSubVariableOp. They have no outputs: the shapes are only
+// checked.
 void resource_assign_shape(ShapeContext& c) { same_shape(c, resource_shape(c, 0), c.input(1)); }
 // A resource variable declared with unknown extents may change them.
 Kernel resource_assign_prepare(const KernelSetup&) {
@@ -239,7 +239,7 @@ constexpr OpDef kAssignSubVariableOp =
 
 enum class Scatter { kUpdate, kAdd, kSub };
 
-// What `updates` must be for a variable of shape `variable`; a scalar serves all.
+// The shape that `updates` must have for a variable of shape `variable`, unless it is a scalar.
 Shape updates_shape(const Shape& variable, const Shape& indices) {
   return concat(indices, variable.slice(1));
 }
@@ -254,7 +254,8 @@ void scatter_shape(ShapeContext& c) {
 
 template <Scatter kHow, class T, class Index>
 void scatter(KernelContext& c) {
-  const Tensor indices = c.input(1), updates = c.input(2);  // held: the variable may be one of them
+  const Tensor indices = c.input(1),
+               updates = c.input(2);  // copies of the handles: the variable may be one of them
   Tensor& variable = c.variable(0).writable();
   const Shape wanted = updates_shape(variable.shape(), indices.shape());
   const bool one_for_all = updates.rank() == 0;
@@ -317,7 +318,8 @@ constexpr OpDef kScatterSub =
 
 // ---- builders -----------------------------------------------------------------------------------
 
-// `op` on a reference or resource, with a value that may be a number: then name/value.
+// `op` on a reference or resource, with a value that may be a number: then it is the constant
+// name/value.
 Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs attrs,
                 std::string_view name) {
   Graph& graph = ref.graph();
@@ -332,7 +334,7 @@ Operation write(const OpDef& op, const Output& ref, const Operand& value, Attrs 
                        std::move(attrs), scope.name());
 }
 
-// Writes a resource variable, and reads it then.
+// Writes a resource variable, and reads it after that.
 Output write_and_read(const OpDef& op, const Variable& variable, const Operand& value,
                       std::string_view name) {
   const Graph::Transaction whole(variable.graph(), value.at());

@@ -1,5 +1,15 @@
-// Nodes that hold, read and write the values which live between runs. Making whole variables, with
-// their initial values, is in ops/state/variables.h, which this does not need.
+// Nodes that hold, read and write variables: the values that live between runs of a session. Whole
+// variables, with their initial values, are made by ops/state/variables.h, which this header does
+// not need.
+//
+//   session.run(assign(rate, 0.5f));
+//   session.run(assign_add(count, 1));
+//   session.run(scatter_sub(table, indices, rows));   // table[indices[i]] -= rows[i]
+//
+// A run that fails changes no variable of the failing node:
+//
+//   session.run(scatter_sub(table, outside, rows));   // InvalidArgument:
+//                                                     // indices[0] = 9 is not in [0, 8)
 #pragma once
 
 #include <span>
@@ -10,8 +20,8 @@
 namespace CAIRN_API cairn {
 
 struct AssignOptions {
-  // Refuse a value of another shape than the variable has. Without it the variable takes the
-  // value's shape.
+  // Refuse a value of another shape than that of the variable. If false, the variable takes the
+  // shape of the value.
   bool validate_shape = true;
   bool use_locking = true;
   std::string name = "";
@@ -21,19 +31,18 @@ struct UpdateOptions {
   std::string name = "";
 };
 
-// Nodes that write a variable when they are run, and give its new value. A number takes the
-// variable's dtype. They throw InvalidArgument for a value of another dtype or shape, when the node
-// is made or, where the shape is known only then, when it runs; the variable is then as before.
-// (TensorFlow's Assign, AssignAdd, AssignSub; for resource variables AssignVariableOp,
-// AssignAddVariableOp, AssignSubVariableOp and the ReadVariableOp behind them.)
-//   session.run(assign(w, 0.5f));
-//   session.run(assign_add(count, 1));
+// Nodes that write a variable when they run; their output is its new value. A number takes the
+// dtype of the variable. Throw InvalidArgument for a value of another dtype or shape; a run does so
+// for a shape that was not known before, and the variable is then unchanged. A run of assign_add
+// and assign_sub throws FailedPrecondition for an uninitialized variable. (TensorFlow's Assign,
+// AssignAdd, AssignSub; for resource variables AssignVariableOp, AssignAddVariableOp,
+// AssignSubVariableOp with a ReadVariableOp after them.)
 Output assign(const Variable& variable, const Operand& value, const AssignOptions& options = {});
 Output assign_add(const Variable& variable, const Operand& value,
                   const UpdateOptions& options = {});
 Output assign_sub(const Variable& variable, const Operand& value,
                   const UpdateOptions& options = {});
-// What Variable::assign() and its like call.
+// The bodies of Variable::assign(), assign_add() and assign_sub().
 template <class Value>
 Output assign_variable(const Variable& variable, const Value& value, SourceLocation at) {
   return assign(variable, Operand(value, at), {.use_locking = false});
@@ -46,7 +55,7 @@ template <class Value>
 Output assign_sub_variable(const Variable& variable, const Value& delta, SourceLocation at) {
   return assign_sub(variable, Operand(delta, at));
 }
-// The same for a reference alone, W:0.
+// The same for the reference of a variable alone, W:0.
 Output assign(const Output& ref, const Operand& value, const AssignOptions& options = {});
 Output assign_add(const Output& ref, const Operand& value, const UpdateOptions& options = {});
 Output assign_sub(const Output& ref, const Operand& value, const UpdateOptions& options = {});
@@ -55,11 +64,14 @@ struct ScatterOptions {
   bool use_locking = false;
   std::string name = "";
 };
-// Writes rows of a variable: row indices[i...] becomes, grows by or shrinks by updates[i..., :], an
-// index that occurs twice counting twice. indices: int32 or int64, of any shape; updates: of shape
-// indices.shape + variable.shape[1:], or one number for all. Give the variable's new value. An
-// index out of bounds fails the run with InvalidArgument and changes nothing. (TensorFlow's
-// ScatterUpdate, ScatterAdd, ScatterSub; reference variables only.)
+// Write, add to or subtract from rows of a variable: row indices[i...] with updates[i..., :]; a
+// repeated index is applied each time, in order. indices: int32 or int64, of any shape; updates: of
+// shape indices.shape + variable.shape[1:], or one number for all. The output is the new value of
+// the variable. Throw InvalidArgument for updates of another shape; a run does so for an index out
+// of bounds, and changes nothing. (TensorFlow's ScatterUpdate, ScatterAdd, ScatterSub; reference
+// variables only.)
+//
+//   scatter_add(count, words, 1)               // counts [n], words [batch]: one more for each word
 Output scatter_update(const Variable& variable, const Operand& indices, const Operand& updates,
                       const ScatterOptions& options = {.use_locking = true});
 Output scatter_add(const Variable& variable, const Operand& indices, const Operand& updates,
@@ -67,26 +79,29 @@ Output scatter_add(const Variable& variable, const Operand& indices, const Opera
 Output scatter_sub(const Variable& variable, const Operand& indices, const Operand& updates,
                    const ScatterOptions& options = {});
 
-// A bool scalar: does the variable hold a value (TensorFlow's IsVariableInitialized,
-// VarIsInitializedOp).
+// A bool scalar: true if the variable has a value (TensorFlow's IsVariableInitialized,
+// VarIsInitializedOp). Unlike reading the variable, it does not fail if there is none.
 Output is_variable_initialized(const Variable& variable, const NameOptions& options = {},
                                SourceLocation at = SourceLocation::current());
-// The value of a resource variable at this place in the order of the run (TensorFlow's
-// ReadVariableOp).
+// The value of a resource variable at the time this node runs (TensorFlow's ReadVariableOp).
+// `handle`: the output of a VarHandleOp, also through Identity and Switch. Throws InvalidArgument
+// for another tensor ("'x:0' is not a resource variable").
 Output read_variable(const Operand& handle, const NameOptions& options = {});
 
-// assign_add, and the node that writes instead of the value written.
+// As assign_add(), but returns the node that writes, without a read after it.
 Operation assign_add_op(const Variable& variable, const Operand& value,
                         const UpdateOptions& options = {});
 
-// The bare holders; use variable() and get_variable(). `name` ending in '/' is taken as it is.
+// The node that holds a variable, without initial value and collections; programs use variable()
+// and get_variable(). A `name` ending in '/' is used exactly, without it.
 Output variable_v2(GraphAt graph, const Shape& shape, DType dtype, std::string_view name);
 Output var_handle(GraphAt graph, const Shape& shape, DType dtype, std::string_view name,
                   std::string_view shared_name);
-// Assign or AssignVariableOp alone, as initializers are.
+// Assign or AssignVariableOp alone, as the initializer of a variable: without a read after it.
 Operation assign_initial(const Output& ref, const Output& value, bool validate_shape,
                          std::string_view name);
 
+// For the catalog (ops/catalog.h).
 std::span<const OpDef* const> state_ops();
 
 }  // namespace cairn

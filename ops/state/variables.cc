@@ -47,7 +47,7 @@ VariableInfo make_reference(GraphAt graph, const NewVariable& wanted, const std:
   const std::string name = scope.substr(0, scope.size() - 1);
   VariableInfo info;
   {
-    // Initial values that are made for the variable belong to it; one given does not.
+    // An initial value made for the variable is colocated with it; one given by the caller is not.
     const Scope beside = wanted.initializer ? graph->colocate_with_future(name) : Scope();
     info.initial_value = initial_value(graph, wanted);
     info.ref = variable_v2(graph, declared_shape(wanted, info.initial_value, name),
@@ -120,8 +120,8 @@ std::string slot_name(const Graph& graph, const Variable& owner, std::string_vie
   return name;
 }
 
-// TensorFlow takes what follows the owner's name off by its length alone, and so names the slots of
-// optimizers inside variable scopes W/part_0/Adam in checkpoints; theirs must be found.
+// TensorFlow removes the name of the owner by its length alone. For optimizers inside variable
+// scopes the names of slots in checkpoints are therefore W/part_0/Adam, and these must be found.
 std::optional<SaveSliceInfo> slot_slice(const Variable& owner, std::string_view slot) {
   if (!owner.slice()) return std::nullopt;
   SaveSliceInfo slice = *owner.slice();
@@ -269,7 +269,7 @@ namespace {
 std::optional<Variable> global_step(const Graph& graph) {
   for (const CollectionItem& item : graph.items(GraphKeys::kGlobalStep)) {
     if (const auto* variable = std::get_if<Variable>(&item)) return *variable;
-    // Older files name its tensor only.
+    // Older files contain only its tensor.
     if (const auto* tensor = std::get_if<Output>(&item))
       return find_variable(graph, tensor->op().name());
   }

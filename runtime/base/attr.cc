@@ -36,7 +36,7 @@ std::string print(const std::vector<T>& v) {
 
 bool Attr::operator==(const Attr& other) const {
   if (value.index() != other.value.index()) return false;
-  // A kind this version does not know is equal only to the same bytes.
+  // A kind that this version does not know is equal only if the bytes are.
   if (std::holds_alternative<std::monostate>(value)) {
     return wire == other.wire || (wire && other.wire && *wire == *other.wire);
   }

@@ -1,4 +1,13 @@
-// Attributes: the constants a node is made with, as TensorFlow's AttrValue knows them.
+// Attributes: the constants a node is made with, as in TensorFlow's AttrValue.
+//
+//   Attrs attrs = {{"transpose_a", true}, {"T", DType::kFloat}};
+//   const bool* transposed = attrs.find("transpose_a")->get<bool>();   // true
+//   attrs.find("transpose_a")->get<int64_t>();                         // null: it is a bool
+//   attrs.find("transpose_b");                                         // null: not set
+//
+// Attrs and Attr are values: copies are independent, except that they share the elements of
+// tensors. Lookup never throws; readers that throw with the name of the node are in
+// runtime/graph/node.h (AttrReader).
 #pragma once
 
 #include <cstdint>
@@ -15,20 +24,27 @@
 
 namespace CAIRN_API cairn {
 
-// A function named by an attribute (AttrValue.func). Cairn carries functions and does not call
-// them.
+// A function named by an attribute (AttrValue.func). Only its name is kept here; the whole
+// attribute, with the function's own attributes, is in Attr::wire. Cairn keeps functions for the
+// file and does not call them.
 struct FuncAttr {
   std::string name;
   friend bool operator==(const FuncAttr&, const FuncAttr&) = default;
 };
 
-// A list without elements: in a file nothing says of what.
+// A list without elements. A file does not say which kind of elements it would have: Attr::get()
+// takes it for an empty list of any kind.
 struct EmptyList {
   friend bool operator==(EmptyList, EmptyList) = default;
 };
 
-// One value. monostate: the file set none, or a kind this version does not know (then `wire` has
-// it).
+// One value: a string, int64, float, bool, dtype, shape, tensor or function, or a list of these.
+// Text is always a std::string, also where it is bytes; an int becomes an int64_t.
+//
+//   Attr("SAME"), Attr(3), Attr(DType::kInt32), Attr(std::vector<int64_t>{1, 2, 2, 1})
+//
+// std::monostate means that the file set no value, or one of a kind that this version does not
+// know; the unknown value is then in `wire`.
 struct Attr {
   using Value =
       std::variant<std::monostate, std::string, int64_t, float, bool, DType, Shape, Tensor,
@@ -53,7 +69,8 @@ struct Attr {
   Attr(std::vector<DType> v) : value(std::move(v)) {}        // NOLINT
   Attr(std::vector<Shape> v) : value(std::move(v)) {}        // NOLINT
 
-  // The value when it is a T, else null. An EmptyList is an empty list of any kind.
+  // The value if it is a T, else null; no conversion (an int64_t is not read as float). An
+  // EmptyList is an empty list of any kind. The pointer is valid while the Attr is, and unchanged.
   template <class T>
   const T* get() const {
     if constexpr (requires {
@@ -67,20 +84,21 @@ struct Attr {
     return std::get_if<T>(&value);
   }
 
-  // Equal values; tensors compare bit by bit.
+  // Equal kinds and values; tensors compare bit by bit. Unknown kinds are equal if their bytes are.
   bool operator==(const Attr& other) const;
 
-  // "DT_FLOAT", "true", "[1,2]", "'SAME'": for messages.
+  // For messages: "DT_FLOAT", "true", "[1,2]", "'SAME'".
   std::string str() const;
 
   Value value;
-  // The AttrValue as it stood in the file the node was read from, where writing `value` anew could
-  // lose something (the way a tensor was written, functions, fields of newer versions). Written
-  // back as it is.
+  // The serialized AttrValue of the file that the node was read from, where writing `value` again
+  // could lose something (the encoding of a tensor, functions, fields of newer versions). Written
+  // back unchanged. Null: `value` is all there is.
   std::shared_ptr<const std::string> wire;
 };
 
-// The attributes of one node: few, looked up by name, in order of name.
+// The attributes of one node: few, sorted by name. Lookup is a binary search. Iteration gives pairs
+// of name and Attr in order of name, as files have them.
 class Attrs {
  public:
   Attrs() = default;
@@ -88,8 +106,11 @@ class Attrs {
     for (const auto& [name, value] : items) set(name, value);
   }
 
+  // Null where there is none. Valid until the next set() or erase().
   const Attr* find(std::string_view name) const;
+  // Adds the attribute, or replaces its value.
   void set(std::string_view name, Attr value);
+  // Does nothing where there is none.
   void erase(std::string_view name);
   bool empty() const { return items_.empty(); }
   size_t size() const { return items_.size(); }

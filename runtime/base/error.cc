@@ -22,8 +22,8 @@ std::string_view code_name(Code code) {
 
 namespace {
 
-// Messages are of several lines where the library breaks them, which it does before two spaces. Any
-// other end of a line came with a name, and would let that name speak on a line of its own.
+// The library breaks messages into lines only before two spaces. Any other line end comes from a
+// name in a file and is escaped: otherwise the name could imitate a line of the message.
 std::string in_lines(std::string_view message) {
   std::string text;
   for (size_t at; (at = message.find("\n  ")) != message.npos; message.remove_prefix(at + 1)) {
@@ -91,8 +91,8 @@ std::string SourceLocation::str() const {
 
 namespace {
 
-// The edit distance where it is at most `limit`, else something larger. Looks only at what can stay
-// within the limit.
+// The edit distance if it is at most `limit`, else something larger. Computes only the cells that
+// can stay within the limit.
 size_t edit_distance(std::string_view a, std::string_view b, size_t limit) {
   while (!a.empty() && !b.empty() && a.front() == b.front()) a.remove_prefix(1), b.remove_prefix(1);
   while (!a.empty() && !b.empty() && a.back() == b.back()) a.remove_suffix(1), b.remove_suffix(1);
@@ -127,8 +127,8 @@ bool ends_with_name(std::string_view scoped, std::string_view name) {
 
 std::vector<std::string> nearest_names(std::string_view name,
                                        const std::vector<std::string>& candidates, size_t most) {
-  // Long names are rare and the comparison is quadratic: past this length a suggestion is not worth
-  // its time.
+  // Long names are rare and the comparison is quadratic: beyond this length a suggestion is not
+  // worth the time.
   constexpr size_t kLongest = 512;
   if (name.size() > kLongest || most == 0) return {};
   size_t limit = std::max<size_t>(2, name.size() / 3);

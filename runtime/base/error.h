@@ -1,14 +1,19 @@
-// Errors: the one exception type, and where in the user's program something was made.
+// Errors: the one exception type, and the place in the user's program that an error is about.
 //
-// Everything in Cairn that can go wrong because of a caller, a file or the machine throws
-// cairn::Error. Nothing aborts.
+// Every fault of a caller, a file or the machine is thrown as cairn::Error. Nothing aborts,
+// whatever a file or a user gives.
 //
 //   try {
 //     saver.restore(session, "model_ckpt-1000");
 //   } catch (const cairn::Error& e) {
-//     // e.what() says which file or key, and what to do
-//     if (e.code() == cairn::Code::kNotFound) ...
+//     if (e.code() == cairn::Code::kNotFound) ...   // no such checkpoint: start fresh
+//     std::cerr << e.what() << "\n";                // which file or key, and what to do
 //   }
+//
+// A message names the op, the node, the line that made it, expected and actual:
+//
+//   matmul(images, w);   // throws Error, code() kInvalidArgument, node() "MatMul", what():
+//                        // MatMul 'MatMul' (mnist.cc:41): inner dimensions differ: 784 and 128
 #pragma once
 
 #include <concepts>
@@ -25,35 +30,37 @@
 
 namespace CAIRN_API cairn {
 
-// TensorFlow's status codes (tensorflow/core/lib/core/error_codes.proto), number for number.
+// TensorFlow's status codes (tensorflow/core/lib/core/error_codes.proto), number for number. The
+// remarks say when Cairn throws them.
 enum class Code {
-  kOk = 0,
-  kCancelled = 1,
-  kUnknown = 2,
-  kInvalidArgument = 3,
-  kDeadlineExceeded = 4,
-  kNotFound = 5,
-  kAlreadyExists = 6,
-  kPermissionDenied = 7,
-  kResourceExhausted = 8,
-  kFailedPrecondition = 9,
-  kAborted = 10,
-  kOutOfRange = 11,
-  kUnimplemented = 12,
-  kInternal = 13,
-  kUnavailable = 14,
-  kDataLoss = 15,
-  kUnauthenticated = 16,
+  kOk = 0,                  // never thrown
+  kCancelled = 1,           // not thrown
+  kUnknown = 2,             // an error of the system that has no code here
+  kInvalidArgument = 3,     // a wrong value, shape, dtype, name or graph
+  kDeadlineExceeded = 4,    // not thrown
+  kNotFound = 5,            // no such node, variable, key or file
+  kAlreadyExists = 6,       // a name or file that is taken
+  kPermissionDenied = 7,    // by the file system
+  kResourceExhausted = 8,   // no memory, no space on disk
+  kFailedPrecondition = 9,  // an uninitialized variable, an empty handle
+  kAborted = 10,            // a file that its network file system lost
+  kOutOfRange = 11,         // an index beyond the end
+  kUnimplemented = 12,      // an op or dtype without a kernel
+  kInternal = 13,           // a bug of Cairn, or of an op of your own
+  kUnavailable = 14,        // not thrown
+  kDataLoss = 15,           // a damaged or incomplete file
+  kUnauthenticated = 16,    // not thrown
 };
 
 // The code's name as TensorFlow prints it: "InvalidArgument", "NotFound", ...
 std::string_view code_name(Code code);
 
+// Holds copies of its texts: it may outlive the graph and the session.
 class Error : public std::runtime_error {
  public:
-  // `message` is a whole sentence for a person; `node` the name of the graph node it happened at,
-  // or empty. Names from files may be in the message: what() has no control character but line
-  // ends, and nothing that is not UTF-8.
+  // `message`: a whole sentence for a person. `node`: the name of the graph node where it happened,
+  // or empty. Names from files may be part of the message: what() contains no control character but
+  // line ends, and no bytes that are not UTF-8.
   Error(Code code, const std::string& message, std::string node = "");
 
   Code code() const { return code_; }
@@ -64,10 +71,14 @@ class Error : public std::runtime_error {
   std::string node_;
 };
 
-// A place in a source file, taken where a builder is called. It follows a node into every error
-// about it.
+// A line of the user's program. Builders take it as a defaulted argument, or from their operands,
+// and keep it in the node: every error about the node names it.
 //
-//   void f(SourceLocation at = SourceLocation::current());   // at is the caller's line
+//   void f(SourceLocation at = SourceLocation::current());   // `at` is the line of the caller
+//
+// A function that calls builders can pass the line of its own caller on, as Operand(x, at) or
+// GraphAt{graph, at}; otherwise errors name the line inside it. `file` is not copied: it must
+// outlive the node, as a string literal does.
 struct SourceLocation {
   const char* file = "";
   int line = 0;
@@ -83,8 +94,8 @@ struct SourceLocation {
 
 namespace internal {
 
-// One value to be written into a string: text, a character, a number, or anything else that has an
-// operator<< for streams. It refers to the value, which must outlive it.
+// One value for a message: text, a character, a number, or anything else with an operator<< for
+// streams. It refers to the value, which must outlive it.
 class Piece {
  public:
   Piece(const char* text) : Piece(std::string_view(text)) {}
@@ -131,27 +142,35 @@ std::string concatenate(std::initializer_list<Piece> pieces);
 
 }  // namespace internal
 
-// Joins values into one string: str_cat("expected ", 3, ", got ", shape). Numbers are written alike
-// whatever locale the program has set: integers whole, floating point in six digits as printf's %g.
+// Joins values into one string, independent of the locale of the program: integers in full,
+// floating point in six digits as printf's %g, anything else by its operator<<.
+//
+//   str_cat("expected ", 3, ", got ", Shape{2, 4})   // "expected 3, got [2,4]"
 template <class... Args>
 std::string str_cat(const Args&... args) {
   return internal::concatenate({internal::Piece(args)...});
 }
 
-// throw Error(code, str_cat(args...)), short enough to stand at the end of a condition:
+// Throws Error(code, str_cat(args...)). Errors at a node are thrown by fail_at() or the contexts of
+// shape functions and kernels (runtime/exec/context.h), which name it.
+//
 //   if (rank != 2) fail(Code::kInvalidArgument, "expected a matrix, got ", shape);
 template <class... Args>
 [[noreturn]] void fail(Code code, const Args&... args) {
   internal::throw_error(code, {internal::Piece(args)...});
 }
 
-// The candidates closest to `name` by edit distance, nearest first, at most `most`, none further
-// than about a third of the name's length; the same name in a scope ("inputs/x" for "x", or the
-// other way round) is as near as one letter. For "did you mean" in messages.
+// For "did you mean" in messages: the candidates closest to `name` by edit distance, nearest first,
+// at most `most`. None is further away than two edits or, for longer names, a third of the name's
+// length. The same name in a scope ("inputs/x" for "x", or the reverse) counts as one edit. None
+// for names of more than 512 bytes.
+//
+//   nearest_names("wieghts", {"weights", "bias"})   // {"weights"}
+//   nearest_names("zzz", {"weights", "bias"})       // {}
 std::vector<std::string> nearest_names(std::string_view name,
                                        const std::vector<std::string>& candidates, size_t most = 3);
 
-// Names from anywhere, made printable: "a", "a and b", "a, b and c"; after `most` items "a, b, c
+// Names for a message, made printable: "a", "a and b", "a, b and c"; after `most` items "a, b, c
 // and 7 more".
 std::string join_for_people(const std::vector<std::string>& items, size_t most = 20);
 

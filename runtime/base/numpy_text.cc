@@ -14,7 +14,7 @@ namespace cairn {
 namespace {
 
 constexpr int kPrecision = 8;
-constexpr int64_t kEdge = 3;  // elements shown at each end of an axis that is cut short
+constexpr int64_t kEdge = 3;  // elements shown at each end of an abbreviated axis
 constexpr size_t kLineWidth = 75;
 constexpr auto kScientific = std::chars_format::scientific, kFixed = std::chars_format::fixed;
 
@@ -27,8 +27,8 @@ std::string chars(T value, std::chars_format format, int precision = -1) {
   return {text, end};
 }
 
-// The shortest digits that mean `value` and no other number of its type, as "1.5e-07"; 16-bit
-// floats come as floats.
+// The shortest digits that read back as `value` in its dtype, as "1.5e-07"; 16-bit floats are
+// passed as floats.
 std::string shortest(double value, DType dtype) {
   if (dtype == DType::kDouble || dtype == DType::kComplex128) return chars(value, kScientific);
   const float narrow = static_cast<float>(value);
@@ -55,7 +55,7 @@ Digits split(const std::string& text) {
           text.substr(e)};
 }
 
-// "1.5e-07" -> "0.00000015": the same digits around another point, with zeros where there are none.
+// "1.5e-07" -> "0.00000015": the same digits with the point moved, and zeros where there are none.
 Digits without_exponent(const Digits& digits) {
   const bool minus = digits.whole.starts_with('-');
   std::string all = digits.whole.substr(minus) + digits.fraction;
@@ -70,8 +70,7 @@ Digits without_exponent(const Digits& digits) {
   return {(minus ? "-" : "") + all.substr(0, static_cast<size_t>(point)), fraction, ""};
 }
 
-// The shortest digits, or those of the exact value where there are more than `most` behind the
-// point.
+// The shortest digits, or those of the exact value if there are more than `most` after the point.
 Digits digits_of(double value, DType dtype, bool scientific, int most) {
   Digits digits = split(shortest(value, dtype));
   if (!scientific) digits = without_exponent(digits);
@@ -82,7 +81,7 @@ Digits digits_of(double value, DType dtype, bool scientific, int most) {
   return digits;
 }
 
-// A quotient as NumPy computes it, in the array's own dtype.
+// A quotient as NumPy computes it, in the dtype of the array.
 double quotient(double a, double b, DType dtype) {
   if (dtype == DType::kDouble || dtype == DType::kComplex128) return a / b;
   const float narrow = static_cast<float>(a) / static_cast<float>(b);
@@ -91,10 +90,10 @@ double quotient(double a, double b, DType dtype) {
                                      : narrow;
 }
 
-// Formats all floats of an array alike.
+// Formats all floats of an array in the same way.
 class FloatFormat {
  public:
-  // `each(f)` calls f with every number that is to be shown.
+  // `each(f)` calls f with every number that is printed.
   template <class Each>
   FloatFormat(const Each& each, DType dtype, bool plus = false) : dtype_(dtype), plus_(plus) {
     double largest = 0, smallest = INFINITY;
@@ -133,8 +132,8 @@ class FloatFormat {
       return std::string(width - std::min(width, text.size()), ' ') + text;
     }
     Digits digits = parts(v, precision_);
-    // What is beyond the shortest digits, up to the point or to the column's width, are the exact
-    // value's, not zeros.
+    // Digits beyond the shortest ones, up to the point or to the width of the column, are those of
+    // the exact value, not zeros.
     if (scientific_ ? digits.fraction.size() < static_cast<size_t>(precision_)
                     : digits.fraction.empty() && v == std::trunc(v)) {
       digits = with_sign(
@@ -163,7 +162,7 @@ class FloatFormat {
   int precision_ = 0;
 };
 
-// A number on its own: "1.0", "1e-07".
+// A single number: "1.0", "1e-07".
 std::string lone_float(double v, DType dtype) {
   if (std::isnan(v)) return "nan";
   if (std::isinf(v)) return v < 0 ? "-inf" : "inf";
@@ -183,8 +182,7 @@ std::string lone_complex(double real, double imag, DType dtype) {
   return str_cat("(", part(real), std::signbit(imag) ? "" : "+", part(imag), "j)");
 }
 
-// As Python shows bytes, without the b. Bytes beyond ASCII stay as they are where `ascii` is not
-// asked for.
+// As Python prints bytes, without the b. Bytes beyond ASCII are unchanged unless `ascii` is set.
 std::string quoted(const std::string& bytes, bool ascii) {
   const char quote =
       bytes.find('\'') != std::string::npos && bytes.find('"') == std::string::npos ? '"' : '\'';
@@ -204,7 +202,7 @@ std::string quoted(const std::string& bytes, bool ascii) {
   return text + quote;
 }
 
-// The indices along an axis that are shown.
+// The indices that are printed along an axis.
 struct Layout {
   const Shape& shape;
   bool cut;
@@ -229,8 +227,8 @@ double as_double(T v) {
   }
 }
 
-// Calls `use` with what turns the element at an index into text: all that are shown become columns
-// of one width.
+// Calls `use` with a function from the index of an element to its text; all printed elements have
+// the width of one column.
 template <class T, class Use>
 void with_format(const Tensor& tensor, const Layout& layout, const Use& use) {
   const T* const data = static_cast<const T*>(tensor.raw_data());
@@ -270,14 +268,14 @@ void with_format(const Tensor& tensor, const Layout& layout, const Use& use) {
   }
 }
 
-// Writes brackets and elements as NumPy lays them out, holding no more than one element's text.
+// Writes brackets and elements as NumPy lays them out; holds the text of one element at a time.
 template <class Element>
 class Printer {
  public:
   Printer(std::ostream& out, const Layout& layout, const Element& element)
       : out_(out), layout_(layout), element_(element) {}
 
-  // The array from `axis` on, whose elements begin at index `at`. Lines begin after `indent`
+  // The array from `axis` on, whose elements begin at index `at`. Lines are indented by `indent`
   // columns and have `width`.
   void print(int axis = 0, int64_t at = 0, size_t indent = 1, size_t width = kLineWidth) {
     const int left = layout_.shape.rank() - axis;
@@ -314,7 +312,7 @@ class Printer {
     }
   }
 
-  // Blanks wait for what follows them in the line: where it is wrapped they are left out.
+  // Blanks are written with the word after them: at the end of a wrapped line they are dropped.
   void put(const std::string& word, size_t indent, size_t width) {
     if (column_ > indent && column_ + word.size() > width - 1) {
       out_ << '\n' << std::string(indent, ' ');

@@ -14,7 +14,7 @@ Shape::Shape(std::span<const int64_t> dims) : rank_(static_cast<int>(dims.size()
   try {
     check();
   } catch (...) {
-    if (has_block()) delete[] more_;  // a destructor does not run for what was not made
+    if (has_block()) delete[] more_;  // the destructor does not run if the constructor throws
     throw;
   }
 }
@@ -151,7 +151,7 @@ Shape broadcast(const Shape& a, const Shape& b) {
     } else if (y == 1) {
       d = x;
     } else if (x < 0) {
-      d = y;  // an unknown extent must be 1 or y, and either way the result is y
+      d = y;  // the unknown extent is 1 or y, and in both cases the result is y
     } else if (y < 0) {
       d = x;
     } else {

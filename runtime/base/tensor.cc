@@ -16,16 +16,16 @@ namespace cairn {
 
 namespace {
 
-// More than any machine this runs on has. Allocators that check (and systems that promise more
-// memory than there is) are not even asked.
+// More than the memory of any machine this runs on. Larger requests are refused without asking the
+// allocator: some abort, and some systems promise memory that they do not have.
 constexpr size_t kMostBytes = size_t{1} << 39;
 
 }  // namespace
 
 Buffer* Buffer::allocate(size_t capacity) {
-  // The block's head and its data stand in one piece of memory, the data on a boundary of its own.
-  // Allocators are slow at boundaries: where little is lost by it, the piece is asked for without
-  // one and a little larger.
+  // The head of the block and its data share one allocation, with the data aligned. Aligned
+  // allocation is slow: if little is lost, the memory is allocated without alignment and a little
+  // larger.
   constexpr size_t kHead =
       (sizeof(Buffer) + kTensorAlignment - 1) / kTensorAlignment * kTensorAlignment;
   constexpr size_t kSmall = 4096, kGap = kTensorAlignment - alignof(std::max_align_t);

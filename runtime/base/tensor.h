@@ -1,13 +1,23 @@
-// Tensors: a typed, shaped, row-major block of elements. No arithmetic here; that is ops/.
+// Tensors: a typed, shaped, row-major block of elements in memory. No arithmetic here; that is in
+// ops/.
 //
-// A Tensor is a handle: copying one shares the elements, as with shared_ptr. Elements are never
-// copied behind your back (clone() copies). Two threads may read one buffer; writing needs the
-// usual care.
+// A Tensor is a handle: copying one shares the elements, as with shared_ptr; clone() copies them. A
+// write through one handle is seen by all handles of the same elements. Several threads may read
+// one tensor; a write needs the same care as a write to any shared object.
 //
 //   Tensor images = Tensor::zeros(DType::kFloat, {100, 784});
 //   Tensor weights = Tensor::matrix<float>({{1, 2}, {3, 4}});
 //   images.data<float>()[0] = 1;
 //   float loss = session.run(loss_output).scalar<float>();
+//   Tensor first = images.rows(0, 10);               // [10,784], shares the elements
+//   Tensor flat = weights.reshaped({4});             // [4], shares the elements
+//
+// Calls that fail, all with InvalidArgument:
+//
+//   weights.data<double>();                // tensor of dtype float and shape [2,2] read as double
+//   weights.scalar<float>();               // expected a scalar, got a tensor of shape [2,2]
+//   weights.reshaped({3});                 // shape [3] does not hold 4 elements
+//   Tensor::of<float>({2, 2}, {1, 2, 3});  // shape [2,2] does not hold 3 elements
 #pragma once
 
 #include <atomic>
@@ -26,35 +36,40 @@
 
 namespace CAIRN_API cairn {
 
-// Memory allocated for tensors begins on such a boundary: a cache line, and the widest vector
-// register.
+// Memory allocated for tensors is aligned to this many bytes: a cache line, and the widest vector
+// register. A view or a slice of rows may begin anywhere.
 inline constexpr size_t kTensorAlignment = 64;
 
-// A reference-counted block of memory. Tensors share one; kernels never see it.
+// A reference-counted block of memory, shared by tensors. Counting is safe from several threads.
+// For the runtime; kernels and programs use Tensor.
 class Buffer {
  public:
-  // `capacity` bytes, aligned to kTensorAlignment, not initialised. Throws ResourceExhausted.
+  // `capacity` bytes, aligned to kTensorAlignment, not initialised. The caller owns one reference.
+  // Throws ResourceExhausted if there is no memory.
   static Buffer* allocate(size_t capacity);
-  // `count` empty strings.
+  // `count` empty strings. Throws ResourceExhausted.
   static Buffer* allocate_strings(size_t count);
-  // One string.
+  // One string: the text of Tensor::none().
   static Buffer* text(std::string text);
-  // Memory of someone else's; `release` runs when the last tensor lets go.
+  // Memory of the caller: `release` runs when the last reference is dropped. Never written by
+  // kernels.
   static Buffer* borrow(void* data, size_t capacity, std::function<void()> release);
 
   void* data() const { return data_; }
   size_t capacity() const { return capacity_; }
+  // The last unref() destroys the block; a count of one is checked without an atomic write.
   void ref() { refs_.fetch_add(1, std::memory_order_relaxed); }
   void unref() {
     if (refs_.load(std::memory_order_acquire) == 1 ||
         refs_.fetch_sub(1, std::memory_order_acq_rel) == 1)
       destroy();
   }
+  // No other tensor shares the block.
   bool unique() const { return held_by(1); }
   bool held_by(int64_t tensors) const { return refs_.load(std::memory_order_acquire) == tensors; }
-  // May be written in place: owned memory, not borrowed.
+  // May be written in place: owned memory, not borrowed, no strings.
   bool owned() const { return kind_ == Kind::kOwned; }
-  // The arena that hands the block out again when it is free, or null.
+  // The arena that reuses the block when it is free, or null.
   const void* home() const { return home_; }
   void set_home(const void* arena) { home_ = arena; }
 
@@ -72,7 +87,7 @@ class Buffer {
   std::function<void()> release_;
 };
 
-// The owning pointer to a Buffer.
+// The owning pointer to a Buffer: one reference each.
 class BufferRef {
  public:
   BufferRef() = default;
@@ -88,6 +103,7 @@ class BufferRef {
   ~BufferRef() {
     if (buffer_) buffer_->unref();
   }
+  // Null for an empty reference; the count is not changed.
   Buffer* get() const { return buffer_; }
   Buffer* operator->() const { return buffer_; }
   explicit operator bool() const { return buffer_ != nullptr; }
@@ -96,8 +112,8 @@ class BufferRef {
   Buffer* buffer_ = nullptr;
 };
 
-// A matrix seen through a tensor: m(row, column). Bounds are the caller's business; the dtype and
-// rank were checked.
+// A matrix seen through a tensor: m(row, column). Row and column are not checked; dtype and rank
+// were when the view was made. Valid while a tensor holds the elements.
 template <class T>
 struct MatrixView {
   T* data;
@@ -107,10 +123,11 @@ struct MatrixView {
 
 class Tensor {
  public:
-  // No tensor at all: dtype kInvalid. What run() returns for an operation, and what moving leaves.
+  // No tensor: dtype kInvalid, valid() is false. run() returns it for an operation, and a
+  // moved-from tensor is one. Reading it throws InvalidArgument.
   Tensor() = default;
-  // The same; reading it throws InvalidArgument with this text, which says what was run and what to
-  // fetch instead.
+  // The same, with a reason: reading it throws InvalidArgument with the text `why`, which says what
+  // was run and which tensor to fetch instead.
   static Tensor none(std::string why) {
     return Tensor(DType::kInvalid, {}, BufferRef(Buffer::text(std::move(why))));
   }
@@ -130,21 +147,29 @@ class Tensor {
     return *this;
   }
 
-  // All elements zero (false, empty). Throws InvalidArgument for a reference, resource, variant or
-  // unknown dtype or a shape that is not fully defined, ResourceExhausted where there is no memory.
+  // All elements zero (false, the empty string). Throws InvalidArgument for a reference, resource,
+  // variant or unknown dtype and for a shape that is not fully defined; ResourceExhausted if there
+  // is no memory.
   static Tensor zeros(DType dtype, const Shape& shape);
-  // As zeros, but numeric elements are whatever the memory held.
+  // As zeros(), but numeric elements are not initialised. Throws the same.
   static Tensor uninitialized(DType dtype, const Shape& shape);
 
-  // Scalars convert: session.run(y, {{x, 3.0f}}); saver paths are string scalars.
+  // Scalars convert implicitly: session.run(y, {{x, 3.0f}}). The dtype is that of the C++ type: 3
+  // is int32, 3.0 is double, "text" is a string.
   template <Element T>
   Tensor(T value) : Tensor(uninitialized(dtype_of<T>, {})) {  // NOLINT: implicit on purpose
     *static_cast<T*>(raw_data()) = std::move(value);
   }
   Tensor(const char* text) : Tensor(std::string(text)) {}  // NOLINT: implicit on purpose
 
-  // Rows of values, copied: Tensor::vector<float>({1, 2, 3}), Tensor::of<int32_t>({2, 2}, {1, 2, 3,
-  // 4}). Throws InvalidArgument when the count does not fit the shape, or the rows' lengths differ.
+  // Tensors of copied values, row by row.
+  //
+  //   Tensor::vector<float>({1, 2, 3})                  // [3]
+  //   Tensor::of<int32_t>({2, 2}, {1, 2, 3, 4})         // [2,2]
+  //   Tensor::matrix<float>({{1, 2}, {3, 4}})           // [2,2]
+  //
+  // Throw InvalidArgument if the number of values is not that of the shape, or if rows differ in
+  // length.
   template <Element T>
   static Tensor of(const Shape& shape, const std::vector<T>& values);
   template <Element T>
@@ -154,32 +179,38 @@ class Tensor {
   template <Element T>
   static Tensor matrix(std::initializer_list<std::initializer_list<T>> rows);
 
-  // A tensor over memory that stays the caller's: nothing is copied, in either direction. `data`
-  // must outlive every copy of the tensor; `release`, if given, is called when the last one goes.
-  // Kernels never write to it.
+  // A tensor over memory of the caller: nothing is copied, in either direction. `data` must outlive
+  // every copy of the tensor; `release`, if given, is called when the last one is destroyed, on the
+  // thread that destroys it. Kernels never write to it. Strings cannot be viewed. Throws
+  // InvalidArgument for a shape that is not fully defined.
+  //
   //   Tensor images = Tensor::view(pixels.data(), {10000, 784});
   template <Element T>
   static Tensor view(T* data, const Shape& shape, std::function<void()> release = nullptr);
 
-  // For the runtime: a tensor over `buffer`, whose capacity must be enough.
+  // For the runtime: a tensor over `buffer`, whose capacity must be enough; not checked.
   Tensor(DType dtype, const Shape& shape, BufferRef buffer)
       : dtype_(dtype), shape_(shape), buffer_(std::move(buffer)) {
     data_ = buffer_ ? buffer_->data() : nullptr;
   }
 
+  // Never throw, except dim(): OutOfRange. The dtype of an empty handle is kInvalid.
   DType dtype() const { return dtype_; }
   const Shape& shape() const { return shape_; }
   bool valid() const { return dtype_ != DType::kInvalid; }
   int rank() const { return shape_.rank(); }
   int64_t dim(int i) const { return shape_.dim(i); }
   int64_t num_elements() const { return shape_.num_elements(); }
-  // num_elements × dtype_size; 0 for strings.
+  // num_elements() times dtype_size(dtype()); 0 for strings.
   size_t num_bytes() const { return static_cast<size_t>(num_elements()) * dtype_size(dtype_); }
 
-  // The elements, row-major. Throw InvalidArgument when T is not the dtype's type (quantized: its
-  // storage type). The result is valid while some tensor holds the elements: `for (float y :
-  // session.run(x).span<float>())` reads freed memory, and clang warns of it; name the tensor
-  // first.
+  // The elements, row-major. Throw InvalidArgument if T is not the C++ type of the dtype (for a
+  // quantized dtype: of its storage type); elements are never converted, see cast() in
+  // ops/math/math.h. The result is valid while a tensor holds the elements:
+  //
+  //   Tensor y = session.run(x);
+  //   for (float v : y.span<float>()) ...
+  //   for (float v : session.run(x).span<float>()) ...   // reads freed memory; clang warns
   template <Element T>
   const T* data() const {
     check_type(dtype_of<T>);
@@ -198,14 +229,15 @@ class Tensor {
   std::span<T> span() CAIRN_LIFETIMEBOUND {
     return {data<T>(), static_cast<size_t>(num_elements())};
   }
-  // The one element of a scalar or one-element tensor. Throws InvalidArgument, as do all accessors,
-  // when dtype or shape is another.
+  // The only element of a scalar, or of a tensor of any rank with one element. Throws
+  // InvalidArgument, as all accessors do, if the dtype or the number of elements is another.
   template <Element T>
   const T& scalar() const CAIRN_LIFETIMEBOUND {
     check_scalar();
     return *data<T>();
   }
-  // The elements of a rank-1 tensor.
+  // The elements of a rank-1 tensor, of a rank-2 tensor. Throw InvalidArgument for another rank or
+  // dtype.
   template <Element T>
   std::span<const T> vec() const CAIRN_LIFETIMEBOUND {
     check_rank(1);
@@ -221,48 +253,58 @@ class Tensor {
     check_rank(2);
     return {data<T>(), shape_[0], shape_[1]};
   }
-  // Integers of any width, as int64: what shapes, axes and indices are read with. Throws for
-  // another kind of dtype.
+  // Integers of any width, in order, as int64: for shapes, axes and indices. Throws InvalidArgument
+  // for a dtype that is not an integer.
   std::vector<int64_t> to_int64s() const;
 
+  // The first element, without a check; null for an empty handle.
   const void* raw_data() const { return data_; }
   void* raw_data() { return data_; }
 
-  // The same elements under another shape. Throws InvalidArgument when the counts differ.
+  // The same elements under another shape, sharing them. Throws InvalidArgument if the numbers of
+  // elements differ.
   Tensor reshaped(const Shape& shape) const;
-  // Rows [begin, end) of the first extent, sharing the elements. Throws OutOfRange.
+  // Rows [begin, end) of the first extent, sharing the elements. Throws OutOfRange for other rows
+  // ("rows [1, 3) of a tensor of shape [2,2]") and for a scalar.
   Tensor rows(int64_t begin, int64_t end) const;
+  // A copy with elements of its own. Throws ResourceExhausted.
   Tensor clone() const;
-  // Copies `from`'s elements over this one's. Throws InvalidArgument unless dtype and shape are
-  // equal.
+  // Copies the elements of `from` over the elements of this tensor, for all its handles. Throws
+  // InvalidArgument unless dtype and shape are equal; nothing is changed then.
   void copy_from(const Tensor& from);
 
+  // True if both are in one block of memory, also where their elements do not overlap.
   bool shares_buffer_with(const Tensor& other) const {
     return buffer_ && buffer_.get() == other.buffer_.get();
   }
+  // The block of memory; null for an empty handle. For the runtime.
   const BufferRef& buffer() const { return buffer_; }
-  // Leaves no tensor behind.
+  // Takes the block out; this tensor is then empty. For the runtime.
   BufferRef take_buffer() {
     dtype_ = DType::kInvalid;
     data_ = nullptr;
     return std::move(buffer_);
   }
 
-  // Dtype, shape and every bit of every element are the same (so NaN equals itself, and 0.0 is not
-  // -0.0).
+  // True if dtype, shape and every bit of every element are equal: NaN equals the same NaN, 0.0
+  // does not equal -0.0.
   friend bool bit_equal(const Tensor& a, const Tensor& b);
 
-  // The tensor as NumPy 1.14 to 1.26 prints an array by default: "[0.5 1. ]", "1.0", "[b'a' b'b']",
-  // nested brackets by row; columns of one width, at most 8 digits after the point, lines of at
-  // most 75 characters. Of more than `threshold` elements only the first and last three along each
-  // axis are shown, and "..." between them; a negative threshold shows all. An empty handle is "<no
-  // tensor>". print() needs no memory for the text; << is print(out).
+  // The tensor as NumPy 1.14 to 1.26 prints an array by default: "[0.5 1. ]", "1.0", "[b'a' b'b']".
+  // Rows are nested brackets, columns have one width, numbers at most 8 digits after the point,
+  // lines at most 75 characters. With more than `threshold` elements only the first and last three
+  // along each axis are printed, with "..." between them; a negative threshold prints all. An empty
+  // handle is "<no tensor>". print() does not hold the text in memory; << is print(out).
+  //
+  //   std::cout << Tensor::matrix<float>({{0.5f, 1}, {2, 3}});
+  //   // [[0.5 1. ]
+  //   //  [2.  3. ]]
   std::string str(int64_t threshold = 1000) const;
   void print(std::ostream& out, int64_t threshold = 1000) const;
 
-  // In one line, for messages: "[[1 2] [3...]...]". The first `most` elements, then "..."; a
-  // negative `most` means all. Floats have six digits (doubles 15) where these read back as the
-  // same number, else all that are needed to.
+  // On one line, for messages: "[[1 2] [3...]...]". The first `most` elements, then "..."; a
+  // negative `most` means all. Floats have six digits (doubles 15) if these read back as the same
+  // number, else as many as are needed.
   std::string summary(int64_t most = 3) const;
 
  private:
@@ -285,7 +327,7 @@ std::ostream& operator<<(std::ostream& out, const Tensor& tensor);
 
 // ---- templates ----------------------------------------------------------------------------------
 
-// Throws InvalidArgument when shape does not hold count elements
+// Throws InvalidArgument if `shape` is not fully defined or does not have `count` elements.
 void check_count(const Shape& shape, size_t count);
 
 template <Element T>
@@ -319,10 +361,11 @@ Tensor Tensor::view(T* data, const Shape& shape, std::function<void()> release) 
   return Tensor(dtype_of<T>, shape, BufferRef(Buffer::borrow(data, bytes, std::move(release))));
 }
 
-// Calls f.template operator()<T>() with the C++ type of `dtype`, which must be among Types; false
-// when it is not.
+// Calls f.template operator()<T>() with the C++ type T of `dtype`. False, without a call, if T is
+// not among Types; quantized dtypes never are (use storage_dtype()).
 //
-//   for_dtype<float, double>(t.dtype(), [&]<class T> { use(t.data<T>()); });
+//   if (!for_dtype<float, double>(t.dtype(), [&]<class T> { use(t.data<T>()); }))
+//     fail(Code::kInvalidArgument, "expected float or double, got ", t.dtype());
 template <class... Types, class F>
 bool for_dtype(DType dtype, F&& f) {
   return ((dtype == dtype_of<Types> ? (f.template operator()<Types>(), true) : false) || ...);

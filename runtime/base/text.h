@@ -1,4 +1,4 @@
-// Text that comes from elsewhere: names in files, and what a terminal does with them.
+// Text from files and users: UTF-8, and printing it safely on a terminal.
 #pragma once
 
 #include <string>
@@ -8,26 +8,30 @@
 
 namespace CAIRN_API cairn {
 
-// A character in UTF-8.
+// One UTF-8 character of a text.
 struct Character {
-  size_t bytes = 0;  // 0: there is none
+  size_t bytes = 0;  // 0: the bytes are not UTF-8
   char32_t code = 0;
 
-  // Whether a terminal does something else with it than showing it in its place: control
-  // characters, characters that change the direction of the text, take no room or end the line.
+  // True if a terminal does not show it as a character in its place: control characters, characters
+  // that change the direction of the text, have no width or end the line.
   bool hidden() const;
 };
-// The one that `text`, which is not empty, begins with.
+// The first character of `text`, which must not be empty; `bytes` is 0 if the text does not begin
+// with a whole UTF-8 character.
 Character first_character(std::string_view text);
 
-// Whether the bytes are UTF-8 as protobuf has it: no overlong forms, no surrogates, nothing past
+// True if the bytes are UTF-8 as protobuf requires: no overlong forms, no surrogates, nothing above
 // U+10FFFF.
 bool is_utf8(std::string_view text);
 
-// `text` as a terminal may show it on one line: hidden characters and bytes that are not UTF-8
-// become \n, \r, \t, \x1b, \u202e or \xff. Everything else stays as it is, `kept` characters and
-// backslashes included.
-//   printable("w\x1b[2J\n")   // "w\x1b[2J\n" in these letters, on one line
+// `text` for one line of a terminal or a message: hidden characters and bytes that are not UTF-8
+// become \n, \r, \t, \x1b, \u202e or \xff. All else is unchanged: backslashes, and the hidden
+// characters listed in `kept`. Printable text comes back unchanged, so a second call changes
+// nothing.
+//
+//   printable("w\x1b[2J\n")             // "w\\x1b[2J\\n"
+//   printable("a\n\tb\r", "\n\t")       // "a\n\tb\\r"
 std::string printable(std::string_view text, std::string_view kept = "");
 
 }  // namespace cairn

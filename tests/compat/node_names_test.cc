@@ -51,7 +51,7 @@ Output dense(Graph& graph, const Output& x, int64_t units, const std::string& na
 }  // namespace
 
 TEST_CASE(
-    "a perceptron and its training with momentum are node for node what TensorFlow 1.13 made of "
+    "A perceptron and its training with momentum are node for node what TensorFlow 1.13 made of "
     "them",
     "[compat]") {
   const auto dir = fixture("mlp-momentum-tf113");
@@ -83,7 +83,7 @@ TEST_CASE(
   for (size_t i = 0; i < ours.size(); ++i) CHECK(ours[i] == expected[i]);
 }
 
-TEST_CASE("a condition and its context are what TensorFlow 1.14 made of them", "[compat]") {
+TEST_CASE("A condition and its context are what TensorFlow 1.14 made of them", "[compat]") {
   const auto dir = fixture("linear-ftrl-res-2shard-tf114");
   if (!dir) return;
   Graph theirs, graph;

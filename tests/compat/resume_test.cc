@@ -150,7 +150,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("999 steps from TensorFlow's first checkpoint give the values of its second",
+TEST_CASE("After 999 steps from TensorFlow's first checkpoint the values are those of its second",
           "[compat]") {
   const auto folder = fixtures();
   if (!folder) return skip("no fixtures (-Dfixtures=DIR)");

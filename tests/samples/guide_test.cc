@@ -27,14 +27,15 @@ double last_number(const std::string& line) { return std::stod(line.substr(line.
 
 }  // namespace
 
-TEST_CASE("save_restore prints what the guide says", "[samples][guide]") {
+TEST_CASE("The sample save_restore prints the output shown in the guide", "[samples][guide]") {
   const TempDir dir;
   CHECK(run_sample("save_restore", dir).lines() ==
         Lines{"Model saved in path: " + (dir / "model.ckpt").string(), "Model restored.",
               "v1 : [1. 1. 1.]", "v2 : [-1. -1. -1. -1. -1.]"});
 }
 
-TEST_CASE("choose_variables restores what was chosen, and leaves the rest", "[samples][guide]") {
+TEST_CASE("The sample choose_variables restores the chosen variables, and leaves the rest",
+          "[samples][guide]") {
   const TempDir dir;
   CHECK(run_sample("choose_variables", dir).lines() ==
         Lines{"v1 : [0. 0. 0.]", "v2 : [-1. -1. -1. -1. -1.]",           // by name
@@ -43,7 +44,8 @@ TEST_CASE("choose_variables restores what was chosen, and leaves the rest", "[sa
               "early is in the checkpoint", "late is not in the checkpoint"});
 }
 
-TEST_CASE("inspect_checkpoint prints names, every tensor and one of them", "[samples][guide]") {
+TEST_CASE("The sample inspect_checkpoint prints names, every tensor and one of them",
+          "[samples][guide]") {
   const TempDir dir;
   const Finished run = run_program(built_program("samples/inspect_checkpoint"), {}, dir.path());
   CAPTURE(run.err);
@@ -59,8 +61,9 @@ TEST_CASE("inspect_checkpoint prints names, every tensor and one of them", "[sam
   CHECK(missing.err.find("nothing") != std::string::npos);
 }
 
-TEST_CASE("export_import uses the model from every form of its graph, and twice in one graph",
-          "[samples][guide]") {
+TEST_CASE(
+    "The sample export_import uses the model from every form of its graph, and twice in one graph",
+    "[samples][guide]") {
   const TempDir dir;
   const Finished run = run_sample("export_import", dir);
   const Lines lines = run.lines();
@@ -74,7 +77,8 @@ TEST_CASE("export_import uses the model from every form of its graph, and twice 
   CHECK(read_bytes(dir / "chosen.json").starts_with("{"));
 }
 
-TEST_CASE("extend_graph trains the imported graph, and saves what goes on", "[samples][guide]") {
+TEST_CASE("The sample extend_graph trains the imported graph, and saves the extended one",
+          "[samples][guide]") {
   const TempDir dir;
   const Lines lines = run_sample("extend_graph", dir).lines();
   REQUIRE(lines.size() == 2);
@@ -88,13 +92,14 @@ TEST_CASE("extend_graph trains the imported graph, and saves what goes on", "[sa
   CHECK(graph.collection<Output>("summaries").at(0).op().type() == "ScalarSummary");
 }
 
-TEST_CASE("hyperparameters finds its settings again", "[samples][guide]") {
+TEST_CASE("The sample hyperparameters reads its settings back", "[samples][guide]") {
   const TempDir dir;
   CHECK(run_sample("hyperparameters", dir).lines() ==
         Lines{"learning rate 0.05, 16 hidden units", "note: first try", "note: no dropout"});
 }
 
-TEST_CASE("moving_average restores the averages under the variables' names", "[samples][guide]") {
+TEST_CASE("The sample moving_average restores the averages under the variables' names",
+          "[samples][guide]") {
   const TempDir dir;
   const Lines lines = run_sample("moving_average", dir).lines();
   REQUIRE(lines.size() == 4);
@@ -109,7 +114,7 @@ TEST_CASE("moving_average restores the averages under the variables' names", "[s
   CHECK(last_number(lines[0]) != Approx(1).margin(0.05));
 }
 
-TEST_CASE("freeze_and_serve serves from one file", "[samples][guide]") {
+TEST_CASE("The sample freeze_and_serve serves from one file", "[samples][guide]") {
   const TempDir dir;
   const Lines lines = run_sample("freeze_and_serve", dir).lines();
   REQUIRE(lines.size() == 3);
@@ -118,8 +123,9 @@ TEST_CASE("freeze_and_serve serves from one file", "[samples][guide]") {
   CHECK(lines[2].ends_with("is of class 1"));
 }
 
-TEST_CASE("versions keeps the newest three and one for every two hours, across a restart",
-          "[samples][guide]") {
+TEST_CASE(
+    "The sample versions keeps the newest three and one for every two hours, across a restart",
+    "[samples][guide]") {
   const TempDir dir;
   const Lines lines = run_sample("versions", dir).lines();
   REQUIRE(lines.size() >= 6);

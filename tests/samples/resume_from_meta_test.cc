@@ -36,8 +36,9 @@ TEST_CASE("What mnist_softmax began, resume_from_meta goes on with to the same b
   }
 }
 
-TEST_CASE("resume_from_meta goes on with a graph without placeholders, to TensorFlow's values",
-          "[samples]") {
+TEST_CASE(
+    "The sample resume_from_meta resumes a graph without placeholders, to TensorFlow's values",
+    "[samples]") {
   const auto linreg = fixture("linreg-tf14");
   if (!linreg) return;
   const TempDir dir;
@@ -53,14 +54,15 @@ TEST_CASE("resume_from_meta goes on with a graph without placeholders, to Tensor
         Approx(expected.read("weight").data<float>()[0]).epsilon(1e-6));
 }
 
-TEST_CASE("resume_from_meta names the file that is missing, with status 1", "[samples]") {
+TEST_CASE("The sample resume_from_meta names the file that is missing, with status 1",
+          "[samples]") {
   const TempDir dir;
   const Finished run = run_program(kSample, {dir / "nothing"});
   CHECK(run.status == 1);
   CHECK(run.err.find((dir / "nothing.meta").string()) != std::string::npos);
 }
 
-TEST_CASE("resume_from_meta refuses a wrong command line, with status 2", "[samples]") {
+TEST_CASE("The sample resume_from_meta refuses a wrong command line, with status 2", "[samples]") {
   CHECK(run_program(kSample, {}).status == 2);
   CHECK(run_program(kSample, {"prefix", "--steps", "-1"}).status == 2);
 }

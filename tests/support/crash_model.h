@@ -1,7 +1,9 @@
 // What a disk may hold after a loss of power.
 //
 //   RecordingFileSystem disk(memory);  ... a save ...
-//   for (const CrashState& state : crash_states(before, disk.changes(), options)) { ... MemoryFileSystem with it ... }
+//   for (const CrashState& state : crash_states(before, disk.changes(), options)) {
+//     ... MemoryFileSystem with it ...
+//   }
 //
 // The model is that of POSIX without the favours that single file systems do. Bytes of a file are
 // there for certain once the file was synced; before that they may be missing, zero, or cut at a

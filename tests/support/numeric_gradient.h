@@ -1,8 +1,9 @@
 // The oracle for gradients: what gradients() adds to a graph against central differences, in
 // double.
 //
-//   TEST_CASE("the gradient of a matrix product agrees with differences", "[gradient]") {
-//     check_gradient([](Output a, Output b) { return matmul(a, b); }, {doubles({2, 3}), doubles({3, 4})});
+//   TEST_CASE("The gradient of a matrix product agrees with differences", "[gradient]") {
+//     check_gradient([](Output a, Output b) { return matmul(a, b); },
+//                    {doubles({2, 3}), doubles({3, 4})});
 //   }
 #pragma once
 

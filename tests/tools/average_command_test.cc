@@ -23,7 +23,8 @@ std::string write_step(const TempDir& dir, int64_t step, float value) {
 }  // namespace
 
 TEST_CASE(
-    "cairn average writes means of floating-point tensors and the rest of the last checkpoint",
+    "The command cairn average writes means of floating-point tensors and the rest of the last "
+    "checkpoint",
     "[tools]") {
   const TempDir dir;
   const std::string a = write_step(dir, 1, 1), b = write_step(dir, 2, 2), c = write_step(dir, 3, 6);
@@ -47,7 +48,8 @@ TEST_CASE(
   CHECK(!std::filesystem::exists(dir / "new/checkpoint"));
 }
 
-TEST_CASE("cairn average keeps the format and the slices of the last checkpoint", "[tools]") {
+TEST_CASE("The command cairn average keeps the format and the slices of the last checkpoint",
+          "[tools]") {
   const TempDir dir;
   const auto write = [&](const char* name, float v) {
     BundleWriter writer(posix_file_system(), (dir / name).string());
@@ -68,7 +70,8 @@ TEST_CASE("cairn average keeps the format and the slices of the last checkpoint"
 }
 
 TEST_CASE(
-    "cairn average names everything that keeps checkpoints from having a mean, and writes nothing",
+    "The command cairn average names everything that keeps checkpoints from having a mean, and "
+    "writes nothing",
     "[tools]") {
   const TempDir dir;
   const std::string a =

@@ -62,7 +62,8 @@ TEST_CASE("Wrong usage is told on standard error and ends with status 2, a probl
   CHECK(contains(run.err, "/no/such/checkpoint"));
 }
 
-TEST_CASE("cairn inspect lists tensors, and as JSON with values and statistics", "[tools]") {
+TEST_CASE("The command cairn inspect lists tensors, and as JSON with values and statistics",
+          "[tools]") {
   const TempDir dir;
   const std::string prefix = write_bundle(dir / "m");
   const Finished text = cairn_run({"inspect", prefix + ".index", "--verify"});
@@ -76,8 +77,9 @@ TEST_CASE("cairn inspect lists tensors, and as JSON with values and statistics",
                  R"("values": ["a\"b", "\u00ff"])"));
 }
 
-TEST_CASE("cairn inspect --stats counts what is not finite beside the statistics of the rest",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn inspect --stats counts what is not finite beside the statistics of the rest",
+    "[tools]") {
   const TempDir dir;
   const float inf = std::numeric_limits<float>::infinity(),
               nan = std::numeric_limits<float>::quiet_NaN();
@@ -90,7 +92,8 @@ TEST_CASE("cairn inspect --stats counts what is not finite beside the statistics
       R"("stats": {"nan": 2, "inf": 1, "min": 2, "max": 8, "mean": 5, "std": 2.23606797749979})"));
 }
 
-TEST_CASE("cairn inspect names the nearest tensor, and finds a flipped bit", "[tools]") {
+TEST_CASE("The command cairn inspect names the nearest tensor, and finds a flipped bit",
+          "[tools]") {
   const TempDir dir;
   BundleWriter writer(posix_file_system(), (dir / "m").string());
   writer.add("weights", kWeights);
@@ -107,7 +110,7 @@ TEST_CASE("cairn inspect names the nearest tensor, and finds a flipped bit", "[t
   CHECK(contains(run.err, "weights"));
 }
 
-TEST_CASE("cairn copy gives the same bytes and never overwrites", "[tools]") {
+TEST_CASE("The command cairn copy gives the same bytes and never overwrites", "[tools]") {
   const TempDir dir;
   const std::string from = write_bundle(dir / "m"), to = (dir / "deep/copy").string();
   write_bytes(dir / "m.meta", "whatever");
@@ -121,7 +124,8 @@ TEST_CASE("cairn copy gives the same bytes and never overwrites", "[tools]") {
   CHECK(contains(cairn_run({"copy", from, dir.path().string()}).err, "is a directory"));
 }
 
-TEST_CASE("cairn convert goes from V2 to V1 and back with the values and slices", "[tools]") {
+TEST_CASE("The command cairn convert goes from V2 to V1 and back with the values and slices",
+          "[tools]") {
   const TempDir dir;
   const std::string v2 = write_bundle(dir / "m"), v1 = (dir / "old").string(),
                     back = (dir / "back").string();
@@ -172,8 +176,8 @@ TEST_CASE("Of a V1 checkpoint of several files commands take all, whichever is n
 }
 
 TEST_CASE(
-    "cairn copy gives the bytes of checkpoints that TensorFlow wrote, of one shard and of two, V1 "
-    "and V2",
+    "The command cairn copy gives the bytes of checkpoints that TensorFlow wrote, of one shard and "
+    "of two, V1 and V2",
     "[tools][compat]") {
   const auto folder = fixtures();
   if (!folder) return skip("no fixtures (-Dfixtures=DIR)");
@@ -191,8 +195,9 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("cairn meta tells who wrote a graph, its saver, collections, ops and variables",
-          "[tools][compat]") {
+TEST_CASE(
+    "The command cairn meta tells who wrote a graph, its saver, collections, ops and variables",
+    "[tools][compat]") {
   const auto folder = fixture("softmax-tf112");
   if (!folder) return;
   const std::string prefix = (*folder / "521model.ckpt").string();
@@ -231,8 +236,10 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("cairn inspect --verify tells that it did, in JSON too, and --stats passes over text",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn inspect --verify tells that it did, in JSON too, and --stats passes over "
+    "text",
+    "[tools]") {
   const TempDir dir;
   const std::string prefix = write_bundle(dir / "m");
   const Finished json = cairn_run({"inspect", prefix, "--verify", "--stats", "--json"});
@@ -242,7 +249,8 @@ TEST_CASE("cairn inspect --verify tells that it did, in JSON too, and --stats pa
   CHECK(!contains(cairn_run({"inspect", prefix, "--json"}).out, "verified"));
 }
 
-TEST_CASE("cairn meta --ops marks ops that it cannot run and ops that touch files", "[tools]") {
+TEST_CASE("The command cairn meta --ops marks ops that it cannot run and ops that touch files",
+          "[tools]") {
   const TempDir dir;
   write_bytes(
       dir / "g.pbtxt",
@@ -264,7 +272,8 @@ TEST_CASE("cairn meta --ops marks ops that it cannot run and ops that touch file
 }
 
 TEST_CASE(
-    "cairn meta shows collections alone where asked, and says what a file is that holds no graph",
+    "The command cairn meta shows collections alone where asked, and says what a file is that "
+    "holds no graph",
     "[tools]") {
   const TempDir dir;
   Graph graph;

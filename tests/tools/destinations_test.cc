@@ -108,8 +108,9 @@ TEST_CASE("No command writes over the files that it reads", "[tools]") {
   }
 }
 
-TEST_CASE("cairn train never saves over the checkpoint it goes on from, under whatever name",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train never saves over the checkpoint it goes on from, under whatever name",
+    "[tools]") {
   Trained t;
   // The name says 6, the global step 7: one step makes it line-8, which is where the link leads.
   const TempDir to;

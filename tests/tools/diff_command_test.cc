@@ -25,7 +25,8 @@ std::string write_graph(const std::filesystem::path& file, float rate, bool one_
 }  // namespace
 
 TEST_CASE(
-    "cairn diff finds no difference between a checkpoint and its copy, however they are named",
+    "The command cairn diff finds no difference between a checkpoint and its copy, however they "
+    "are named",
     "[tools][diff]") {
   const TempDir dir;
   const std::string a = write_tensors(dir / "a", {{"W", Tensor::vector<float>({1, 2})}}),
@@ -37,7 +38,8 @@ TEST_CASE(
   CHECK(run.err.empty());
 }
 
-TEST_CASE("cairn diff says how tensors differ, and ends with status 1", "[tools][diff]") {
+TEST_CASE("The command cairn diff says how tensors differ, and ends with status 1",
+          "[tools][diff]") {
   const TempDir dir;
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const std::string a =
@@ -76,8 +78,9 @@ TEST_CASE("cairn diff says how tensors differ, and ends with status 1", "[tools]
                  R"("elements": 4, "differing": 2, "max_absolute": 1, "max_relative": 0.25})"));
 }
 
-TEST_CASE("cairn diff --tolerance takes near numbers for alike, relative to those above one",
-          "[tools][diff]") {
+TEST_CASE(
+    "The command cairn diff --tolerance takes near numbers for alike, relative to those above one",
+    "[tools][diff]") {
   const TempDir dir;
   const std::string a = write_tensors(dir / "a", {{"v", Tensor::vector<double>({0.5, 1000})}});
   const std::string b = write_tensors(dir / "b", {{"v", Tensor::vector<double>({0.501, 1000.9})}});
@@ -89,7 +92,7 @@ TEST_CASE("cairn diff --tolerance takes near numbers for alike, relative to thos
   CHECK(is_wrong_usage(cairn_run({"diff", a, b, "--tolerance", "little"})));
 }
 
-TEST_CASE("cairn diff compares two graphs by node, input, attribute and collection",
+TEST_CASE("The command cairn diff compares two graphs by node, input, attribute and collection",
           "[tools][diff]") {
   const TempDir dir;
   const std::string a = write_graph(dir / "a.meta", 0.5f, false),
@@ -107,7 +110,7 @@ TEST_CASE("cairn diff compares two graphs by node, input, attribute and collecti
                  R"({"part": "node", "name": "more", "what": "", "b": "Identity"})"));
 }
 
-TEST_CASE("cairn diff tells wrong usage and problems apart", "[tools][diff]") {
+TEST_CASE("The command cairn diff tells wrong usage and problems apart", "[tools][diff]") {
   const TempDir dir;
   const std::string graph = write_graph(dir / "a.meta", 0.5f, false);
   const std::string values = write_tensors(dir / "v", {{"w", Tensor(1.0f)}});
@@ -125,7 +128,7 @@ TEST_CASE("cairn diff tells wrong usage and problems apart", "[tools][diff]") {
   CHECK(contains(damaged.err, "bad.meta"));
 }
 
-TEST_CASE("cairn diff sees what training changed in files that TensorFlow wrote",
+TEST_CASE("The command cairn diff sees what training changed in files that TensorFlow wrote",
           "[tools][compat]") {
   const auto folder = fixture("linreg-tf14");
   if (!folder) return;

@@ -52,7 +52,7 @@ struct Run {
 
 }  // namespace
 
-TEST_CASE("cairn doctor explains every file of a directory in which nothing is wrong",
+TEST_CASE("The command cairn doctor explains every file of a directory in which nothing is wrong",
           "[tools][doctor]") {
   const Run run;
   write_bytes(run.folder() / "notes.txt", "mine");
@@ -76,15 +76,17 @@ TEST_CASE("cairn doctor explains every file of a directory in which nothing is w
   CHECK(contains(json.out, R"("problems": [], "done": []})"));
 }
 
-TEST_CASE("cairn doctor --fix changes nothing where nothing is wrong", "[tools][doctor]") {
+TEST_CASE("The command cairn doctor --fix changes nothing where nothing is wrong",
+          "[tools][doctor]") {
   const Run run;
   const auto before = run.contents();
   CHECK(run.doctor({"--fix"}).status == 0);
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor --fix writes a lost checkpoint file anew, with all of the series",
-          "[tools][doctor]") {
+TEST_CASE(
+    "The command cairn doctor --fix writes a lost checkpoint file anew, with all of the series",
+    "[tools][doctor]") {
   const Run run;
   const auto before = run.contents();
   std::filesystem::remove(run.folder() / "checkpoint");
@@ -92,7 +94,8 @@ TEST_CASE("cairn doctor --fix writes a lost checkpoint file anew, with all of th
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor --fix writes a damaged checkpoint file anew", "[tools][doctor]") {
+TEST_CASE("The command cairn doctor --fix writes a damaged checkpoint file anew",
+          "[tools][doctor]") {
   const Run run;
   const auto before = run.contents();
   write_bytes(run.folder() / "checkpoint", "model_checkpoint_path: oops");
@@ -100,8 +103,9 @@ TEST_CASE("cairn doctor --fix writes a damaged checkpoint file anew", "[tools][d
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor --fix names the newest whole checkpoint where the named one is gone",
-          "[tools][doctor]") {
+TEST_CASE(
+    "The command cairn doctor --fix names the newest whole checkpoint where the named one is gone",
+    "[tools][doctor]") {
   const Run run;
   remove_checkpoint((run.folder() / "m-10").string());
   run.check_fixed("the checkpoint file names m-10, which is not there");
@@ -110,8 +114,9 @@ TEST_CASE("cairn doctor --fix names the newest whole checkpoint where the named 
   CHECK(state->all_model_checkpoint_paths.size() == 2);
 }
 
-TEST_CASE("cairn doctor --fix takes in a save that died before it wrote the checkpoint file",
-          "[tools][doctor]") {
+TEST_CASE(
+    "The command cairn doctor --fix takes in a save that died before it wrote the checkpoint file",
+    "[tools][doctor]") {
   const Run run;
   const auto before = run.contents();
   const std::string folder = run.folder().string();
@@ -120,7 +125,8 @@ TEST_CASE("cairn doctor --fix takes in a save that died before it wrote the chec
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor --fix lists no checkpoints that are not there", "[tools][doctor]") {
+TEST_CASE("The command cairn doctor --fix lists no checkpoints that are not there",
+          "[tools][doctor]") {
   const Run run;
   remove_checkpoint((run.folder() / "m-8").string());
   run.check_fixed("the checkpoint file lists m-8, which is not there");
@@ -128,7 +134,8 @@ TEST_CASE("cairn doctor --fix lists no checkpoints that are not there", "[tools]
 }
 
 TEST_CASE(
-    "cairn doctor finds damage and missing files, points elsewhere, and removes no checkpoint",
+    "The command cairn doctor finds damage and missing files, points elsewhere, and removes no "
+    "checkpoint",
     "[tools][doctor]") {
   const Run run;
   const auto data = run.folder() / "m-10.data-00000-of-00001";
@@ -151,7 +158,7 @@ TEST_CASE(
   CHECK(after == before);
 }
 
-TEST_CASE("cairn doctor tells data files that no index speaks of, and leaves them",
+TEST_CASE("The command cairn doctor tells data files that no index speaks of, and leaves them",
           "[tools][doctor]") {
   const Run run;
   std::filesystem::remove(run.folder() / "m-8.index");
@@ -163,7 +170,7 @@ TEST_CASE("cairn doctor tells data files that no index speaks of, and leaves the
   CHECK(std::filesystem::exists(run.folder() / "m-9.data-00001-of-00002"));
 }
 
-TEST_CASE("cairn doctor --fix removes what dead writers left, and nothing else",
+TEST_CASE("The command cairn doctor --fix removes what dead writers left, and nothing else",
           "[tools][doctor]") {
   const Run run;
   write_bytes(run.folder() / "mine.tmp", "mine");
@@ -176,7 +183,8 @@ TEST_CASE("cairn doctor --fix removes what dead writers left, and nothing else",
   CHECK(after == before);
 }
 
-TEST_CASE("cairn doctor knows V1 checkpoints, of one file and of several", "[tools][doctor]") {
+TEST_CASE("The command cairn doctor knows V1 checkpoints, of one file and of several",
+          "[tools][doctor]") {
   const TempDir dir;
   const std::string v2 = write_tensors(dir / "v2", {{"w", Tensor(1.0f)}});
   std::filesystem::create_directory(dir / "run");
@@ -192,7 +200,7 @@ TEST_CASE("cairn doctor knows V1 checkpoints, of one file and of several", "[too
   CHECK(contains(run.out, "problem: s-2-\?\?\?\?\?-of-00002: 1 of its files are missing"));
 }
 
-TEST_CASE("cairn doctor takes a directory and nothing else", "[tools][doctor]") {
+TEST_CASE("The command cairn doctor takes a directory and nothing else", "[tools][doctor]") {
   const TempDir dir;
   CHECK(is_wrong_usage(cairn_run({"doctor"})));
   const Finished none = cairn_run({"doctor", (dir / "none").string()});
@@ -204,7 +212,8 @@ TEST_CASE("cairn doctor takes a directory and nothing else", "[tools][doctor]") 
   CHECK(empty.status == 0);
 }
 
-TEST_CASE("cairn doctor lists a link that cannot be followed, and goes on", "[tools][doctor]") {
+TEST_CASE("The command cairn doctor lists a link that cannot be followed, and goes on",
+          "[tools][doctor]") {
   const Run run;
   std::filesystem::create_symlink("loop", run.folder() / "loop");
   const Finished text = run.doctor();
@@ -227,8 +236,9 @@ TEST_CASE("cairn doctor lists a link that cannot be followed, and goes on", "[to
   }
 }
 
-TEST_CASE("cairn doctor promises no repair of parts in which there is somebody's own file",
-          "[tools][doctor]") {
+TEST_CASE(
+    "The command cairn doctor promises no repair of parts in which there is somebody's own file",
+    "[tools][doctor]") {
   const Run run;
   const auto parts = run.folder() / "m_temp_0123456789abcdef0123456789abcdef";
   std::filesystem::create_directory(parts);
@@ -276,7 +286,7 @@ TEST_CASE(
   CHECK(run.contents() == before);
 }
 
-TEST_CASE("cairn doctor has nothing to say of a file whose name is an ending alone",
+TEST_CASE("The command cairn doctor has nothing to say of a file whose name is an ending alone",
           "[tools][doctor]") {
   const Run run;
   for (const std::string name : {".meta", ".index"}) write_bytes(run.folder() / name, "mine");

@@ -114,7 +114,7 @@ TEST_CASE("Zip entries say where their names are UTF-8, and refuse names that do
   CHECK(says(error_of([&] { zip.add(std::string(65536, 'n'), ""); }), "65536 bytes"));
 }
 
-TEST_CASE("cairn export writes tensors as .npy files in an .npz", "[tools]") {
+TEST_CASE("The command cairn export writes tensors as .npy files in an .npz", "[tools]") {
   const TempDir dir;
   const Tensor w = Tensor::matrix<float>({{1, 2}, {3, 4}}),
                s = Tensor::vector<std::string>({"a", "bc"});
@@ -133,7 +133,8 @@ TEST_CASE("cairn export writes tensors as .npy files in an .npz", "[tools]") {
   CHECK(bit_equal(parse_npy(entries[2].second, "s"), s));
 }
 
-TEST_CASE("cairn export --tensor takes names and regular expressions for whole names", "[tools]") {
+TEST_CASE("The command cairn export --tensor takes names and regular expressions for whole names",
+          "[tools]") {
   const TempDir dir;
   const Tensor one(1.0f);
   const std::string prefix =
@@ -159,8 +160,8 @@ TEST_CASE("cairn export --tensor takes names and regular expressions for whole n
 }
 
 TEST_CASE(
-    "cairn export --tensor chooses among names of any length, and by names that are no regular "
-    "expression",
+    "The command cairn export --tensor chooses among names of any length, and by names that are no "
+    "regular expression",
     "[tools]") {
   const TempDir dir;
   const std::string longest(30000, 'a');
@@ -177,8 +178,10 @@ TEST_CASE(
       R"("tensors": ["b("]})"));
 }
 
-TEST_CASE("cairn export writes safetensors: a header in JSON, then the elements, the widest first",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn export writes safetensors: a header in JSON, then the elements, the widest "
+    "first",
+    "[tools]") {
   const TempDir dir;
   const std::string prefix = write_tensors(
       dir / "m",
@@ -200,7 +203,8 @@ TEST_CASE("cairn export writes safetensors: a header in JSON, then the elements,
         "01");
 }
 
-TEST_CASE("cairn export never overwrites and leaves nothing behind on an error", "[tools]") {
+TEST_CASE("The command cairn export never overwrites and leaves nothing behind on an error",
+          "[tools]") {
   const TempDir dir;
   const std::string prefix = write_tensors(dir / "m", {{"s", Tensor("text")}, {"w", Tensor(1.0f)}});
   CHECK(is_wrong_usage(cairn_run({"export", prefix, (dir / "m.zip").string()})));

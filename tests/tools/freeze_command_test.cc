@@ -44,7 +44,7 @@ float served(const std::string& path) {
 
 }  // namespace
 
-TEST_CASE("cairn freeze writes one file that is enough to serve", "[tools][freeze]") {
+TEST_CASE("The command cairn freeze writes one file that is enough to serve", "[tools][freeze]") {
   const ServedLine saved;
   const Finished plain = cairn_command(
       {"freeze", saved.prefix + ".meta", saved.prefix, "--output", "y", saved.path("m.pb")});
@@ -62,7 +62,7 @@ TEST_CASE("cairn freeze writes one file that is enough to serve", "[tools][freez
   CHECK(served(saved.path("serve/m.pbtxt")) == 11);
 }
 
-TEST_CASE("cairn freeze says what is wrong, with status 1", "[tools][freeze]") {
+TEST_CASE("The command cairn freeze says what is wrong, with status 1", "[tools][freeze]") {
   const ServedLine saved;
   const Finished no_node =
       cairn_command({"freeze", saved.prefix, saved.prefix, "--output", "yy", saved.path("m.pb")});
@@ -75,7 +75,8 @@ TEST_CASE("cairn freeze says what is wrong, with status 1", "[tools][freeze]") {
   CHECK(contains(no_values.err, "gone"));
 }
 
-TEST_CASE("cairn freeze wants an output, and shows an example of itself", "[tools][freeze]") {
+TEST_CASE("The command cairn freeze wants an output, and shows an example of itself",
+          "[tools][freeze]") {
   CHECK(cairn_command({"freeze", "a.meta", "a", "b.pb"}).status == 2);
   const Finished help = cairn_command({"freeze", "--help"});
   CHECK(help.status == 0);

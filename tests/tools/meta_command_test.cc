@@ -63,8 +63,10 @@ void build_classifier(Graph& graph, bool trained) {
 
 }  // namespace
 
-TEST_CASE("cairn meta names what a model takes, gives, minimises and trains with, likeliest first",
-          "[tools][meta]") {
+TEST_CASE(
+    "The command cairn meta names what a model takes, gives, minimises and trains with, likeliest "
+    "first",
+    "[tools][meta]") {
   const TempDir dir;
   Graph graph;
   build_classifier(graph, true);
@@ -92,8 +94,9 @@ TEST_CASE("Without training a loss is told by its name, and nothing is called a 
   CHECK(lines_under(run.out, "inputs").back() == "rate:0 float [] nothing reads it");
 }
 
-TEST_CASE("cairn meta --json lists inputs, outputs, losses, train ops and signatures whole",
-          "[tools][meta]") {
+TEST_CASE(
+    "The command cairn meta --json lists inputs, outputs, losses, train ops and signatures whole",
+    "[tools][meta]") {
   const TempDir dir;
   Graph graph;
   build_classifier(graph, true);
@@ -126,7 +129,7 @@ TEST_CASE("Of a frozen graph the inputs and outputs are named, though nothing el
   CHECK(lines_under(run.out, "outputs") == Lines{"probabilities:0 float [?,3]"});
 }
 
-TEST_CASE("cairn meta says who wrote a file where that can be told", "[tools][meta]") {
+TEST_CASE("The command cairn meta says who wrote a file where that can be told", "[tools][meta]") {
   const TempDir dir;
   Graph graph;
   placeholder(graph, DType::kFloat, {}, {.name = "x"});
@@ -153,7 +156,8 @@ TEST_CASE("cairn meta says who wrote a file where that can be told", "[tools][me
                  "a version that it does not name, producer 0"));
 }
 
-TEST_CASE("cairn meta says what of a text of a later version it left out", "[tools][meta]") {
+TEST_CASE("The command cairn meta says what of a text of a later version it left out",
+          "[tools][meta]") {
   const TempDir dir;
   write_bytes(dir / "g.pbtxt", "node { name: 'x' op: 'NoOp' later: 1 }");
   const Finished run = cairn_run({"meta", (dir / "g.pbtxt").string()});
@@ -163,7 +167,7 @@ TEST_CASE("cairn meta says what of a text of a later version it left out", "[too
                  R"("left_out": ["NodeDef has no)"));
 }
 
-TEST_CASE("cairn meta lists a SavedModel's tags and signatures", "[tools][meta]") {
+TEST_CASE("The command cairn meta lists a SavedModel's tags and signatures", "[tools][meta]") {
   const TempDir dir;
   write_saved_model(dir.path(), {.first_tag = "train"});
   const Finished run = cairn_run({"meta", dir.path().string()});
@@ -185,7 +189,7 @@ TEST_CASE("cairn meta lists a SavedModel's tags and signatures", "[tools][meta]"
       R"({"number": {"name": "x:0", "dtype": "float", "shape": []}})"));
 }
 
-TEST_CASE("cairn run takes a SavedModel by its signature", "[tools][run]") {
+TEST_CASE("The command cairn run takes a SavedModel by its signature", "[tools][run]") {
   const TempDir dir;
   write_saved_model(dir.path());
   const std::string model = dir.path().string();
@@ -221,7 +225,8 @@ TEST_CASE("A graph without signatures says so when it is run by one", "[tools][r
                "the graph has none: name tensors with --feed and --fetch"));
 }
 
-TEST_CASE("inspect, show, diff, freeze and doctor take a SavedModel's directory", "[tools]") {
+TEST_CASE("The commands inspect, show, diff, freeze and doctor take a SavedModel's directory",
+          "[tools]") {
   const TempDir dir, other;
   write_saved_model(dir.path());
   write_saved_model(other.path(), {.asset = "words.txt"});
@@ -248,7 +253,8 @@ TEST_CASE("inspect, show, diff, freeze and doctor take a SavedModel's directory"
   CHECK(contains(doctor.out, "variables/variables: V2, "));
 }
 
-TEST_CASE("freeze and train take the graph of a SavedModel that has the tags of --tag", "[tools]") {
+TEST_CASE("The commands freeze and train take the graph of a SavedModel that has the tags of --tag",
+          "[tools]") {
   const TempDir dir, other;
   write_saved_model(dir.path(), {.first_tag = "train"});
   const std::string model = dir.path().string(), frozen = (other / "f.pb").string();
@@ -274,7 +280,7 @@ TEST_CASE("A wrong name is answered with the same name in a scope", "[tools][run
                  "did you mean inputs/states?"));
 }
 
-TEST_CASE("cairn inspect lists tensors in columns", "[tools]") {
+TEST_CASE("The command cairn inspect lists tensors in columns", "[tools]") {
   const TempDir dir;
   const std::string prefix = write_tensors(
       dir / "m",
@@ -284,7 +290,7 @@ TEST_CASE("cairn inspect lists tensors in columns", "[tools]") {
                  "layer/weights  float   []             4 bytes\n"));
 }
 
-TEST_CASE("cairn run and inspect --values print as NumPy does", "[tools]") {
+TEST_CASE("The command cairn run and inspect --values print as NumPy does", "[tools]") {
   const TempDir dir;
   const std::string prefix =
       write_tensors(dir / "m", {{"a", Tensor::vector<float>({0.5f, 1e-5f, 100, 0.1f})},
@@ -300,7 +306,8 @@ TEST_CASE("cairn run and inspect --values print as NumPy does", "[tools]") {
 }
 
 TEST_CASE(
-    "cairn meta knows the inputs, outputs, losses and train ops of models that TensorFlow wrote",
+    "The command cairn meta knows the inputs, outputs, losses and train ops of models that "
+    "TensorFlow wrote",
     "[tools][meta][compat]") {
   const auto folder = fixtures();
   if (!folder) return skip("no fixtures (-Dfixtures=DIR)");

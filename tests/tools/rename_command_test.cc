@@ -29,7 +29,8 @@ std::string write(const std::filesystem::path& prefix) {
 }  // namespace
 
 TEST_CASE(
-    "cairn rename gives V1 and V2 checkpoints other names and keeps values, format and slices",
+    "The command cairn rename gives V1 and V2 checkpoints other names and keeps values, format and "
+    "slices",
     "[tools]") {
   for (const bool v1 : {false, true}) {
     const TempDir dir;
@@ -53,7 +54,7 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("cairn rename keeps the shards of a checkpoint", "[tools]") {
+TEST_CASE("The command cairn rename keeps the shards of a checkpoint", "[tools]") {
   const TempDir dir;
   FileSystem& fs = posix_file_system();
   Strings parts;
@@ -73,8 +74,9 @@ TEST_CASE("cairn rename keeps the shards of a checkpoint", "[tools]") {
   CHECK(read_bytes(dir / "n.data-00001-of-00002") == read_bytes(dir / "m.data-00001-of-00002"));
 }
 
-TEST_CASE("cairn rename --dry-run prints the names that it would write, and writes nothing",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn rename --dry-run prints the names that it would write, and writes nothing",
+    "[tools]") {
   const TempDir dir;
   const std::string from = write<BundleWriter>(dir / "m"), to = (dir / "deep/n").string();
   const Finished dry = cairn_run({"rename", from, to, "--re", "s/^net/x/", "--dry-run"});
@@ -95,8 +97,8 @@ TEST_CASE("cairn rename --dry-run prints the names that it would write, and writ
 }
 
 TEST_CASE(
-    "cairn rename refuses names that would be the same and rules that fit nothing, and writes "
-    "nothing",
+    "The command cairn rename refuses names that would be the same and rules that fit nothing, and "
+    "writes nothing",
     "[tools]") {
   const TempDir dir;
   const std::string from = write<BundleWriter>(dir / "m"), to = (dir / "n").string();
@@ -111,7 +113,8 @@ TEST_CASE(
   CHECK_FALSE(std::filesystem::exists(to + ".index"));
 }
 
-TEST_CASE("cairn rename overwrites neither its source nor any other checkpoint", "[tools]") {
+TEST_CASE("The command cairn rename overwrites neither its source nor any other checkpoint",
+          "[tools]") {
   const TempDir dir;
   const std::string from = write<BundleWriter>(dir / "m"),
                     other = write<BundleWriter>(dir / "other");
@@ -124,7 +127,8 @@ TEST_CASE("cairn rename overwrites neither its source nor any other checkpoint",
   CHECK(read_bytes(from + ".index") == before);
 }
 
-TEST_CASE("cairn rename tells wrong rules as wrong usage, and helps with an example", "[tools]") {
+TEST_CASE("The command cairn rename tells wrong rules as wrong usage, and helps with an example",
+          "[tools]") {
   CHECK(cairn_run({"rename", "a", "b"}).status == 2);
   const Finished run = cairn_run({"rename", "a", "b", "--re", "s/a"});
   CHECK(run.status == 2);

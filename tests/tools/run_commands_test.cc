@@ -8,7 +8,7 @@
 
 using namespace cairn;
 
-TEST_CASE("cairn run computes tensors from a checkpoint, files and values", "[tools]") {
+TEST_CASE("The command cairn run computes tensors from a checkpoint, files and values", "[tools]") {
   const Trained t;
   const std::vector<std::string> args = {"run",          t.prefix,
                                          "--checkpoint", t.dir.path().string(),
@@ -29,8 +29,10 @@ TEST_CASE("cairn run computes tensors from a checkpoint, files and values", "[to
   CHECK(read_npy(posix_file_system(), out + "/MatMul.npy").shape() == Shape{5, 1});
 }
 
-TEST_CASE("cairn run takes numbers of another dtype where they fit, and says where they do not",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn run takes numbers of another dtype where they fit, and says where they do "
+    "not",
+    "[tools]") {
   const TempDir dir;
   Graph graph;
   const Output n = placeholder(graph, DType::kInt32, {-1}, {.name = "n"});
@@ -64,8 +66,10 @@ TEST_CASE("Options of cairn run take one value each, so that they may stand befo
   CHECK(contains(run.out, "w  float  [1,1]"));
 }
 
-TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variables, places to write",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn run says what it lacks: feeds, nodes, files, values of variables, places to "
+    "write",
+    "[tools]") {
   const Trained t;
   const auto fails = [&](const std::vector<std::string>& more, int status,
                          const std::string& says) {
@@ -88,7 +92,8 @@ TEST_CASE("cairn run says what it lacks: feeds, nodes, files, values of variable
 }
 
 TEST_CASE(
-    "cairn run needs of a checkpoint only what the fetches need, and names what is missing of that",
+    "The command cairn run needs of a checkpoint only what the fetches need, and names what is "
+    "missing of that",
     "[tools]") {
   Trained t;
   const std::string part =
@@ -103,8 +108,10 @@ TEST_CASE(
   CHECK(contains(lacks.err, "part"));
 }
 
-TEST_CASE("cairn run feeds the tensors of ops that nobody describes in the dtype of their readers",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn run feeds the tensors of ops that nobody describes in the dtype of their "
+    "readers",
+    "[tools]") {
   const TempDir dir;
   const std::string graph = (dir / "g.pbtxt").string();
   write_bytes(graph, R"(
@@ -126,8 +133,10 @@ TEST_CASE("cairn run feeds the tensors of ops that nobody describes in the dtype
                  "the graph does not tell its dtype; give it with --feed next:2=FILE.npy"));
 }
 
-TEST_CASE("cairn run computes keyword spotting from features where this build cannot make them",
-          "[tools][compat]") {
+TEST_CASE(
+    "The command cairn run computes keyword spotting from features where this build cannot make "
+    "them",
+    "[tools][compat]") {
   const auto folder = fixture("kws-dnn");
   if (!folder) return;
   const TempDir dir;

@@ -6,8 +6,10 @@
 
 using namespace cairn;
 
-TEST_CASE("cairn show lists a graph, a fact to a line, in an order that depends on names only",
-          "[tools][show]") {
+TEST_CASE(
+    "The command cairn show lists a graph, a fact to a line, in an order that depends on names "
+    "only",
+    "[tools][show]") {
   const TempDir dir;
   Graph graph;
   const Output c = constant(graph, Tensor::vector<float>({1, 2.5f}), {.name = "z"});
@@ -25,8 +27,10 @@ TEST_CASE("cairn show lists a graph, a fact to a line, in an order that depends 
                  R"("kind": "graph", "lines": [)"));
 }
 
-TEST_CASE("cairn show prints an index without its data files, under any name that ends in .index",
-          "[tools][show]") {
+TEST_CASE(
+    "The command cairn show prints an index without its data files, under any name that ends in "
+    ".index",
+    "[tools][show]") {
   const TempDir dir;
   const std::string prefix =
       write_tensors(dir / "m", {{"W", Tensor::vector<float>({1, 2})}, {"n", Tensor(int64_t{7})}});
@@ -42,8 +46,10 @@ TEST_CASE("cairn show prints an index without its data files, under any name tha
   CHECK(contains(data.out, "values of a V2 checkpoint, 16 bytes  crc32c "));
 }
 
-TEST_CASE("cairn show prints a checkpoint file, and a V1 checkpoint with what its values sum to",
-          "[tools][show]") {
+TEST_CASE(
+    "The command cairn show prints a checkpoint file, and a V1 checkpoint with what its values sum "
+    "to",
+    "[tools][show]") {
   const TempDir dir;
   const std::string v2 = write_tensors(dir / "m", {{"W", Tensor::vector<float>({1, 2})}}),
                     v1 = (dir / "old").string();
@@ -55,8 +61,10 @@ TEST_CASE("cairn show prints a checkpoint file, and a V1 checkpoint with what it
   CHECK(cairn_run({"show", (dir / "checkpoint").string()}).out == read_bytes(dir / "checkpoint"));
 }
 
-TEST_CASE("cairn show refuses what is no such file with status 1, and a directory as wrong usage",
-          "[tools][show]") {
+TEST_CASE(
+    "The command cairn show refuses what is no such file with status 1, and a directory as wrong "
+    "usage",
+    "[tools][show]") {
   const TempDir dir;
   CHECK(is_wrong_usage(cairn_run({"show"})));
   CHECK(is_wrong_usage(cairn_run({"show", dir.path().string()})));
@@ -72,7 +80,7 @@ TEST_CASE("cairn show refuses what is no such file with status 1, and a director
   }
 }
 
-TEST_CASE("git compares .meta files with cairn show", "[tools][show]") {
+TEST_CASE("With cairn show, git compares .meta files as text", "[tools][show]") {
   if (std::system("git --version > /dev/null 2>&1") != 0) return skip("no git");
   const TempDir dir;
   const auto git = [&](const std::string& args) {

@@ -11,8 +11,9 @@
 
 using namespace cairn;
 
-TEST_CASE("cairn train goes on as the program would, batch by batch, and saves what restores",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train goes on as the program would, batch by batch, and saves what restores",
+    "[tools]") {
   Trained t;
   const std::string to = (t.dir / "resumed").string();
   const Finished run =
@@ -42,7 +43,7 @@ TEST_CASE("cairn train goes on as the program would, batch by batch, and saves w
   CHECK(bit_equal(restored.value(t.line.b), t.session.value(t.line.b)));
 }
 
-TEST_CASE("cairn train shuffles each epoch anew, alike for the same seed", "[tools]") {
+TEST_CASE("The command cairn train shuffles each epoch anew, alike for the same seed", "[tools]") {
   const Trained t;
   const auto losses = [&](const char* seed, const char* to) {
     return cairn_run(t.train_args((t.dir / to).string()) +
@@ -57,8 +58,8 @@ TEST_CASE("cairn train shuffles each epoch anew, alike for the same seed", "[too
 }
 
 TEST_CASE(
-    "cairn train asks for --train-op where the collection does not decide, and lists what could be "
-    "meant",
+    "The command cairn train asks for --train-op where the collection does not decide, and lists "
+    "what could be meant",
     "[tools]") {
   const Trained t(true);
   const auto args =
@@ -70,8 +71,10 @@ TEST_CASE(
   CHECK(cairn_run(args + std::vector<std::string>{"--train-op", "other"}).status == 0);
 }
 
-TEST_CASE("cairn train feeds whole what has other rows than most, a scalar, or what it is told to",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train feeds whole what has other rows than most, a scalar, or what it is "
+    "told to",
+    "[tools]") {
   const Trained t;
   const auto write = [&](const std::string& name, const Tensor& value) {
     write_npy(posix_file_system(), (t.dir / name).string(), value);
@@ -109,7 +112,8 @@ TEST_CASE("cairn train feeds whole what has other rows than most, a scalar, or w
       cairn_run(t.train_args("h") + std::vector<std::string>{"--steps", "1", "--whole", "rate"})));
 }
 
-TEST_CASE("cairn train says what it takes for rows where feeds are not of one length", "[tools]") {
+TEST_CASE("The command cairn train says what it takes for rows where feeds are not of one length",
+          "[tools]") {
   const TempDir dir;
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1}, {.name = "x"}),
@@ -171,8 +175,10 @@ TEST_CASE(
   }
 }
 
-TEST_CASE("cairn train begins with the row it is told, whatever the checkpoint was trained on",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train begins with the row it is told, whatever the checkpoint was trained "
+    "on",
+    "[tools]") {
   const Trained t;
   const TempDir to;
   const std::vector<std::string> rest = {"--json", "--batch", "2", "--steps", "3"};
@@ -191,7 +197,8 @@ TEST_CASE("cairn train begins with the row it is told, whatever the checkpoint w
 }
 
 TEST_CASE(
-    "cairn train begins what a checkpoint lacks with the graph's initial values when it is told to",
+    "The command cairn train begins what a checkpoint lacks with the graph's initial values when "
+    "it is told to",
     "[tools]") {
   const TempDir dir;
   Graph graph;
@@ -229,7 +236,7 @@ TEST_CASE(
   CHECK(resumed.uninitialized_variables().empty());
 }
 
-TEST_CASE("cairn train refuses an op that changes no variable, by name", "[tools]") {
+TEST_CASE("The command cairn train refuses an op that changes no variable, by name", "[tools]") {
   const Trained t;
   const Finished run = cairn_run(t.train_args("to") +
                                  std::vector<std::string>{"--steps", "1", "--train-op", "MatMul"});
@@ -268,8 +275,9 @@ TEST_CASE("Random ops draw the same numbers for the same --seed, also for 0", "[
   CHECK(cairn_run(run).out == cairn_run(run).out);
 }
 
-TEST_CASE("cairn train trains what the snake player of TensorFlow 1.11 feeds, rows and whole",
-          "[tools][compat]") {
+TEST_CASE(
+    "The command cairn train trains what the snake player of TensorFlow 1.11 feeds, rows and whole",
+    "[tools][compat]") {
   const auto folder = fixture("snake-dqn");
   if (!folder) return;
   const TempDir dir;
@@ -294,8 +302,9 @@ TEST_CASE("cairn train trains what the snake player of TensorFlow 1.11 feeds, ro
       "6 of the 6 rows of 'Placeholder' and 'Placeholder_1', and all of 'Placeholder_2' [4,6]"));
 }
 
-TEST_CASE("cairn train trains a model whose saver leaves variables out, of TensorFlow 1.6",
-          "[tools][compat]") {
+TEST_CASE(
+    "The command cairn train trains a model whose saver leaves variables out, of TensorFlow 1.6",
+    "[tools][compat]") {
   const auto folder = fixture("l2l-sd");
   if (!folder) return;
   const TempDir dir;
@@ -322,7 +331,7 @@ TEST_CASE("cairn train trains a model whose saver leaves variables out, of Tenso
   CHECK(contains(run.err, "the checkpoints get all variables"));
 }
 
-TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its losses",
+TEST_CASE("The command cairn train resumes what TensorFlow 1.12 trained on MNIST, with its losses",
           "[tools][compat]") {
   const auto folder = fixture("softmax-tf112");
   if (!folder) return;
@@ -347,8 +356,9 @@ TEST_CASE("cairn train resumes what TensorFlow 1.12 trained on MNIST, with its l
   CHECK(contains(run.out, "saved " + (dir / "to/521model.ckpt-3").string()));
 }
 
-TEST_CASE("cairn train says in plain words which number of steps, rows or saves cannot be",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train says in plain words which number of steps, rows or saves cannot be",
+    "[tools]") {
   const Trained t;
   const auto args = t.train_args((t.dir / "to").string());
   for (const char* option : {"--steps", "--batch", "--save-every"}) {
@@ -362,8 +372,9 @@ TEST_CASE("cairn train says in plain words which number of steps, rows or saves 
   CHECK(!std::filesystem::exists(t.dir / "to"));
 }
 
-TEST_CASE("cairn train prints each save beside the steps, and nothing but steps as JSON",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train prints each save beside the steps, and nothing but steps as JSON",
+    "[tools]") {
   const Trained t;
   const std::string to = (t.dir / "to").string();
   const Finished text = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2"});
@@ -376,8 +387,9 @@ TEST_CASE("cairn train prints each save beside the steps, and nothing but steps 
   CHECK(json.err.empty());
 }
 
-TEST_CASE("cairn train writes over no checkpoint that the directory's record does not list",
-          "[tools]") {
+TEST_CASE(
+    "The command cairn train writes over no checkpoint that the directory's record does not list",
+    "[tools]") {
   const Trained t;
   const TempDir to;
   const std::vector<std::string> steps = {"--steps", "3", "--save-every", "1"};
@@ -407,8 +419,8 @@ TEST_CASE("cairn train writes over no checkpoint that the directory's record doe
 }
 
 TEST_CASE(
-    "cairn train keeps the checkpoint and the graph that it goes on from, whose turn to go has "
-    "come",
+    "The command cairn train keeps the checkpoint and the graph that it goes on from, whose turn "
+    "to go has come",
     "[tools]") {
   const Trained t;
   const std::string run = t.dir.path().string();
@@ -443,7 +455,8 @@ TEST_CASE(
 }
 
 TEST_CASE(
-    "cairn train is refused before it trains where a directory is called as the checkpoint file",
+    "The command cairn train is refused before it trains where a directory is called as the "
+    "checkpoint file",
     "[tools]") {
   const Trained t;
   const TempDir to;

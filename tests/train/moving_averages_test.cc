@@ -13,7 +13,7 @@ namespace {
 
 using Lines = std::vector<std::string>;
 
-TEST_CASE("a moving average is a shadow variable and the nodes that move it", "[moving average]") {
+TEST_CASE("A moving average is a shadow variable and the nodes that move it", "[moving average]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "W"});
   const int first = graph.num_nodes();
@@ -36,7 +36,7 @@ TEST_CASE("a moving average is a shadow variable and the nodes that move it", "[
   CHECK(average.average(w).name() == shadow);
 }
 
-TEST_CASE("a moving average begins with the value and follows it, faster while steps are few",
+TEST_CASE("A moving average begins with the value and follows it, faster while steps are few",
           "[moving average]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "W"});
@@ -53,7 +53,8 @@ TEST_CASE("a moving average begins with the value and follows it, faster while s
   CHECK(session.run(quick.average(w)).scalar<float>() == Approx(0.1 * 1 + 0.9 * 2));
 }
 
-TEST_CASE("variables_to_restore names the average where there is one", "[moving average]") {
+TEST_CASE("Each variable with an average is restored from it by variables_to_restore",
+          "[moving average]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "W"});
   const Variable step = get_or_create_global_step(graph);
@@ -65,7 +66,7 @@ TEST_CASE("variables_to_restore names the average where there is one", "[moving 
   CHECK(restored.at("global_step") == step);
 }
 
-TEST_CASE("a moving average wants variables of a floating dtype", "[moving average]") {
+TEST_CASE("A moving average needs variables of a floating dtype", "[moving average]") {
   Graph graph;
   ExponentialMovingAverage average(0.9);
   CHECK(error_of([&] { average.apply(graph); }).code() == Code::kInvalidArgument);
@@ -76,7 +77,7 @@ TEST_CASE("a moving average wants variables of a floating dtype", "[moving avera
 
 }  // namespace
 
-TEST_CASE("a decay outside [0, 1] is refused with the line, and leaves the graph as it was",
+TEST_CASE("A decay outside [0, 1] is refused with the line, and leaves the graph as it was",
           "[moving average]") {
   for (const double decay : {std::nan(""), -1.0, -1e-60, 1 + 1e-12, 2.0, 1e300, double(INFINITY)}) {
     Graph graph;

@@ -37,7 +37,7 @@ struct Line {
 };
 
 TEST_CASE(
-    "gradient descent adds a rate, an update per variable and a NoOp in the collection train_op",
+    "Gradient descent adds a rate, an update per variable and a NoOp in the collection train_op",
     "[train]") {
   Line line;
   const Operation step = GradientDescentOptimizer(0.5).minimize(line.y);
@@ -52,7 +52,7 @@ TEST_CASE(
       line.graph.find_op("GradientDescent/update_W/ApplyGradientDescent").flag("use_locking"));
 }
 
-TEST_CASE("with a global step the last node is its AssignAdd, and its value waits for the updates",
+TEST_CASE("With a global step the last node is its AssignAdd, and its value waits for the updates",
           "[train]") {
   Line line;
   const Variable global_step = get_or_create_global_step(line.graph);
@@ -68,7 +68,7 @@ TEST_CASE("with a global step the last node is its AssignAdd, and its value wait
   CHECK(session.run(global_step).scalar<int64_t>() == 3);
 }
 
-TEST_CASE("momentum keeps one slot beside each variable", "[train]") {
+TEST_CASE("Momentum keeps one slot beside each variable", "[train]") {
   Line line;
   MomentumOptimizer optimizer(0.1, 0.9);
   optimizer.minimize(line.y);
@@ -114,7 +114,7 @@ TEST_CASE("Adam keeps two slots and two powers, which it multiplies after the up
               "Adam = NoOp(^Adam/Assign, ^Adam/Assign_1, ^Adam/update_W/ApplyAdam)"});
 }
 
-TEST_CASE("slots of a second optimizer take the next free names", "[train]") {
+TEST_CASE("Slots of a second optimizer take the next free names", "[train]") {
   Line line;
   AdamOptimizer(0.1).minimize(line.y);
   AdamOptimizer second(0.1);
@@ -124,7 +124,7 @@ TEST_CASE("slots of a second optimizer take the next free names", "[train]") {
   CHECK(line.graph.contains("beta1_power_1"));
 }
 
-TEST_CASE("an optimizer makes its slots once", "[train]") {
+TEST_CASE("An optimizer makes its slots once", "[train]") {
   Line line;
   MomentumOptimizer optimizer(0.1, 0.9);
   optimizer.minimize(line.y);
@@ -133,7 +133,7 @@ TEST_CASE("an optimizer makes its slots once", "[train]") {
   CHECK(line.graph.contains("Momentum_1/update_W/ApplyMomentum"));
 }
 
-TEST_CASE("slots stand outside of name scopes and inside variable scopes", "[train]") {
+TEST_CASE("Slots are outside of name scopes and inside variable scopes", "[train]") {
   Line line;
   {
     const Scope scope = line.graph.name_scope("train");
@@ -150,7 +150,7 @@ TEST_CASE("slots stand outside of name scopes and inside variable scopes", "[tra
   CHECK(optimizer.slot(line.w, "momentum").name() == "inner/W/RMSProp_2");
 }
 
-TEST_CASE("a rate may be a tensor, and is cast where the variable is double", "[train]") {
+TEST_CASE("A rate may be a tensor, and is cast where the variable is double", "[train]") {
   Graph graph;
   const Variable w = variable(graph, 1.0, {.name = "W"});
   const Output rate = placeholder(graph, DType::kFloat, {}, {.name = "rate"});
@@ -164,7 +164,7 @@ TEST_CASE("a rate may be a tensor, and is cast where the variable is double", "[
   CHECK(session.run(w).scalar<double>() == 0.5);
 }
 
-TEST_CASE("gradients can be changed between the two halves of minimize", "[train]") {
+TEST_CASE("Gradients can be changed between the two halves of minimize", "[train]") {
   Graph graph;
   const Variable a = variable(graph, 1.0f, {.name = "a"}), b = variable(graph, 1.0f, {.name = "b"});
   GradientDescentOptimizer optimizer(1);
@@ -181,7 +181,7 @@ TEST_CASE("gradients can be changed between the two halves of minimize", "[train
   CHECK(session.run(b).scalar<float>() == 1);
 }
 
-TEST_CASE("minimize says when there is nothing to change", "[train]") {
+TEST_CASE("Calling minimize without a variable to change fails with the reason", "[train]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {});
   GradientDescentOptimizer optimizer(1);
@@ -237,7 +237,7 @@ void check_trains(const Optimizer& optimizer, std::array<double, 4> state, const
 
 using State = std::array<double, 4>;
 
-TEST_CASE("each optimizer updates by its rule, for reference and resource variables", "[train]") {
+TEST_CASE("Each optimizer updates by its rule, for reference and resource variables", "[train]") {
   check_trains(GradientDescentOptimizer(0.1), {},
                [](double& w, double g, State&) { w -= 0.1 * g; });
   check_trains(MomentumOptimizer(0.1, 0.9), {0}, [](double& w, double g, State& s) {
@@ -361,7 +361,7 @@ std::string refusal_of(Optimizer optimizer) {
 
 }  // namespace
 
-TEST_CASE("settings that an optimizer cannot work with are refused by name", "[train]") {
+TEST_CASE("Settings that an optimizer cannot work with are refused by name", "[train]") {
   const double nan = std::numeric_limits<double>::quiet_NaN();
   const std::pair<Optimizer, const char*> refused[] = {
       {GradientDescentOptimizer(nan), "learning_rate must be finite"},
@@ -399,7 +399,7 @@ TEST_CASE("settings that an optimizer cannot work with are refused by name", "[t
             FtrlOptimizer(0.1, {.learning_rate_power = 0, .initial_accumulator_value = 0})) == "");
 }
 
-TEST_CASE("a step of Ftrl refuses what it is fed and cannot work with, and changes nothing",
+TEST_CASE("A step of Ftrl refuses fed settings that it cannot work with, and changes nothing",
           "[train]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "w"});
@@ -430,7 +430,7 @@ TEST_CASE("Adagrad can leave its slots as they are", "[train]") {
   CHECK(session.run(accum).scalar<float>() == 4);
 }
 
-TEST_CASE("a variable can be its own gradient", "[train]") {
+TEST_CASE("A variable can be its own gradient", "[train]") {
   Graph graph;
   const Variable w = variable(graph, Tensor::vector<float>({1, 2}), {.name = "w"});
   const Output rate = constant(graph, 0.5f);
@@ -445,7 +445,7 @@ TEST_CASE("a variable can be its own gradient", "[train]") {
   CHECK(bit_equal(before, Tensor::vector<float>({1, 2})));
 }
 
-TEST_CASE("a step with a gradient or a rate of another shape changes nothing", "[train]") {
+TEST_CASE("A step with a gradient or a rate of another shape changes nothing", "[train]") {
   Graph graph;
   const Variable w = variable(graph, Tensor::vector<float>({1, 2}), {.name = "w"});
   const Output grad = placeholder(graph, DType::kFloat), rate = placeholder(graph, DType::kFloat);
@@ -469,7 +469,7 @@ TEST_CASE("a step with a gradient or a rate of another shape changes nothing", "
   CHECK(bit_equal(session.run(w), Tensor::vector<float>({1, 2})));
 }
 
-TEST_CASE("two halves of a training run end where one run ends", "[train]") {
+TEST_CASE("Two halves of a training run end where one run ends", "[train]") {
   const auto train = [](int steps, const std::vector<Tensor>& from) {
     Line line;
     AdamOptimizer optimizer(0.1);
@@ -491,7 +491,7 @@ TEST_CASE("two halves of a training run end where one run ends", "[train]") {
 
 }  // namespace
 
-TEST_CASE("settings are held against what they are as the floats that kernels take", "[train]") {
+TEST_CASE("Settings are checked as the floats that kernels take", "[train]") {
   const std::pair<Optimizer, const char*> refused[] = {
       {GradientDescentOptimizer(1e39),
        "learning_rate must be finite, is 1e+39, which as float is inf"},
@@ -514,7 +514,7 @@ TEST_CASE("settings are held against what they are as the floats that kernels ta
   CHECK(refusal_of(FtrlOptimizer(0.1, {.initial_accumulator_value = 1e-60})) == "");
 }
 
-TEST_CASE("what a slot begins with is held against what it is in the variable's dtype", "[train]") {
+TEST_CASE("A slot's initial value is checked in the variable's dtype", "[train]") {
   const auto refused = [](DType dtype, double value) {
     Graph graph;
     const Variable w =

@@ -62,7 +62,7 @@ TEST_CASE("Small zeros and ones are constants, large ones are filled", "[array]"
   CHECK(error_of([&] { zeros(lab.graph, {-1}); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("zeros_like and ones_like follow a shape that shows at run time", "[array]") {
+TEST_CASE("Zeros and ones like a tensor follow a shape that is known only at run time", "[array]") {
   Lab lab;
   const Output x = lab.fed(kTwoThree);
   CHECK(zeros_like(x).op().type() == "ZerosLike");
@@ -84,7 +84,7 @@ TEST_CASE("Fill takes dims from the graph and refuses negative ones", "[array]")
   CHECK_THAT(error.what(), Catch::Matchers::Contains("dims[0] is -1"));
 }
 
-TEST_CASE("one_hot puts the new extent where axis says", "[array]") {
+TEST_CASE("OneHot puts the new extent at the given axis", "[array]") {
   Lab lab;
   const Output labels = lab.fed(Tensor::vector<int64_t>({1, 0, 5}), {3});
   CHECK(lab.told(one_hot(labels, 2)) == "float [3,2] [[0. 1.]\n [1. 0.]\n [0. 0.]]");
@@ -100,7 +100,7 @@ TEST_CASE("one_hot puts the new extent where axis says", "[array]") {
         Code::kInvalidArgument);
 }
 
-TEST_CASE("range counts up, down and in fractions", "[array]") {
+TEST_CASE("Range counts up, down and in fractions", "[array]") {
   Lab lab;
   CHECK(lab.told(range(lab.graph, 3, 18, 3)) == "int32 [5] [ 3  6  9 12 15]");
   CHECK(lab.told(range(0, lab.fed(int64_t{3}), 1)) == "int64 [3] [0 1 2]");
@@ -115,7 +115,7 @@ TEST_CASE("range counts up, down and in fractions", "[array]") {
       3);
 }
 
-TEST_CASE("range refuses steps that lead nowhere", "[array]") {
+TEST_CASE("Range refuses a delta of zero or of the wrong sign", "[array]") {
   Lab lab;
   CHECK(error_of([&] { range(lab.graph, 0, 3, 0); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { range(lab.graph, 0, 3, -1); }).code() == Code::kInvalidArgument);
@@ -125,7 +125,7 @@ TEST_CASE("range refuses steps that lead nowhere", "[array]") {
         Code::kInvalidArgument);
 }
 
-TEST_CASE("linspace ends exactly at stop", "[array]") {
+TEST_CASE("LinSpace ends exactly at stop", "[array]") {
   Lab lab;
   CHECK(lab.told(linspace(lab.known(10.0f), 12, 3)) == "float [3] [10. 11. 12.]");
   CHECK(lab.run(linspace(lab.known(0.1), 0.7, 7)).span<double>()[6] == 0.7);
@@ -133,7 +133,7 @@ TEST_CASE("linspace ends exactly at stop", "[array]") {
   CHECK(error_of([&] { linspace(lab.known(1.0f), 2, 0); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("sparse_to_dense writes scalars, vectors and tuples of indices", "[array]") {
+TEST_CASE("SparseToDense takes scalar, vector and tuple indices", "[array]") {
   Lab lab;
   const auto ints = [](std::initializer_list<int32_t> v) { return Tensor::vector<int32_t>(v); };
   CHECK(lab.told(sparse_to_dense(lab.fed(int32_t{1}), {3}, 5.0)) == "float [3] [0. 5. 0.]");
@@ -145,7 +145,7 @@ TEST_CASE("sparse_to_dense writes scalars, vectors and tuples of indices", "[arr
         "string [2,2] [[b'-' b'a']\n [b'b' b'-']]");
 }
 
-TEST_CASE("sparse_to_dense names the index that is out of range, repeated or out of order",
+TEST_CASE("SparseToDense names the index that is out of range, repeated or out of order",
           "[array]") {
   Lab lab;
   const auto message = [&](std::vector<int32_t> at, bool validate) {

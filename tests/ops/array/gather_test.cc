@@ -20,7 +20,7 @@ std::vector<Output> outputs_of(Graph& graph, const char* op, const std::vector<O
 Tensor ints(const std::vector<int32_t>& values) { return Tensor::vector<int32_t>(values); }
 }  // namespace
 
-TEST_CASE("gather picks places along any axis", "[gather]") {
+TEST_CASE("Gather picks places along any axis", "[gather]") {
   Lab lab;
   for (const Output& x : {lab.known(count_up({3, 2, 2})), lab.fed(count_up({3, 2, 2}))}) {
     CHECK(lab.told(gather(x, {2, 0})) ==
@@ -47,7 +47,7 @@ TEST_CASE("An index that is out of range is named with its bound", "[gather]") {
   CHECK_THAT(message({-1}), Catch::Matchers::Contains("indices[0] is -1, outside [0, 3)"));
 }
 
-TEST_CASE("gather_nd takes whole rows or single elements, and scatter_nd adds them back",
+TEST_CASE("GatherNd takes whole rows or single elements, and ScatterNd adds them back",
           "[gather]") {
   Lab lab;
   const Output x = lab.fed(count_up({2, 3}));
@@ -71,7 +71,7 @@ TEST_CASE("gather_nd takes whole rows or single elements, and scatter_nd adds th
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("unsorted_segment_sum sums rows by id and leaves out negative ids", "[gather]") {
+TEST_CASE("UnsortedSegmentSum sums rows by id and leaves out negative ids", "[gather]") {
   Lab lab;
   const Output data = lab.fed(count_up({4, 2}));
   CHECK(lab.told(unsorted_segment_sum(data, lab.fed(ints({1, -1, 1, 0})), 3)) ==
@@ -87,7 +87,7 @@ TEST_CASE("unsorted_segment_sum sums rows by id and leaves out negative ids", "[
         Code::kInvalidArgument);
 }
 
-TEST_CASE("dynamic_stitch lays slices at their indices, the later winning", "[gather]") {
+TEST_CASE("DynamicStitch puts slices at their indices; the later one wins", "[gather]") {
   Lab lab;
   const Tensor six = Tensor::matrix<float>({{61, 62}}).reshaped({2});
   const Output merged = dynamic_stitch({lab.known(int32_t{2}), lab.known(ints({0, 2}))},
@@ -107,7 +107,7 @@ TEST_CASE("dynamic_stitch lays slices at their indices, the later winning", "[ga
         Code::kInvalidArgument);
 }
 
-TEST_CASE("dynamic_partition sorts slices by part, and dynamic_stitch undoes it", "[gather]") {
+TEST_CASE("DynamicPartition sorts slices by part, and DynamicStitch undoes it", "[gather]") {
   Lab lab;
   const Output x = lab.fed(count_up({4, 2})), part = lab.fed(ints({1, 0, 1, 1}));
   const auto parts = dynamic_partition(x, part, 3);

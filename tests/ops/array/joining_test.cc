@@ -30,7 +30,7 @@ Tensor naive_concat(const std::vector<Tensor>& parts, int axis) {
 
 }  // namespace
 
-TEST_CASE("concat joins along any axis what the naive way joins", "[joining]") {
+TEST_CASE("Concat along any axis agrees with a naive concatenation", "[joining]") {
   for (int axis = 0; axis < 3; ++axis) {
     Lab lab;
     std::vector<Tensor> parts;
@@ -49,7 +49,7 @@ TEST_CASE("concat joins along any axis what the naive way joins", "[joining]") {
   }
 }
 
-TEST_CASE("concat takes strings, bytes and wide elements", "[joining]") {
+TEST_CASE("Concat takes strings, bytes and wide elements", "[joining]") {
   Lab lab;
   const auto twice = [&](const Tensor& t) { return lab.told(concat({lab.fed(t), lab.fed(t)}, 0)); };
   CHECK(twice(Tensor::vector<std::string>({"a", "b"})) == "string [4] [b'a' b'b' b'a' b'b']");
@@ -58,7 +58,7 @@ TEST_CASE("concat takes strings, bytes and wide elements", "[joining]") {
   CHECK(twice(Tensor::vector<std::complex<double>>({{1, 2}})) == "complex128 [2] [1.+2.j 1.+2.j]");
 }
 
-TEST_CASE("concat tells the shape as far as its parts are known", "[joining]") {
+TEST_CASE("Concat infers its shape as far as the shapes of its parts are known", "[joining]") {
   Lab lab;
   const Output a = lab.fed(count_up({2, 3}), {-1, 3}), b = lab.fed(count_up({2, 3}), {2, -1});
   CHECK(concat({a, b}, 0).shape() == Shape{-1, 3});
@@ -67,14 +67,15 @@ TEST_CASE("concat tells the shape as far as its parts are known", "[joining]") {
   CHECK(concat({lab.fed(count_up({2, 3})), b}, 0).shape() == Shape{-1, -1});
 }
 
-TEST_CASE("concat of one value is an Identity of the name asked for", "[joining]") {
+TEST_CASE("Concat of one value is an Identity of the requested name", "[joining]") {
   Lab lab;
   const Output one = concat({lab.fed(count_up({2}))}, 0, {.name = "joined"});
   CHECK(one.op().type() == "Identity");
   CHECK(one.op().name() == "joined");
 }
 
-TEST_CASE("concat refuses parts that differ elsewhere, scalars and axes outside", "[joining]") {
+TEST_CASE("Concat refuses parts that differ elsewhere, scalars and axes out of range",
+          "[joining]") {
   Lab lab;
   const auto code = [&](const Tensor& a, const Tensor& b, int axis) {
     const Code known = error_of([&] { concat({lab.known(a), lab.known(b)}, axis); }).code();
@@ -98,7 +99,7 @@ TEST_CASE("The older Concat takes its axis first", "[joining]") {
   CHECK(lab.told(joined) == "float [2,3] [[0. 0. 1.]\n [1. 2. 3.]]");
 }
 
-TEST_CASE("stack puts in an extent and unstack takes it out again", "[joining]") {
+TEST_CASE("Pack inserts an extent and Unpack removes it again", "[joining]") {
   Lab lab;
   const Tensor a = count_up({2, 3}), b = Tensor::matrix<float>({{9, 8, 7}, {6, 5, 4}});
   for (int axis : {0, 1, 2, -1}) {
@@ -123,7 +124,7 @@ TEST_CASE("Numbers in a stack become constants named by their place", "[joining]
   CHECK(lab.told(rows) == "int32 [2] [6 1]");
 }
 
-TEST_CASE("stack and unstack refuse shapes that differ and extents that are not num", "[joining]") {
+TEST_CASE("Pack and Unpack refuse shapes that differ and extents that are not num", "[joining]") {
   Lab lab;
   CHECK(error_of([&] {
           stack({lab.known(count_up({2})), lab.known(count_up({3}))});
@@ -137,7 +138,7 @@ TEST_CASE("stack and unstack refuse shapes that differ and extents that are not 
         Code::kInvalidArgument);
 }
 
-TEST_CASE("split cuts equal pieces or the sizes told, and concat undoes it", "[joining]") {
+TEST_CASE("Split cuts equal pieces or the given sizes, and Concat undoes it", "[joining]") {
   Lab lab;
   const Tensor x = count_up({6, 4});
   for (const Output& y : {lab.known(x), lab.fed(x)}) {
@@ -157,7 +158,7 @@ TEST_CASE("split cuts equal pieces or the sizes told, and concat undoes it", "[j
   CHECK(lab.run(split_v(lab.fed(x), sizes, 0, 2)[1]).shape() == Shape{2, 4});
 }
 
-TEST_CASE("split refuses pieces that do not come out even", "[joining]") {
+TEST_CASE("Split refuses pieces that do not add up to the extent", "[joining]") {
   Lab lab;
   for (const Output& y : {lab.known(count_up({6})), lab.fed(count_up({6}))}) {
     CHECK(error_of([&] { lab.run(split(y, 4)[0]); }).code() == Code::kInvalidArgument);

@@ -31,7 +31,8 @@ Tensor naive(const Shape& shape, const Tensor& x, Source source) {
 
 }  // namespace
 
-TEST_CASE("transpose moves every element where the permutation says", "[rearranging]") {
+TEST_CASE("Transpose moves every element to the place that the permutation gives",
+          "[rearranging]") {
   std::mt19937 random(3);
   for (const Shape& shape :
        {Shape{5}, {3, 4}, {70, 45}, {2, 3, 4}, {9, 1, 40, 11}, {2, 3, 2, 3, 2}, {3, 0, 2}}) {
@@ -57,7 +58,7 @@ TEST_CASE("transpose moves every element where the permutation says", "[rearrang
   }
 }
 
-TEST_CASE("transpose without a permutation turns the tensor over", "[rearranging]") {
+TEST_CASE("Transpose without a permutation reverses the extents", "[rearranging]") {
   Lab lab;
   const Output y = transpose(lab.fed(count_up({2, 3}), {-1, 3}));
   CHECK(y.op().input(1).name() == "transpose/perm:0");
@@ -83,7 +84,7 @@ TEST_CASE("A permutation that is none is refused", "[rearranging]") {
   }
 }
 
-TEST_CASE("reverse turns round the extents named", "[rearranging]") {
+TEST_CASE("Reverse reverses the named extents", "[rearranging]") {
   Lab lab;
   const Tensor x = count_up({3, 4, 2});
   for (const std::vector<int64_t>& axes :
@@ -115,7 +116,7 @@ TEST_CASE("The older Reverse takes a flag for each extent", "[rearranging]") {
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("tile repeats along every extent", "[rearranging]") {
+TEST_CASE("Tile repeats along every extent", "[rearranging]") {
   Lab lab;
   const Tensor x = count_up({2, 3, 2});
   for (const std::vector<int64_t>& times :
@@ -138,7 +139,7 @@ TEST_CASE("tile repeats along every extent", "[rearranging]") {
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("pad surrounds a tensor with zeros or a value", "[rearranging]") {
+TEST_CASE("Pad surrounds a tensor with zeros or a value", "[rearranging]") {
   Lab lab;
   for (const Output& x : {lab.known(count_up({1, 2})), lab.fed(count_up({1, 2}))}) {
     CHECK(lab.told(pad(x, {{1, 0}, {1, 2}})) ==

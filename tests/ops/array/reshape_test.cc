@@ -14,7 +14,7 @@
 
 using namespace cairn;
 
-TEST_CASE("shape, size and rank are constants where the graph knows them", "[reshape]") {
+TEST_CASE("Shape, size and rank are constants where the graph knows them", "[reshape]") {
   Lab lab;
   const Output known = lab.known(Tensor::zeros(DType::kFloat, {2, 3}));
   const Output fed = lab.fed(Tensor::zeros(DType::kFloat, {2, 3}));
@@ -49,7 +49,7 @@ TEST_CASE("Shape arithmetic on known shapes is known to the graph", "[reshape]")
         Shape{6, 4});
 }
 
-TEST_CASE("reshape works out the extent left open, in the graph and at run time", "[reshape]") {
+TEST_CASE("Reshape computes the extent given as -1, in the graph and at run time", "[reshape]") {
   Lab lab;
   const Output fed = lab.fed(count_up({4, 3}));
   CHECK(lab.run(reshape(fed, {2, -1})).shape() == Shape{2, 6});
@@ -64,7 +64,7 @@ TEST_CASE("reshape works out the extent left open, in the graph and at run time"
         Shape{3, 0});
 }
 
-TEST_CASE("reshape refuses shapes that do not hold as many elements", "[reshape]") {
+TEST_CASE("Reshape refuses shapes with another number of elements", "[reshape]") {
   Lab lab;
   const Output known = lab.known(count_up({4, 3})), fed = lab.fed(count_up({4, 3}));
   for (const std::vector<int64_t>& dims : std::vector<std::vector<int64_t>>{
@@ -78,7 +78,7 @@ TEST_CASE("reshape refuses shapes that do not hold as many elements", "[reshape]
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("expand_dims counts a negative axis from the end of the result", "[reshape]") {
+TEST_CASE("ExpandDims counts a negative axis from the end of the result", "[reshape]") {
   Lab lab;
   for (const Output& x : {lab.fed(count_up({2, 3})), lab.known(count_up({2, 3}))}) {
     CHECK(lab.run(expand_dims(x, 0)).shape() == Shape{1, 2, 3});
@@ -89,7 +89,7 @@ TEST_CASE("expand_dims counts a negative axis from the end of the result", "[res
   CHECK(expand_dims(lab.known(count_up({2, 3})), -2).shape() == Shape{2, 1, 3});
 }
 
-TEST_CASE("squeeze leaves out extents of 1, all or those named", "[reshape]") {
+TEST_CASE("Squeeze removes extents of 1, all or the named ones", "[reshape]") {
   Lab lab;
   for (const Output& x : {lab.fed(count_up({1, 2, 1, 3})), lab.known(count_up({1, 2, 1, 3}))}) {
     CHECK(lab.run(squeeze(x)).shape() == Shape{2, 3});

@@ -85,7 +85,7 @@ RandomSlice random_slice(std::mt19937& random) {
 
 }  // namespace
 
-TEST_CASE("strided_slice takes what Python's slices take, with every mask", "[slicing]") {
+TEST_CASE("StridedSlice agrees with Python's slices under every mask", "[slicing]") {
   std::mt19937 random(7);
   for (int round = 0; round < 300; ++round) {
     const RandomSlice s = random_slice(random);
@@ -146,7 +146,7 @@ TEST_CASE("The shape of a slice is told as far as the graph knows it", "[slicing
   CHECK(slice(x, at, at).op().type() == "Slice");
 }
 
-TEST_CASE("strided_slice refuses strides of 0, places outside, too many places and two ellipses",
+TEST_CASE("StridedSlice refuses strides of 0, places outside, too many places and two ellipses",
           "[slicing]") {
   Lab lab;
   const auto message = [&](const Output& x, std::vector<int64_t> begin,
@@ -171,7 +171,7 @@ TEST_CASE("strided_slice refuses strides of 0, places outside, too many places a
   }
 }
 
-TEST_CASE("slice copies a box, of numbers and of strings", "[slicing]") {
+TEST_CASE("Slice copies a box of numbers or of strings", "[slicing]") {
   Lab lab;
   for (const Output& x : {lab.known(count_up({3, 4})), lab.fed(count_up({3, 4}))}) {
     CHECK(lab.told(slice(x, {1, 1}, {2, -1})) == "float [2,3] [[ 5.  6.  7.]\n [ 9. 10. 11.]]");
@@ -182,7 +182,7 @@ TEST_CASE("slice copies a box, of numbers and of strings", "[slicing]") {
         "string [1] [b'b']");
 }
 
-TEST_CASE("slice refuses boxes that are not inside", "[slicing]") {
+TEST_CASE("Slice refuses boxes that are not inside", "[slicing]") {
   Lab lab;
   using Ints = std::vector<int64_t>;
   for (const Output& x : {lab.known(count_up({3, 4})), lab.fed(count_up({3, 4}))}) {

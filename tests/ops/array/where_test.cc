@@ -62,7 +62,7 @@ TEST_CASE("Where lists the places that hold, in order", "[where]") {
   CHECK(lab.run(where_indices(lab.fed(Tensor(true)))).shape() == Shape{1, 0});
 }
 
-TEST_CASE("the gradients of BroadcastTo and SelectV2 agree with differences", "[where][gradient]") {
+TEST_CASE("The gradients of BroadcastTo and SelectV2 agree with differences", "[where][gradient]") {
   check_gradient([](Output x) { return broadcast_to(x, {2, 3, 4}); }, {doubles({3, 1})});
   check_gradient(
       [](Output x, Output y) {

@@ -81,7 +81,7 @@ const Case kCases[] = {{{2, 7, 6, 3}, 3, 3, 1, 1}, {{1, 8, 9, 2}, 2, 3, 2, 2},
 
 }  // namespace
 
-TEST_CASE("conv2d agrees with the sum over each window, for both paddings", "[conv]") {
+TEST_CASE("Conv2D agrees with the sum over each window, for both paddings", "[conv]") {
   for (const Case& c : kCases) {
     for (const char* padding : {"SAME", "VALID"}) {
       INFO(c.x << " window " << c.kh << "x" << c.kw << " strides " << c.sh << "," << c.sw << " "
@@ -118,7 +118,7 @@ TEST_CASE("Second gradients of conv2d agree with differences", "[conv][gradient]
                  {doubles({1, 3, 3, 1}), doubles({2, 2, 1, 2}, -1, 1, 1)}, {.tolerance = 1e-5});
 }
 
-TEST_CASE("conv2d and its gradients are the same for any number of threads", "[conv]") {
+TEST_CASE("Conv2D and its gradients are the same for any number of threads", "[conv]") {
   Graph graph;
   const Output x = cast(constant(graph, doubles({40, 14, 14, 4})), DType::kFloat);
   const Output f = cast(constant(graph, doubles({5, 5, 4, 8}, -1, 1, 1)), DType::kFloat);
@@ -183,7 +183,7 @@ TEST_CASE("Of equal values the gradient of max_pool goes to the first", "[conv]"
                   Tensor::of<float>({1, 2, 2, 1}, {0, 1, 0, 0})));
 }
 
-TEST_CASE("max_pool takes integers and half", "[conv]") {
+TEST_CASE("MaxPool takes integers and half", "[conv]") {
   Graph graph;
   const Output x = constant(graph, Tensor::of<int32_t>({1, 2, 2, 1}, {-4, -2, -9, -3}));
   Session session(graph);
@@ -202,7 +202,7 @@ TEST_CASE("Images without a batch are convolved to nothing", "[conv]") {
   CHECK(session.run(grads[0]).shape() == Shape{0, 4, 4, 2});
 }
 
-TEST_CASE("conv2d refuses a filter for other channels, when built and when run", "[conv]") {
+TEST_CASE("Conv2D refuses a filter for other channels, when built and when run", "[conv]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 4, 4, 2}),
                f3 = placeholder(graph, DType::kFloat, {3, 3, 3, 5});
@@ -241,7 +241,7 @@ TEST_CASE("A layout that no kernel takes can be built, and says so when it is ru
   CHECK_THAT(error.what(), Catch::Contains("NCHW"));
 }
 
-TEST_CASE("conv2d, pooling and their gradients make the nodes TensorFlow's Python makes",
+TEST_CASE("Conv2D, pooling and their gradients make the nodes TensorFlow's Python makes",
           "[conv]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 4, 4, 2}),

@@ -154,7 +154,8 @@ TEST_CASE("A builder that throws leaves the graph as it was, wherever it throws"
   }
 }
 
-TEST_CASE("... also under scopes of all kinds, which stay open", "[transaction]") {
+TEST_CASE("A builder that throws undoes its nodes under scopes of all kinds, which stay open",
+          "[transaction]") {
   for (const Case& each : cases()) {
     INFO(each.name);
     std::vector<Scope> kept;

@@ -17,7 +17,7 @@ bool may_refuse(std::string_view op) {
   return op.starts_with("Apply") || op.starts_with("ResourceApply") || kRefused.count(op) > 0;
 }
 
-TEST_CASE("the signature of every op parses and names what its operands need", "[every op]") {
+TEST_CASE("The signature of every op parses and names what its operands need", "[every op]") {
   for (const OpDef* def : compute_ops().all()) {
     INFO(def->name);
     REQUIRE_NOTHROW(parse_op(*def));
@@ -31,7 +31,7 @@ TEST_CASE("the signature of every op parses and names what its operands need", "
   }
 }
 
-TEST_CASE("the default of every attribute is among the values allowed", "[every op]") {
+TEST_CASE("The default of every attribute is among the values allowed", "[every op]") {
   for (const OpDef* def : compute_ops().all()) {
     for (const AttrDef& attr : parse_op(*def).attrs) {
       INFO(def->name << " " << attr.name);
@@ -46,28 +46,28 @@ TEST_CASE("the default of every attribute is among the values allowed", "[every 
   }
 }
 
-TEST_CASE("every op says how it is differentiated", "[every op]") {
+TEST_CASE("Every op declares its gradient", "[every op]") {
   for (const OpDef* def : compute_ops().all()) {
     INFO(def->name);
     CHECK((def->gradient != nullptr || may_refuse(def->name)));
   }
 }
 
-TEST_CASE("every op can be run, or must be fed", "[every op]") {
+TEST_CASE("Every op can be run, or must be fed", "[every op]") {
   for (const OpDef* def : compute_ops().all()) {
     INFO(def->name);
     CHECK(def->prepare != nullptr);
   }
 }
 
-TEST_CASE("every op with outputs says what is known of their shapes", "[every op]") {
+TEST_CASE("Every op with outputs has a shape function", "[every op]") {
   for (const OpDef* def : compute_ops().all()) {
     INFO(def->name);
     CHECK((def->shape != nullptr || def->outputs.empty()));
   }
 }
 
-TEST_CASE("ops on resources are stateful, and ops that write variables say so", "[every op]") {
+TEST_CASE("Ops on resources are stateful, and ops that write variables declare it", "[every op]") {
   for (const OpDef* def : compute_ops().all()) {
     INFO(def->name);
     const Op op = parse_op(*def);

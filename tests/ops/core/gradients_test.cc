@@ -20,7 +20,7 @@ using Lines = std::vector<std::string>;
 
 // ---- nodes and names ----------------------------------------------------------------------------
 
-TEST_CASE("gradients begin with ones of y's shape and go back op by op", "[gradients]") {
+TEST_CASE("Gradients begin with ones of y's shape and go back op by op", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"});
   const Output w = placeholder(graph, DType::kFloat, {3, 4}, {.name = "w"});
@@ -34,7 +34,7 @@ TEST_CASE("gradients begin with ones of y's shape and go back op by op", "[gradi
   CHECK(grads[1].name() == "gradients/y_grad/MatMul_1:0");
 }
 
-TEST_CASE("gated gradients of one op wait for each other", "[gradients]") {
+TEST_CASE("Gated gradients of one op wait for each other", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"});
   const Output w = placeholder(graph, DType::kFloat, {3, 4}, {.name = "w"});
@@ -48,7 +48,7 @@ TEST_CASE("gated gradients of one op wait for each other", "[gradients]") {
   CHECK(grads[1].name() == y + "tuple/control_dependency_1:0");
 }
 
-TEST_CASE("gradients from several consumers are added beside the first", "[gradients]") {
+TEST_CASE("Gradients from several consumers are added beside the first", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"});
   const Output y = multiply(negative(x, {.name = "a"}), negative(x, {.name = "b"}), {.name = "y"});
@@ -58,7 +58,7 @@ TEST_CASE("gradients from several consumers are added beside the first", "[gradi
   CHECK(Session(graph).run(grads[0], {{x, Tensor::vector<float>({3, -1})}}).str() == "[ 6. -2.]");
 }
 
-TEST_CASE("a given grad_y enters through an Identity", "[gradients]") {
+TEST_CASE("A given grad_y enters through an Identity", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"});
   const Output dy = placeholder(graph, DType::kFloat, {2}, {.name = "dy"});
@@ -75,7 +75,7 @@ TEST_CASE("a given grad_y enters through an Identity", "[gradients]") {
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("an output that nothing used gets zeros, outside the op's scope", "[gradients]") {
+TEST_CASE("An output that nothing used gets zeros, outside the op's scope", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {4}, {.name = "x"});
   const auto parts = split(x, 2);
@@ -84,7 +84,7 @@ TEST_CASE("an output that nothing used gets zeros, outside the op's scope", "[gr
   CHECK(graph.find_op("gradients/zeros_like").type() == "ZerosLike");
 }
 
-TEST_CASE("a second call has a scope of its own", "[gradients]") {
+TEST_CASE("A second call has a scope of its own", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"});
   const Output y = negative(x);
@@ -92,7 +92,7 @@ TEST_CASE("a second call has a scope of its own", "[gradients]") {
   CHECK(gradients(y, {x})[0].name() == "gradients_1/Neg_grad/Neg:0");
 }
 
-TEST_CASE("gradients stand beside their ops when they are asked to", "[gradients]") {
+TEST_CASE("Gradients are colocated with their ops on request", "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"});
   const auto grads = gradients(negative(x), {x}, {.colocate_gradients_with_ops = true});
@@ -101,7 +101,8 @@ TEST_CASE("gradients stand beside their ops when they are asked to", "[gradients
 
 // ---- what flows where ---------------------------------------------------------------------------
 
-TEST_CASE("nothing flows to what y does not depend on, nor through integers", "[gradients]") {
+TEST_CASE("No gradient flows to a tensor that y does not depend on, nor through integers",
+          "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"});
   const Output other = placeholder(graph, DType::kFloat, {2}, {.name = "other"});
@@ -112,13 +113,13 @@ TEST_CASE("nothing flows to what y does not depend on, nor through integers", "[
   CHECK_FALSE(grads[2]);
 }
 
-TEST_CASE("a y that is an x has ones for its gradient", "[gradients]") {
+TEST_CASE("The gradient of a y that is also an x is ones", "[gradients]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({5, 6}), {2});
   CHECK(lab.told(gradients(x, {x})[0]) == "float [2] [1. 1.]");
 }
 
-TEST_CASE("an x between another x and y has its own gradient and lets it through", "[gradients]") {
+TEST_CASE("An x between another x and y has its own gradient and passes it on", "[gradients]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({5, 6}), {2});
   const Output h = multiply(x, 2.0f), y = multiply(h, 3.0f);
@@ -127,13 +128,13 @@ TEST_CASE("an x between another x and y has its own gradient and lets it through
   CHECK(lab.told(grads[1]) == "float [2] [3. 3.]");
 }
 
-TEST_CASE("the gradients of several ys add up", "[gradients]") {
+TEST_CASE("The gradients of several ys add up", "[gradients]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({5, 6}), {2});
   CHECK(lab.told(gradients({multiply(x, 2.0f), multiply(x, x)}, {x})[0]) == "float [2] [12. 14.]");
 }
 
-TEST_CASE("stop_gradients are taken as constants", "[gradients]") {
+TEST_CASE("Tensors in stop_gradients are treated as constants", "[gradients]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({5, 6}), {2});
   const Output square = multiply(x, x);
@@ -141,7 +142,7 @@ TEST_CASE("stop_gradients are taken as constants", "[gradients]") {
         "float [2] [25. 36.]");
 }
 
-TEST_CASE("a variable's gradient is that of all its reads", "[gradients]") {
+TEST_CASE("A variable's gradient is the sum over all its reads", "[gradients]") {
   Graph graph;
   const Variable w = variable(graph, Tensor::vector<float>({2, 3}), {.name = "w"});
   const Output y = multiply(w, identity(w.ref()));
@@ -151,14 +152,14 @@ TEST_CASE("a variable's gradient is that of all its reads", "[gradients]") {
   CHECK(session.run(gradients(y, {w.value()})[0]).str() == "[2. 3.]");
 }
 
-TEST_CASE("second derivatives are gradients of gradients", "[gradients]") {
+TEST_CASE("Second derivatives are gradients of gradients", "[gradients]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({2, -1}), {2});
   const Output cube = multiply(multiply(x, x), x);
   CHECK(lab.told(gradients(gradients(cube, {x})[0], {x})[0]) == "float [2] [12. -6.]");
 }
 
-TEST_CASE("the gradient of a matrix product agrees with differences", "[gradients]") {
+TEST_CASE("The gradient of a matrix product agrees with differences", "[gradients]") {
   for (const bool ta : {false, true}) {
     for (const bool tb : {false, true}) {
       check_gradient(
@@ -174,7 +175,7 @@ void same_shape(ShapeContext& c) { unchanged_shape(c); }
 constexpr OpDef kOpaque = {
     .name = "Opaque", .inputs = "x: T", .outputs = "y: T", .attrs = "T: type", .shape = same_shape};
 
-TEST_CASE("ops without a gradient are all named, with the path, and the graph stays as it was",
+TEST_CASE("Ops without a gradient are all named, with the path, and the graph is unchanged",
           "[gradients]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {2}, {.name = "x"});
@@ -191,14 +192,14 @@ TEST_CASE("ops without a gradient are all named, with the path, and the graph st
   CHECK(graph.num_nodes() == nodes);
 }
 
-TEST_CASE("an op without a gradient does not matter where none flows", "[gradients]") {
+TEST_CASE("An op without a gradient does not matter where none flows", "[gradients]") {
   Lab lab;
   const Output x = lab.fed(Tensor::vector<float>({2, -1}), {2});
   const Output counted = cast(cast(add_node(kOpaque, {x}, {}, "a"), DType::kInt32), DType::kFloat);
   CHECK(gradients(multiply(x, counted), {x})[0]);
 }
 
-TEST_CASE("gradients refuse handles of another graph and empty ones", "[gradients]") {
+TEST_CASE("Gradients refuse handles of another graph and empty ones", "[gradients]") {
   Graph graph, other;
   const Output x = placeholder(graph, DType::kFloat, {2}),
                z = placeholder(other, DType::kFloat, {2});

@@ -49,7 +49,7 @@ std::string message_of(F f) {
 
 }  // namespace
 
-TEST_CASE("x[i] is row i, from the end where i is negative, made where it is written",
+TEST_CASE("Indexing gives row i, from the end for a negative i, made at the line of the expression",
           "[ops][operand]") {
   Graph graph;
   const Output x = constant(graph, {{1, 2}, {3, 4}, {5, 6}});
@@ -64,7 +64,7 @@ TEST_CASE("x[i] is row i, from the end where i is negative, made where it is wri
   CHECK_THROWS_WITH(x[3], Catch::Contains("operand_test.cc:"));
 }
 
-TEST_CASE("+= and its like stand for a new tensor and leave the old one as it was",
+TEST_CASE("The operators += to /= make a new tensor and leave the old one unchanged",
           "[ops][operand]") {
   Graph graph;
   const Output one = constant(graph, {1.0f, 2.0f});

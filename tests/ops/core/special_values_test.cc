@@ -80,7 +80,7 @@ TEST_CASE("A maximum over rows is NaN in the columns that have one", "[special]"
   CHECK((least[0] == 0 && std::isnan(least[1]) && std::isnan(least[2])));
 }
 
-TEST_CASE("top k gives the same values in whatever order a row has them, NaN first", "[special]") {
+TEST_CASE("TopK gives the same values for any order of a row, NaN first", "[special]") {
   std::vector<float> row = {NAN, 1, 2, 3, -std::numeric_limits<float>::infinity(), NAN};
   for (size_t turn = 0; turn < row.size(); ++turn) {
     std::rotate(row.begin(), row.begin() + 1, row.end());
@@ -90,7 +90,7 @@ TEST_CASE("top k gives the same values in whatever order a row has them, NaN fir
   }
 }
 
-TEST_CASE("maximum, minimum and clip_by_value give NaN where either operand is NaN", "[special]") {
+TEST_CASE("Maximum, minimum and clip_by_value give NaN where either operand is NaN", "[special]") {
   for (const auto choose : {maximum, minimum}) {
     const auto pair = [&](float x, float y) {
       return evaluate([&](const auto& v) { return choose(v[0], v[1], {}); }, {Tensor(x), Tensor(y)})

@@ -20,7 +20,7 @@ namespace {
 using Catch::Contains;
 using Lines = std::vector<std::string>;
 
-TEST_CASE("cond makes the nodes that TensorFlow makes", "[cond]") {
+TEST_CASE("A cond makes the nodes that TensorFlow makes", "[cond]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
   const Output pred = placeholder(graph, DType::kBool, {}, {.name = "pred"});
@@ -37,7 +37,7 @@ TEST_CASE("cond makes the nodes that TensorFlow makes", "[cond]") {
   CHECK(graph.collection<std::string>(GraphKeys::kCondContext).size() == 2);
 }
 
-TEST_CASE("cond computes the side that is true, and runs nothing of the other", "[cond]") {
+TEST_CASE("A cond computes the side that is taken, and runs nothing of the other", "[cond]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {});
   const Variable runs = variable(graph, 0, {.name = "runs", .trainable = false});
@@ -53,7 +53,7 @@ TEST_CASE("cond computes the side that is true, and runs nothing of the other", 
   CHECK(session.run(runs).scalar<int32_t>() == 1);
 }
 
-TEST_CASE("cond gives several tensors, of what shape each side has them", "[cond]") {
+TEST_CASE("A cond gives several tensors, each of the shape of the side taken", "[cond]") {
   Graph graph;
   const Output pred = placeholder(graph, DType::kBool, {});
   const std::vector<Output> both = cond(
@@ -73,7 +73,7 @@ TEST_CASE("cond gives several tensors, of what shape each side has them", "[cond
   CHECK(taken[1].str() == "[3]");
 }
 
-TEST_CASE("cond runs operations for their effect", "[cond]") {
+TEST_CASE("A cond runs operations for their effect", "[cond]") {
   Graph graph;
   const Variable v = variable(graph, 1.0f, {.name = "v"});
   const Output pred = placeholder(graph, DType::kBool, {});
@@ -87,7 +87,7 @@ TEST_CASE("cond runs operations for their effect", "[cond]") {
   CHECK(session.run(v).scalar<float>() == 5);
 }
 
-TEST_CASE("conditions stand in each other, and take what is outside through each", "[cond]") {
+TEST_CASE("Nested conditions pass outer tensors through a Switch at each level", "[cond]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
   const Output y = cond(
@@ -105,7 +105,7 @@ TEST_CASE("conditions stand in each other, and take what is outside through each
   CHECK(graph.find_op("cond/cond/add/Switch").input(0).name() == "cond/Less/Switch:0");
 }
 
-TEST_CASE("gradients flow back through the side taken, and are zero on the other", "[cond]") {
+TEST_CASE("Gradients flow back through the side taken, and are zero on the other", "[cond]") {
   for (const double sign : {-1.0, 1.0}) {
     check_gradient(
         [&](Output x, Output y) {
@@ -117,7 +117,7 @@ TEST_CASE("gradients flow back through the side taken, and are zero on the other
   }
 }
 
-TEST_CASE("gradients flow through conditions in conditions", "[cond]") {
+TEST_CASE("Gradients flow through nested conditions", "[cond]") {
   for (const double sign : {-2.0, 0.5, 2.0}) {
     check_gradient(
         [&](Output x, Output y) {
@@ -134,7 +134,7 @@ TEST_CASE("gradients flow through conditions in conditions", "[cond]") {
   }
 }
 
-TEST_CASE("variables of both kinds are trained through a condition", "[cond]") {
+TEST_CASE("Variables of both kinds are trained through a condition", "[cond]") {
   for (const bool use_resource : {false, true}) {
     CAPTURE(use_resource);
     Graph graph;
@@ -151,7 +151,8 @@ TEST_CASE("variables of both kinds are trained through a condition", "[cond]") {
   }
 }
 
-TEST_CASE("cond refuses sides that do not fit, and what is no bool scalar", "[cond]") {
+TEST_CASE("A cond refuses sides that do not match, and a predicate that is no bool scalar",
+          "[cond]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}),
                pred = placeholder(graph, DType::kBool, {});
@@ -181,7 +182,7 @@ TEST_CASE("cond refuses sides that do not fit, and what is no bool scalar", "[co
         }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("a Merge that no one Switch decides has no gradient, which is said", "[cond]") {
+TEST_CASE("The gradient of a Merge that no single Switch decides is refused", "[cond]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {});
   const Error error = error_of([&] { gradients(merge({x, x}).value, {x}); });

@@ -19,7 +19,7 @@ using Lines = std::vector<std::string>;
 
 // ---- order --------------------------------------------------------------------------------------
 
-TEST_CASE("group is one NoOp behind all, in order of name", "[flow]") {
+TEST_CASE("Group makes one NoOp behind all, in order of name", "[flow]") {
   Graph graph;
   const Operation b = no_op(graph, {.name = "b"}), a = no_op(graph, {.name = "a"});
   CHECK(node_line(group({b, a})) == "group_deps = NoOp(^a, ^b)");
@@ -27,7 +27,7 @@ TEST_CASE("group is one NoOp behind all, in order of name", "[flow]") {
   CHECK(error_of([&] { group({}); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("group puts a NoOp on each of several devices", "[flow]") {
+TEST_CASE("Group puts a NoOp on each of several devices", "[flow]") {
   Graph graph;
   const auto on = [&](const char* device, const char* name) {
     const Scope scope = graph.device(device);
@@ -44,7 +44,7 @@ TEST_CASE("group puts a NoOp on each of several devices", "[flow]") {
   CHECK(graph.find_op("group_deps").node().device.empty());
 }
 
-TEST_CASE("tuple gives each tensor when all are there", "[flow]") {
+TEST_CASE("Tuple gives each tensor when all are computed", "[flow]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"}), y = constant(graph, 2.0f, {.name = "y"});
   const auto gated = tuple({x, Output(), y});
@@ -58,7 +58,7 @@ TEST_CASE("tuple gives each tensor when all are there", "[flow]") {
   CHECK(error_of([&] { tuple({Output()}); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("with_dependencies runs what it waits for", "[flow]") {
+TEST_CASE("An Identity of with_dependencies runs the operations it waits for", "[flow]") {
   Graph graph;
   const Variable v = variable(graph, 1.0f, {.name = "v"});
   const Output x = constant(graph, 3.0f);
@@ -71,7 +71,7 @@ TEST_CASE("with_dependencies runs what it waits for", "[flow]") {
 
 // ---- checks -------------------------------------------------------------------------------------
 
-TEST_CASE("an assertion that does not hold fails the run and shows its data", "[flow]") {
+TEST_CASE("An assertion that does not hold fails the run and shows its data", "[flow]") {
   Graph graph;
   const Output ok = placeholder(graph, DType::kBool, {});
   const Operation check =
@@ -128,7 +128,7 @@ TEST_CASE("CheckNumerics fails also where it is only waited for", "[flow]") {
 
 // ---- choices ------------------------------------------------------------------------------------
 
-TEST_CASE("only the side that a Switch takes runs, and Merge tells which it was", "[flow]") {
+TEST_CASE("Only the side that a Switch takes runs, and Merge gives its index", "[flow]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {}),
                pred = placeholder(graph, DType::kBool, {});
@@ -147,7 +147,7 @@ TEST_CASE("only the side that a Switch takes runs, and Merge tells which it was"
   CHECK(error_of([&] { run(5, true); }).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("a reference goes through a Switch as a reference", "[flow]") {
+TEST_CASE("A reference goes through a Switch as a reference", "[flow]") {
   Graph graph;
   const Variable v = variable(graph, 2.0f, {.name = "v"});
   const Output pred = placeholder(graph, DType::kBool, {});

@@ -169,7 +169,7 @@ TEST_CASE("Operators name their nodes as Python's do", "[math][names]") {
   CHECK(add_n({x, x, x}).name() == "AddN:0");
 }
 
-TEST_CASE("clip_by_value is a minimum and a maximum in one scope", "[math][names]") {
+TEST_CASE("Clipping by value makes a minimum and a maximum in one scope", "[math][names]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {3});
   const Output y = clip_by_value(x, -1, 1);

@@ -171,7 +171,7 @@ TEST_CASE("Second gradients of activations agree with differences", "[nn][gradie
                    {doubles({9}, -3.02, 8)}, {.tolerance = 1e-5});
 }
 
-TEST_CASE("bias_add adds one number to each channel, last or second", "[nn]") {
+TEST_CASE("BiasAdd adds one number to each channel, last or second", "[nn]") {
   const Tensor x = doubles({2, 3, 4, 5}), last = doubles({5}), second = doubles({3});
   Tensor expected = x.clone(), expected_second = x.clone();
   for (int64_t i = 0; i < 120; ++i) {
@@ -184,7 +184,7 @@ TEST_CASE("bias_add adds one number to each channel, last or second", "[nn]") {
               expected_second);
 }
 
-TEST_CASE("bias_add takes integers and half", "[nn]") {
+TEST_CASE("BiasAdd takes integers and half", "[nn]") {
   Graph graph;
   Session session(graph);
   const Output x = constant(graph, Tensor::matrix<int32_t>({{1, 2}, {3, 2147483647}}));
@@ -222,7 +222,7 @@ TEST_CASE("The gradient of a bias is the same for any number of threads", "[nn]"
   }
 }
 
-TEST_CASE("bias_add refuses a bias that does not fit, when built and when run", "[nn]") {
+TEST_CASE("BiasAdd refuses a bias that does not fit, when built and when run", "[nn]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 3}),
                b4 = placeholder(graph, DType::kFloat, {4});
@@ -236,7 +236,7 @@ TEST_CASE("bias_add refuses a bias that does not fit, when built and when run", 
         }).find("[4]") != std::string::npos);
 }
 
-TEST_CASE("softmax and log_softmax agree with the definition, for few and many classes", "[nn]") {
+TEST_CASE("Softmax and LogSoftmax agree with the definition, for few and many classes", "[nn]") {
   for (const Shape& shape :
        {Shape{5, 10}, Shape{3, 1}, Shape{2, 5000}, Shape{7}, Shape{2, 3, 4}, Shape{130, 17}}) {
     for (DType dtype : kFloating) {
@@ -282,7 +282,7 @@ TEST_CASE("What softmax makes of a row does not depend on the rows beside it", "
         bit_equal(session.run(y, {{x, rows.rows(i, i + 1).clone()}}), all.rows(i, i + 1).clone()));
 }
 
-TEST_CASE("softmax of nothing is nothing, and of a scalar an error", "[nn]") {
+TEST_CASE("Softmax of an empty tensor is empty, and of a scalar an error", "[nn]") {
   Graph graph;
   Session session(graph);
   CHECK(session.run(softmax(constant(graph, Tensor::zeros(DType::kFloat, {0, 3})))).shape() ==
@@ -420,7 +420,8 @@ TEST_CASE("Labels and logits of different shapes are refused, when built and whe
                   Error);
 }
 
-TEST_CASE("softmax_cross_entropy_with_logits makes the nodes TensorFlow's Python makes", "[nn]") {
+TEST_CASE("The builder softmax_cross_entropy_with_logits makes the nodes TensorFlow's Python makes",
+          "[nn]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 3}),
                y = placeholder(graph, DType::kFloat, {-1, 3});
@@ -481,7 +482,7 @@ TEST_CASE("The gradients of the cross entropies are the nodes TensorFlow's Pytho
   CHECK(std::vector<std::string>(names.end() - long(last.size()), names.end()) == last);
 }
 
-TEST_CASE("l2_loss is half the sum of squares", "[nn]") {
+TEST_CASE("L2Loss is half the sum of squares", "[nn]") {
   const Tensor x = doubles({7, 11});
   double expected = 0;
   for (double v : x.span<double>()) expected += v * v / 2;
@@ -494,7 +495,7 @@ TEST_CASE("l2_loss is half the sum of squares", "[nn]") {
   check_gradient([](Output t) { return l2_loss(t); }, {doubles({3, 2})});
 }
 
-TEST_CASE("in_top_k asks how many classes are better than the target", "[nn]") {
+TEST_CASE("InTopK counts the classes that are better than the target", "[nn]") {
   const float inf = std::numeric_limits<float>::infinity();
   Graph graph;
   const Output p = constant(
@@ -512,7 +513,7 @@ TEST_CASE("in_top_k asks how many classes are better than the target", "[nn]") {
   CHECK(graph.contains("in_top_k/InTopKV2/k"));
 }
 
-TEST_CASE("top_k gives the greatest values in order, the first of equals first", "[nn]") {
+TEST_CASE("TopK gives the greatest values in order, the first of equals first", "[nn]") {
   Graph graph;
   const auto [values, indices] =
       top_k(constant(graph, Tensor::matrix<int32_t>({{3, 9, 9, 1}, {4, 4, 4, 5}})), 3);
@@ -525,8 +526,9 @@ TEST_CASE("top_k gives the greatest values in order, the first of equals first",
         }).find("k is 3") != std::string::npos);
 }
 
-TEST_CASE("dropout keeps about the share it is told, scaled, and is differentiated where it kept",
-          "[nn]") {
+TEST_CASE(
+    "Dropout keeps about keep_prob of the elements, scaled, and passes gradients to those kept",
+    "[nn]") {
   Graph graph;
   const Output x = constant(graph, Tensor::of<float>({10000}, std::vector<float>(10000, 3)));
   const Output y = dropout(x, 0.25, {.seed = 6});
@@ -544,7 +546,7 @@ TEST_CASE("dropout keeps about the share it is told, scaled, and is differentiat
   CHECK_FALSE(bit_equal(both[0], session.run(y)));
 }
 
-TEST_CASE("dropout with a stateless seed is a function of the seed", "[nn]") {
+TEST_CASE("Dropout with a stateless seed is a function of the seed", "[nn]") {
   Graph graph;
   const Output x = constant(graph, Tensor::of<float>({50}, std::vector<float>(50, 1)));
   const Output step = placeholder(graph, DType::kInt64, {});
@@ -555,7 +557,7 @@ TEST_CASE("dropout with a stateless seed is a function of the seed", "[nn]") {
   CHECK(bit_equal(at_2, second.run(y, {{step, int64_t{2}}})));
 }
 
-TEST_CASE("dropout makes the nodes TensorFlow's Python makes, none when all is kept", "[nn]") {
+TEST_CASE("Dropout makes the nodes TensorFlow's Python makes, none when all is kept", "[nn]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 3});
   const int from = graph.num_nodes();
@@ -577,7 +579,7 @@ TEST_CASE("dropout makes the nodes TensorFlow's Python makes, none when all is k
   CHECK(node_names(graph, from) == expected);
 }
 
-TEST_CASE("dropout refuses a share outside (0, 1] and integers", "[nn]") {
+TEST_CASE("Dropout refuses a keep_prob outside (0, 1] and integers", "[nn]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {3});
   CHECK(message_of([&] { dropout(x, 0.0); }).find("keep_prob") != std::string::npos);

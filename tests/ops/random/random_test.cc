@@ -75,7 +75,7 @@ TEST_CASE("Skipping blocks of Philox is the same as drawing them, carries includ
   }
 }
 
-TEST_CASE("random_uniform gives TensorFlow's values for TensorFlow's seeds, run after run",
+TEST_CASE("RandomUniform gives TensorFlow's values for TensorFlow's seeds, run after run",
           "[random]") {
   Graph graph;
   const Output x = random_uniform(graph, {5}, {.seed = 1});
@@ -100,7 +100,7 @@ TEST_CASE("A sequence moves on by the same distance however few values a run tak
   CHECK(session.run(x).span<float>()[0] == Approx(0.22267115f).epsilon(1e-6));
 }
 
-TEST_CASE("random_normal gives TensorFlow's values for TensorFlow's seeds", "[random]") {
+TEST_CASE("RandomStandardNormal gives TensorFlow's values for TensorFlow's seeds", "[random]") {
   Graph graph;
   const Output x = random_normal(graph, {2, 3}, {.seed = 1});
   const Output y = random_normal(graph, {2, 3}, {.mean = 5.0, .stddev = 0.35, .seed = 1});
@@ -111,7 +111,7 @@ TEST_CASE("random_normal gives TensorFlow's values for TensorFlow's seeds", "[ra
              {4.7160387, 5.51960945, 5.0228653, 4.14505386, 5.03473711, 5.20692873});
 }
 
-TEST_CASE("truncated_normal leaves out what random_normal draws beyond two deviations",
+TEST_CASE("TruncatedNormal leaves out values beyond two deviations that a normal draw gives",
           "[random]") {
   Graph graph;
   const Output x = truncated_normal(graph, {3, 3}, {.seed = 1});
@@ -215,7 +215,7 @@ TEST_CASE("Without a seed every session draws its own values, unless the session
   CHECK(bit_equal(c.run(x), d.run(x)));
 }
 
-TEST_CASE("random_shuffle puts rows in TensorFlow's order for TensorFlow's seeds", "[random]") {
+TEST_CASE("RandomShuffle puts rows in TensorFlow's order for TensorFlow's seeds", "[random]") {
   Graph graph;
   const Output x = constant(graph, Tensor::matrix<int32_t>({{1, 2}, {3, 4}, {5, 6}}));
   const Output a = random_shuffle(x, {.seed = 11});
@@ -226,7 +226,7 @@ TEST_CASE("random_shuffle puts rows in TensorFlow's order for TensorFlow's seeds
   CHECK(bit_equal(session.run(b), Tensor::matrix<int32_t>({{1, 2}, {3, 4}, {5, 6}})));
 }
 
-TEST_CASE("random_shuffle keeps every row once, whatever the dtype", "[random]") {
+TEST_CASE("RandomShuffle keeps every row once, for every dtype", "[random]") {
   Graph graph;
   std::vector<int64_t> numbers(100);
   std::iota(numbers.begin(), numbers.end(), 0);
@@ -263,7 +263,8 @@ TEST_CASE("Concurrent runs take parts of a sequence that do not overlap", "[rand
   CHECK(all == expected);
 }
 
-TEST_CASE("random_normal and random_uniform make the nodes TensorFlow's Python makes", "[random]") {
+TEST_CASE("The builders random_normal and random_uniform make the nodes TensorFlow's Python makes",
+          "[random]") {
   Graph graph;
   random_normal(graph, {784, 10});
   random_uniform(graph, {3}, {.name = "init"});

@@ -158,7 +158,7 @@ TEST_CASE("Slots of a part are parts of the slot of the whole", "[partitioned va
 
 // ---- partitioners -------------------------------------------------------------------------------
 
-TEST_CASE("fixed_size_partitioner cuts into no more parts than there are rows",
+TEST_CASE("A fixed-size partitioner makes no more parts than there are rows",
           "[partitioned variable]") {
   CHECK(fixed_size_partitioner(4)({10, 3}, DType::kFloat) == Cuts{4, 1});
   CHECK(fixed_size_partitioner(4, 1)({10, 3}, DType::kFloat) == Cuts{1, 3});
@@ -166,7 +166,7 @@ TEST_CASE("fixed_size_partitioner cuts into no more parts than there are rows",
                     Contains("no axis 2 in shape [10,3]"));
 }
 
-TEST_CASE("variable_axis_size_partitioner keeps each part within so many bytes",
+TEST_CASE("An axis-size partitioner keeps each part within max_shard_bytes",
           "[partitioned variable]") {
   CHECK(variable_axis_size_partitioner(80)({10, 4}, DType::kFloat) == Cuts{2, 1});
   CHECK(variable_axis_size_partitioner(79)({10, 4}, DType::kFloat) == Cuts{3, 1});
@@ -175,7 +175,7 @@ TEST_CASE("variable_axis_size_partitioner keeps each part within so many bytes",
   CHECK(variable_axis_size_partitioner(64, {.axis = 1})({2, 4}, DType::kString) == Cuts{1, 2});
 }
 
-TEST_CASE("min_max_variable_partitioner keeps each part above so many bytes",
+TEST_CASE("A min-max partitioner keeps each part above min_slice_size bytes",
           "[partitioned variable]") {
   CHECK(min_max_variable_partitioner({.max_partitions = 100, .min_slice_size = 40})(
             {10, 4}, DType::kFloat) == Cuts{4, 1});

@@ -20,7 +20,7 @@ using Lines = std::vector<std::string>;
 
 // ---- nodes and names ----------------------------------------------------------------------------
 
-TEST_CASE("a variable with a plain value is five nodes under TensorFlow's names", "[variables]") {
+TEST_CASE("A variable with a plain value is five nodes under TensorFlow's names", "[variables]") {
   Graph graph;
   const Variable a = variable(graph, 0.5f, {.name = "a"});
   CHECK(node_lines(graph) == Lines{"a/initial_value = Const()", "a = VariableV2()",
@@ -35,7 +35,7 @@ TEST_CASE("a variable with a plain value is five nodes under TensorFlow's names"
   CHECK(a.ref().op().attrs().str("shared_name").empty());
 }
 
-TEST_CASE("a variable with a tensor of the graph for its initial value adds no constant",
+TEST_CASE("A variable with a tensor of the graph for its initial value adds no constant",
           "[variables]") {
   Graph graph;
   const Output value = constant(graph, Tensor::vector<float>({1, 2}), {.name = "given"});
@@ -48,7 +48,8 @@ TEST_CASE("a variable with a tensor of the graph for its initial value adds no c
               "Variable_1/read = Identity(Variable_1) @Variable_1"});
 }
 
-TEST_CASE("get_variable's initial value stands within the variable, beside it", "[variables]") {
+TEST_CASE("The initial value of get_variable is in the variable's scope, colocated with it",
+          "[variables]") {
   Graph graph;
   {
     const Scope scope = graph.variable_scope("hidden1");
@@ -66,7 +67,7 @@ TEST_CASE("get_variable's initial value stands within the variable, beside it", 
               "hidden1/kernel/read = Identity(hidden1/kernel)" + at});
 }
 
-TEST_CASE("zeros of fewer than 1000 elements begin as a constant, more as a Fill", "[variables]") {
+TEST_CASE("Zeros of fewer than 1000 elements begin as a constant, more as a Fill", "[variables]") {
   Graph graph;
   get_variable(graph, "b", {10}, {.initializer = zeros_initializer()});
   get_variable(graph, "W", {100, 10}, {.initializer = zeros_initializer()});
@@ -80,7 +81,7 @@ TEST_CASE("zeros of fewer than 1000 elements begin as a constant, more as a Fill
               "W/read = Identity(W) @W"});
 }
 
-TEST_CASE("a resource variable is a handle, a query, an assignment and a read", "[variables]") {
+TEST_CASE("A resource variable is a handle, a query, an assignment and a read", "[variables]") {
   Graph graph;
   const Variable w =
       get_variable(graph, "W", {2}, {.initializer = ones_initializer(), .use_resource = true});
@@ -94,7 +95,7 @@ TEST_CASE("a resource variable is a handle, a query, an assignment and a read", 
   CHECK(w.ref().op().attrs().str("shared_name") == "W");
 }
 
-TEST_CASE("trainable variables stand in two collections, others in one", "[variables]") {
+TEST_CASE("Trainable variables are in two collections, others in one", "[variables]") {
   Graph graph;
   const Variable w = variable(graph, 1.0f, {.name = "w"});
   const Variable n = variable(graph, 1, {.name = "n", .trainable = false});
@@ -105,7 +106,7 @@ TEST_CASE("trainable variables stand in two collections, others in one", "[varia
   CHECK(node_line(local_variables_initializer(graph)) == "init = NoOp(^l/Assign)");
 }
 
-TEST_CASE("variables are made outside of control dependencies", "[variables]") {
+TEST_CASE("Variables are made outside of control dependencies", "[variables]") {
   Graph graph;
   const Output c = constant(graph, 1.0f);
   const Scope after = graph.control_dependencies({c.op()});
@@ -113,7 +114,7 @@ TEST_CASE("variables are made outside of control dependencies", "[variables]") {
   CHECK(node_lines(graph, 1)[0] == "w/initial_value = Const()");
 }
 
-TEST_CASE("the initializer of all variables waits for each, in order of name", "[variables]") {
+TEST_CASE("The initializer of all variables waits for each, in order of name", "[variables]") {
   Graph graph;
   variable(graph, 1.0f, {.name = "b"});
   variable(graph, 1.0f, {.name = "a"});
@@ -122,7 +123,7 @@ TEST_CASE("the initializer of all variables waits for each, in order of name", "
   CHECK(node_line(global_variables_initializer(empty)) == "init = NoOp()");
 }
 
-TEST_CASE("the global step is an int64 scalar that is not trained", "[variables]") {
+TEST_CASE("The global step is an int64 scalar that is not trained", "[variables]") {
   Graph graph;
   const Variable step = get_or_create_global_step(graph);
   CHECK(
@@ -141,7 +142,8 @@ TEST_CASE("the global step is an int64 scalar that is not trained", "[variables]
   CHECK(error_of([&] { get_global_step(other); }).code() == Code::kNotFound);
 }
 
-TEST_CASE("the regularizer's loss stands with the variable and in its collection", "[variables]") {
+TEST_CASE("The regularizer's loss is in the variable's scope and in its collection",
+          "[variables]") {
   Graph graph;
   get_variable(graph, "W", {2},
                {.initializer = ones_initializer(), .regularizer = [](const Output& w) {
@@ -154,7 +156,7 @@ TEST_CASE("the regularizer's loss stands with the variable and in its collection
 
 // ---- sharing by name ----------------------------------------------------------------------------
 
-TEST_CASE("a variable scope that reuses gives the variable there is", "[variables]") {
+TEST_CASE("A variable scope that reuses gives the existing variable", "[variables]") {
   Graph graph;
   const auto kernel = [&](bool reuse, const Shape& shape = {2, 3}, DType dtype = DType::kFloat) {
     const Scope scope = graph.variable_scope("layer", reuse);
@@ -177,13 +179,14 @@ TEST_CASE("a variable scope that reuses gives the variable there is", "[variable
              Contains("is of dtype float, not int32"));
 }
 
-TEST_CASE("get_variable pays no heed to name scopes", "[variables]") {
+TEST_CASE("Name scopes have no effect on get_variable", "[variables]") {
   Graph graph;
   const Scope scope = graph.name_scope("model");
   CHECK(get_variable(graph, "W", {2}).name() == "W");
 }
 
-TEST_CASE("get_variable wants a known shape and, for strings, an initializer", "[variables]") {
+TEST_CASE("Without a known shape or, for strings, an initializer, get_variable fails",
+          "[variables]") {
   Graph graph;
   CHECK_THAT(error_of([&] {
                get_variable(graph, "W", {-1, 2});
@@ -194,7 +197,7 @@ TEST_CASE("get_variable wants a known shape and, for strings, an initializer", "
   CHECK(graph.num_nodes() == 0);
 }
 
-TEST_CASE("a variable wants an initial value of known shape", "[variables]") {
+TEST_CASE("A variable needs an initial value of known shape", "[variables]") {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {-1, 3});
   CHECK_THAT(error_of([&] { variable(x); }).what(), Contains("is [?,3]"));
@@ -203,7 +206,7 @@ TEST_CASE("a variable wants an initial value of known shape", "[variables]") {
 
 // ---- initial values -----------------------------------------------------------------------------
 
-TEST_CASE("constant_initializer fills a shape, or lays out as many values as it has",
+TEST_CASE("A constant initializer fills a shape with one value, or with as many as it has elements",
           "[variables]") {
   Graph graph;
   const Variable a = get_variable(graph, "a", {2, 2}, {.initializer = constant_initializer(0.25)});
@@ -229,7 +232,7 @@ TEST_CASE("constant_initializer fills a shape, or lays out as many values as it 
   CHECK(with(constant_initializer(Tensor(1.0f)), DType::kDouble).code() == Code::kInvalidArgument);
 }
 
-TEST_CASE("glorot values stay within the limit of their fans and are reproducible by seed",
+TEST_CASE("Glorot values stay within the limit of their fans and are reproducible by seed",
           "[variables]") {
   Graph graph;
   const Variable a =
@@ -251,7 +254,7 @@ TEST_CASE("glorot values stay within the limit of their fans and are reproducibl
   CHECK(highest - lowest > 1.9f * limit);
 }
 
-TEST_CASE("a variable may begin with what another began with", "[variables]") {
+TEST_CASE("A variable may begin with the initial value of another", "[variables]") {
   Graph graph;
   const Variable a = variable(graph, 2.0f, {.name = "a"});
   const Variable b = variable(multiply(a, 3.0f), {.name = "b"});
@@ -274,7 +277,7 @@ struct Counter {
   Tensor value() { return session->run(v); }
 };
 
-TEST_CASE("assignments give the new value and change what is read later", "[state]") {
+TEST_CASE("Assignments give the new value and change what is read later", "[state]") {
   for (const bool resource : {false, true}) {
     Counter c(resource);
     const Output five = constant(c.graph, Tensor::vector<float>({5, 5}));
@@ -286,7 +289,7 @@ TEST_CASE("assignments give the new value and change what is read later", "[stat
   }
 }
 
-TEST_CASE("what was read stays as it was read when the variable changes", "[state]") {
+TEST_CASE("A value that was read does not change when the variable does", "[state]") {
   Counter c(false);
   const Tensor before = c.value();
   c.session->run(c.v.assign_add(c.v.value()));
@@ -294,7 +297,7 @@ TEST_CASE("what was read stays as it was read when the variable changes", "[stat
   CHECK(bit_equal(c.value(), Tensor::vector<float>({2, 4})));
 }
 
-TEST_CASE("a number that is assigned becomes a constant of the variable's dtype", "[state]") {
+TEST_CASE("A number that is assigned becomes a constant of the variable's dtype", "[state]") {
   Graph graph;
   const Variable n = variable(graph, int64_t{1}, {.name = "n"});
   const int first = graph.num_nodes();
@@ -308,14 +311,16 @@ TEST_CASE("a number that is assigned becomes a constant of the variable's dtype"
   CHECK(session.run(more).scalar<int64_t>() == 2);
 }
 
-TEST_CASE("a method's Assign does not ask for the lock, tf.assign's does", "[state]") {
+TEST_CASE("A method's Assign does not ask for the lock, tf.assign's does", "[state]") {
   Counter c(false);
   CHECK_FALSE(c.v.assign(c.v.value()).op().flag("use_locking"));
   CHECK(assign(c.v, c.v.value()).op().flag("use_locking"));
 }
 
-TEST_CASE("a value of another shape is refused while the node is made, and when only the run knows",
-          "[state]") {
+TEST_CASE(
+    "A value of another shape is refused when the node is made, or by the run where it is known "
+    "only then",
+    "[state]") {
   Counter c(false);
   CHECK_THAT(error_of([&] {
                c.v.assign(constant(c.graph, Tensor::vector<float>({1, 2, 3})));
@@ -331,7 +336,7 @@ TEST_CASE("a value of another shape is refused while the node is made, and when 
   CHECK(bit_equal(c.value(), Tensor::vector<float>({1, 2})));
 }
 
-TEST_CASE("without validate_shape a variable takes the value's shape", "[state]") {
+TEST_CASE("Without validate_shape a variable takes the value's shape", "[state]") {
   Graph graph;
   const Variable v =
       variable(graph, Tensor::vector<float>({1}), {.name = "v", .validate_shape = false});
@@ -343,7 +348,7 @@ TEST_CASE("without validate_shape a variable takes the value's shape", "[state]"
                   Tensor::vector<float>({4, 5})));
 }
 
-TEST_CASE("a value of another dtype is refused", "[state]") {
+TEST_CASE("A value of another dtype is refused", "[state]") {
   Counter c(false);
   CHECK(error_of([&] {
           c.v.assign(constant(c.graph, Tensor::vector<int32_t>({1, 2})));
@@ -371,7 +376,7 @@ TEST_CASE("AssignAdd and AssignSub take every dtype of numbers, and integers wra
   CHECK(bit_equal(sum(2.5, 0.5, false), 2.0));
 }
 
-TEST_CASE("a variable says whether it has a value", "[state]") {
+TEST_CASE("A variable can be asked whether it has a value", "[state]") {
   for (const bool resource : {false, true}) {
     Graph graph;
     const Variable v = variable(graph, 1.0f, {.name = "v", .use_resource = resource});
@@ -383,7 +388,7 @@ TEST_CASE("a variable says whether it has a value", "[state]") {
   }
 }
 
-TEST_CASE("reading a variable without a value is refused by name", "[state]") {
+TEST_CASE("Reading a variable without a value is refused by name", "[state]") {
   for (const bool resource : {false, true}) {
     Graph graph;
     const Variable v = variable(graph, 1.0f, {.name = "v", .use_resource = resource});
@@ -394,7 +399,7 @@ TEST_CASE("reading a variable without a value is refused by name", "[state]") {
   }
 }
 
-TEST_CASE("an old Variable with a scalar's shape is of unknown shape", "[state]") {
+TEST_CASE("An old Variable with a scalar's shape is of unknown shape", "[state]") {
   Graph graph;
   const OpSet ops = OpSet(state_ops());
   const Operation old = add_operation(graph, *ops.find("Variable"), {},
@@ -405,7 +410,8 @@ TEST_CASE("an old Variable with a scalar's shape is of unknown shape", "[state]"
 
 // ---- scattering ---------------------------------------------------------------------------------
 
-TEST_CASE("scatters write, add to and subtract from rows, repeated ones each time", "[state]") {
+TEST_CASE("Scatters write, add to and subtract from rows, once for each repeated index",
+          "[state]") {
   const Tensor rows = Tensor::matrix<float>({{1, 2}, {3, 4}, {5, 6}});
   const auto run = [&](auto scatter, const Tensor& indices) {
     Counter c(false, rows);
@@ -421,7 +427,7 @@ TEST_CASE("scatters write, add to and subtract from rows, repeated ones each tim
                   Tensor::matrix<float>({{-9, -18}, {-27, -36}, {5, 6}})));
 }
 
-TEST_CASE("a scatter with an index out of bounds changes nothing", "[state]") {
+TEST_CASE("A scatter with an index out of bounds changes nothing", "[state]") {
   Counter c(false, Tensor::matrix<float>({{1, 2}, {3, 4}}));
   const Output indices = constant(c.graph, Tensor::vector<int32_t>({0, 2}));
   const Output write = scatter_add(c.v, indices, 1.0f);
@@ -435,8 +441,7 @@ TEST_CASE("a scatter with an index out of bounds changes nothing", "[state]") {
 }
 
 }  // namespace
-TEST_CASE("get_variable refuses what an initializer gives of another shape or dtype, by name",
-          "[ops][state]") {
+TEST_CASE("An initializer that gives another shape or dtype is refused by name", "[ops][state]") {
   Graph graph;
   const auto gives = [&](const Tensor& value, bool validate = true, bool resource = false) {
     return error_of([&] {
@@ -475,7 +480,7 @@ TEST_CASE("get_variable refuses what an initializer gives of another shape or dt
 }
 
 TEST_CASE(
-    "the extents of a resource variable that do not fit the dtype asked for are refused, not cut",
+    "Extents of a resource variable that do not fit the requested dtype are refused, not truncated",
     "[variables]") {
   constexpr int64_t kBig = (int64_t{1} << 32) + 3;
   Graph graph;

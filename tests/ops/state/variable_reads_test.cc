@@ -156,7 +156,7 @@ TEST_CASE("A condition behind a write, and a write inside one, are seen by what 
   }
 }
 
-TEST_CASE("read_value makes the nodes that TensorFlow makes", "[reads]") {
+TEST_CASE("The method read_value makes the nodes that TensorFlow makes", "[reads]") {
   Graph graph;
   const Variable w = scalar(graph, 1, "w", false), r = scalar(graph, 1, "r", true);
   CHECK(w.read_value().name() == "read:0");
@@ -298,7 +298,8 @@ TEST_CASE("A row of a variable is a row of what a node made there takes for it",
   }
 }
 
-TEST_CASE("with_dependencies gives a variable's value behind what it waits for", "[reads][flow]") {
+TEST_CASE("A variable behind with_dependencies is read after the operations it waits for",
+          "[reads][flow]") {
   for (const bool resource : {false, true}) {
     INFO("resource " << resource);
     Graph graph;

@@ -44,7 +44,7 @@ std::string bytes_of(const std::string& block) {
 
 }  // namespace
 
-TEST_CASE("docs/formats.md shows the bytes that are written", "[persist][docs]") {
+TEST_CASE("The page docs/formats.md shows the bytes that are written", "[persist][docs]") {
   MemoryFileSystem fs;
   {
     BundleWriter m(fs, "m"), strings(fs, "strings"), slices(fs, "slices");
@@ -73,7 +73,8 @@ TEST_CASE("docs/formats.md shows the bytes that are written", "[persist][docs]")
   CHECK(shown == 7);
 }
 
-TEST_CASE("docs/formats.md shows a `checkpoint` file as it is written", "[persist][docs]") {
+TEST_CASE("The page docs/formats.md shows a `checkpoint` file as it is written",
+          "[persist][docs]") {
   const std::string text = blocks()["text checkpoint"];
   pb::CheckpointState state;
   REQUIRE(parse_text(text, state));
@@ -81,7 +82,7 @@ TEST_CASE("docs/formats.md shows a `checkpoint` file as it is written", "[persis
   CHECK(to_text(state) == text);
 }
 
-TEST_CASE("docs/formats.md shows a .cairn file that is read and written as it stands",
+TEST_CASE("The page docs/formats.md shows a .cairn file that is read and written unchanged",
           "[persist][docs]") {
   const std::string text = blocks().at("text .cairn");
   const RetentionBook book = parse_retention_book("docs/formats.md", text);

@@ -49,8 +49,7 @@ struct Model {
 
 // ---- initialize_rest ----------------------------------------------------------------------------
 
-TEST_CASE("initialize_rest runs the initializers of what has no value and of nothing else",
-          "[warm_start]") {
+TEST_CASE("Only variables without a value are initialized by initialize_rest", "[warm_start]") {
   Graph graph;
   const Variable a = variable(graph, 1.0f, {.name = "a"}), b = variable(graph, 2.0f, {.name = "b"});
   const Variable local =

@@ -96,14 +96,14 @@ std::string const_of(const std::string& dtype, const std::string& tensor) {
 
 // ---- TensorFlow's four seeds for its checkpoint reader's fuzzer ---------------------------------
 
-TEST_CASE("extent_end_overflow: a slice whose end is beyond 63 bits is refused",
+TEST_CASE("Advisory extent_end_overflow: a slice whose end is beyond 63 bits is refused",
           "[persist][advisories]") {
   auto entry = entry_of(DType::kFloat, {4}, 0, 0);
   add_slice(entry, INT64_MAX - 1, 4);
   check_damaged(reading({{"W", entry}}), "Invalid tensor shape: W");
 }
 
-TEST_CASE("missing_tensor_data: an entry whose bytes are not in the data file is refused",
+TEST_CASE("Advisory missing_tensor_data: an entry whose bytes are not in the data file is refused",
           "[persist][advisories]") {
   check_damaged(reading({{"W", entry_of(DType::kFloat, {1000}, 0, 4000)}}),
                 "go beyond the end of the file, 16");
@@ -112,14 +112,14 @@ TEST_CASE("missing_tensor_data: an entry whose bytes are not in the data file is
   check_damaged(reading({{"W", sliced}}), "has no entry");
 }
 
-TEST_CASE("negative_extent_start: a slice that begins before its tensor is refused",
+TEST_CASE("Advisory negative_extent_start: a slice that begins before its tensor is refused",
           "[persist][advisories]") {
   auto entry = entry_of(DType::kFloat, {4}, 0, 0);
   add_slice(entry, -3, 2);
   check_damaged(reading({{"W", entry}}), "Invalid tensor shape: W");
 }
 
-TEST_CASE("tensor_size_overflow: a shape whose size does not fit 64 bits is refused",
+TEST_CASE("Advisory tensor_size_overflow: a shape whose size does not fit 64 bits is refused",
           "[persist][advisories]") {
   const int64_t big = int64_t{1} << 32;
   check_damaged(reading({{"W", entry_of(DType::kFloat, {big, big}, 0, 16)}}),
@@ -432,7 +432,7 @@ TEST_CASE("GGUF: more dimensions than any tensor has are refused by a check that
                 "Invalid tensor shape: W");
 }
 
-TEST_CASE("safetensors: a key that appears twice is refused", "[persist][advisories]") {
+TEST_CASE("Safetensors: a key that appears twice is refused", "[persist][advisories]") {
   MemoryFileSystem fs;
   fs.set("m.index",
          table_around(block_of(from_hex("00 00 00  00 01 00 57  00 01 00 57  00000000 01000000")),
@@ -440,13 +440,13 @@ TEST_CASE("safetensors: a key that appears twice is refused", "[persist][advisor
   check_damaged(error_of([&] { BundleReader(fs, "m"); }), "keys do not increase");
 }
 
-TEST_CASE("safetensors: tensors that share bytes are refused", "[persist][advisories]") {
+TEST_CASE("Safetensors: tensors that share bytes are refused", "[persist][advisories]") {
   check_damaged(reading({{"V", entry_of(DType::kFloat, {2}, 0, 8)},
                          {"W", entry_of(DType::kFloat, {2}, 4, 8)}}),
                 "its bytes overlap those of V");
 }
 
-TEST_CASE("safetensors: a range outside the file is refused though its length fits",
+TEST_CASE("Safetensors: a range outside the file is refused though its length fits",
           "[persist][advisories]") {
   check_damaged(reading({{"W", entry_of(DType::kFloat, {4}, 8, 16)}}),
                 "go beyond the end of the file, 16");
@@ -454,7 +454,7 @@ TEST_CASE("safetensors: a range outside the file is refused though its length fi
                 "go beyond the end of the file");
 }
 
-TEST_CASE("safetensors: bytes of the data file that no tensor has do no harm",
+TEST_CASE("Safetensors: bytes of the data file that no tensor has do no harm",
           "[persist][advisories]") {
   // As TensorFlow: what an interrupted or merged save left between tensors is not read.
   CHECK(reading(
@@ -462,7 +462,7 @@ TEST_CASE("safetensors: bytes of the data file that no tensor has do no harm",
             .code() == Code::kOk);
 }
 
-TEST_CASE("safetensors: a slice that its tensor lists twice is refused", "[persist][advisories]") {
+TEST_CASE("Safetensors: a slice that its tensor lists twice is refused", "[persist][advisories]") {
   auto whole = entry_of(DType::kFloat, {4}, 0, 0);
   add_slice(whole, 0, 2);
   add_slice(whole, 0, 2);

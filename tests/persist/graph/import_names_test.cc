@@ -129,7 +129,7 @@ TEST_CASE("An input that a file lacks is not taken from the graph unless input_m
   CHECK(Session(graph).run("y:0").scalar<float>() == 1);
 }
 
-TEST_CASE("input_map means the graph's node also where the file has one of its name",
+TEST_CASE("An input_map refers to the graph's node also where the file has one of the same name",
           "[persist][import]") {
   const std::string text =
       R"(graph_def { node { name: "x" op: "Placeholder" attr { key: "dtype" value { type: DT_FLOAT } } }
@@ -147,7 +147,7 @@ TEST_CASE("input_map means the graph's node also where the file has one of its n
   CHECK(node_line(made[2]) == "z = Exp(x, ^x_1)");
 }
 
-TEST_CASE("input_map with a tensor that the node cannot take is refused, and named",
+TEST_CASE("An input_map with a tensor that the node cannot take is refused, and named",
           "[persist][import]") {
   Graph source, graph;
   exp(placeholder(source, DType::kFloat, {2}, {.name = "x"}), {.name = "y"});

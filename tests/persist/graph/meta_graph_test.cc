@@ -288,7 +288,7 @@ TEST_CASE("Functions of a file are carried, and two of one name are refused", "[
         Code::kAlreadyExists);
 }
 
-TEST_CASE("reset() forgets what was carried", "[persist][meta]") {
+TEST_CASE("A reset() drops all carried definitions", "[persist][meta]") {
   Graph graph;
   import_text(graph, kOdd);
   graph.reset();

@@ -83,7 +83,7 @@ std::map<std::string, std::string> files_of_a_run() {
 
 }  // namespace
 
-TEST_CASE("a run writes and reads the same bytes under a locale that groups digits",
+TEST_CASE("A run writes and reads the same bytes under a locale that groups digits",
           "[saver][locale]") {
   const auto plain = files_of_a_run();
   const auto german = [] {
@@ -98,7 +98,7 @@ TEST_CASE("a run writes and reads the same bytes under a locale that groups digi
   CHECK(plain.count("m-1234567.index") == 1);
 }
 
-TEST_CASE("messages have plain numbers under a locale that groups digits", "[locale]") {
+TEST_CASE("Messages have plain numbers under a locale that groups digits", "[locale]") {
   const GermanProgram here;
   CHECK(str_cat(1234567, " ", 1234.5, " ", int64_t{-9876543210}) == "1234567 1234.5 -9876543210");
 }

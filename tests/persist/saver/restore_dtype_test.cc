@@ -63,8 +63,9 @@ TEST_CASE("A variable of another dtype is an error that names both options", "[r
   CHECK(r.session.value(r.w).scalar<float>() == 1);
 }
 
-TEST_CASE("convert_dtypes restores what the other dtype holds exactly, and says so",
-          "[restore_dtype]") {
+TEST_CASE(
+    "With convert_dtypes, values that the other dtype holds exactly are restored and reported",
+    "[restore_dtype]") {
   for (const auto format : {CheckpointFormat::kV2, CheckpointFormat::kV1}) {
     for (const bool sequentially : {false, true}) {
       RunDisk disk;
@@ -93,7 +94,7 @@ TEST_CASE("A value that the dtype does not hold exactly is refused by name, and 
   CHECK(r.session.value(r.w).scalar<float>() == 1);
 }
 
-TEST_CASE("ignore_dtype leaves a variable of another dtype alone and restores the rest",
+TEST_CASE("With ignore_dtype, a variable of another dtype is left alone and the rest restored",
           "[restore_dtype]") {
   RunDisk disk;
   save_old(disk, Tensor(int32_t{7}));

@@ -168,8 +168,9 @@ TEST_CASE("What a run saves is what a later node of the same run restores", "[re
   CHECK(values[1].scalar<float>() == 2.0f);
 }
 
-TEST_CASE("run_or_undo gives back what a failed run wrote, uninitialised variables included",
-          "[restore]") {
+TEST_CASE(
+    "A failed run_or_undo restores all values that it wrote, uninitialised variables included",
+    "[restore]") {
   Graph graph;
   const Variable a = variable(graph, 1.0f, {.name = "a"}), b = variable(graph, 1.0f, {.name = "b"});
   const Variable c = variable(zeros(graph, {2}), {.name = "c"});

@@ -276,8 +276,7 @@ TEST_CASE("Savers' warnings that throw in the destructor are printed, and the pr
   CHECK(m.save(1) == "/run/m-1");
 }
 
-TEST_CASE("save and save_async of one saver in two threads are one save after the other",
-          "[save_async]") {
+TEST_CASE("Calls of save and save_async in two threads save one after the other", "[save_async]") {
   RunDisk disk;
   disk.create_dirs("/run/a");
   disk.create_dirs("/run/b");

@@ -357,7 +357,7 @@ TEST_CASE("A save path that is the checkpoint file is refused", "[saver]") {
                     Contains("'latest_filename' collides with 'save_path'"));
 }
 
-TEST_CASE("latest_filename must be a bare name", "[saver]") {
+TEST_CASE("A latest_filename must be a bare name", "[saver]") {
   Disk disk;
   Model m(disk);
   CHECK_THROWS_WITH(m.saver.save(m.session, "/run/m", {.latest_filename = "x/y"}),
@@ -448,7 +448,7 @@ TEST_CASE(
         "\"m-3\"\nall_model_checkpoint_paths: \"m-4\"\n");
 }
 
-TEST_CASE("max_to_keep of zero keeps all", "[saver]") {
+TEST_CASE("A max_to_keep of zero keeps all", "[saver]") {
   Disk disk;
   Model m(disk, {.max_to_keep = 0});
   for (int i = 1; i <= 7; ++i) m.saver.save(m.session, "/run/m", {.global_step = i});
@@ -480,7 +480,7 @@ TEST_CASE("Every n hours one checkpoint is kept for good", "[saver]") {
   CHECK(m.saver.last_checkpoints() == Strings{"/run/m-6"});
 }
 
-TEST_CASE("max_to_keep counts the checkpoints of the run before it", "[saver]") {
+TEST_CASE("Checkpoints of the run before count towards max_to_keep", "[saver]") {
   Disk disk;
   {
     Model first(disk, {.max_to_keep = 3});

@@ -62,7 +62,7 @@ TEST_CASE("A summary's tag is its name in the graph: scopes, a number, a family"
   CHECK(graph.collection<Output>(GraphKeys::kSummaries).size() == 2);
 }
 
-TEST_CASE("scalar_summary takes the tag as it stands, and several at once", "[persist][summary]") {
+TEST_CASE("ScalarSummary takes the tag unchanged, and several at once", "[persist][summary]") {
   Graph graph;
   const Output x = constant(graph, Tensor::vector<int64_t>({3, -4}));
   const Output one = scalar_summary("a b", reduce_sum(x)),
@@ -92,7 +92,8 @@ TEST_CASE("Tags and values of different shapes are refused, when added or when r
   CHECK(values_of(session.run(late, {{y, Tensor(5.0f)}})) == "t=5");
 }
 
-TEST_CASE("merge_all gathers a collection's summaries into one message", "[persist][summary]") {
+TEST_CASE("MergeSummary of merge_all gathers a collection's summaries into one message",
+          "[persist][summary]") {
   Graph graph;
   CHECK_FALSE(summary::merge_all(graph));
   const Output x = constant(graph, 2.0f, {.name = "x"});

@@ -14,7 +14,7 @@ TEST_CASE("An error carries its code, its message and its node", "[error]") {
   CHECK(error.node() == "layer1/logits");
 }
 
-TEST_CASE("fail joins its arguments into the message", "[error]") {
+TEST_CASE("The arguments of fail are joined into the message", "[error]") {
   const Error error = error_of([] { fail(Code::kOutOfRange, "expected ", 3, ", got ", 4); });
   CHECK(error.code() == Code::kOutOfRange);
   CHECK(std::string(error.what()) == "expected 3, got 4");

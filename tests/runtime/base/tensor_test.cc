@@ -203,7 +203,7 @@ TEST_CASE("Bit equality tells 0 from -0 and knows NaN", "[runtime][tensor]") {
   CHECK_FALSE(bit_equal(Tensor("a"), Tensor("b")));
 }
 
-TEST_CASE("for_dtype picks the type among those named", "[runtime][tensor]") {
+TEST_CASE("The template for_dtype picks the type among those named", "[runtime][tensor]") {
   size_t size = 0;
   CHECK((for_dtype<float, double>(DType::kDouble, [&]<class T> { size = sizeof(T); })));
   CHECK(size == 8);

@@ -254,7 +254,7 @@ TEST_CASE("A node that does not fit its op, and is not described, is reported",
   CHECK(graph.num_nodes() == 0);
 }
 
-TEST_CASE("_output_shapes refine what is inferred and are taken off the node",
+TEST_CASE("Shapes in _output_shapes refine inferred shapes and are removed from the node",
           "[runtime][import]") {
   Graph graph;
   const Attr shapes{std::vector<Shape>{{3, -1}}};

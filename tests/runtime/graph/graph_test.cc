@@ -82,7 +82,7 @@ TEST_CASE("A node takes the name of the scope it is given with a slash",
   CHECK(says(error_of([&] { made(graph, scope.name()); }), "a node of this name exists"));
 }
 
-TEST_CASE("unique_name takes the name only where it is asked to", "[runtime][graph][names]") {
+TEST_CASE("A name is taken by unique_name only on request", "[runtime][graph][names]") {
   Graph graph;
   CHECK(graph.unique_name("a", false) == "a");
   CHECK(graph.unique_name("a") == "a");

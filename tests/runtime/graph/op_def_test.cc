@@ -75,7 +75,8 @@ TEST_CASE("Attributes have types, bounds, allowed values and defaults", "[runtim
   CHECK(op.find_attr("absent") == nullptr);
 }
 
-TEST_CASE("numbertype and realnumbertype stand for TensorFlow's lists", "[runtime][op_def]") {
+TEST_CASE("The type names numbertype and realnumbertype are TensorFlow's lists",
+          "[runtime][op_def]") {
   const Op op = parse_op(
       {.name = "Op", .inputs = "", .outputs = "", .attrs = "T: numbertype, U: realnumbertype"});
   CHECK(op.find_attr("T")->allowed_types.size() == 17);
