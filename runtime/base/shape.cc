@@ -73,6 +73,9 @@ void Shape::set_dim(int i, int64_t extent) {
 }
 
 void Shape::append(int64_t extent) {
+  if (!has_rank()) {
+    fail(Code::kFailedPrecondition, "extent ", extent, " cannot follow a shape of unknown rank");
+  }
   if (rank_ + 1 > kInline) {
     std::vector<int64_t> longer(begin(), end());
     longer.push_back(extent);

@@ -92,9 +92,9 @@ class Shape {
     return product;
   }
 
-  // Changes extent i (negative: from the end), or adds one at the end of a shape of known rank.
-  // Throw like the constructor, and set_dim() OutOfRange if there is no extent i; the shape is then
-  // unchanged.
+  // Changes extent i (negative: from the end), or adds one at the end. Throw like the constructor,
+  // set_dim() OutOfRange if there is no extent i, append() FailedPrecondition for a shape of
+  // unknown rank; the shape is then unchanged.
   void set_dim(int i, int64_t extent);
   void append(int64_t extent);
   // Extents [begin, end), where negative numbers count from the end and both are clamped to the

@@ -56,6 +56,12 @@ TEST_CASE("An extent below -1 is refused and leaves the shape as it was", "[runt
   CHECK(long_one == Shape{1, 1, 1, 1, 1, 1, 1});
 }
 
+TEST_CASE("An extent cannot follow a shape of unknown rank", "[runtime][shape]") {
+  Shape shape = Shape::unknown();
+  CHECK_THROWS_WITH(shape.append(3), "extent 3 cannot follow a shape of unknown rank");
+  CHECK(shape == Shape::unknown());
+}
+
 TEST_CASE("More elements than 63 bits count are refused, unknown and zero extents aside",
           "[runtime][shape]") {
   constexpr int64_t kBig = int64_t{1} << 32;
