@@ -44,12 +44,23 @@ Graph& Operand::graph() const {
 void Operand::require(std::string_view op) const {
   const Output* output = std::get_if<Output>(&value_);
   const Variable* variable = std::get_if<Variable>(&value_);
-  if (output ? bool(*output) : !variable || bool(*variable)) return;
-  const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
-  fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ",
-       "an empty handle, which stands for no tensor: a default Output or Variable, an option left "
-       "out, or the gradient "
-       "for an x that no y depends on");
+  const auto refuse = [&](std::string_view why) {
+    const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
+    fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ", why);
+  };
+  if (!output && !variable) return;
+  if (output ? bool(*output) : bool(*variable)) {
+    try {
+      (void)(output ? output->node() : variable->ref().node());
+    } catch (const Error& e) {
+      refuse(e.what());
+    }
+    return;
+  }
+  refuse(
+      "an empty handle, which stands for no tensor: a default Output or Variable, an option left "
+      "out, or the gradient "
+      "for an x that no y depends on");
 }
 
 DType Operand::natural_dtype() const {

@@ -58,7 +58,8 @@ class Operand {
   // What it is of where nothing else decides: an output's or a tensor's own dtype; of numbers int32
   // or, for fractions, float, as in Python.
   DType natural_dtype() const;
-  // Throws FailedPrecondition, naming `op` and the line, for an empty handle.
+  // Throws FailedPrecondition, naming `op` and the line, for an empty handle and for one whose
+  // graph is gone or was reset.
   void require(std::string_view op) const;
   // The output; throws InvalidArgument when the operand is a number or a tensor, as only one
   // operand of an op may be, FailedPrecondition for an empty handle. A variable is read when this
