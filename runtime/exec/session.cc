@@ -49,6 +49,8 @@ struct SessionState {
   [[nodiscard]] std::shared_lock<std::shared_mutex> hold_graph() const;
   void execute(Frame& frame, bool undo = false);
   VariableState& variable(const Node& node);
+  // What ends a message about variables without a value. The caller has values_mutex.
+  std::string cure_for_uninitialized();
   std::shared_ptr<const PreparedPlan> prepare(Session* session, const Graph& graph,
                                               const PlanKey& key);
   std::shared_ptr<CachedPlan> plan_for(Session* session, const Graph& graph, const PlanKey& key);
@@ -84,6 +86,17 @@ VariableState& SessionState::variable(const Node& node) {
         str_cat("the variable '", name, "' is ", state->dtype, " elsewhere, and ", dtype, " here"));
   }
   return *state;
+}
+
+// Who has restored or trained some variables would lose them to the initializer of all.
+std::string SessionState::cure_for_uninitialized() {
+  const std::lock_guard lock(resources_mutex);
+  const bool some = std::any_of(variables.begin(), variables.end(),
+                                [](const auto& known) { return known.second->initialized(); });
+  return some
+             ? "; other variables have values: initialize_rest(session) gives those without one "
+               "their initial values (global_variables_initializer would reset all)"
+             : "; run the initializer (global_variables_initializer) or restore a checkpoint first";
 }
 
 std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, const Graph& graph,
@@ -229,8 +242,7 @@ void internal::SessionState::execute(Frame& frame, bool undo) {
     frame.drop_feeds();
     fail(Code::kFailedPrecondition, "uninitialized ",
          missing.size() == 1 ? "variable: " : "variables: ",
-         join_for_people(missing, missing.size()),
-         "; run the initializer (global_variables_initializer) or restore a checkpoint first");
+         join_for_people(missing, missing.size()), cure_for_uninitialized());
   }
   if (!undo && !prepared.plan.undoes) return frame.run();
   // Copies share the memory, and who writes to shared memory takes new: the old values cost nothing
@@ -398,7 +410,8 @@ Tensor Session::value(const Variable& variable) {
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
   if (!state.initialized())
-    fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'");
+    fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'",
+         state_->cure_for_uninitialized());
   return state.value.clone();
 }
 
