@@ -90,8 +90,11 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
                 [&](auto n) {
                   if constexpr (std::is_integral_v<T> && std::is_floating_point_v<decltype(n)>) {
                     if (n != std::trunc(n))
-                      fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": ", n,
-                           " is not a value of dtype ", base_dtype(dtype));
+                      fail(Code::kInvalidArgument, place_of(graph, name), " (",
+                           graph.current_location(at_).str(), "): ", n, " is not a value of dtype ",
+                           base_dtype(dtype),
+                           ", which is that of the tensor it is used with; cast that tensor to a "
+                           "floating dtype, as in cast(x, DType::kFloat), or give a whole number");
                   }
                   if constexpr (std::is_arithmetic_v<T>) {
                     *value.data<T>() = static_cast<T>(n);
@@ -102,8 +105,9 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
                 number);
           });
   if (!made) {
-    fail(Code::kInvalidArgument, graph.current_location(at_).str(),
-         ": a number cannot stand for a tensor of dtype ", base_dtype(dtype));
+    fail(Code::kInvalidArgument, place_of(graph, name), " (", graph.current_location(at_).str(),
+         "): a number cannot stand for a tensor of dtype ", base_dtype(dtype),
+         "; give a Tensor of that dtype");
   }
   return constant({graph, at_}, value, {.name = std::string(name)});
 }

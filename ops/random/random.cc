@@ -361,8 +361,8 @@ Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype
   const GraphAt graph = b;
   if (stateless_seed) {
     if (op_seed)
-      fail(Code::kInvalidArgument, graph.at.str(), ": ", op.name,
-           " takes its seed as a tensor only");
+      fail(Code::kInvalidArgument, op.name, " (", graph.at.str(),
+           "): it takes its seed as a tensor only; leave .seed out");
     return add_node(op,
                     {shape, stateless_seed->in(graph, DType::kInt64, str_cat(op.name, "/seed"))},
                     {{"dtype", dtype}});
@@ -375,8 +375,9 @@ Output uniform(GraphAt graph, const IntList& extents, const Dress& dress,
                const RandomUniformOptions& o, const Operand* stateless_seed = nullptr) {
   const bool integers = is_integer(o.dtype);
   if (integers && (!o.maxval || stateless_seed))
-    fail(Code::kInvalidArgument, graph.at.str(), ": ", dress.scope,
-         stateless_seed ? " makes no integers" : " of integers needs maxval");
+    fail(Code::kInvalidArgument, dress.scope, " (", graph.at.str(), "): ",
+         stateless_seed ? "it makes no integers; cast() what it makes"
+                        : "of integers it needs .maxval");
   const Building b(graph, dress.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output low = o.minval.in(graph, o.dtype, "min");
