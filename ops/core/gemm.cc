@@ -8,28 +8,24 @@
 namespace cairn {
 namespace {
 
-// Rows [i, i+rows) and columns [j, j+cols) of the result, by Eigen.
+// Rows [i, i+rows) and columns [j, j+cols) of the result, by Eigen; `adds`: to what is there.
 template <class T>
-void eigen_block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols) {
+void eigen_block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols, bool adds) {
   using Stride = Eigen::OuterStride<>;
   using In = Eigen::Map<const EigenMatrix<T>, Eigen::Unaligned, Stride>;
   const In a(p.a + (p.ta ? i : i * p.lda), p.ta ? p.k : rows, p.ta ? rows : p.k, Stride(p.lda));
   const In b(p.b + (p.tb ? j * p.ldb : j), p.tb ? cols : p.k, p.tb ? p.k : cols, Stride(p.ldb));
   Eigen::Map<EigenMatrix<T>, Eigen::Unaligned, Stride> out(p.out + i * p.n + j, rows, cols,
                                                            Stride(p.n));
-  if (p.beta == T(0)) {
-    out.setZero();
-  } else if (p.beta != T(1)) {
-    out *= p.beta;
-  }
+  if (!adds) out.setZero();
   if (p.ta && p.tb) {
-    out.noalias() += p.alpha * a.transpose() * b.transpose();
+    out.noalias() += a.transpose() * b.transpose();
   } else if (p.ta) {
-    out.noalias() += p.alpha * a.transpose() * b;
+    out.noalias() += a.transpose() * b;
   } else if (p.tb) {
-    out.noalias() += p.alpha * a * b.transpose();
+    out.noalias() += a * b.transpose();
   } else {
-    out.noalias() += p.alpha * a * b;
+    out.noalias() += a * b;
   }
 }
 
@@ -40,10 +36,9 @@ void plain_block(const Product<T>& p, int64_t i0, int64_t rows, int64_t j0, int6
   const int64_t b_row = p.tb ? 1 : p.ldb, b_col = p.tb ? p.ldb : 1;
   for (int64_t i = i0; i < i0 + rows; ++i) {
     T* out = p.out + i * p.n + j0;
-    for (int64_t j = 0; j < cols; ++j)
-      out[j] = p.beta == 0 ? T(0) : static_cast<T>(U(out[j]) * U(p.beta));
+    std::fill_n(out, cols, T(0));
     for (int64_t q = 0; q < p.k; ++q) {
-      const U x = U(p.alpha) * U(p.ta ? p.a[q * p.lda + i] : p.a[i * p.lda + q]);
+      const U x = U(p.ta ? p.a[q * p.lda + i] : p.a[i * p.lda + q]);
       const T* b = p.b + q * b_row + j0 * b_col;
       each(cols, [=](int64_t j) { out[j] = static_cast<T>(U(out[j]) + x * U(b[j * b_col])); });
     }
@@ -63,18 +58,19 @@ bool for_onednn(const Product<T>& p) {
 }
 
 template <class T>
-void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols) {
+void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols,
+           bool adds = false) {
   if constexpr (std::is_integral_v<T>) {
     plain_block(p, i, rows, j, cols);
     return;
   } else if constexpr (std::is_same_v<T, float>) {
     if (for_onednn(p) &&
-        onednn_sgemm(p.ta, p.tb, rows, cols, p.k, p.alpha, p.a + (p.ta ? i : i * p.lda), p.lda,
-                     p.b + (p.tb ? j * p.ldb : j), p.ldb, p.beta, p.out + i * p.n + j, p.n)) {
+        onednn_sgemm(p.ta, p.tb, rows, cols, p.k, 1, p.a + (p.ta ? i : i * p.lda), p.lda,
+                     p.b + (p.tb ? j * p.ldb : j), p.ldb, adds ? 1 : 0, p.out + i * p.n + j, p.n)) {
       return;
     }
   }
-  if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols);
+  if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols, adds);
 }
 
 // ---- few columns, one row -----------------------------------------------------------------------
@@ -101,12 +97,13 @@ const NarrowKernelsOf<T>& narrow_kernels_of() {
 }
 
 template <class T>
-void single_row(KernelContext& c, const Product<T>& p) {
+void single_row(KernelContext& c, const Product<T>& p, RowsMade made) {
   constexpr int64_t kBlock = 256;  // columns: narrower ones are read with gaps
   const auto run = narrow_kernels_of<T>().single_row;
   c.parallel_for(
       (p.n + kBlock - 1) / kBlock, 0.1 * kBlock * static_cast<double>(p.k),
       [&](int64_t begin, int64_t end) { run(p, begin * kBlock, std::min(p.n, end * kBlock)); });
+  made(0, 1);
 }
 
 // body(begin, end) for pieces of so many rows of the result.
@@ -120,15 +117,17 @@ void over_rows(KernelContext& c, int64_t rows, int64_t piece, ByRows by_rows, co
 }
 
 template <class T>
-void narrow(KernelContext& c, const Product<T>& p, ByRows by_rows) {
+void narrow(KernelContext& c, const Product<T>& p, ByRows by_rows, RowsMade made) {
   constexpr int64_t kMany = 16;  // pieces, so that a few rows more in each leave the work even
   const NarrowKernel<T> kernel = narrow_kernels_of<T>().narrow(p.n, p.k);
   const Right<T> b = kernel.width > 0 ? narrow_right(c, p, kernel.width) : Right<T>();
   const double cost = 0.4 * static_cast<double>(p.k);
   int64_t piece = KernelContext::is_small(p.m, cost) ? p.m : KernelContext::piece_size(p.m, cost);
   if (p.m > kMany * piece) piece = (piece + kernel.rows - 1) / kernel.rows * kernel.rows;
-  over_rows(c, p.m, piece, by_rows,
-            [&](int64_t begin, int64_t end) { kernel.run(p, b, begin, end); });
+  over_rows(c, p.m, piece, by_rows, [&](int64_t begin, int64_t end) {
+    kernel.run(p, b, begin, end);
+    made(begin, end);
+  });
 }
 
 // ---- pieces -------------------------------------------------------------------------------------
@@ -136,7 +135,8 @@ void narrow(KernelContext& c, const Product<T>& p, ByRows by_rows) {
 // Pieces are cut from the longer side, an even number of them and of one size, wide enough that
 // packing the other operand anew for each costs little.
 template <class T>
-void in_pieces(KernelContext& c, const Product<T>& p, ByRows by_rows) {
+void in_pieces(KernelContext& c, const Product<T>& p, ByRows by_rows, RowsMade made,
+               bool adds = false) {
   constexpr int64_t kShortest = 64, kPair = 512, kMostPairs = 8;
   // multiplications; a single row waits for memory
   const double worthwhile = p.m == 1 ? 1.5e5 : 4e5;
@@ -149,22 +149,25 @@ void in_pieces(KernelContext& c, const Product<T>& p, ByRows by_rows) {
   }
   if (wide) {
     over_rows(c, p.n, step, ByRows::kNo,
-              [&](int64_t begin, int64_t end) { block(p, 0, p.m, begin, end - begin); });
+              [&](int64_t begin, int64_t end) { block(p, 0, p.m, begin, end - begin, adds); });
+    if (made) c.parallel_for(p.m, 0.5 * static_cast<double>(p.n), made);
   } else {
-    over_rows(c, p.m, step, by_rows,
-              [&](int64_t begin, int64_t end) { block(p, begin, end - begin, 0, p.n); });
+    over_rows(c, p.m, step, by_rows, [&](int64_t begin, int64_t end) {
+      block(p, begin, end - begin, 0, p.n, adds);
+      made(begin, end);
+    });
   }
 }
 
 // Where oneDNN reads matrices as they stand, rows that lie a multiple of 2 KiB apart share their
 // places in the cache and take a third of the speed, or more. They are copied, with a gap after
 // each, so many at a time that the copies are small beside the matrices and stay in the cache.
-void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows) {
+void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows, RowsMade made) {
   constexpr int64_t kBad = 512, kGap = 16, kRows = 256, kUses = 32;
   const bool copy_a = p.ta && p.lda % kBad == 0 && p.n >= kUses,
              copy_b = !p.tb && p.ldb % kBad == 0 && p.m >= kUses;
   if ((!copy_a && !copy_b) || !for_onednn(p) || !onednn_reads_in_place())
-    return in_pieces(c, p, by_rows);
+    return in_pieces(c, p, by_rows, made);
   const int64_t blocks = (p.k + kRows - 1) / kRows, rows = (p.k + blocks - 1) / blocks;
   const auto memory = [&](int64_t columns) {
     return c.scratch(DType::kFloat, {rows, columns + kGap}).data<float>();
@@ -175,7 +178,6 @@ void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows) {
     part.k = std::min(rows, p.k - q);
     part.a += p.ta ? q * p.lda : q;
     part.b += p.tb ? q : q * p.ldb;
-    if (q > 0) part.beta = 1;
     const auto copy = [&](const float*& from, int64_t& stride, float* to) {
       c.parallel_for(part.k, 0.1 * static_cast<double>(stride), [&](int64_t begin, int64_t end) {
         for (int64_t i = begin; i < end; ++i)
@@ -186,7 +188,8 @@ void with_gaps(KernelContext& c, const Product<float>& p, ByRows by_rows) {
     };
     if (copy_a) copy(part.a, part.lda, a);
     if (copy_b) copy(part.b, part.ldb, b);
-    in_pieces(c, part, q + rows < p.k ? ByRows::kNo : by_rows);
+    const bool last = q + rows >= p.k;
+    in_pieces(c, part, last ? by_rows : ByRows::kNo, last ? made : RowsMade(), q > 0);
   }
 }
 
@@ -216,23 +219,22 @@ ProductExtents product_extents(const Node& product, const Tensor& a, const Tenso
 
 template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a,
-          const T* b, T* out, T alpha, T beta, ByRows by_rows) {
+          const T* b, T* out, ByRows by_rows, RowsMade made) {
   if (m == 0 || n == 0) return;
   if constexpr (is_half<T>) {
-    float* wide = widen(beta) == 0 ? c.scratch(DType::kFloat, {m, n}).template data<float>()
-                                   : widened(c, out, m * n);
-    gemm<float>(c, ta, tb, m, n, k, widened(c, a, m * k), widened(c, b, k * n), wide, widen(alpha),
-                widen(beta));
+    float* wide = c.scratch(DType::kFloat, {m, n}).template data<float>();
+    gemm<float>(c, ta, tb, m, n, k, widened(c, a, m * k), widened(c, b, k * n), wide);
     each(m * n, [=](int64_t i) { out[i] = T(wide[i]); });
+    made(0, m);
   } else {
-    const Product<T> p{ta, tb, m, n, k, a, b, out, alpha, beta};
+    const Product<T> p{ta, tb, m, n, k, a, b, out};
     if constexpr (std::is_floating_point_v<T>) {
-      if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p, by_rows);
+      if (n > 1 && n <= kMostColumns && k > 0) return narrow(c, p, by_rows, made);
       if (m == 1 && n > kMostColumns && !tb && narrow_kernels_of<T>().single_row)
-        return single_row(c, p);
+        return single_row(c, p, made);
     }
-    if constexpr (std::is_same_v<T, float>) return with_gaps(c, p, by_rows);
-    in_pieces(c, p, by_rows);
+    if constexpr (std::is_same_v<T, float>) return with_gaps(c, p, by_rows, made);
+    in_pieces(c, p, by_rows, made);
   }
 }
 
@@ -252,8 +254,7 @@ void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, in
         0.05 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k) + 20;
     c.parallel_for(count, cost, [&](int64_t begin, int64_t end) {
       for (int64_t i = begin; i < end; ++i) {
-        const Product<T> p{ta,   tb,  m, n, k, a + i * m * k, b + i * k * n, out + i * m * n,
-                           T(1), T(0)};
+        const Product<T> p{ta, tb, m, n, k, a + i * m * k, b + i * k * n, out + i * m * n};
         block(p, 0, m, 0, n);
       }
     });
@@ -261,17 +262,17 @@ void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, in
 }
 
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const float*,
-                   const float*, float*, float, float, ByRows);
+                   const float*, float*, ByRows, RowsMade);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const double*,
-                   const double*, double*, double, double, ByRows);
+                   const double*, double*, ByRows, RowsMade);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int32_t*,
-                   const int32_t*, int32_t*, int32_t, int32_t, ByRows);
+                   const int32_t*, int32_t*, ByRows, RowsMade);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const int64_t*,
-                   const int64_t*, int64_t*, int64_t, int64_t, ByRows);
+                   const int64_t*, int64_t*, ByRows, RowsMade);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const Half*, const Half*,
-                   Half*, Half, Half, ByRows);
+                   Half*, ByRows, RowsMade);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const BFloat16*,
-                   const BFloat16*, BFloat16*, BFloat16, BFloat16, ByRows);
+                   const BFloat16*, BFloat16*, ByRows, RowsMade);
 template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,
                          const float*, const float*, float*);
 template void batch_gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, int64_t,

@@ -13,15 +13,35 @@ struct ProductExtents {
 ProductExtents product_extents(const Node& product, const Tensor& a, const Tensor& b, bool ta,
                                bool tb);
 
-// out [m,n] = alpha · A · B + beta · out, all row-major. A is a [m,k] or, if `ta`, the transpose of
-// a [k,m]; B is b [k,n] or, if `tb`, the transpose of b [n,k]. With beta 0 `out` may be
-// uninitialized. Uses the context's threads and scratch memory; sums are the same for every number
-// of threads. T: float, double, int32_t, int64_t (these wrap around), Half, BFloat16 (summed in
-// float). ByRows::kMakes: `out` is output 0 of the kernel and is not changed afterwards, so that
-// following kernels may process its rows.
+// Is called for rows [begin, end) of a result, once for each row and on any thread, as soon as they
+// are computed where that is possible. It may change them.
+class RowsMade {
+ public:
+  RowsMade() = default;  // calls nothing
+  template <class Body>
+  explicit RowsMade(const Body& body)
+      : call_([](const void* of, int64_t begin, int64_t end) {
+          (*static_cast<const Body*>(of))(begin, end);
+        }),
+        of_(&body) {}
+  explicit operator bool() const { return call_ != nullptr; }
+  void operator()(int64_t begin, int64_t end) const {
+    if (call_) call_(of_, begin, end);
+  }
+
+ private:
+  void (*call_)(const void* of, int64_t begin, int64_t end) = nullptr;
+  const void* of_ = nullptr;
+};
+
+// out [m,n] = A · B, all row-major. A is a [m,k] or, if `ta`, the transpose of a [k,m]; B is b
+// [k,n] or, if `tb`, the transpose of b [n,k]. Uses the context's threads and scratch memory; sums
+// are the same for every number of threads, with and without `made`. T: float, double, int32_t,
+// int64_t (these wrap around), Half, BFloat16 (summed in float). ByRows::kMakes: `out` is output 0
+// of the kernel and is not changed afterwards, so that following kernels may process its rows.
 template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a,
-          const T* b, T* out, T alpha = T(1), T beta = T(0), ByRows by_rows = ByRows::kNo);
+          const T* b, T* out, ByRows by_rows = ByRows::kNo, RowsMade made = {});
 
 // `count` independent products of matrices stored one after another, distributed over the threads.
 template <class T>

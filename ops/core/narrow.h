@@ -22,7 +22,6 @@ struct Product {
   int64_t m, n, k;
   const T *a, *b;
   T* out;
-  T alpha, beta;
   int64_t lda = ta ? m : k, ldb = tb ? k : n;  // from one stored row to the next
 };
 

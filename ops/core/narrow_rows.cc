@@ -43,7 +43,25 @@ class NarrowRows {
 
   void sum(const Right<T>& b) { p_.ta ? sum_up<true>(b) : sum_up<false>(b); }
 
-  void store() const { p_.beta == T(0) ? put<false>() : put<true>(); }
+  // Whole registers, then what is left in half, quarter ... registers: nothing beyond a row is
+  // touched.
+  void store() const {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+#pragma GCC unroll 4
+      for (int c = 0; c < C; ++c) {
+        const Lanes<T>& sum = sums_[0][r][c];
+        const int64_t left = p_.n - c * kLanes<T>;
+        if (left >= kLanes<T>) {
+          std::memcpy(place(r, c), &sum, sizeof sum);
+        } else if (left > 0) {
+          T rest[kLanes<T>];
+          std::memcpy(rest, &sum, sizeof rest);
+          put_rest<kLanes<T> / 2>(place(r, c), rest, left);
+        }
+      }
+    }
+  }
 
  private:
   static constexpr int kWidth = C * kLanes<T>;
@@ -51,47 +69,14 @@ class NarrowRows {
 
   T* place(int r, int c) const { return p_.out + (i_ + r) * p_.n + c * kLanes<T>; }
 
-  // Whole registers, then the rest in half, quarter ... registers: nothing beyond a row is read or
-  // written.
-  template <bool kAdds>
-  void put() const {
-#pragma GCC unroll 16
-    for (int r = 0; r < R; ++r) {
-#pragma GCC unroll 4
-      for (int c = 0; c < C; ++c) {
-        const Lanes<T> sum = p_.alpha * sums_[0][r][c];
-        const int64_t left = p_.n - c * kLanes<T>;
-        if (left >= kLanes<T>) {
-          put_lanes<kLanes<T>, kAdds>(place(r, c), sum);
-        } else if (left > 0) {
-          T rest[kLanes<T>];
-          std::memcpy(rest, &sum, sizeof rest);
-          put_rest<kLanes<T> / 2, kAdds>(place(r, c), rest, left);
-        }
-      }
-    }
-  }
-
-  template <int kCount, bool kAdds>
-  void put_rest(T* to, const T* from, int64_t left) const {
+  template <int kCount>
+  static void put_rest(T* to, const T* from, int64_t left) {
     if (left & kCount) {
-      Vector<T, kCount> sum;
-      std::memcpy(&sum, from, sizeof sum);
-      put_lanes<kCount, kAdds>(to, sum);
+      std::memcpy(to, from, kCount * sizeof(T));
       to += kCount;
       from += kCount;
     }
-    if constexpr (kCount > 1) put_rest<kCount / 2, kAdds>(to, from, left);
-  }
-
-  template <int kCount, bool kAdds>
-  void put_lanes(T* to, Vector<T, kCount> sum) const {
-    if constexpr (kAdds) {
-      Vector<T, kCount> old;
-      std::memcpy(&old, to, sizeof old);
-      sum += p_.beta * old;
-    }
-    std::memcpy(to, &sum, sizeof sum);
+    if constexpr (kCount > 1) put_rest<kCount / 2>(to, from, left);
   }
 
   // The elements of A for row q of B: adjacent if A is given transposed, else one in each row.
@@ -150,21 +135,16 @@ void do_rows(const Product<T>& p, const Right<T>& b, int64_t i) {
 
 // k = 1, the update by a single example: rows are so short that their number of columns must be a
 // compile-time constant.
-template <class T, int N, bool kAdds, int kAt = 0, int kCount = kLanes<T>>
-void outer_row(T left, const T* right, T beta, T* out) {
+template <class T, int N, int kAt = 0, int kCount = kLanes<T>>
+void outer_row(T left, const T* right, T* out) {
   if constexpr (N - kAt >= kCount) {
     Vector<T, kCount> sum;
     std::memcpy(&sum, right + kAt, sizeof sum);
     sum *= left;
-    if constexpr (kAdds) {
-      Vector<T, kCount> old;
-      std::memcpy(&old, out + kAt, sizeof old);
-      sum += beta * old;
-    }
     std::memcpy(out + kAt, &sum, sizeof sum);
-    outer_row<T, N, kAdds, kAt + kCount, kCount>(left, right, beta, out);
+    outer_row<T, N, kAt + kCount, kCount>(left, right, out);
   } else if constexpr (N > kAt) {
-    outer_row<T, N, kAdds, kAt, kCount / 2>(left, right, beta, out);
+    outer_row<T, N, kAt, kCount / 2>(left, right, out);
   }
 }
 
@@ -172,15 +152,9 @@ template <class T, int N>
 void outer_product(const Product<T>& p, const Right<T>&, int64_t begin, int64_t end) {
   T right[N];
   std::memcpy(right, p.b, sizeof right);
-  const T *a = p.a, alpha = p.alpha, beta = p.beta;
+  const T* const a = p.a;
   T* const out = p.out;
-  if (beta == T(0)) {
-    for (int64_t i = begin; i < end; ++i)
-      outer_row<T, N, false>(alpha * a[i], right, beta, out + i * N);
-  } else {
-    for (int64_t i = begin; i < end; ++i)
-      outer_row<T, N, true>(alpha * a[i], right, beta, out + i * N);
-  }
+  for (int64_t i = begin; i < end; ++i) outer_row<T, N>(a[i], right, out + i * N);
 }
 
 template <class T, int N = kMostColumns>
@@ -225,16 +199,16 @@ void single(const Product<T>& p, int64_t begin, int64_t end) {
   constexpr int kAtOnce = 8;
   const int64_t count = end - begin;
   T* const out = p.out + begin;
-  for (int64_t j = 0; j < count; ++j) out[j] = p.beta == T(0) ? T(0) : p.beta * out[j];
+  for (int64_t j = 0; j < count; ++j) out[j] = T(0);
   const T* b = p.b + begin;
-  T x[kAtOnce];
+  T x[kAtOnce];  // a copy, which nothing written to `out` can change
   int64_t q = 0;
   for (; q + kAtOnce <= p.k; q += kAtOnce, b += kAtOnce * p.ldb) {
-    for (int r = 0; r < kAtOnce; ++r) x[r] = p.alpha * p.a[q + r];
+    for (int r = 0; r < kAtOnce; ++r) x[r] = p.a[q + r];
     add_columns<T, kAtOnce>(x, b, p.ldb, out, count);
   }
   for (; q < p.k; ++q, b += p.ldb) {
-    x[0] = p.alpha * p.a[q];
+    x[0] = p.a[q];
     add_columns<T, 1>(x, b, p.ldb, out, count);
   }
 }

@@ -44,12 +44,23 @@ Graph& Operand::graph() const {
 void Operand::require(std::string_view op) const {
   const Output* output = std::get_if<Output>(&value_);
   const Variable* variable = std::get_if<Variable>(&value_);
-  if (output ? bool(*output) : !variable || bool(*variable)) return;
-  const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
-  fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ",
-       "an empty handle, which stands for no tensor: a default Output or Variable, an option left "
-       "out, or the gradient "
-       "for an x that no y depends on");
+  const auto refuse = [&](std::string_view why) {
+    const std::string line = at_.known() ? op.empty() ? at_.str() : " (" + at_.str() + ")" : "";
+    fail(Code::kFailedPrecondition, op, line, op.empty() && line.empty() ? "" : ": ", why);
+  };
+  if (!output && !variable) return;
+  if (output ? bool(*output) : bool(*variable)) {
+    try {
+      (void)(output ? output->node() : variable->ref().node());
+    } catch (const Error& e) {
+      refuse(e.what());
+    }
+    return;
+  }
+  refuse(
+      "an empty handle, which stands for no tensor: a default Output or Variable, an option left "
+      "out, or the gradient "
+      "for an x that no y depends on");
 }
 
 DType Operand::natural_dtype() const {
@@ -79,8 +90,11 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
                 [&](auto n) {
                   if constexpr (std::is_integral_v<T> && std::is_floating_point_v<decltype(n)>) {
                     if (n != std::trunc(n))
-                      fail(Code::kInvalidArgument, graph.current_location(at_).str(), ": ", n,
-                           " is not a value of dtype ", base_dtype(dtype));
+                      fail(Code::kInvalidArgument, place_of(graph, name), " (",
+                           graph.current_location(at_).str(), "): ", n, " is not a value of dtype ",
+                           base_dtype(dtype),
+                           ", which is that of the tensor it is used with; cast that tensor to a "
+                           "floating dtype, as in cast(x, DType::kFloat), or give a whole number");
                   }
                   if constexpr (std::is_arithmetic_v<T>) {
                     *value.data<T>() = static_cast<T>(n);
@@ -91,8 +105,9 @@ Output Operand::in(Graph& graph, DType dtype, std::string_view name) const {
                 number);
           });
   if (!made) {
-    fail(Code::kInvalidArgument, graph.current_location(at_).str(),
-         ": a number cannot stand for a tensor of dtype ", base_dtype(dtype));
+    fail(Code::kInvalidArgument, place_of(graph, name), " (", graph.current_location(at_).str(),
+         "): a number cannot stand for a tensor of dtype ", base_dtype(dtype),
+         "; give a Tensor of that dtype");
   }
   return constant({graph, at_}, value, {.name = std::string(name)});
 }

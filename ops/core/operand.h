@@ -77,7 +77,8 @@ class Operand {
   // The dtype if nothing else decides: that of an output, variable or tensor; for numbers int32 or,
   // with a fraction, float, as in Python.
   DType natural_dtype() const;
-  // Throws FailedPrecondition, naming `op` and the line, for an empty handle.
+  // Throws FailedPrecondition, naming `op` and the line, for an empty handle and for one whose
+  // graph is gone or was reset.
   void require(std::string_view op) const;
   // The output. A variable is read at the first call, which may make a node (Variable::as_tensor).
   // Throws InvalidArgument for a number or a tensor, FailedPrecondition for an empty handle.

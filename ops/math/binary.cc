@@ -374,7 +374,8 @@ Output divide(const Operand& x, const Operand& y, const NameOptions& o) {
 }
 
 Output add_n(const std::vector<Output>& inputs, const NameOptions& options, SourceLocation at) {
-  if (inputs.empty()) fail(Code::kInvalidArgument, at.str(), ": add_n needs at least one tensor");
+  if (inputs.empty())
+    fail(Code::kInvalidArgument, "AddN (", at.str(), "): at least one tensor is needed, got none");
   graph_of(inputs, "AddN", at);
   if (inputs.size() == 1 && options.name.empty()) return inputs[0];
   return add_node(kAddN, inputs, {}, options.name, at);

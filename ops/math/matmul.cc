@@ -21,8 +21,7 @@ Kernel matmul_prepare(const KernelSetup& s) {
         return [=](KernelContext& c) {
           const auto [m, n, k] = product_extents(c.node(), c.input(0), c.input(1), ta, tb);
           c.allocate(0, {m, n});
-          gemm<T>(c, ta, tb, m, n, k, c.in<T>(0), c.in<T>(1), c.out<T>(0), T(1), T(0),
-                  ByRows::kMakes);
+          gemm<T>(c, ta, tb, m, n, k, c.in<T>(0), c.in<T>(1), c.out<T>(0), ByRows::kMakes);
         };
       });
 }

@@ -559,12 +559,12 @@ Output dropout(const Operand& operand, const Operand& keep_prob, const DropoutOp
   const Output x = operand.output();
   const DType dtype = base_dtype(x.dtype());
   if (!is_floating(dtype))
-    fail(Code::kInvalidArgument, operand.at().str(), ": dropout needs a floating dtype, got ",
-         x.dtype());
+    fail(Code::kInvalidArgument, "dropout (", operand.at().str(),
+         "): a floating dtype is needed, got ", x.dtype(), "; cast(x, DType::kFloat) makes one");
   if (const std::optional<double> number = keep_prob.number()) {
     if (!(*number > 0 && *number <= 1))
-      fail(Code::kInvalidArgument, operand.at().str(), ": keep_prob must be in (0, 1], is ",
-           *number);
+      fail(Code::kInvalidArgument, "dropout (", operand.at().str(),
+           "): keep_prob must be in (0, 1], is ", *number);
     if (*number == 1) return x;
   }
   const Building b(operand, "dropout", options.name);

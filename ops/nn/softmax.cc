@@ -399,11 +399,21 @@ Output precise(const Output& logits) {
   return dtype == DType::kHalf || dtype == DType::kBFloat16 ? cast(logits, DType::kFloat) : logits;
 }
 
-// Throws where labels and logits are known to be of different shapes.
-void check_shapes(const Operand& at, const Shape& labels, const Shape& logits) {
-  if (!labels.is_compatible_with(logits))
-    fail(Code::kInvalidArgument, at.at().str(), ": labels are of shape ", labels, ", expected ",
-         logits);
+// Throws, in the name of `builder`, where labels and logits are known to be of shapes that do not
+// go together: labels with a row for each of the logits' or, where `sparse`, with one class number.
+void check_shapes(const CrossEntropyOptions& options, std::string_view builder,
+                  bool sparse = false) {
+  const Shape &labels = options.labels.output().shape(), &logits = options.logits.output().shape();
+  const Shape expected = sparse ? logits.slice(0, -1) : logits;
+  if (labels.is_compatible_with(expected)) return;
+  const bool is_other_kind = builder.find("softmax") != std::string_view::npos &&
+                             labels.rank() == logits.rank() - (sparse ? 0 : 1);
+  const std::string other = !is_other_kind ? ""
+                            : sparse
+                                ? "; rows of probabilities go to softmax_cross_entropy_with_logits"
+                                : "; class numbers go to sparse_softmax_cross_entropy_with_logits";
+  fail(Code::kInvalidArgument, builder, " (", options.labels.at().str(), "): labels are of shape ",
+       labels, ", logits of shape ", logits, ": expected labels of shape ", expected, other);
 }
 
 // The mark of a cross entropy whose labels and logits, of such extents but for the classes, may be
@@ -464,7 +474,7 @@ Output log_softmax(const Operand& logits, const NameOptions& options) {
 Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   require_both(options, "softmax_cross_entropy_with_logits");
   refuse_scalars(options, "softmax_cross_entropy_with_logits");
-  check_shapes(options.labels, options.labels.output().shape(), options.logits.output().shape());
+  check_shapes(options, "softmax_cross_entropy_with_logits");
   const Building b(options.labels, "softmax_cross_entropy_with_logits_sg", options.name);
   const Output labels = stop_gradient(options.labels, {.name = "labels_stop_gradient"});
   return dense_cross_entropy(b, labels, options.logits);
@@ -473,7 +483,7 @@ Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
 Output softmax_cross_entropy_with_logits_v2(const CrossEntropyOptions& options) {
   require_both(options, "softmax_cross_entropy_with_logits_v2");
   refuse_scalars(options, "softmax_cross_entropy_with_logits_v2");
-  check_shapes(options.labels, options.labels.output().shape(), options.logits.output().shape());
+  check_shapes(options, "softmax_cross_entropy_with_logits_v2");
   const Building b(options.labels, "softmax_cross_entropy_with_logits", options.name);
   return dense_cross_entropy(b, options.labels, options.logits);
 }
@@ -482,8 +492,9 @@ Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& optio
   require_both(options, "sparse_softmax_cross_entropy_with_logits");
   const Output &given = options.logits, &labels = options.labels;
   if (given.shape().is_scalar())
-    fail(Code::kInvalidArgument, options.logits.at().str(), ": logits must not be a scalar");
-  check_shapes(options.labels, labels.shape(), given.shape().slice(0, -1));
+    fail(Code::kInvalidArgument, "sparse_softmax_cross_entropy_with_logits (",
+         options.logits.at().str(), "): logits must not be a scalar; expected [..., classes]");
+  check_shapes(options, "sparse_softmax_cross_entropy_with_logits", /*sparse=*/true);
   const Building b(options.labels, "SparseSoftmaxCrossEntropyWithLogits", options.name);
   const Output logits = precise(given), extents = shape(labels);
   Output loss;
@@ -501,7 +512,7 @@ Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& optio
 Output sigmoid_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   require_both(options, "sigmoid_cross_entropy_with_logits");
   const Output &x = options.logits, &labels = options.labels;
-  check_shapes(options.labels, labels.shape(), x.shape());
+  check_shapes(options, "sigmoid_cross_entropy_with_logits");
   const Building b(options.logits, "logistic_loss", options.name);
   const Output zeros = zeros_like(x);
   const Output positive = greater_equal(x, zeros);

@@ -361,8 +361,8 @@ Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype
   const GraphAt graph = b;
   if (stateless_seed) {
     if (op_seed)
-      fail(Code::kInvalidArgument, graph.at.str(), ": ", op.name,
-           " takes its seed as a tensor only");
+      fail(Code::kInvalidArgument, op.name, " (", graph.at.str(),
+           "): it takes its seed as a tensor only; leave .seed out");
     return add_node(op,
                     {shape, stateless_seed->in(graph, DType::kInt64, str_cat(op.name, "/seed"))},
                     {{"dtype", dtype}});
@@ -375,8 +375,9 @@ Output uniform(GraphAt graph, const IntList& extents, const RandomWrapper& wrapp
                const RandomUniformOptions& o, const Operand* stateless_seed = nullptr) {
   const bool integers = is_integer(o.dtype);
   if (integers && (!o.maxval || stateless_seed))
-    fail(Code::kInvalidArgument, graph.at.str(), ": ", wrapper.scope,
-         stateless_seed ? " makes no integers" : " of integers needs maxval");
+    fail(Code::kInvalidArgument, wrapper.scope, " (", graph.at.str(), "): ",
+         stateless_seed ? "it makes no integers; cast() its result"
+                        : "of integers it needs .maxval");
   const Building b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output low = o.minval.in(graph, o.dtype, "min");

@@ -168,7 +168,24 @@ void apply_shape(ShapeContext& c) {
   if (!resource) c.set_output(shape);
 }
 
-// One rule on T in memory, computed in W.
+// Elements [begin, end) of the variable and its slots, by one rule on T in memory, computed in W.
+// A function of its own: wherever it is called from, the compiler has made the same operations of
+// the rule, and multiplies and adds in one or apart.
+template <template <class> class Rule, class T, class W>
+[[gnu::noinline]] void update(const Rule<W>& rule,
+                              const std::array<T*, Rule<W>::kVariables>& variables, const T* grad,
+                              int64_t begin, int64_t end) {
+  constexpr int kVariables = Rule<W>::kVariables;
+  const Rule<W> own = rule;
+  std::array<T*, kVariables> at = variables;
+  for (int64_t i = begin; i < end; ++i) {
+    W x[kVariables];
+    for (int k = 0; k < kVariables; ++k) x[k] = static_cast<W>(at[static_cast<size_t>(k)][i]);
+    own(x, static_cast<W>(grad[i]));
+    for (int k = 0; k < kVariables; ++k) at[static_cast<size_t>(k)][i] = static_cast<T>(x[k]);
+  }
+}
+
 template <template <class> class Rule, class T, class W>
 void apply(KernelContext& c, bool flag) {
   using R = Rule<W>;
@@ -195,17 +212,9 @@ void apply(KernelContext& c, bool flag) {
   }
   // Only now: the gradient may be the variable itself, which may just have moved.
   const T* grad = c.in<T>(R::kGrad);
-  c.parallel_for(c.input(R::kGrad).num_elements(), 0.5 * R::kVariables,
-                 [=](int64_t begin, int64_t end) {
-                   for (int64_t i = begin; i < end; ++i) {
-                     W x[R::kVariables];
-                     for (int k = 0; k < R::kVariables; ++k)
-                       x[k] = static_cast<W>(variables[static_cast<size_t>(k)][i]);
-                     rule(x, static_cast<W>(grad[i]));
-                     for (int k = 0; k < R::kVariables; ++k)
-                       variables[static_cast<size_t>(k)][i] = static_cast<T>(x[k]);
-                   }
-                 });
+  c.parallel_for(
+      c.input(R::kGrad).num_elements(), 0.5 * R::kVariables,
+      [&](int64_t begin, int64_t end) { update<Rule, T, W>(rule, variables, grad, begin, end); });
 }
 
 // ---- a product for a gradient: straight into the variable ---------------------------------------
@@ -216,7 +225,9 @@ bool absorbs_product(const Node& node, int i, const Node& producer) {
          producer.op->def && (dtype == DType::kFloat || dtype == DType::kDouble);
 }
 
-// var -= alpha · a · b; inputs: var, alpha, nothing, a, b.
+// var -= alpha · (a · b); inputs: var, alpha, nothing, a, b. The product is made as MatMul makes it
+// and taken off as the rule takes it off, rows at a time while they are in the cache, so every bit
+// is that of the two nodes.
 template <class T>
 void descend_by_product(KernelContext& c, const Node& product, bool ta, bool tb) {
   if (c.input(1).rank() != 0)
@@ -227,8 +238,13 @@ void descend_by_product(KernelContext& c, const Node& product, bool ta, bool tb)
     c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(),
                    ", the gradient of shape ", Shape{m, n}));
   }
-  T* var = variable.writable().data<T>();
-  gemm<T>(c, ta, tb, m, n, k, c.in<T>(3), c.in<T>(4), var, -*c.in<T>(1), T(1));
+  const GradientDescent<T> rule(c.in<T>(1), false);
+  const std::array<T*, 1> var = {variable.writable().data<T>()};
+  T* const grad = c.scratch(dtype_of<T>, {m, n}).template data<T>();
+  const auto descend = [&, columns = n](int64_t begin, int64_t end) {
+    update<GradientDescent, T, T>(rule, var, grad, begin * columns, end * columns);
+  };
+  gemm<T>(c, ta, tb, m, n, k, c.in<T>(3), c.in<T>(4), grad, ByRows::kNo, RowsMade(descend));
 }
 
 template <template <class> class Rule>

@@ -205,6 +205,11 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
         rename->finds == report.missing.size() ? " missing keys are found" : " keys are found",
         " with .rename = ", literal(rename->rule));
   }
+  if (!missing.empty()) {
+    text +=
+        "\n  .allow_missing = true (or a pattern) leaves such variables alone; then "
+        "initialize_rest(session) initializes them";
+  }
   throw Error(missing.empty() ? Code::kInvalidArgument : Code::kNotFound, text);
 }
 

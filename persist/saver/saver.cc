@@ -13,7 +13,7 @@ namespace cairn {
 // ---- making -------------------------------------------------------------------------------------
 
 Saver::Saver(GraphAt graph, const SaverOptions& options)
-    : graph_(graph->anchor()), options_(options) {
+    : graph_(graph->anchor()), epoch_(graph->epoch()), options_(options) {
   if (options.max_to_keep < 0)
     fail(Code::kInvalidArgument, "Saver: max_to_keep is ", options.max_to_keep,
          "; 0 (all) or more is needed");
@@ -38,6 +38,7 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
   }
   Saver saver;
   saver.graph_ = graph.anchor();
+  saver.epoch_ = graph.epoch();
   saver.def_ = def;
   saver.options_ = options;
   saver.options_.max_to_keep = def.max_to_keep;
@@ -51,14 +52,19 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
   return saver;
 }
 
-Graph& Saver::graph() const {
+void Saver::require_some() const {
   if (!graph_)
     fail(Code::kFailedPrecondition, "this Saver is none: its graph had no variables to save");
+}
+
+Graph& Saver::graph() const {
+  require_some();
+  if (graph_->is_gone(epoch_)) graph_->refuse(epoch_, "a Saver");
   return *graph_->graph;
 }
 
 const SaverDef& Saver::as_saver_def() const {
-  graph();
+  require_some();
   return def_;
 }
 

@@ -142,6 +142,7 @@ class PendingSave {
   std::shared_ptr<internal::BackgroundSave> save_;
 };
 
+// When its graph is destroyed, whatever a saver is asked to do with it throws FailedPrecondition.
 class Saver {
  public:
   Saver() = default;  // none, as import_meta_graph gives for a graph without variables
@@ -179,9 +180,9 @@ class Saver {
   //
   // One is under way at a time: a save() or save_async() of the same saver, in any thread, waits
   // for it first. An error is thrown by wait(), or else by the next save, which then saves nothing;
-  // or else the saver's destructor, which waits too, warns of it. The graph and the file system
-  // must outlive the saver, the session need not. on_warning may be called from another thread. A
-  // saver of static storage finishes the save after main() has returned.
+  // or else the saver's destructor, which waits too, warns of it. The file system must outlive
+  // the saver, and the graph the save; the session need not. on_warning may be called from another
+  // thread. A saver of static storage finishes the save after main() has returned.
   //   PendingSave pending = saver.save_async(session, "run/model", {.global_step = i});
   PendingSave save_async(Session& session, const std::string& path,
                          const SaveOptions& options = {});
@@ -237,6 +238,7 @@ class Saver {
   MetaGraph export_meta_graph(const std::string& filename, ExportOptions options = {}) const;
 
  private:
+  void require_some() const;  // throws FailedPrecondition when this saver is none
   Graph& graph() const;
   RestoreReport restore_from(Session& session, const std::string& prefix,
                              const RestoreOptions& options) const;
@@ -258,6 +260,7 @@ class Saver {
                                std::optional<bool>& finite) const;
 
   const internal::GraphAnchor* graph_ = nullptr;
+  uint64_t epoch_ = 0;  // of the graph when the saver was made
   SaverDef def_;
   SaverOptions options_;
   std::shared_ptr<Retention> retention_;  // copies of a saver count together

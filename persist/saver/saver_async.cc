@@ -73,6 +73,19 @@ Session& BackgroundSaves::session_for(Session& session) {
 
 }  // namespace internal
 
+namespace {
+
+// Of a session whose graph was reset or destroyed meanwhile nothing is forgotten: it is not used
+// again, and goes with the saver.
+void forget_values(Session& session) noexcept {
+  try {
+    session.load({});
+  } catch (const Error&) {
+  }
+}
+
+}  // namespace
+
 std::string PendingSave::wait() const {
   if (!save_) fail(Code::kFailedPrecondition, "this PendingSave is none; save_async() makes one");
   save_->result.wait();
@@ -102,7 +115,7 @@ PendingSave Saver::save_async(Session& session, const std::string& path,
     if (!saves_nothing())
       call = values.prepare({def_.save_tensor_name}, {def_.filename_tensor_name});
   } catch (...) {
-    values.load({});
+    forget_values(values);
     throw;
   }
   auto save = std::make_shared<internal::BackgroundSave>();
@@ -117,17 +130,17 @@ PendingSave Saver::save_async(Session& session, const std::string& path,
                promise = std::move(promise), &values]() mutable {
     try {
       std::string saved = saver.finish_save(job, [&] { return call({Tensor(job.checkpoint)})[0]; });
-      values.load({});
+      forget_values(values);
       promise.set_value(std::move(saved));
     } catch (...) {
-      values.load({});
+      forget_values(values);
       promise.set_exception(std::current_exception());
     }
   };
   try {
     saves.thread = std::thread(std::move(work));
   } catch (const std::system_error& e) {
-    values.load({});
+    forget_values(values);
     fail(Code::kResourceExhausted, "Saver::save_async: '", save->checkpoint,
          "': no thread could be had: ", e.what());
   }

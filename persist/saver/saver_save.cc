@@ -107,7 +107,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
 // ---- what stays ---------------------------------------------------------------------------------
 
 Retention& Saver::retention() const {
-  graph();
+  require_some();
   return *retention_;
 }
 

@@ -20,7 +20,10 @@ bool is_writable(const Tensor& value) {
 }  // namespace
 
 Tensor& VariableState::writable() {
-  if (!initialized()) fail(Code::kFailedPrecondition, "uninitialized variables: '", name, "'");
+  if (!initialized()) {
+    fail(Code::kFailedPrecondition, "uninitialized variables: '", name,
+         "'; initialize_rest(session) initializes what has no value");
+  }
   // Strings are replaced, never written in place by two threads at once: sharing is all that
   // matters.
   const bool alone =

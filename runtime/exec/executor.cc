@@ -423,7 +423,9 @@ bool Frame::is_skipped(const Step& step, size_t i) {
     }
   }
   if (!missing.empty())
-    throw Error(Code::kFailedPrecondition, "uninitialized variables: " + join_for_people(missing));
+    throw Error(Code::kFailedPrecondition,
+                str_cat("uninitialized variables: ", join_for_people(missing),
+                        "; initialize_rest(session) initializes what has no value"));
   return false;
 }
 
@@ -432,7 +434,8 @@ void Frame::fetch_variables_after(const Step& step) {
     const VariableState& variable = *plan_->fetched[static_cast<size_t>(f)];
     if (!variable.initialized()) {
       throw Error(Code::kFailedPrecondition,
-                  str_cat("uninitialized variable: '", variable.name, "'"));
+                  str_cat("uninitialized variable: '", variable.name,
+                          "'; initialize_rest(session) initializes what has no value"));
     }
     fetched_[static_cast<size_t>(f)] = variable.value;
   }

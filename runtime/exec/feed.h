@@ -19,7 +19,9 @@ namespace CAIRN_API cairn {
 // where the value stays what it is: an integer to any dtype that holds it exactly, a fraction to
 // any floating dtype (0.1 to a float: rounded) but not beyond its range, and to an integer dtype
 // only when it has no fraction. Everything else is refused when it is fed. A number is a scalar, a
-// list or a std::vector a tensor of rank 1.
+// list or a std::vector a tensor of rank 1, a list of lists its rows:
+//
+//   session.run(y, {{x, {{1, 2, 3}, {4, 5, 6}}}});  // [2,3]
 class FeedValue {
  public:
   FeedValue(Tensor tensor)
@@ -32,6 +34,10 @@ class FeedValue {
       : tensor_(Tensor::vector(values)), converts_(true) {}  // NOLINT
   template <Element T>
   FeedValue(std::initializer_list<T> values) : FeedValue(std::vector<T>(values)) {}  // NOLINT
+  // Rows. Throws InvalidArgument where they are not of one length.
+  template <Element T>
+  FeedValue(std::initializer_list<std::initializer_list<T>> rows)
+      : tensor_(Tensor::matrix<T>(rows)), converts_(true) {}  // NOLINT
 
   // As it was given.
   const Tensor& tensor() const { return tensor_; }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <any>
+#include <atomic>
 #include <map>
 #include <mutex>
 #include <random>
@@ -26,6 +27,9 @@ struct CachedPlan {
 };
 
 struct SessionState {
+  const GraphAnchor* graph = nullptr;
+  uint64_t epoch = 0;
+  std::atomic<bool> closed = false;  // the Session is gone
   int threads = 1;
 
   std::mutex plans_mutex;
@@ -41,7 +45,12 @@ struct SessionState {
   // Held alone by runs that write variables, together by runs that only read them.
   std::shared_mutex values_mutex;
 
+  // That the graph is still the session's, and stays so while what is returned is held.
+  [[nodiscard]] std::shared_lock<std::shared_mutex> hold_graph() const;
+  void execute(Frame& frame, bool undo = false);
   VariableState& variable(const Node& node);
+  // What ends a message about variables without a value. The caller has values_mutex.
+  std::string cure_for_uninitialized();
   std::shared_ptr<const PreparedPlan> prepare(Session* session, const Graph& graph,
                                               const PlanKey& key);
   std::shared_ptr<CachedPlan> plan_for(Session* session, const Graph& graph, const PlanKey& key);
@@ -77,6 +86,17 @@ VariableState& SessionState::variable(const Node& node) {
         str_cat("the variable '", name, "' is ", state->dtype, " elsewhere, and ", dtype, " here"));
   }
   return *state;
+}
+
+// Who has restored or trained some variables would lose them to the initializer of all.
+std::string SessionState::cure_for_uninitialized() {
+  const std::lock_guard lock(resources_mutex);
+  const bool some = std::any_of(variables.begin(), variables.end(),
+                                [](const auto& known) { return known.second->initialized(); });
+  return some
+             ? "; other variables have values: initialize_rest(session) gives those without one "
+               "their initial values (global_variables_initializer would reset all)"
+             : "; run the initializer (global_variables_initializer) or restore a checkpoint first";
 }
 
 std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, const Graph& graph,
@@ -144,27 +164,35 @@ uint64_t KernelSetup::fresh_seed() const {
 // ---- Session ------------------------------------------------------------------------------------
 
 Session::Session(Graph& graph, const SessionOptions& options)
-    : graph_(graph.anchor()),
-      options_(options),
-      epoch_(graph.epoch()),
-      state_(std::make_unique<internal::SessionState>()) {
+    : options_(options), state_(std::make_shared<internal::SessionState>()) {
   if (options.threads < 0)
     fail(Code::kInvalidArgument, "SessionOptions.threads is ", options.threads,
          "; 0 or more is needed");
+  state_->graph = graph.anchor();
+  state_->epoch = graph.epoch();
   state_->threads = options.threads > 0 ? options.threads : internal::default_threads();
   std::random_device device;
   state_->random.seed(options.seed != 0 ? options.seed : (uint64_t{device()} << 32 | device()));
 }
 
-Session::~Session() = default;
+Session::~Session() {
+  state_->closed = true;
+  // What calls still hold keeps no model in memory.
+  const std::lock_guard lock(state_->resources_mutex);
+  for (const auto& [key, variable] : state_->variables) variable->value = {};
+}
 
-std::shared_lock<std::shared_mutex> Session::hold_graph() const {
-  std::shared_lock lock(graph().runs_mutex());
-  if (graph().epoch() != epoch_) {
-    fail(Code::kFailedPrecondition,
-         "the session's graph was reset; make a new Session for what the graph holds now");
-  }
+std::shared_lock<std::shared_mutex> internal::SessionState::hold_graph() const {
+  std::shared_lock lock(graph->runs_mutex);
+  if (graph->epoch != epoch) graph->refuse(epoch, "a Session");
   return lock;
+}
+
+std::shared_lock<std::shared_mutex> Session::hold_graph() const { return state_->hold_graph(); }
+
+Graph& Session::graph() const {
+  if (state_->graph->is_gone(state_->epoch)) state_->graph->refuse(state_->epoch, "a Session");
+  return *state_->graph->graph;
 }
 
 Endpoint Session::resolve(const Target& target, std::string_view what) const {
@@ -197,10 +225,10 @@ Endpoint Session::resolve_tensor(const Target& target, std::string_view what) co
   return e;
 }
 
-void Session::execute(Frame& frame, bool undo) {
-  const internal::PreparedPlan& prepared = frame.prepared();
-  std::shared_lock readers(state_->values_mutex, std::defer_lock);
-  std::unique_lock writer(state_->values_mutex, std::defer_lock);
+void internal::SessionState::execute(Frame& frame, bool undo) {
+  const PreparedPlan& prepared = frame.prepared();
+  std::shared_lock readers(values_mutex, std::defer_lock);
+  std::unique_lock writer(values_mutex, std::defer_lock);
   if (prepared.plan.writes_variables) {
     writer.lock();
   } else if (prepared.plan.uses_variables) {
@@ -214,8 +242,7 @@ void Session::execute(Frame& frame, bool undo) {
     frame.drop_feeds();
     fail(Code::kFailedPrecondition, "uninitialized ",
          missing.size() == 1 ? "variable: " : "variables: ",
-         join_for_people(missing, missing.size()),
-         "; run the initializer (global_variables_initializer) or restore a checkpoint first");
+         join_for_people(missing, missing.size()), cure_for_uninitialized());
   }
   if (!undo && !prepared.plan.undoes) return frame.run();
   // Copies share the memory, and who writes to shared memory takes new: the old values cost nothing
@@ -285,7 +312,7 @@ std::vector<Tensor> Session::run_all(const std::vector<Target>& fetches, const F
   std::unique_ptr<Frame> frame = frame_for(key, cached);
   std::vector<Tensor> results;
   for (size_t i = 0; i < feeds.size(); ++i) feed(*frame, i, key.feeds[i], feeds[i].value);
-  execute(*frame);
+  state_->execute(*frame);
   frame->collect(results);
   std::lock_guard lock(cached->mutex);
   cached->free_frames.push_back(std::move(frame));
@@ -305,7 +332,7 @@ void Session::run_or_undo(const std::vector<Target>& targets, Feeds feeds, RunSt
     feeds[i].value = Tensor();  // with nobody else to read it, a variable can take its memory over
   }
   frame->share(std::move(shared));
-  execute(*frame, true);
+  state_->execute(*frame, true);
   std::vector<Tensor> none;
   frame->collect(none);
   std::lock_guard lock(cached->mutex);
@@ -335,7 +362,7 @@ Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Targ
   check_fed_once(key.feeds);
   const std::shared_ptr<CachedPlan> cached = state_->plan_for(this, graph(), key);
   Call call;
-  call.session_ = this;
+  call.state_ = state_;
   call.feeds_ = key.feeds;
   call.frame_ = std::make_shared<Frame>(cached->prepared, state_->threads, options_.file_system);
   return call;
@@ -344,7 +371,12 @@ Call Session::prepare(const std::vector<Target>& fetches, const std::vector<Targ
 std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
   if (!frame_)
     fail(Code::kFailedPrecondition, "an empty Call was called; Session::prepare makes one");
-  const auto held = session_->hold_graph();
+  const auto held = state_->hold_graph();
+  if (state_->closed) {
+    fail(Code::kFailedPrecondition,
+         "the session of a Call is gone: the Session was destroyed before the Call was used; keep "
+         "it as long as its calls");
+  }
   if (feeds.size() != feeds_.size()) {
     fail(Code::kInvalidArgument, "this call takes ", feeds_.size(), " values to feed, got ",
          feeds.size());
@@ -357,7 +389,7 @@ std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
     throw;
   }
   frame_->recycle(results_);
-  session_->execute(*frame_);
+  state_->execute(*frame_);
   frame_->collect(results_);
   return results_;
 }
@@ -378,7 +410,8 @@ Tensor Session::value(const Variable& variable) {
   VariableState& state = state_->variable(variable.ref().node());
   std::shared_lock lock(state_->values_mutex);
   if (!state.initialized())
-    fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'");
+    fail(Code::kFailedPrecondition, "uninitialized variable: '", state.name, "'",
+         state_->cure_for_uninitialized());
   return state.value.clone();
 }
 

@@ -93,7 +93,7 @@ class SessionSnapshot {
 // A run prepared once: what is fed and fetched is fixed, running looks nothing up and, after the
 // first time, allocates nothing. For one thread at a time; make one for each thread. It is moved,
 // not copied: what was moved from is empty, and to call that throws FailedPrecondition, as after
-// the graph's reset(). The session must outlive it.
+// the graph's reset(), and as when graph or session were destroyed.
 //
 //   Call step = session.prepare({loss}, {x, y}, {train_op});
 //   for (…) float l = step({images, labels})[0].scalar<float>();
@@ -117,7 +117,7 @@ class Call {
 
  private:
   friend class Session;
-  Session* session_ = nullptr;
+  std::shared_ptr<internal::SessionState> state_;
   std::vector<Endpoint> feeds_;
   std::shared_ptr<internal::Frame> frame_;
   std::vector<Tensor> results_;
@@ -125,7 +125,8 @@ class Call {
 
 class Session {
  public:
-  // The graph must outlive the session. It may grow afterwards, and be moved while nothing runs.
+  // The graph may grow afterwards, and be moved while nothing runs. When it is destroyed or reset,
+  // whatever the session is then asked to do throws FailedPrecondition.
   explicit Session(Graph& graph, const SessionOptions& options = {});
   ~Session();
   Session(const Session&) = delete;
@@ -134,10 +135,10 @@ class Session {
   // Runs what `fetch` needs and returns its value (no tensor for an operation: Tensor::valid() is
   // false). Throws InvalidArgument (a feed of another dtype or shape, a placeholder not fed,
   // whatever kernels find), FailedPrecondition (uninitialised variables: all of them, by name; a
-  // reset graph; a node of a builder that has not returned), NotFound (names), Unimplemented (ops
-  // this build cannot run: all of them). On failure variables written before the failing node keep
-  // what was written, but for a run that reads a checkpoint (RestoreV2, RestoreSlice, Restore):
-  // that changes all or none.
+  // graph that is gone or was reset; a node of a builder that has not returned), NotFound (names),
+  // Unimplemented (ops this build cannot run: all of them). On failure variables written before the
+  // failing node keep what was written, but for a run that reads a checkpoint (RestoreV2,
+  // RestoreSlice, Restore): that changes all or none.
   Tensor run(const Target& fetch, const Feeds& feeds = {});
   // Several at once, in one pass over the graph: values in the order of `fetches`. `targets` are
   // run for their effect.
@@ -178,7 +179,8 @@ class Session {
   // Of the variables in the collections "variables" and "local_variables", those without a value.
   std::vector<std::string> uninitialized_variables();
 
-  Graph& graph() const { return *graph_->graph; }
+  // Throws FailedPrecondition when it is gone.
+  Graph& graph() const;
   const SessionOptions& options() const { return options_; }
   FileSystem* file_system() const { return options_.file_system; }
   // Plans made so far.
@@ -193,15 +195,12 @@ class Session {
   // What a target names: an endpoint, or (index -1) an operation.
   Endpoint resolve(const Target& target, std::string_view what) const;
   Endpoint resolve_tensor(const Target& target, std::string_view what) const;
-  void execute(internal::Frame& frame, bool undo = false);
   // The plan for what is asked, and a frame to run it in.
   std::unique_ptr<internal::Frame> frame_for(const internal::PlanKey& key,
                                              std::shared_ptr<internal::CachedPlan>& plan);
 
-  const internal::GraphAnchor* graph_;
   SessionOptions options_;
-  uint64_t epoch_;
-  std::unique_ptr<internal::SessionState> state_;
+  std::shared_ptr<internal::SessionState> state_;  // calls have it too
 };
 
 }  // namespace cairn

@@ -12,15 +12,6 @@
 
 namespace cairn {
 
-namespace {
-
-uint64_t next_epoch() {
-  static std::atomic<uint64_t> last{0};
-  return ++last;
-}
-
-}  // namespace
-
 bool is_valid_node_name(std::string_view name) {
   if (name.empty()) return false;
   for (size_t i = 0; i < name.size(); ++i) {
@@ -40,10 +31,12 @@ Graph::Data::~Data() = default;
 Graph::Data::Data(Data&&) noexcept = default;
 Graph::Data& Graph::Data::operator=(Data&&) noexcept = default;
 
-Graph::Graph()
-    : anchor_(std::make_unique<internal::GraphAnchor>(internal::GraphAnchor{this})),
-      epoch_(next_epoch()) {}
-Graph::~Graph() = default;
+Graph::Graph() : anchor_(internal::take_anchor(this)) {}
+Graph::~Graph() {
+  anchor_->first_epoch = UINT64_MAX;
+  anchor_->epoch = 0;  // runs that begin now are refused
+  std::unique_lock runs(anchor_->runs_mutex);
+}
 
 Graph::Graph(Graph&& other) : Graph() { swap(other); }
 
@@ -59,19 +52,20 @@ void Graph::swap(Graph& other) {
   other.check_not_building("a graph is moved");
   std::swap(data_, other.data_);
   std::swap(anchor_, other.anchor_);
-  std::swap(anchor_->graph, other.anchor_->graph);
+  anchor_->graph = this;
+  other.anchor_->graph = &other;
   std::swap(versions, other.versions);
   std::swap(library, other.library);
   std::swap(from_file, other.from_file);
   complete_ = other.complete_.exchange(complete_);
-  epoch_ = other.epoch_.exchange(epoch_);
 }
 
 void Graph::reset() {
   std::lock_guard building(building_);
   check_not_building("Graph::reset()");
-  epoch_ = next_epoch();  // first, or runs that begin without a pause would keep this waiting
-  std::unique_lock runs(runs_mutex_);
+  // first, or runs that begin without a pause would keep this waiting
+  anchor_->epoch = internal::next_epoch();
+  std::unique_lock runs(anchor_->runs_mutex);
   Data fresh;
   std::scoped_lock lock(mutex_, static_mutex_);
   fresh.collections_revision = data_.collections_revision + 1;
@@ -90,9 +84,13 @@ namespace {
   fail(Code::kFailedPrecondition, what, ": '", name, "' belongs to another graph");
 }
 
-[[noreturn]] void refuse_stale_handle(std::string_view what) {
-  fail(Code::kFailedPrecondition, what,
-       ": a handle into a graph was used after Graph::reset() forgot what it stands for");
+[[noreturn]] void refuse_stale_handle(std::string_view what, const internal::GraphAnchor* anchor,
+                                      uint64_t epoch) {
+  try {
+    anchor->refuse(epoch, "a handle");
+  } catch (const Error& e) {
+    throw Error(e.code(), str_cat(what, ": ", e.what()));
+  }
 }
 
 [[noreturn]] void refuse_taken_back(std::string_view what, const Node& node) {
@@ -105,21 +103,22 @@ namespace {
 void Graph::check_owns(const Output& output, std::string_view what) const {
   if (!output)
     fail(Code::kFailedPrecondition, what, ": an empty Output handle, which stands for no tensor");
+  if (output.epoch_ != output.anchor_->epoch)
+    refuse_stale_handle(what, output.anchor_, output.epoch_);
   if (output.anchor_ != anchor_.get()) refuse_handle(what, output.name());
-  if (output.epoch_ != epoch_) refuse_stale_handle(what);
   if (output.node_->id < 0) refuse_taken_back(what, *output.node_);
 }
 
 void Graph::check_owns(const Operation& op, std::string_view what) const {
   if (!op)
     fail(Code::kFailedPrecondition, what, ": an empty Operation handle, which stands for no node");
+  if (op.epoch_ != op.anchor_->epoch) refuse_stale_handle(what, op.anchor_, op.epoch_);
   if (op.anchor_ != anchor_.get()) refuse_handle(what, op.name());
-  if (op.epoch_ != epoch_) refuse_stale_handle(what);
   if (op.node_->id < 0) refuse_taken_back(what, *op.node_);
 }
 
 bool Graph::owns(const Output& output) const {
-  return output && output.anchor_ == anchor_.get() && output.epoch_ == epoch_ &&
+  return output && output.anchor_ == anchor_.get() && output.epoch_ == epoch() &&
          output.node_->id >= 0;
 }
 

@@ -21,6 +21,16 @@
 // A graph may be moved: handles, scopes and sessions follow it. No other thread may use either
 // graph meanwhile.
 //
+// A graph is destroyed with its nodes, whoever still has a handle, session or saver of it. Those
+// may be kept and destroyed later; using one throws FailedPrecondition. Runs of other threads are
+// waited for. A function that makes a graph and returns a handle or a session returns the graph
+// too:
+//   struct Model {
+//     Graph graph = …;  // first
+//     Output loss;
+//     Session session{graph};
+//   };
+//
 // Threads: one thread at a time may build; sessions may run, and make plans, while it does, and
 // find nothing of a builder that has not returned.
 #pragma once
@@ -358,7 +368,7 @@ class Graph {
 
   // ---- for the runtime --------------------------------------------------------------------------
 
-  uint64_t epoch() const { return epoch_; }
+  uint64_t epoch() const { return anchor_->epoch; }
   // Throws FailedPrecondition unless the handle belongs to this graph as it is now; `what` names
   // the caller.
   void check_owns(const Output& output, std::string_view what) const;
@@ -368,12 +378,10 @@ class Graph {
   // Throws FailedPrecondition for a node of a builder that has not returned: it may still be taken
   // back.
   void check_complete(const Node& node, std::string_view what) const;
-  Operation handle(const Node& node) const { return Operation(anchor_.get(), &node, epoch_); }
-  Output handle(Endpoint e) const { return Output(anchor_.get(), e.node, e.index, epoch_); }
+  Operation handle(const Node& node) const { return Operation(anchor_.get(), &node, epoch()); }
+  Output handle(Endpoint e) const { return Output(anchor_.get(), e.node, e.index, epoch()); }
   const internal::GraphAnchor* anchor() const { return anchor_.get(); }
   std::shared_mutex& mutex() const { return mutex_; }
-  // Held, together, by whatever of a session looks at nodes; alone by reset().
-  std::shared_mutex& runs_mutex() const { return runs_mutex_; }
   // Called before each change, a node or an item of a collection to be added, with its name; what
   // it throws refuses it. For tests of what builders leave behind.
   void before_change(std::function<void(std::string_view name)> call) {
@@ -437,12 +445,11 @@ class Graph {
   void undo_nodes(size_t first) noexcept;
   void undo_collections(size_t first) noexcept;
 
-  std::unique_ptr<internal::GraphAnchor> anchor_;  // what handles point at
+  // what handles point at
+  std::unique_ptr<internal::GraphAnchor, internal::ReleaseAnchor> anchor_;
   mutable std::shared_mutex
       mutex_;  // guards nodes and names against plans being made while the graph grows
-  mutable std::shared_mutex runs_mutex_;
   mutable std::mutex static_mutex_;
-  std::atomic<uint64_t> epoch_;
   Data data_;
   std::recursive_mutex building_;
   int builders_ = 0;                                  // transactions that are open

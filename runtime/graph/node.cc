@@ -1,7 +1,9 @@
 #include "runtime/graph/node.h"
 #include "runtime/graph/shape_context.h"
 
+#include <mutex>
 #include <new>
+#include <utility>
 
 #include "runtime/base/text.h"
 #include "runtime/graph/graph.h"
@@ -82,6 +84,58 @@ const std::vector<Shape>& AttrReader::shapes(std::string_view name) const {
   return get<std::vector<Shape>>(name, "a list of shapes");
 }
 
+// ---- anchors ------------------------------------------------------------------------------------
+
+namespace internal {
+namespace {
+
+std::mutex free_anchors_mutex;
+GraphAnchor* free_anchors = nullptr;
+
+}  // namespace
+
+uint64_t next_epoch() {
+  static std::atomic<uint64_t> last{0};
+  return ++last;
+}
+
+GraphAnchor* take_anchor(Graph* graph) {
+  GraphAnchor* anchor = nullptr;
+  {
+    const std::lock_guard lock(free_anchors_mutex);
+    if (free_anchors) anchor = std::exchange(free_anchors, free_anchors->next_free);
+  }
+  if (!anchor) anchor = new GraphAnchor;
+  anchor->graph = graph;
+  const uint64_t epoch = next_epoch();
+  anchor->first_epoch = epoch;
+  anchor->epoch = epoch;
+  return anchor;
+}
+
+void ReleaseAnchor::operator()(GraphAnchor* anchor) const noexcept {
+  anchor->first_epoch = UINT64_MAX;
+  anchor->epoch = 0;
+  anchor->graph = nullptr;
+  const std::lock_guard lock(free_anchors_mutex);
+  anchor->next_free = free_anchors;
+  free_anchors = anchor;
+}
+
+void GraphAnchor::refuse(uint64_t of, std::string_view who) const {
+  if (is_gone(of)) {
+    fail(Code::kFailedPrecondition, "the graph of ", who,
+         " is gone: the Graph was destroyed before this use; keep it as long as its handles, "
+         "sessions and savers are used (return it with them, declare it before them)");
+  }
+  fail(
+      Code::kFailedPrecondition, "the graph of ", who,
+      " was reset: Graph::reset() forgot all that was made before it; make a new Session, Saver or "
+      "handle for what the graph holds now");
+}
+
+}  // namespace internal
+
 // ---- handles ------------------------------------------------------------------------------------
 
 namespace {
@@ -89,10 +143,7 @@ namespace {
 void check_alive(const internal::GraphAnchor* anchor, uint64_t epoch, const Node* node) {
   if (!anchor)
     fail(Code::kFailedPrecondition, "an empty handle was used: it stands for no part of a graph");
-  if (anchor->graph->epoch() != epoch) {
-    fail(Code::kFailedPrecondition,
-         "a handle into a graph was used after Graph::reset() forgot what it stands for");
-  }
+  if (anchor->epoch != epoch) anchor->refuse(epoch, "a handle");
   if (node->id < 0) {
     fail(Code::kFailedPrecondition, node->str(),
          ": its handle was used after the builder that made it had thrown");

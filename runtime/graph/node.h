@@ -1,7 +1,9 @@
 // Nodes of a graph, and the handles by which programs hold them.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
+#include <shared_mutex>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -16,10 +18,29 @@ class Operation;
 struct Node;
 
 namespace internal {
-// What handles hold of a graph: it stays where it is when the graph is moved.
+// What handles, sessions and savers hold of a graph, beside the epoch in which they were made: it
+// stays where it is when the graph is moved. Never freed: when its graph is gone, another graph may
+// get it. No epoch is ever used twice, so who has an anchor and an epoch can always ask.
 struct GraphAnchor {
-  Graph* graph;
+  std::atomic<Graph*> graph = nullptr;
+  // Of the graph as it is now; 0: it is gone.
+  std::atomic<uint64_t> epoch = 0;
+  // Of the graph that has the anchor, its first: what is older belongs to one that is gone.
+  std::atomic<uint64_t> first_epoch = UINT64_MAX;
+  // Held, together, by whatever of a session looks at nodes; alone by who forgets nodes.
+  mutable std::shared_mutex runs_mutex;
+  GraphAnchor* next_free = nullptr;
+
+  bool is_gone(uint64_t of) const { return of < first_epoch; }
+  // Throws FailedPrecondition: the graph, as `who` knew it in the epoch `of`, is gone or was reset.
+  [[noreturn]] void refuse(uint64_t of, std::string_view who) const;
 };
+struct ReleaseAnchor {
+  void operator()(GraphAnchor* anchor) const noexcept;
+};
+// For a new graph.
+GraphAnchor* take_anchor(Graph* graph);
+uint64_t next_epoch();
 }  // namespace internal
 
 // Output `index` of `node`, inside a graph.
@@ -90,9 +111,10 @@ struct Index {
   SourceLocation at;
 };
 
-// A tensor that a graph will compute: one output of one node. A small value; the graph must outlive
-// it, and may be moved meanwhile. Using a handle after its graph was reset, or the builder that
-// made the node threw, throws FailedPrecondition.
+// A tensor that a graph will compute: one output of one node. A small value, which does not keep
+// the graph alive and follows it when it is moved. Using a handle after its graph was destroyed or
+// reset, or after the builder that made the node threw, throws FailedPrecondition. References that
+// it gave before (a Node, a name, a Shape, an AttrReader) may not be used any more then.
 class Output {
  public:
   Output() = default;  // none

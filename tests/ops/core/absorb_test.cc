@@ -5,6 +5,7 @@
 #include "ops/math/math.h"
 #include "ops/math/matmul.h"
 #include "ops/math/reduce.h"
+#include "ops/nn/softmax.h"
 #include "ops/state/state.h"
 #include "ops/state/variables.h"
 #include "runtime/exec/plan.h"
@@ -20,8 +21,12 @@ Tensor pattern(const Shape& shape, int seed, DType dtype = DType::kFloat) {
   Tensor t = Tensor::uninitialized(dtype, shape);
   for (int64_t i = 0; i < t.num_elements(); ++i) {
     const double value = static_cast<double>((i * 7 + seed * 13) % 19) / 19 - 0.4;
-    dtype == DType::kFloat ? t.data<float>()[i] = static_cast<float>(value)
-                           : t.data<double>()[i] = value;
+    if (dtype == DType::kHalf) {
+      t.data<Half>()[i] = Half(static_cast<float>(value));
+    } else {
+      dtype == DType::kFloat ? t.data<float>()[i] = static_cast<float>(value)
+                             : t.data<double>()[i] = value;
+    }
   }
   return t;
 }
@@ -99,6 +104,86 @@ TEST_CASE("A product is absorbed where nobody else wants it, and given where it 
   const Feeds feeds = {{descent.a, pattern({2, 4}, 2)}, {descent.b, pattern({4, 3}, 3)}};
   const Tensor product = descent.session.run(descent.g, feeds);
   CHECK(bit_equal(descent.session.run_all({descent.g, descent.step}, feeds)[0], product));
+}
+
+// A softmax regression after some steps, its gradients fetched at each of them or not.
+Tensor trained(Optimizer optimizer, DType dtype, int64_t batch, int64_t in, int64_t out,
+               bool transposed, int threads, bool fetches) {
+  Graph graph;
+  const Variable w =
+      variable(graph, pattern(transposed ? Shape{out, in} : Shape{in, out}, 1, dtype));
+  const Output x = placeholder(graph, dtype, {-1, in}), y = placeholder(graph, dtype, {-1, out});
+  const Output logits = matmul(x, w, {.transpose_b = transposed});
+  const Output loss =
+      reduce_mean(softmax_cross_entropy_with_logits({.labels = y, .logits = logits}));
+  const GradientsAndVariables grads = optimizer.compute_gradients(loss);
+  const Operation step = optimizer.apply_gradients(grads);
+  Session session(graph, {.threads = threads});
+  session.run(global_variables_initializer(graph));
+  for (int i = 0; i < 4; ++i) {
+    const Feeds feeds = {{x, pattern({batch, in}, i, dtype)},
+                         {y, pattern({batch, out}, i + 5, dtype)}};
+    fetches ? (void)session.run({grads[0].gradient}, feeds, {step})
+            : (void)session.run(step, feeds);
+  }
+  return session.value(w);
+}
+
+TEST_CASE("Fetching the gradient changes no bit of training, whatever the sizes", "[absorb]") {
+  const GradientDescentOptimizer descent(0.3);
+  for (const DType dtype : {DType::kFloat, DType::kDouble, DType::kHalf}) {
+    for (const int64_t batch : {1, 2, 3, 7, 16, 17}) {
+      for (const int64_t in : {1, 2, 5, 17, 64, 200}) {
+        for (const int64_t out : {1, 2, 3, 8, 10, 16, 17, 64}) {
+          const bool transposed = (in + out + batch) % 2 == 0;
+          CAPTURE(dtype, batch, in, out, transposed);
+          CHECK(bit_equal(trained(descent, dtype, batch, in, out, transposed, 1, false),
+                          trained(descent, dtype, batch, in, out, transposed, 1, true)));
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("Fetching the gradient changes no bit of training, on any number of threads",
+          "[absorb]") {
+  struct Sizes {
+    int64_t batch, in, out;
+  };
+  // The last: products in several parts, one after the other, and cut by columns.
+  for (const Sizes& s :
+       {Sizes{1, 784, 10}, {1, 30, 3}, {4, 1500, 16}, {300, 700, 40}, {600, 40, 512}}) {
+    for (const bool transposed : {false, true}) {
+      const GradientDescentOptimizer descent(0.3);
+      const auto weights = [&](int threads, bool fetches) {
+        return trained(descent, DType::kFloat, s.batch, s.in, s.out, transposed, threads, fetches);
+      };
+      const Tensor alone = weights(1, false);
+      for (const int threads : {1, 2, 4}) {
+        CAPTURE(s.batch, s.in, s.out, transposed, threads);
+        CHECK(bit_equal(alone, weights(threads, true)));
+        CHECK(bit_equal(alone, weights(threads, false)));
+      }
+    }
+  }
+}
+
+TEST_CASE("Fetching the gradient changes no bit of any optimizer's training", "[absorb]") {
+  const std::vector<Optimizer> optimizers = {GradientDescentOptimizer(0.3),
+                                             MomentumOptimizer(0.1, 0.9),
+                                             AdagradOptimizer(0.1),
+                                             AdadeltaOptimizer(0.1),
+                                             AdamOptimizer(0.1),
+                                             RMSPropOptimizer(0.1),
+                                             RMSPropOptimizer(0.1, {.centered = true}),
+                                             FtrlOptimizer(0.1)};
+  for (const Optimizer& optimizer : optimizers) {
+    for (const int64_t batch : {1, 2}) {
+      CAPTURE(optimizer.name(), batch);
+      CHECK(bit_equal(trained(optimizer, DType::kFloat, batch, 30, 10, false, 1, false),
+                      trained(optimizer, DType::kFloat, batch, 30, 10, false, 1, true)));
+    }
+  }
 }
 
 TEST_CASE("A product of integers or halves, or one that is fed, is not absorbed", "[absorb]") {

@@ -282,6 +282,30 @@ TEST_CASE("What a builder refuses is told as what it is", "[ops][operand]") {
   says([&] { range(graph, 0, 1.5, 0); }, "delta must not be zero", "a number");
 }
 
+TEST_CASE("What a builder refuses begins with op and line, and says what helps", "[ops][operand]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {2, 3}, {.name = "x"}),
+               n = placeholder(graph, DType::kInt32, {2}, {.name = "n"}),
+               text = placeholder(graph, DType::kString, {2}, {.name = "text"});
+  const auto says = [&](auto build, const std::string& begin, const char* cure) {
+    const int nodes = graph.num_nodes();
+    const std::string message = message_of(build);
+    CAPTURE(message);
+    CHECK(message.starts_with(begin + " (operand_test.cc:"));
+    CHECK(message.find(cure) != std::string::npos);
+    CHECK(graph.num_nodes() == nodes);
+  };
+  says([&] { n + 0.5; }, "add/y", "0.5 is not a value of dtype int32");
+  says([&] { n + 0.5; }, "add/y", "cast that tensor to a floating dtype, as in cast(x, DType::kF");
+  says([&] { 0.5 * n; }, "mul/x", "or give a whole number");
+  says([&] { equal(text, 1); }, "Equal/y", "a number cannot stand for a tensor of dtype string");
+  says([&] { dropout(n, 0.5); }, "dropout", "cast(x, DType::kFloat) makes one");
+  says([&] { dropout(x, 2); }, "dropout", "keep_prob must be in (0, 1], is 2");
+  says([&] { add_n({}); }, "AddN", "at least one tensor");
+  says([&] { random_uniform(graph, {2}, {.dtype = DType::kInt32}); }, "random_uniform",
+       "needs .maxval");
+}
+
 TEST_CASE("What a shape function refuses names node and line, however it says so",
           "[ops][operand]") {
   Graph graph;

@@ -703,6 +703,51 @@ TEST_CASE(
   }
 }
 
+TEST_CASE(
+    "Cross entropies whose shapes do not fit name function, line and both shapes, and the "
+    "function that takes them",
+    "[nn][softmax]") {
+  Graph graph;
+  const Output rows = placeholder(graph, DType::kFloat, {-1, 3}),
+               numbers = placeholder(graph, DType::kInt32, {-1}),
+               wide = placeholder(graph, DType::kFloat, {-1, 4});
+  using Loss = Output (*)(const CrossEntropyOptions&);
+  const auto told = [&](Loss loss, const Output& labels, const Output& logits) {
+    const int nodes = graph.num_nodes();
+    const Error error = error_of([&] { loss({.labels = labels, .logits = logits}); });
+    CHECK(error.code() == Code::kInvalidArgument);
+    CHECK(graph.num_nodes() == nodes);
+    std::string text = error.what();
+    const size_t line = text.find("nn_test.cc:") + 11;
+    REQUIRE(line < text.size());
+    return text.replace(line, text.find(')', line) - line, "#");
+  };
+  const std::string sent = "class numbers go to sparse_softmax_cross_entropy_with_logits";
+  CHECK(
+      told(softmax_cross_entropy_with_logits, numbers, rows) ==
+      "softmax_cross_entropy_with_logits (nn_test.cc:#): labels are of shape [?], logits of shape "
+      "[?,3]: expected labels of shape [?,3]; " +
+          sent);
+  CHECK(told(softmax_cross_entropy_with_logits_v2, numbers, rows) ==
+        "softmax_cross_entropy_with_logits_v2 (nn_test.cc:#): labels are of shape [?], logits of "
+        "shape [?,3]: expected labels of shape [?,3]; " +
+            sent);
+  CHECK(told(softmax_cross_entropy_with_logits, wide, rows) ==
+        "softmax_cross_entropy_with_logits (nn_test.cc:#): labels are of shape [?,4], logits of "
+        "shape [?,3]: expected labels of shape [?,3]");
+  CHECK(
+      told(sparse_softmax_cross_entropy_with_logits, rows, rows) ==
+      "sparse_softmax_cross_entropy_with_logits (nn_test.cc:#): labels are of shape [?,3], logits "
+      "of shape [?,3]: expected labels of shape [?]; rows of probabilities go to "
+      "softmax_cross_entropy_with_logits");
+  CHECK(told(sigmoid_cross_entropy_with_logits, wide, rows) ==
+        "sigmoid_cross_entropy_with_logits (nn_test.cc:#): labels are of shape [?,4], logits of "
+        "shape [?,3]: expected labels of shape [?,3]");
+  CHECK(told(sparse_softmax_cross_entropy_with_logits, numbers, constant(graph, 1.0f)) ==
+        "sparse_softmax_cross_entropy_with_logits (nn_test.cc:#): logits must not be a scalar; "
+        "expected [..., classes]");
+}
+
 TEST_CASE("Labels of a rank that nobody told are compared with matrices too", "[nn][softmax]") {
   Graph graph;
   const Output labels = placeholder(graph, DType::kFloat),

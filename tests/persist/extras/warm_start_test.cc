@@ -92,6 +92,41 @@ TEST_CASE(
   CHECK(bit_equal(m.session.value(m.w), Tensor::vector<float>({1, 2})));
 }
 
+TEST_CASE("Where other variables have values, a run that lacks some says how to keep those",
+          "[warm_start]") {
+  Disk disk;
+  Model m(disk);
+  const std::string keep =
+      "initialize_rest(session) gives those without one their initial values "
+      "(global_variables_initializer would reset all)";
+  CHECK_THROWS_WITH(m.session.run(m.b),
+                    Contains("run the initializer (global_variables_initializer)") &&
+                        !Contains("initialize_rest"));
+  Saver(m.graph, {.var_list = {{"old/W", m.w}}}).restore(m.session, "/run/m-9");
+  CHECK_THROWS_WITH(m.session.run(m.b),
+                    Contains("uninitialized variable: 'new/b'; other") && Contains(keep));
+  CHECK_THROWS_WITH(m.session.value(m.b), Contains(keep));
+  CHECK_THROWS_WITH(m.session.run(m.other.assign(m.b)), Contains(keep));
+  initialize_rest(m.session);
+  CHECK(m.session.run(m.b).scalar<float>() == 0);
+  CHECK(bit_equal(m.session.value(m.w), Tensor::vector<float>({1, 2})));
+}
+
+TEST_CASE("A missing key says how to leave its variable alone", "[warm_start][restore]") {
+  Disk disk;
+  Model m(disk);
+  const Saver saver(m.graph, {.var_list = {{"old/W", m.w}, {"later", m.b}}});
+  const Error error = error_of([&] { saver.restore(m.session, "/run/m-9"); });
+  CHECK(error.code() == Code::kNotFound);
+  CHECK_THAT(error.what(), Contains("Key later not found in checkpoint: graph float []") &&
+                               Contains("\n  .allow_missing = true (or a pattern) leaves such "
+                                        "variables alone; then initialize_rest(session) "
+                                        "initializes them"));
+  const Saver whole(m.graph, {.var_list = {{"old/W", m.b}}});  // of another shape, nothing missing
+  CHECK_THAT(error_of([&] { whole.restore(m.session, "/run/m-9"); }).what(),
+             !Contains("allow_missing"));
+}
+
 // ---- init_from_checkpoint -----------------------------------------------------------------------
 
 TEST_CASE("A scope is set from a scope", "[warm_start]") {

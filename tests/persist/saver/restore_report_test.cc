@@ -137,7 +137,9 @@ TEST_CASE("A strict restore that does not fit tells everything in one error and 
         ".ignore_dtype = true leaves "
         "variables of another dtype alone\n"
         "  in the checkpoint and not asked for: 'net/l1/W' and 'net/l2/W'\n"
-        "  all 2 missing keys are found with .rename = \"s|^net/|model/|\"");
+        "  all 2 missing keys are found with .rename = \"s|^net/|model/|\"\n"
+        "  .allow_missing = true (or a pattern) leaves such variables alone; then "
+        "initialize_rest(session) initializes them");
   for (const auto& [name, value] : initial) CHECK(bit_equal(m[name], value));
 }
 

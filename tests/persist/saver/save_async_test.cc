@@ -231,6 +231,39 @@ TEST_CASE("The session need not outlive a save in the background", "[save_async]
   CHECK(moved.last_checkpoints() == Strings{"/run/m-1"});
 }
 
+TEST_CASE("A graph that goes while a save is under way in the background takes no process with it",
+          "[save_async][gone]") {
+  for (const bool destroyed : {true, false}) {
+    RunDisk memory;
+    HeldDisk disk(memory);
+    std::vector<std::string> warnings;
+    PendingSave pending;
+    {
+      const SaverOptions options = {
+          .on_warning = [&](const std::string& warning) { warnings.push_back(warning); }};
+      auto m = std::make_unique<SmallModel>(disk, options);
+      disk.hold_back();
+      pending = m->saver.save_async(m->session, "/run/m", {.global_step = 1});
+      Saver saver = std::move(m->saver);
+      if (destroyed) {
+        std::thread goes([&] { m.reset(); });  // waits where the values are being read
+        disk.let_go();
+        goes.join();
+      } else {
+        std::thread resets([&] { m->graph.reset(); });
+        disk.let_go();
+        resets.join();
+      }
+    }
+    // Which comes first is open: the values are all saved, or the save says why not.
+    try {
+      CHECK(pending.wait() == "/run/m-1");
+    } catch (const Error& e) {
+      CHECK_THAT(e.what(), Contains(destroyed ? "is gone" : "was reset"));
+    }
+  }
+}
+
 TEST_CASE("What save refuses at once, save_async refuses at once", "[save_async]") {
   RunDisk disk;
   SmallModel m(disk);

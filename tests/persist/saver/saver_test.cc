@@ -1,6 +1,8 @@
 #include "persist/saver/saver.h"
 
 #include <algorithm>
+#include <functional>
+#include <optional>
 
 #include "ops/array/array.h"
 #include "ops/math/math.h"
@@ -73,6 +75,65 @@ SaverOptions at_time(double& now, SaverOptions options) {
 }
 
 }  // namespace
+
+// ---- graphs that are gone -----------------------------------------------------------------------
+
+TEST_CASE("Every use of a saver whose graph was destroyed is refused, and it goes in any order",
+          "[saver][gone]") {
+  Disk disk;
+  Saver saver;
+  std::optional<Session> session;
+  Variable a;
+  {
+    Graph graph;
+    a = variable(graph, 1.0f, {.name = "a"});
+    saver = Saver(graph);
+    session.emplace(graph, SessionOptions{.file_system = &disk});
+    session->run(a.initializer());
+    saver.save(*session, "/run/m");
+    saver.restore(*session, "/run/m");
+  }
+  const auto before = disk.contents();
+  const auto all_refused = [&](Session& other) {
+    for (const std::function<void()>& use : std::vector<std::function<void()>>{
+             [&] { saver.save(other, "/run/m"); },
+             [&] { saver.save_async(other, "/run/m"); },
+             [&] { saver.restore(other, "/run/m"); },
+             [&] { saver.preflight(other, "/run/m"); },
+         }) {
+      CHECK_THAT(message_of(use),
+                 Contains("the graph of a S") && Contains(" is gone: the Graph was"));
+    }
+    CHECK_THAT(message_of([&] { saver.export_meta_graph("/run/m.meta"); }),
+               Contains("the graph of a Saver is gone"));
+  };
+  all_refused(*session);
+  Graph next;  // what was the first one's may be used again for this
+  variable(next, 1.0f, {.name = "a"});
+  Session next_session(next, {.file_system = &disk});
+  all_refused(next_session);
+  CHECK_THAT(message_of([&] { Saver(next, {.var_list = {a}}); }), Contains("is gone"));
+  CHECK(disk.contents() == before);
+  CHECK(saver.last_checkpoints() == Strings{"/run/m"});
+  CHECK(bool(saver));  // and what takes no graph works
+  saver.keep_best("loss", 1);
+  CHECK(saver.as_saver_def().restore_op_name == "save/restore_all");
+}
+
+TEST_CASE("A saver follows a graph that is moved", "[saver][gone]") {
+  Disk disk;
+  std::optional<Graph> kept;
+  Saver saver;
+  {
+    Graph graph;
+    variable(graph, 1.0f, {.name = "a"});
+    saver = Saver(graph);
+    kept.emplace(std::move(graph));
+  }
+  Session session(*kept, {.file_system = &disk});
+  session.run(global_variables_initializer(*kept));
+  CHECK(saver.save(session, "/run/m") == "/run/m");
+}
 
 // ---- the nodes ----------------------------------------------------------------------------------
 

@@ -139,4 +139,30 @@ TEST_CASE("Feeds convert numbers, lists and vectors, and leave tensors as they a
                     Catch::Contains("expected float [], got float [2]"));
 }
 
+TEST_CASE("Nested lists feed rows, and are converted as numbers are", "[runtime][feed]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {-1, 4}, {.name = "x"}),
+               any = placeholder(graph, DType::kInt64);
+  Session session(graph);
+  const Tensor one = session.run(x, {{x, {{1, 2, 3, 4}}}});
+  CHECK(one.shape() == Shape{1, 4});
+  CHECK(one.str() == "[[1. 2. 3. 4.]]");
+  const Tensor two = session.run(x, {{x, {{0.5, 1.0, 1.5, 2.0}, {3.0, 4.0, 5.0, 6.0}}}});
+  CHECK(two.shape() == Shape{2, 4});
+  CHECK(two.data<float>()[4] == 3);
+  CHECK(session.run(any, {{"Placeholder:0", {{1}, {2}, {3}}}}).shape() == Shape{3, 1});
+  CHECK(session.run(any, {{any, {{7}}}}).shape() == Shape{1, 1});
+  CHECK(session.run(any, {{any, {7}}}).shape() == Shape{1});
+  CHECK(session.run(any, {{any, 7}}).shape().is_scalar());
+  const auto both = session.run({x, any}, {{x, {{1, 2, 3, 4}}}, {any, {1, 2}}});
+  CHECK(both[0].shape() == Shape{1, 4});
+  CHECK(both[1].shape() == Shape{2});
+  CHECK_THROWS_WITH(session.run(any, {{any, {{1.5, 2.0}}}}),
+                    Catch::Contains("1.5 is not a value of dtype int64"));
+  CHECK_THROWS_WITH(session.run(x, {{x, {{1, 2, 3, 4}, {5, 6}}}}),
+                    Catch::Contains("rows of one length: 4 and 2"));
+  CHECK_THROWS_WITH(session.run(x, {{x, {{1, 2}}}}),
+                    Catch::Contains("expected float [?,4], got float [1,2]"));
+}
+
 }  // namespace cairn

@@ -1,12 +1,17 @@
 #include "runtime/exec/session.h"
 
+#include <atomic>
 #include <cstdlib>
+#include <functional>
+#include <optional>
 #include <thread>
 
 #include "ops/array/array.h"
 #include "ops/catalog.h"
 #include "ops/flow/flow.h"
+#include "ops/math/math.h"
 #include "ops/math/matmul.h"
+#include "ops/state/variables.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/test_ops.h"
@@ -402,6 +407,114 @@ TEST_CASE("A session on a graph that was reset is refused", "[runtime][session][
   CHECK(error_of([&] { call({m.row}); }).code() == Code::kFailedPrecondition);
   CHECK(error_of([&] { (void)m.session.value(v); }).code() == Code::kFailedPrecondition);
   CHECK(Session(m.graph).run(constant(m.graph, 2.0f)).scalar<float>() == 2);
+}
+
+TEST_CASE("Every use of a session whose graph was destroyed is refused, and it goes in any order",
+          "[runtime][session][gone]") {
+  std::optional<Session> session;
+  Call call;
+  Variable w;
+  Output x;
+  SessionSnapshot values;
+  {
+    Graph graph;
+    session.emplace(graph);
+    w = variable(graph, 1.0f, {.name = "w"});
+    x = placeholder(graph, DType::kFloat, {}, {.name = "x"});
+    const Output y = w * x;
+    session->run(w.initializer());
+    session->run(y, {{x, 2}});
+    call = session->prepare({y}, {x});
+    values = session->snapshot();
+  }
+  const auto refused = [&](const std::function<void()>& use) {
+    const Error error = error_of(use);
+    CAPTURE(error.what());
+    CHECK(error.code() == Code::kFailedPrecondition);
+    CHECK(says(error, "the graph of a "));
+    CHECK(says(error, " is gone: the Graph was destroyed"));
+  };
+  const auto all_refused = [&] {
+    refused([&] { session->run("y"); });
+    refused([&] { session->run(x); });
+    refused([&] { session->run({w, x}, {{x, 1}}); });
+    refused([&] { session->run_or_undo({"w/Assign"}); });
+    refused([&] { session->prepare({w}); });
+    refused([&] { call({Tensor(1.0f)}); });
+    refused([&] { session->value(w); });
+    refused([&] { session->is_initialized(w); });
+    refused([&] { session->set_value(w, Tensor(1.0f)); });
+    refused([&] { session->snapshot(); });
+    refused([&] { session->load(values); });
+    refused([&] { session->uninitialized_variables(); });
+    refused([&] { session->graph(); });
+    CHECK(session->num_plans() == 2);
+  };
+  all_refused();
+  Graph next;  // what was the first one's may be used again for this
+  variable(next, 1.0f, {.name = "w"});
+  all_refused();
+  refused([&] { Session(next).run(x); });
+  refused([&] { Session(next).value(w); });
+}
+
+TEST_CASE("A session follows a graph that is moved", "[runtime][session][gone]") {
+  std::optional<Session> session;
+  std::optional<Graph> kept;
+  Output y;
+  {
+    Graph graph;
+    y = constant(graph, 3.0f, {.name = "y"});
+    session.emplace(graph);
+    CHECK(session->run(y).scalar<float>() == 3);
+    kept.emplace(std::move(graph));
+  }
+  CHECK(session->run(y).scalar<float>() == 3);
+  CHECK(session->run("y:0").scalar<float>() == 3);
+  CHECK(&session->graph() == &*kept);
+  kept.reset();
+  CHECK(says(error_of([&] { session->run(y); }), "the graph of a Session is gone"));
+}
+
+TEST_CASE("A call whose session was destroyed is refused, and says so",
+          "[runtime][session][call][gone]") {
+  Graph graph;
+  const Variable w = variable(graph, 1.0f);
+  Call call;
+  {
+    Session session(graph);
+    session.run(w.initializer());
+    call = session.prepare({w});
+    CHECK(call()[0].scalar<float>() == 1);
+  }
+  const Error error = error_of([&] { call(); });
+  CHECK(error.code() == Code::kFailedPrecondition);
+  CHECK(says(error, "the session of a Call is gone"));
+}
+
+TEST_CASE("A graph that is destroyed waits for the runs of other threads, and refuses new ones",
+          "[runtime][session][gone]") {
+  for (int round = 0; round < 20; ++round) {
+    std::optional<Graph> graph(std::in_place);
+    const Output x = constant(*graph, Tensor::zeros(DType::kFloat, {100}), {.name = "x"});
+    Output y = x;
+    for (int i = 0; i < 20; ++i) y = y + x;
+    Session session(*graph);
+    Call call = session.prepare({y});
+    std::atomic<int> runs = 0;
+    std::string refused;
+    std::thread other([&] {
+      try {
+        for (;; ++runs) call();
+      } catch (const Error& e) {
+        refused = e.what();
+      }
+    });
+    while (runs < 3) std::this_thread::yield();
+    graph.reset();
+    other.join();
+    CHECK(refused.starts_with("the graph of a Session is gone"));
+  }
 }
 
 TEST_CASE("Handles of another graph, and empty ones, are refused by the session",
