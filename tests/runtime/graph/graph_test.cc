@@ -154,6 +154,19 @@ TEST_CASE("A name that is not there suggests those that are", "[runtime][graph]"
   CHECK(error_of([&] { graph.find_op("zzzzzzzz"); }).code() == Code::kNotFound);
 }
 
+TEST_CASE("A name that is near no other says which names there are", "[runtime][graph]") {
+  Graph graph;
+  CHECK(error_of([&] { graph.find_op("loss"); }).what() ==
+        std::string("there is no node 'loss' in the graph; there are none"));
+  constant(graph, 1.0f, {.name = "weights"});
+  CHECK(error_of([&] { graph.find_op("qqq"); }).what() ==
+        std::string("there is no node 'qqq' in the graph; there is weights"));
+  for (int i = 0; i < 20; ++i) no_op(graph);
+  CHECK(says(error_of([&] { graph.find("qqq:0"); }),
+             "there is no node 'qqq' in the graph; there are weights, NoOp, NoOp_1, NoOp_2, "
+             "NoOp_3, NoOp_4, NoOp_5, NoOp_6 and 13 more"));
+}
+
 TEST_CASE("An output that a node does not have is not found", "[runtime][graph]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
@@ -235,19 +248,6 @@ TEST_CASE("Scopes that outlive a reset bring nothing back", "[runtime][graph][re
   CHECK(no_op(graph).name() == "NoOp_1");
 }
 
-// ---- control dependencies -----------------------------------------------------------------------
-
-TEST_CASE("Nodes made in a control dependency scope wait, in order of name",
-          "[runtime][graph][control]") {
-  Graph graph;
-  const Operation b = no_op(graph, {.name = "b"}), a = no_op(graph, {.name = "a"});
-  Operation inside;
-  {
-    const Scope scope = graph.control_dependencies({b, a, b});
-    inside = no_op(graph);
-  }
-  CHECK(names(inside.control_inputs()) == Names{"a", "b"});
-  CHECK(no_op(graph).control_inputs().empty());
 // ---- graphs that are gone -----------------------------------------------------------------------
 
 namespace {
@@ -437,6 +437,19 @@ TEST_CASE("Graphs that come and go take no more anchors than there are at a time
   CHECK(anchors.size() <= 3);
 }
 
+// ---- control dependencies -----------------------------------------------------------------------
+
+TEST_CASE("Nodes made in a control dependency scope wait, in order of name",
+          "[runtime][graph][control]") {
+  Graph graph;
+  const Operation b = no_op(graph, {.name = "b"}), a = no_op(graph, {.name = "a"});
+  Operation inside;
+  {
+    const Scope scope = graph.control_dependencies({b, a, b});
+    inside = no_op(graph);
+  }
+  CHECK(names(inside.control_inputs()) == Names{"a", "b"});
+  CHECK(no_op(graph).control_inputs().empty());
 }
 
 TEST_CASE("Scopes of control dependencies add up, and an empty one clears them",
