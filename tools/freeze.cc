@@ -29,13 +29,10 @@ void check_variables(const Graph& graph, const std::vector<std::string>& names) 
   }
   for (const std::string& name : names) {
     if (std::find(there.begin(), there.end(), name) != there.end()) continue;
-    const auto near = nearest_names(name, there);
-    unknown.push_back(
-        str_cat("'", name, "'",
-                near.empty() ? "" : str_cat(" (did you mean ", join_for_people(near), "?)")));
+    unknown.push_back(str_cat("--keep-variable: there is no variable '", printable(name),
+                              "' in the graph", names_instead_of(name, there)));
   }
-  if (!unknown.empty())
-    fail(Code::kNotFound, "--keep-variable: the graph has no variable ", join_for_people(unknown));
+  if (!unknown.empty()) fail(Code::kNotFound, join_lines(unknown));
 }
 
 int freeze(const Options& o) {

@@ -259,10 +259,8 @@ PartitionedVariable find_partitioned_variable(const Graph& graph, std::string_vi
     }
   }
   if (!parts.empty()) return PartitionedVariable(std::move(parts));
-  const auto close = nearest_names(name, names);
   fail(Code::kNotFound, "there is no partitioned variable '", printable(name),
-       "' in the graph's collections",
-       close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
+       "' in the graph's collections", names_instead_of(name, names));
 }
 
 }  // namespace cairn

@@ -245,9 +245,8 @@ Variable find_variable(const Graph& graph, std::string_view name) {
   }
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
-  const auto close = nearest_names(name, names);
   fail(Code::kNotFound, "there is no variable '", printable(name), "' in the graph's collections",
-       close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
+       names_instead_of(name, names));
 }
 
 Operation variables_initializer(GraphAt graph, const std::vector<Variable>& variables,

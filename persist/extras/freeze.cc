@@ -60,17 +60,15 @@ MetaGraph whole(const Graph& graph) {
 }
 
 void check_there(const std::vector<std::string>& wanted, const std::vector<std::string>& there,
-                 const char* what) {
+                 const char* what, const char* where = "in the graph") {
   const Names known(there.begin(), there.end());
   std::vector<std::string> missing;
   for (const std::string& name : wanted) {
     if (known.count(name)) continue;
-    const auto close = nearest_names(name, there);
-    missing.push_back("'" + name + "'" +
-                      (close.empty() ? "" : " (did you mean " + join_for_people(close) + "?)"));
+    missing.push_back(str_cat("there is no ", what, " '", printable(name), "' ", where,
+                              names_instead_of(name, there)));
   }
-  if (!missing.empty())
-    fail(Code::kNotFound, "the graph has no ", what, " ", join_for_people(missing));
+  if (!missing.empty()) fail(Code::kNotFound, join_lines(missing));
 }
 
 bool is_variable_op(const std::string& op) {
@@ -83,8 +81,8 @@ std::vector<std::string> chosen_variables(const pb::GraphDef& graph, const Freez
   for (const auto& node : graph.node()) {
     if (is_variable_op(node.op())) all.push_back(node.name());
   }
-  check_there(options.variable_names_whitelist, all,
-              "variable, among those that the outputs need,");
+  check_there(options.variable_names_whitelist, all, "variable",
+              "among those that the outputs need");
   const auto has = [](const std::vector<std::string>& names, const std::string& name) {
     return std::find(names.begin(), names.end(), name) != names.end();
   };

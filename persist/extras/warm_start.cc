@@ -149,11 +149,10 @@ class AssignmentMap {
     } else {
       std::vector<std::string> names;
       for (const auto& [name, variables] : by_name_) names.push_back(name);
-      const auto near = nearest_names(to.name(), names);
       refuse(Code::kNotFound,
              str_cat(quote(to.name()),
                      " is no variable of the graph, and no scope, which would end in a slash",
-                     near.empty() ? "" : "; did you mean " + join_for_people(near) + "?"));
+                     names_instead_of(to.name(), names)));
     }
   }
 

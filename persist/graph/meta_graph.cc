@@ -68,9 +68,8 @@ void write_collections(const Graph& graph, const std::optional<std::vector<std::
     std::set<std::string> chosen(list->begin(), list->end());
     for (const auto& key : chosen) {
       if (keys.count(key)) continue;
-      const auto close = nearest_names(key, {keys.begin(), keys.end()});
-      fail(Code::kNotFound, "collection_list: the graph has no collection '", key, "'",
-           close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
+      fail(Code::kNotFound, "collection_list: there is no collection '", printable(key),
+           "' in the graph", names_instead_of(key, {keys.begin(), keys.end()}));
     }
     keys = std::move(chosen);
   }

@@ -163,4 +163,18 @@ std::string join_for_people(const std::vector<std::string>& items, size_t most) 
   return text;
 }
 
+std::string join_lines(const std::vector<std::string>& lines) {
+  std::string text;
+  for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
+  return text;
+}
+
+std::string names_instead_of(std::string_view name, const std::vector<std::string>& there) {
+  constexpr size_t kShown = 8;
+  const auto close = nearest_names(name, there);
+  if (!close.empty()) return "; did you mean " + join_for_people(close) + "?";
+  if (there.empty()) return "; there are none";
+  return (there.size() == 1 ? "; there is " : "; there are ") + join_for_people(there, kShown);
+}
+
 }  // namespace cairn

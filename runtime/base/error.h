@@ -174,4 +174,11 @@ std::vector<std::string> nearest_names(std::string_view name,
 // and 7 more".
 std::string join_for_people(const std::vector<std::string>& items, size_t most = 20);
 
+// One under the other.
+std::string join_lines(const std::vector<std::string>& lines);
+
+// What ends "there is no node 'mult' in the graph": "; did you mean matmul?" with the names of
+// `there` that are near, else "; there are a, b, c and 39 more", or "; there are none".
+std::string names_instead_of(std::string_view name, const std::vector<std::string>& there);
+
 }  // namespace cairn

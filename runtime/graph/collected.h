@@ -17,7 +17,7 @@ namespace CAIRN_API cairn {
 //   Operation train = graph.collection<Operation>("train_op")[0];
 //   for (const Variable& v : graph.variables()) …
 //   std::vector<Output> vars = graph.collection<Output>("train_var");
-//   // throws: there is no collection 'trainop'; did you mean 'train_op'?
+//   // throws: there is no collection 'trainop' in the graph; did you mean train_op?
 //   graph.collection<Operation>("trainop")[0];
 template <class T>
 class Collected {
@@ -29,7 +29,8 @@ class Collected {
   Collected(std::vector<T> items, std::string what)
       : items_(std::move(items)), what_(std::move(what)) {}
 
-  // Throws NotFound, naming the collection and those of nearly that name.
+  // Throws NotFound, naming the collection and those of nearly that name, or some of those there
+  // are.
   const T& operator[](size_t i) const& { return at(i); }
   T operator[](size_t i) && { return std::move(*this).at(i); }
   const T& at(size_t i) const& {

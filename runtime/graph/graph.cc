@@ -295,18 +295,17 @@ std::vector<Operation> Graph::operations() const {
 
 bool Graph::contains(std::string_view node_name) const { return find_node(node_name) != nullptr; }
 
-std::vector<std::string> Graph::names_like(std::string_view name) const {
+std::vector<std::string> Graph::node_names() const {
   std::shared_lock lock(mutex_);
   std::vector<std::string> names;
   for (size_t i = 0; i < nodes_shown(); ++i) names.push_back(data_.nodes[i]->name);
-  return nearest_names(name, names);
+  return names;
 }
 
 Operation Graph::find_op(std::string_view name) const {
   if (const Node* node = find_node(name)) return handle(*node);
-  const auto close = names_like(name);
   fail(Code::kNotFound, "there is no node '", printable(name), "' in the graph",
-       close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
+       names_instead_of(name, node_names()));
 }
 
 Output Graph::find(std::string_view tensor_name) const {

@@ -269,10 +269,10 @@ class Graph {
   int num_nodes() const;
   Operation node_at(int id) const;
   std::vector<Operation> operations() const;  // in order of creation
-  // "a:0" is an Output of node a. Throws NotFound with the nearest names; InvalidArgument for a
-  // malformed name.
+  // "a:0" is an Output of node a. Throws NotFound with the nearest names, or where none is near
+  // with some of those there are; InvalidArgument for a malformed name.
   Output find(std::string_view tensor_name) const;
-  // "a". Throws NotFound.
+  // "a". Throws NotFound, as find().
   Operation find_op(std::string_view name) const;
   bool contains(std::string_view node_name) const;
   // The value of `output` when the graph alone decides it (constants, and what follows from them
@@ -436,7 +436,7 @@ class Graph {
   std::optional<Tensor> known_static_value(Endpoint e) const;
   bool static_values_may_grow() const;
   void compute_static_values(const Node& node) const;
-  std::vector<std::string> names_like(std::string_view name) const;
+  std::vector<std::string> node_names() const;
   std::string absence(std::string_view key, std::string_view scope) const;
   size_t nodes_shown() const;
   const Node* find_node(std::string_view name) const;

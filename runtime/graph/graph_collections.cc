@@ -76,10 +76,8 @@ std::optional<T> item_as(const CollectionItem& item) {
 std::string Graph::absence(std::string_view key, std::string_view scope) const {
   if (!items(key).empty())
     return str_cat("no item of collection '", key, "' has a name that begins with '", scope, "'");
-  std::vector<std::string> close = nearest_names(key, collection_keys());
-  for (std::string& name : close) name = "'" + name + "'";
-  return str_cat("there is no collection '", key, "'",
-                 close.empty() ? "" : "; did you mean " + join_for_people(close) + "?");
+  return str_cat("there is no collection '", printable(key), "' in the graph",
+                 names_instead_of(key, collection_keys()));
 }
 
 template <class T>

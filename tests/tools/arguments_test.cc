@@ -94,9 +94,9 @@ TEST_CASE("An option that would do nothing is refused and says what it is for", 
   const Args freeze = {"freeze", t.prefix, t.prefix, out, "--output", "add", "--keep-variable"};
   Finished run = cairn_run(freeze + Args{"global_stp"});
   CHECK(run.status == 1);
-  CHECK(contains(
-      run.err,
-      "--keep-variable: the graph has no variable 'global_stp' (did you mean global_step?)"));
+  CHECK(contains(run.err,
+                 "--keep-variable: there is no variable 'global_stp' in the graph; did you mean "
+                 "global_step?"));
   CHECK(!std::filesystem::exists(out));
   CHECK(cairn_run(freeze + Args{"w"}).status == 0);
   const std::string why = "--tag chooses among the graphs of a SavedModel";

@@ -67,7 +67,7 @@ TEST_CASE("The command cairn freeze says what is wrong, with status 1", "[tools]
   const Finished no_node =
       cairn_command({"freeze", saved.prefix, saved.prefix, "--output", "yy", saved.path("m.pb")});
   CHECK(no_node.status == 1);
-  CHECK(contains(no_node.err, "'yy' (did you mean y"));
+  CHECK(contains(no_node.err, "there is no node 'yy' in the graph; did you mean y"));
   CHECK(!std::filesystem::exists(saved.path("m.pb")));
   const Finished no_values = cairn_command(
       {"freeze", saved.prefix, saved.path("gone"), "--output", "y", saved.path("m.pb")});

@@ -17,6 +17,35 @@ namespace {
 using Catch::Matchers::Contains;
 using Lines = std::vector<std::string>;
 
+// ---- rates --------------------------------------------------------------------------------------
+
+TEST_CASE("A rate that decays with the global step is made of builders, as the guide writes it",
+          "[train]") {
+  Graph graph;
+  const Variable w = variable(graph, 1.0f, {.name = "w"});
+  const Variable step = create_global_step(graph);
+  const Output progress = cast(step, DType::kFloat) / 50.0f;
+  const Output rate = 0.5f * pow(constant(graph, 0.9f), progress);
+  const Output by_stairs = 0.5f * pow(constant(graph, 0.9f), floor(progress));
+  const Output inverse = 0.5f / (1.0f + 0.9f * progress);
+  const Output piecewise =
+      where(less(step, int64_t{2}), constant(graph, 0.1f), constant(graph, 0.01f));
+  const Operation train = GradientDescentOptimizer(rate).minimize(w * 1.0f, {.global_step = step});
+  Session session(graph);
+  session.run(global_variables_initializer(graph));
+  double expected = 1;
+  for (int i = 0; i < 4; ++i) {
+    const auto rates = session.run({rate, by_stairs, inverse, piecewise});
+    CHECK(rates[0].scalar<float>() == Approx(0.5 * std::pow(0.9, i / 50.0)));
+    CHECK(rates[1].scalar<float>() == 0.5f);
+    CHECK(rates[2].scalar<float>() == Approx(0.5 / (1 + 0.9 * i / 50)));
+    CHECK(rates[3].scalar<float>() == (i < 2 ? 0.1f : 0.01f));
+    session.run(train);
+    expected -= 0.5 * std::pow(0.9, i / 50.0);
+    CHECK(session.value(w).scalar<float>() == Approx(expected));
+  }
+}
+
 // ---- nodes and names ----------------------------------------------------------------------------
 
 // y = x · w, with w [3,1] and its gradient one product away.

@@ -134,7 +134,8 @@ TEST_CASE("A collection that is asked for and not there is named, with the neare
   const Error error =
       error_of([&] { export_meta_graph(graph, {.collection_list = {{"train_vars"}}}); });
   CHECK(error.code() == Code::kNotFound);
-  CHECK_THAT(error.what(), Catch::Contains("no collection 'train_vars'; did you mean train_var?"));
+  CHECK_THAT(error.what(),
+             Catch::Contains("no collection 'train_vars' in the graph; did you mean train_var?"));
 }
 
 TEST_CASE("A graph written as text reads as the one written in bytes", "[persist][meta]") {

@@ -88,8 +88,9 @@ TEST_CASE("An item of a collection that nobody has is refused, with its key and 
   graph.add_to_collection("losses", x);
   const Error error = error_of([&] { (void)graph.collection<Operation>("trainop")[0]; });
   CHECK(error.code() == Code::kNotFound);
-  CHECK(says(error, "there is no collection 'trainop'; did you mean 'train_op'?"));
-  CHECK(says(error_of([&] { (void)graph.variables()[0]; }), "there is no collection 'variables'"));
+  CHECK(says(error, "there is no collection 'trainop' in the graph; did you mean train_op?"));
+  CHECK(says(error_of([&] { (void)graph.variables()[0]; }),
+             "there is no collection 'variables' in the graph; there are losses and train_op"));
   CHECK(says(error_of([&] { (void)graph.collection<Output>("losses", "scope/").front(); }),
              "no item of collection 'losses' has a name that begins with 'scope/'"));
   const auto ops = graph.collection<Operation>("train_op");

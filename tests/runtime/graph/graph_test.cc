@@ -154,6 +154,19 @@ TEST_CASE("A name that is not there suggests those that are", "[runtime][graph]"
   CHECK(error_of([&] { graph.find_op("zzzzzzzz"); }).code() == Code::kNotFound);
 }
 
+TEST_CASE("A name that is near no other says which names there are", "[runtime][graph]") {
+  Graph graph;
+  CHECK(error_of([&] { graph.find_op("loss"); }).what() ==
+        std::string("there is no node 'loss' in the graph; there are none"));
+  constant(graph, 1.0f, {.name = "weights"});
+  CHECK(error_of([&] { graph.find_op("qqq"); }).what() ==
+        std::string("there is no node 'qqq' in the graph; there is weights"));
+  for (int i = 0; i < 20; ++i) no_op(graph);
+  CHECK(says(error_of([&] { graph.find("qqq:0"); }),
+             "there is no node 'qqq' in the graph; there are weights, NoOp, NoOp_1, NoOp_2, "
+             "NoOp_3, NoOp_4, NoOp_5, NoOp_6 and 13 more"));
+}
+
 TEST_CASE("An output that a node does not have is not found", "[runtime][graph]") {
   Graph graph;
   const Output x = constant(graph, 1.0f, {.name = "x"});
@@ -235,6 +248,195 @@ TEST_CASE("Scopes that outlive a reset bring nothing back", "[runtime][graph][re
   CHECK(no_op(graph).name() == "NoOp_1");
 }
 
+// ---- graphs that are gone -----------------------------------------------------------------------
+
+namespace {
+
+// What a program may still hold of a graph.
+struct Held {
+  explicit Held(Graph& graph)
+      : x(constant(graph, {1.0f, 2.0f}, {.name = "x"})),
+        op(no_op(graph)),
+        w(variable(graph, Tensor::vector<float>({1, 2}), {.name = "w"})),
+        r(variable(graph, Tensor::vector<float>({1, 2}), {.name = "r", .use_resource = true})),
+        parts(get_partitioned_variable(graph, "p", {4}, fixed_size_partitioner(2))),
+        table(hash_table(graph, Tensor::vector<int64_t>({1}), Tensor::vector<int64_t>({2}),
+                         Tensor(int64_t{0}))),
+        average(0.9) {
+    average.apply(graph, {w});
+    momentum.minimize(reduce_sum(w * x), {.var_list = {w}});
+  }
+  // Every use of what it holds.
+  std::vector<std::pair<const char*, std::function<void()>>> uses() {
+    return {
+        {"Output::graph", [&] { (void)x.graph(); }},
+        {"Output::op", [&] { (void)x.op(); }},
+        {"Output::name", [&] { (void)x.name(); }},
+        {"Output::dtype", [&] { (void)x.dtype(); }},
+        {"Output::shape", [&] { (void)x.shape(); }},
+        {"Output::node", [&] { (void)x.node(); }},
+        {"Output::endpoint", [&] { (void)x.endpoint(); }},
+        {"Output <<", [&] { std::ostringstream() << x; }},
+        {"Operation::graph", [&] { (void)op.graph(); }},
+        {"Operation::name", [&] { (void)op.name(); }},
+        {"Operation::inputs", [&] { (void)op.inputs(); }},
+        {"Operation::output", [&] { (void)op.output(); }},
+        {"Operation::attrs", [&] { (void)op.attrs(); }},
+        {"Operation::control_inputs", [&] { (void)op.control_inputs(); }},
+        {"Operation <<", [&] { std::ostringstream() << op; }},
+        {"Variable::name", [&] { (void)w.name(); }},
+        {"Variable::graph", [&] { (void)w.graph(); }},
+        {"Variable::shape", [&] { (void)w.shape(); }},
+        {"Variable::dtype", [&] { (void)r.dtype(); }},
+        {"Variable::assign", [&] { w.assign(1.0f); }},
+        {"Variable::assign_add", [&] { r.assign_add(1.0f); }},
+        {"Variable::read_value", [&] { w.read_value(); }},
+        {"Variable::as_tensor", [&] { r.as_tensor(); }},
+        {"Variable <<", [&] { std::ostringstream() << w; }},
+        {"x + 1", [&] { x + 1.0f; }},
+        {"1 - w", [&] { 1.0f - w; }},
+        {"-x", [&] { -x; }},
+        {"x[0]", [&] { x[0]; }},
+        {"matmul", [&] { matmul(x, w); }},
+        {"identity", [&] { identity(x); }},
+        {"reshape",
+         [&] {
+           reshape(x, {2, 1});
+         }},
+        {"concat",
+         [&] {
+           concat({x, w}, 0);
+         }},
+        {"add_n",
+         [&] {
+           add_n({x, x});
+         }},
+        {"group", [&] { group({op}); }},
+        {"tuple", [&] { tuple({x}); }},
+        {"cond",
+         [&] {
+           cond(
+               x, [&] { return x; }, [&] { return x; });
+         }},
+        {"gradients", [&] { gradients({x}, {w}); }},
+        {"dropout", [&] { dropout(x, 0.5); }},
+        {"minimize", [&] { GradientDescentOptimizer(0.1).minimize(x); }},
+        {"apply_gradients",
+         [&] {
+           GradientDescentOptimizer(0.1).apply_gradients({{x, w}});
+         }},
+        {"slot", [&] { (void)momentum.slot(w, "momentum"); }},
+        {"minimize again", [&] { momentum.minimize(x, {.var_list = {w}}); }},
+        {"average", [&] { (void)average.average(w); }},
+        {"partitioned", [&] { parts.as_tensor(); }},
+        {"table", [&] { table.lookup(x); }},
+        {"table size", [&] { table.size(); }},
+    };
+  }
+  Output x;
+  Operation op;
+  Variable w, r;
+  PartitionedVariable parts;
+  HashTable table;
+  ExponentialMovingAverage average;
+  MomentumOptimizer momentum{0.1, 0.9};
+};
+
+// All of them are refused, and say that the graph is gone.
+void check_gone(Held& held) {
+  for (const auto& [name, use] : held.uses()) {
+    CAPTURE(name);
+    const Error error = error_of(use);
+    CAPTURE(error.what());
+    CHECK(error.code() == Code::kFailedPrecondition);
+    CHECK(says(error, "the graph of a handle is gone: the Graph was destroyed"));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("Every use of a handle whose graph was destroyed is refused, and says so",
+          "[runtime][graph][gone]") {
+  std::optional<Held> held;
+  {
+    Graph graph;
+    held.emplace(graph);
+  }
+  check_gone(*held);
+  CHECK(says(error_of([&] { held->x + 1.0f; }), "Add (graph_test.cc:"));
+}
+
+TEST_CASE("Graphs made after one that was destroyed do not take its handles for theirs",
+          "[runtime][graph][gone]") {
+  std::optional<Held> held;
+  {
+    Graph graph;
+    held.emplace(graph);
+  }
+  Graph next, after_next;  // what was the first one's may be used again for these
+  for (Graph* graph : {&next, &after_next}) {
+    const Output own = constant(*graph, 1.0f, {.name = "x"});
+    check_gone(*held);
+    CHECK_FALSE(graph->owns(held->x));
+    CHECK(says(error_of([&] { own + held->x; }), "the graph of a handle is gone"));
+    CHECK(says(error_of([&] { graph->add_to_collection("c", held->op); }), "is gone"));
+    CHECK(says(error_of([&] { graph->add_to_collection("c", held->w); }), "is gone"));
+    CHECK(says(error_of([&] { (void)graph->control_dependencies({held->op}); }), "is gone"));
+    CHECK(says(error_of([&] { (void)graph->colocate_with(held->op); }), "is gone"));
+    CHECK(says(error_of([&] { (void)graph->static_value(held->x); }), "is gone"));
+    CHECK(graph->num_nodes() == 1);
+  }
+  CHECK_FALSE(held->x == constant(next, 1.0f));
+}
+
+TEST_CASE("Handles follow a graph that is moved, and are refused when the last one is destroyed",
+          "[runtime][graph][gone]") {
+  std::optional<Held> held;
+  std::optional<Graph> last;
+  {
+    Graph first;
+    held.emplace(first);
+    Graph second = std::move(first);
+    last.emplace(std::move(second));
+    constant(first, 1.0f);  // a new graph, which goes here
+  }
+  CHECK(held->x.name() == "x:0");
+  CHECK(&held->w.graph() == &*last);
+  CHECK((held->x + held->w).name() == "add:0");
+  last.reset();
+  check_gone(*held);
+}
+
+TEST_CASE("What a graph held that another was moved into was reset, and is gone with that one",
+          "[runtime][graph][gone]") {
+  Output old, kept;
+  {
+    Graph from;
+    kept = constant(from, 1.0f, {.name = "kept"});
+    {
+      Graph into;
+      old = constant(into, 1.0f);
+      into = std::move(from);
+      CHECK(&kept.graph() == &into);
+      CHECK(says(error_of([&] { old.graph(); }), "was reset"));
+    }
+    CHECK(says(error_of([&] { kept.graph(); }), "is gone"));
+    CHECK(says(error_of([&] { old.graph(); }), "was reset"));  // `from` has what was reset
+    CHECK(from.num_nodes() == 0);
+  }
+  CHECK(says(error_of([&] { old.graph(); }), "is gone"));
+}
+
+TEST_CASE("Graphs that come and go take no more anchors than there are at a time",
+          "[runtime][graph][gone]") {
+  std::set<const internal::GraphAnchor*> anchors;
+  for (int i = 0; i < 100; ++i) {
+    const Graph a, b;
+    anchors.insert({a.anchor(), b.anchor()});
+  }
+  CHECK(anchors.size() <= 3);
+}
+
 // ---- control dependencies -----------------------------------------------------------------------
 
 TEST_CASE("Nodes made in a control dependency scope wait, in order of name",
@@ -248,195 +450,6 @@ TEST_CASE("Nodes made in a control dependency scope wait, in order of name",
   }
   CHECK(names(inside.control_inputs()) == Names{"a", "b"});
   CHECK(no_op(graph).control_inputs().empty());
-  // ---- graphs that are gone
-  // -----------------------------------------------------------------------
-
-  namespace {
-
-  // What a program may still hold of a graph.
-  struct Held {
-    explicit Held(Graph& graph)
-        : x(constant(graph, {1.0f, 2.0f}, {.name = "x"})),
-          op(no_op(graph)),
-          w(variable(graph, Tensor::vector<float>({1, 2}), {.name = "w"})),
-          r(variable(graph, Tensor::vector<float>({1, 2}), {.name = "r", .use_resource = true})),
-          parts(get_partitioned_variable(graph, "p", {4}, fixed_size_partitioner(2))),
-          table(hash_table(graph, Tensor::vector<int64_t>({1}), Tensor::vector<int64_t>({2}),
-                           Tensor(int64_t{0}))),
-          average(0.9) {
-      average.apply(graph, {w});
-      momentum.minimize(reduce_sum(w * x), {.var_list = {w}});
-    }
-    // Every use of what it holds.
-    std::vector<std::pair<const char*, std::function<void()>>> uses() {
-      return {
-          {"Output::graph", [&] { (void)x.graph(); }},
-          {"Output::op", [&] { (void)x.op(); }},
-          {"Output::name", [&] { (void)x.name(); }},
-          {"Output::dtype", [&] { (void)x.dtype(); }},
-          {"Output::shape", [&] { (void)x.shape(); }},
-          {"Output::node", [&] { (void)x.node(); }},
-          {"Output::endpoint", [&] { (void)x.endpoint(); }},
-          {"Output <<", [&] { std::ostringstream() << x; }},
-          {"Operation::graph", [&] { (void)op.graph(); }},
-          {"Operation::name", [&] { (void)op.name(); }},
-          {"Operation::inputs", [&] { (void)op.inputs(); }},
-          {"Operation::output", [&] { (void)op.output(); }},
-          {"Operation::attrs", [&] { (void)op.attrs(); }},
-          {"Operation::control_inputs", [&] { (void)op.control_inputs(); }},
-          {"Operation <<", [&] { std::ostringstream() << op; }},
-          {"Variable::name", [&] { (void)w.name(); }},
-          {"Variable::graph", [&] { (void)w.graph(); }},
-          {"Variable::shape", [&] { (void)w.shape(); }},
-          {"Variable::dtype", [&] { (void)r.dtype(); }},
-          {"Variable::assign", [&] { w.assign(1.0f); }},
-          {"Variable::assign_add", [&] { r.assign_add(1.0f); }},
-          {"Variable::read_value", [&] { w.read_value(); }},
-          {"Variable::as_tensor", [&] { r.as_tensor(); }},
-          {"Variable <<", [&] { std::ostringstream() << w; }},
-          {"x + 1", [&] { x + 1.0f; }},
-          {"1 - w", [&] { 1.0f - w; }},
-          {"-x", [&] { -x; }},
-          {"x[0]", [&] { x[0]; }},
-          {"matmul", [&] { matmul(x, w); }},
-          {"identity", [&] { identity(x); }},
-          {"reshape",
-           [&] {
-             reshape(x, {2, 1});
-           }},
-          {"concat",
-           [&] {
-             concat({x, w}, 0);
-           }},
-          {"add_n",
-           [&] {
-             add_n({x, x});
-           }},
-          {"group", [&] { group({op}); }},
-          {"tuple", [&] { tuple({x}); }},
-          {"cond",
-           [&] {
-             cond(
-                 x, [&] { return x; }, [&] { return x; });
-           }},
-          {"gradients", [&] { gradients({x}, {w}); }},
-          {"dropout", [&] { dropout(x, 0.5); }},
-          {"minimize", [&] { GradientDescentOptimizer(0.1).minimize(x); }},
-          {"apply_gradients",
-           [&] {
-             GradientDescentOptimizer(0.1).apply_gradients({{x, w}});
-           }},
-          {"slot", [&] { (void)momentum.slot(w, "momentum"); }},
-          {"minimize again", [&] { momentum.minimize(x, {.var_list = {w}}); }},
-          {"average", [&] { (void)average.average(w); }},
-          {"partitioned", [&] { parts.as_tensor(); }},
-          {"table", [&] { table.lookup(x); }},
-          {"table size", [&] { table.size(); }},
-      };
-    }
-    Output x;
-    Operation op;
-    Variable w, r;
-    PartitionedVariable parts;
-    HashTable table;
-    ExponentialMovingAverage average;
-    MomentumOptimizer momentum{0.1, 0.9};
-  };
-
-  // All of them are refused, and say that the graph is gone.
-  void check_gone(Held& held) {
-    for (const auto& [name, use] : held.uses()) {
-      CAPTURE(name);
-      const Error error = error_of(use);
-      CAPTURE(error.what());
-      CHECK(error.code() == Code::kFailedPrecondition);
-      CHECK(says(error, "the graph of a handle is gone: the Graph was destroyed"));
-    }
-  }
-
-  }  // namespace
-
-  TEST_CASE("Every use of a handle whose graph was destroyed is refused, and says so",
-            "[runtime][graph][gone]") {
-    std::optional<Held> held;
-    {
-      Graph graph;
-      held.emplace(graph);
-    }
-    check_gone(*held);
-    CHECK(says(error_of([&] { held->x + 1.0f; }), "Add (graph_test.cc:"));
-  }
-
-  TEST_CASE("Graphs made after one that was destroyed do not take its handles for theirs",
-            "[runtime][graph][gone]") {
-    std::optional<Held> held;
-    {
-      Graph graph;
-      held.emplace(graph);
-    }
-    Graph next, after_next;  // what was the first one's may be used again for these
-    for (Graph* graph : {&next, &after_next}) {
-      const Output own = constant(*graph, 1.0f, {.name = "x"});
-      check_gone(*held);
-      CHECK_FALSE(graph->owns(held->x));
-      CHECK(says(error_of([&] { own + held->x; }), "the graph of a handle is gone"));
-      CHECK(says(error_of([&] { graph->add_to_collection("c", held->op); }), "is gone"));
-      CHECK(says(error_of([&] { graph->add_to_collection("c", held->w); }), "is gone"));
-      CHECK(says(error_of([&] { (void)graph->control_dependencies({held->op}); }), "is gone"));
-      CHECK(says(error_of([&] { (void)graph->colocate_with(held->op); }), "is gone"));
-      CHECK(says(error_of([&] { (void)graph->static_value(held->x); }), "is gone"));
-      CHECK(graph->num_nodes() == 1);
-    }
-    CHECK_FALSE(held->x == constant(next, 1.0f));
-  }
-
-  TEST_CASE("Handles follow a graph that is moved, and are refused when the last one is destroyed",
-            "[runtime][graph][gone]") {
-    std::optional<Held> held;
-    std::optional<Graph> last;
-    {
-      Graph first;
-      held.emplace(first);
-      Graph second = std::move(first);
-      last.emplace(std::move(second));
-      constant(first, 1.0f);  // a new graph, which goes here
-    }
-    CHECK(held->x.name() == "x:0");
-    CHECK(&held->w.graph() == &*last);
-    CHECK((held->x + held->w).name() == "add:0");
-    last.reset();
-    check_gone(*held);
-  }
-
-  TEST_CASE("What a graph held that another was moved into was reset, and is gone with that one",
-            "[runtime][graph][gone]") {
-    Output old, kept;
-    {
-      Graph from;
-      kept = constant(from, 1.0f, {.name = "kept"});
-      {
-        Graph into;
-        old = constant(into, 1.0f);
-        into = std::move(from);
-        CHECK(&kept.graph() == &into);
-        CHECK(says(error_of([&] { old.graph(); }), "was reset"));
-      }
-      CHECK(says(error_of([&] { kept.graph(); }), "is gone"));
-      CHECK(says(error_of([&] { old.graph(); }), "was reset"));  // `from` has what was reset
-      CHECK(from.num_nodes() == 0);
-    }
-    CHECK(says(error_of([&] { old.graph(); }), "is gone"));
-  }
-
-  TEST_CASE("Graphs that come and go take no more anchors than there are at a time",
-            "[runtime][graph][gone]") {
-    std::set<const internal::GraphAnchor*> anchors;
-    for (int i = 0; i < 100; ++i) {
-      const Graph a, b;
-      anchors.insert({a.anchor(), b.anchor()});
-    }
-    CHECK(anchors.size() <= 3);
-  }
 }
 
 TEST_CASE("Scopes of control dependencies add up, and an empty one clears them",
