@@ -174,7 +174,10 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
                     [&](const std::string& name) { return unsaved.count(name) > 0; })) {
       std::cerr << "cairn train: the graph's saver does not save all of these; the checkpoints get "
                    "all variables\n";
-      saver = Saver(session.graph());
+      const SaverDef& def = saver.as_saver_def();
+      saver = Saver(session.graph(),
+                    {.max_to_keep = def.max_to_keep,
+                     .keep_checkpoint_every_n_hours = def.keep_checkpoint_every_n_hours});
     }
   }
 }
@@ -209,7 +212,7 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
 }
 
 // Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes
-// in its turn; what is trained from stays, and so does what another program wrote.
+// in its turn; what is trained from stays for this run, and what another program wrote for good.
 class Saves {
  public:
   Saves(const TrainOptions& o, const std::string& meta, Saver& saver, Session& session)
@@ -224,7 +227,7 @@ class Saves {
     }
     check_state_place(posix_file_system(), o.dir, kCheckpointFileName);
     check_expected();
-    keep_sources();
+    protect_sources();
     command_files().let_replace();
     command_files().create_dirs(o.dir);
   }
@@ -311,22 +314,21 @@ class Saves {
     });
   }
 
-  // Whatever of it is in the directory is no longer the saver's to remove when its turn has come.
-  void keep_sources() {
+  // Whatever of it is in the directory stays until this run is over.
+  void protect_sources() {
     const std::string directory = directory_of(prefix_of(0));
-    std::vector<std::pair<std::string, double>> kept;
+    std::vector<std::string> prefixes;
     for (const std::string& name : names_there()) {
       if (!is_source(join_path(directory, name))) continue;
-      kept.emplace_back(join_path(directory, shard_pattern(name)), 0);
+      prefixes.push_back(join_path(directory, shard_pattern(name)));
       const std::string shardless = without_shard_ending(name);
       for (const std::string ending : {".index", ".meta", ".data"}) {
         if (!shardless.ends_with(ending)) continue;
-        kept.emplace_back(
-            join_path(directory, shardless.substr(0, shardless.size() - ending.size())), 0);
+        prefixes.push_back(
+            join_path(directory, shardless.substr(0, shardless.size() - ending.size())));
       }
     }
-    saver_.set_last_checkpoints_with_time(kept);
-    saver_.set_last_checkpoints_with_time({});
+    saver_.protect(prefixes);
   }
 
   const TrainOptions& o_;

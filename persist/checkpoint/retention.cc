@@ -99,6 +99,11 @@ void Retention::set_newest(Newest newest) {
   newest_ = std::move(newest);
 }
 
+void Retention::protect(const std::vector<std::string>& prefixes) {
+  std::lock_guard lock(mutex_);
+  protected_.insert(prefixes.begin(), prefixes.end());
+}
+
 void Retention::keep_best(const std::string& metric, int count, bool higher_is_better) {
   std::lock_guard lock(mutex_);
   std::erase_if(best_, [&](const BestRule& rule) { return rule.metric == metric; });
@@ -443,6 +448,7 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
     std::set<std::string> gone;
     for (const std::string& name : shelf.leaving) {
       const std::string prefix = join_path(directory, name);
+      if (protected_.count(prefix)) continue;
       try {
         // What a record says is not enough to delete a file.
         if (is_checkpoint(prefix, fs)) {

@@ -43,6 +43,8 @@ class Retention {
   Newest newest() const;
   void recover(const std::vector<std::string>& prefixes, FileSystem& fs);
   void set_newest(Newest newest);
+  // These are not deleted here, whatever .cairn comes to say of them; a later Retention does it.
+  void protect(const std::vector<std::string>& prefixes);
 
   void keep_best(const std::string& metric, int count, bool higher_is_better);
   // Throws NotFound for what is no checkpoint; and what the file system throws, with the pin as it
@@ -85,8 +87,9 @@ class Retention {
   std::map<std::string, Shelf> shelves_;  // by directory
   std::set<std::string>
       saved_in_;  // directories that record() was called for: nothing is deleted elsewhere
-  std::set<std::string> joined_;  // paths
-  std::set<std::string> let_go_;  // prefixes that set_newest() took out of our hands
+  std::set<std::string> joined_;     // paths
+  std::set<std::string> let_go_;     // prefixes that set_newest() took out of our hands
+  std::set<std::string> protected_;  // prefixes
 };
 
 }  // namespace cairn

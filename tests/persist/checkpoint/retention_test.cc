@@ -156,6 +156,44 @@ TEST_CASE("Checkpoints that set_last_checkpoints_with_time leaves out are not de
   CHECK(disk.steps() == Ints{1, 3});
 }
 
+TEST_CASE("A protected checkpoint is listed by age, and deleted by the next saver", "[retention]") {
+  RunDisk disk;
+  SmallModel(disk, {.max_to_keep = 2}).save_all({1, 2});
+  const auto listed = [&] {
+    return get_checkpoint_state("/run", "checkpoint", &disk)->all_model_checkpoint_paths;
+  };
+  {
+    SmallModel m(disk, {.max_to_keep = 2});
+    m.saver.protect({"/run/m-1"});
+    m.save_all({3});
+    CHECK(listed() == Strings{"/run/m-2", "/run/m-3"});
+    m.save_all({4, 5});
+    CHECK(disk.steps() == Ints{1, 4, 5});
+    CHECK(listed() == Strings{"/run/m-4", "/run/m-5"});
+    CHECK(m.warnings.empty());
+  }
+  {
+    SmallModel again(disk, {.max_to_keep = 2});
+    again.saver.protect({"/run/m-1", "/run/m-5"});
+    again.save_all({6});
+    CHECK(disk.steps() == Ints{1, 5, 6});
+    CHECK(listed() == Strings{"/run/m-5", "/run/m-6"});
+  }
+  SmallModel(disk, {.max_to_keep = 2}).save_all({7});
+  CHECK(disk.steps() == Ints{6, 7});
+}
+
+TEST_CASE("A protected checkpoint of which .cairn knows nothing stays for good", "[retention]") {
+  RunDisk disk;
+  SmallModel(disk).save_all({1});
+  disk.remove("/run/.cairn");  // as if TensorFlow had written it
+  SmallModel m(disk, {.max_to_keep = 1});
+  m.saver.protect({"/run/m-1"});
+  m.save_all({2, 3});
+  SmallModel(disk, {.max_to_keep = 1}).save_all({4});
+  CHECK(disk.steps() == Ints{1, 4});
+}
+
 // ---- the hours rule -----------------------------------------------------------------------------
 
 TEST_CASE("The hours rule goes on over restarts where it stopped", "[retention]") {
