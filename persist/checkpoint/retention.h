@@ -22,6 +22,11 @@ namespace cairn {
 // When a checkpoint's table of contents was changed last; 0 when there is none.
 double written_at(const std::string& prefix, FileSystem& fs);
 
+// Files that are left of checkpoints that .cairn says are to go, of which the index (of V1 one of
+// several files) is gone already: what a dead writer was removing. Only those that were there when
+// .cairn came to say so. Throws as read_retention_book().
+std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs);
+
 class Retention {
  public:
   using Warn = std::function<void(const std::string&)>;
@@ -64,8 +69,9 @@ class Retention {
  private:
   struct Shelf {  // a directory
     RetentionBook book;
-    bool unwritten = false;         // the book is newer than the file, which could not be written
-    std::set<std::string> leaving;  // names that are to be deleted
+    bool unwritten = false;  // the book is newer than the file, which could not be written
+    // Names that are to be deleted, and when the file came to say so: 0 for not yet.
+    std::map<std::string, double> leaving;
   };
   bool open_shelf(const std::string& directory, FileSystem& fs);
   void join_series(const Saved& saved, FileSystem& fs);

@@ -74,10 +74,11 @@ struct DirectoryReport {
 // variables/ too. Throws NotFound, FailedPrecondition for a file.
 DirectoryReport examine_directory(const std::string& directory, FileSystem* fs = nullptr);
 
-// Puts back what was being overwritten when its writer died, removes what dead writers left, and
-// writes the checkpoint file anew where it is lost, damaged or stale: names what is not there or
-// not whole, or not the newest of its series. Removes no file of a checkpoint, whole or not, nor
-// any that Cairn did not make. Returns what was done, and what could not be removed, a line each;
+// Puts back what was being overwritten when its writer died, removes what dead writers left, with
+// the rest of checkpoints that they were removing, and writes the checkpoint file anew where it is
+// lost, damaged or stale: names what is not there or not whole, or not the newest of its series.
+// Removes no other file of a checkpoint, whole or not, nor any of which neither its name nor .cairn
+// says that Cairn made it. Returns what was done, and what could not be removed, a line each;
 // what is still wrong afterwards, examine_directory() says. Throws FailedPrecondition while a
 // writer has the directory.
 std::vector<std::string> repair_directory(const std::string& directory, FileSystem* fs = nullptr);
