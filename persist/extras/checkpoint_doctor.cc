@@ -497,6 +497,7 @@ class Examination {
     if (is_state_a_directory()) return;
     std::optional<CheckpointState> state;
     std::string wrong;
+    bool damaged = false;
     try {
       state = get_checkpoint_state(report_.directory, kCheckpointFileName, view_.get());
       if (!state && belongs_to_saved_model()) return;
@@ -504,6 +505,7 @@ class Examination {
         wrong = "there is no checkpoint file, which names the newest one";
     } catch (const Error& e) {
       wrong = e.what();
+      damaged = true;
     }
     if (state && directory_of(state->model_checkpoint_path) != report_.directory &&
         checkpoint_exists(state->model_checkpoint_path, view_.get())) {
@@ -518,10 +520,13 @@ class Examination {
     if (state && wrong.empty()) check_listed(*state, wrong);
     // The checkpoint file is what a save writes last.
     if (wrong.empty() || has_writer()) return;
-    problem(wrong,
-            newest ? str_cat("write it anew, naming ", base_name(newest->prefix))
-                   : "no checkpoint here is whole",
-            newest != nullptr);
+    // Commands that write a checkpoint make none: only a saver's directory has lost it.
+    const bool wanted = state || damaged || fs_.exists(path(kKeptFileName));
+    (wanted ? report_.problems : report_.notes)
+        .push_back({wrong,
+                    newest ? str_cat("write it anew, naming ", base_name(newest->prefix))
+                           : "no checkpoint here is whole",
+                    newest != nullptr});
     if (newest) decide_state(state, newest->prefix);
   }
 

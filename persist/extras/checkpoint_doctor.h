@@ -61,6 +61,8 @@ struct DirectoryReport {
   std::vector<DirectoryCheckpoint>
       checkpoints;  // in order of the number that ends the name, then of name
   std::vector<DirectoryProblem> problems;
+  // What may be meant so and keeps nothing from being read: healthy() does not count it.
+  std::vector<DirectoryProblem> notes;
   // What the checkpoint file names, if that is whole; else the one it ought to name; nothing where
   // none is whole.
   std::optional<std::string> newest;

@@ -188,6 +188,26 @@ TEST_CASE("cairn doctor --fix ends the removal of an old checkpoint that a dead 
   CHECK(run.contents() == before);
 }
 
+TEST_CASE("cairn doctor notes that no checkpoint file is there, where no saver saved",
+          "[tools][doctor]") {
+  const Run run;
+  const std::string to = (run.dir / "to").string();
+  REQUIRE(cairn_run({"copy", run.folder().string(), to + "/m"}).status == 0);
+  const Finished found = cairn_run({"doctor", to});
+  CHECK(found.status == 0);
+  CHECK(contains(found.out,
+                 "note: there is no checkpoint file, which names the newest one\n"
+                 "  --fix will write it anew, naming m\n"));
+  CHECK(contains(found.out, "nothing is wrong"));
+  const Finished json = cairn_run({"doctor", to, "--json"});
+  CHECK(contains(json.out, R"("healthy": true)"));
+  CHECK(contains(json.out, R"("notes": [{"what": "there is no checkpoint file)"));
+  CHECK(contains(json.out, R"("problems": [])"));
+  CHECK(cairn_run({"doctor", to, "--fix"}).status == 0);
+  CHECK(latest_checkpoint(to) == to + "/m");
+  CHECK(!contains(cairn_run({"doctor", to}).out, "note: "));
+}
+
 TEST_CASE("cairn doctor --fix removes what dead writers left, and nothing else",
           "[tools][doctor]") {
   const Run run;
