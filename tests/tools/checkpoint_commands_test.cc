@@ -281,3 +281,30 @@ TEST_CASE(
   CHECK(contains(wrong.err, "HDF5"));
   CHECK(wrong.out.empty());
 }
+
+TEST_CASE("Commands that are given no checkpoint say which ones are there", "[tools]") {
+  const TempDir dir;
+  const std::string e = (dir / "e").string();
+  std::filesystem::create_directory(e);
+  write_tensors(dir / "e/m-5", {{"w", Tensor(1.0f)}});
+  const std::vector<std::tuple<std::string, std::string>> wrong = {
+      {e + "/m", "; did you mean '" + e + "/m-5'?\n"},
+      {e + "/m-6", "; did you mean '" + e + "/m-5'?\n"},
+      {e + "/other", "; there is '" + e + "/m-5'\n"},
+      {e + "/m.index", "; did you mean '" + e + "/m-5'?\n"},
+      {(dir / "none/m").string(), "; there is no directory '" + (dir / "none").string() + "'\n"}};
+  for (const auto& [given, says] : wrong) {
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"inspect", given},
+             {"copy", given, (dir / "to").string()},
+             {"convert", given, (dir / "to").string(), "--format", "v1"},
+             {"export", given, (dir / "to.npz").string()},
+             {"rename", given, (dir / "to").string(), "--map", "a=b"},
+             {"diff", given, given}}) {
+      const Finished run = cairn_run(args);
+      CAPTURE(args, run.err, says);
+      CHECK(run.status == 1);
+      CHECK(contains(run.err, says));
+    }
+  }
+}
