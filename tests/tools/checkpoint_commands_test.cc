@@ -308,3 +308,12 @@ TEST_CASE("Commands that are given no checkpoint say which ones are there", "[to
     }
   }
 }
+
+TEST_CASE("cairn copy and convert say what they wrote", "[tools]") {
+  const TempDir dir;
+  const std::string from = write_tensors(dir / "m", {{"w", Tensor(1.0f)}, {"b", Tensor(2.0f)}}),
+                    v1 = (dir / "v1").string(), again = (dir / "again").string();
+  CHECK(cairn_run({"convert", from, v1, "--format", "v1"}).out ==
+        v1 + ": V1, 2 tensors, from " + from + ", V2\n");
+  CHECK(cairn_run({"copy", v1, again}).out == again + ": V1, 2 tensors, from " + v1 + ", V1\n");
+}
