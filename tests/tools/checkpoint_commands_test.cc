@@ -317,3 +317,16 @@ TEST_CASE("cairn copy and convert say what they wrote", "[tools]") {
         v1 + ": V1, 2 tensors, from " + from + ", V2\n");
   CHECK(cairn_run({"copy", v1, again}).out == again + ": V1, 2 tensors, from " + v1 + ", V1\n");
 }
+
+TEST_CASE("cairn meta shows short text of a collection, and of other strings the length",
+          "[tools]") {
+  const TempDir dir;
+  Graph graph;
+  constant(graph, 1.0f);
+  for (const std::string& item :
+       {std::string("hello"), std::string("\n\x05hello"), std::string(81, 'a')})
+    graph.add_to_collection("notes", item);
+  write_bytes(dir / "g.meta", export_meta_graph(graph).bytes());
+  const Finished text = cairn_run({"meta", (dir / "g.meta").string(), "--collections"});
+  CHECK(contains(text.out, "  notes:\n    \"hello\"\n    7 bytes\n    81 bytes\n"));
+}
