@@ -116,16 +116,24 @@ class StepCounter {
   bool counts_ = false;
 };
 
-void print_step(int64_t step, const Tensor& loss, bool json) {
+// A saver's, without what only a program can do.
+void print_warning(const std::string& text) {
+  std::cerr << "cairn train: " << printable(text.substr(0, text.find("; recover_last_checkpoints")))
+            << "\n";
+}
+
+// `number` is what a save after this step is called.
+void print_step(int64_t step, int64_t number, const TrainOptions& o, const Tensor& loss) {
   if (loss.num_elements() != 1)
     fail(Code::kInvalidArgument, "--loss is a tensor of shape ", loss.shape(), ", no scalar");
   const Tensor scalar = loss.reshaped({});
-  if (json) {
+  if (o.json) {
     Json j;
-    std::cout << j.object().key("step").value(step).key("loss").value(scalar).end().text()
-              << std::endl;
+    j.object().key("step").value(step).key("number").value(number).key("loss").value(scalar).end();
+    std::cout << j.text() << std::endl;
   } else {
-    std::cout << "step " << step << "  loss " << scalar.str() << std::endl;
+    std::cout << "step " << number << " (" << step << " of " << o.steps << ")  loss "
+              << scalar.str() << std::endl;
   }
 }
 
@@ -149,7 +157,7 @@ bool changes_a_variable(const Operation& op) {
 Error with_hint(const Error& e) {
   return Error(
       e.code(),
-      str_cat(e.what(),
+      str_cat(advised(e, "").what(),
               "\n--init-rest gives variables that the checkpoint lacks the initial values ",
               "that the graph has for them"),
       e.node());
@@ -177,7 +185,8 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
       const SaverDef& def = saver.as_saver_def();
       saver = Saver(session.graph(),
                     {.max_to_keep = def.max_to_keep,
-                     .keep_checkpoint_every_n_hours = def.keep_checkpoint_every_n_hours});
+                     .keep_checkpoint_every_n_hours = def.keep_checkpoint_every_n_hours,
+                     .on_warning = print_warning});
     }
   }
 }
@@ -232,8 +241,10 @@ class Saves {
     command_files().create_dirs(o.dir);
   }
 
+  int64_t number_after(int64_t steps) { return counter_.after(steps); }
+
   void save(int64_t steps, const Batches& batches) {
-    const int64_t number = counter_.after(steps);
+    const int64_t number = number_after(steps);
     check_may_write(prefix_of(number));
     Graph& graph = session_.graph();
     graph.clear_collection(kRowsKey);
@@ -353,7 +364,8 @@ void check_rows(const TrainOptions& o, const Batches& batches) {
 int train(const TrainOptions& o) {
   Graph graph;
   const std::string meta = find_meta_graph(o.meta);
-  Saver saver = import_meta_graph(graph, read_meta_graph(meta, o.tags));
+  Saver saver =
+      import_meta_graph(graph, read_meta_graph(meta, o.tags), {}, {.on_warning = print_warning});
   if (!saver)
     fail(Code::kInvalidArgument, o.meta,
          ": the graph has no variables, so there is nothing to train");
@@ -385,10 +397,11 @@ int train(const TrainOptions& o) {
   for (int64_t step = 1; step <= o.steps; ++step) {
     batches.next(now);
     try {
-      print_step(step, call(now)[0], o.json);
+      const Tensor value = call(now)[0];
+      print_step(step, saves.number_after(step), o, value);
     } catch (const Error& e) {
       if (e.code() == Code::kFailedPrecondition && !o.init_rest) throw with_hint(e);
-      throw;
+      throw advised(e, "");
     }
     if (step == o.steps || (o.save_every > 0 && step % o.save_every == 0))
       saves.save(step, batches);
@@ -437,7 +450,10 @@ Work make_train(CLI::App& app) {
   app.add_option("--shuffle", o->rows.shuffle,
                  "take the rows in another order in each epoch, from this SEED")
       ->check(any_seed());
-  app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");
+  app.add_flag(
+      "--json", o->json,
+      R"(a line for each step: {"step": 1, "number": 1001, "loss": 0.2416}; a save after it is )"
+      "called by its number");
   return [o] { return train(*o); };
 }
 

@@ -31,7 +31,8 @@ TEST_CASE("cairn train goes on as the program would, batch by batch, and saves w
         {t.line.train})[0];
     char line[100];
     char* end = std::to_chars(line, line + sizeof line, loss.scalar<float>()).ptr;
-    expected += str_cat(R"({"step": )", step + 1, R"(, "loss": )", std::string(line, end), "}\n");
+    expected += str_cat(R"({"step": )", step + 1, R"(, "number": )", step + 8, R"(, "loss": )",
+                        std::string(line, end), "}\n");
   }
   CHECK(run.out == expected);
   for (const char* step : {"10", "13", "14"}) CHECK(checkpoint_exists(to + "/line-" + step));
@@ -220,7 +221,7 @@ TEST_CASE(
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   CHECK(contains(run.err, "has none: w/Momentum"));
-  CHECK(run.lines()[0] == "step 1  loss 9.0");
+  CHECK(run.lines()[0] == "step 1 (1 of 2)  loss 9.0");
   // All that the training needs is saved.
   Graph again;
   const Saver saver = import_meta_graph(again, to + "/m-2.meta");
@@ -368,7 +369,7 @@ TEST_CASE("cairn train prints each save beside the steps, and nothing but steps 
   const std::string to = (t.dir / "to").string();
   const Finished text = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2"});
   REQUIRE(text.lines().size() == 3);
-  CHECK(contains(text.lines()[0], "step 1  loss "));
+  CHECK(contains(text.lines()[0], "step 8 (1 of 2)  loss "));
   CHECK(text.lines()[2] == "saved " + to + "/line-9");
   const Finished json =
       cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
