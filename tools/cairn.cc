@@ -7,6 +7,7 @@
 #include <sstream>
 #include <vector>
 
+#include "persist/files/quote.h"
 #include "persist/version.h"
 #include "runtime/base/error.h"
 #include "runtime/base/text.h"
@@ -146,13 +147,41 @@ void refuse_empty_values(CLI::App& command) {
   }
 }
 
-// What CLI11 says, which repeats what it was given.
+// What is wrong with arguments that CLI11 could not place; "" where it placed all.
+std::string about_extras(const CLI::App& command) {
+  const std::vector<std::string> extras = command.remaining();
+  for (const std::string& extra : extras) {
+    const bool option = extra.size() > 1 && extra[0] == '-' &&
+                        std::string_view("0123456789.").find(extra[1]) == std::string_view::npos;
+    if (!option || extra == "--") continue;
+    const std::string given = extra.substr(0, extra.find('='));
+    std::vector<std::string> names;
+    for (const CLI::Option* known : command.get_options()) {
+      for (const std::string& name : known->get_lnames()) names.push_back("--" + name);
+    }
+    const auto near = nearest_names(given, names);
+    return str_cat("there is no option ", given,
+                   near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
+  }
+  if (extras.empty()) return "";
+  return str_cat(extras.size() == 1 ? "an argument too many: " : "arguments too many: ",
+                 quote_list(extras));
+}
+
+// Help, or what is wrong with the arguments.
 int print_exit(const CLI::App& app, const CLI::ParseError& e) {
-  std::ostringstream out, err;
-  const int status = app.exit(e, out, err);
-  std::cout << printable(out.str(), "\n\t") << std::flush;
-  std::cerr << printable(err.str(), "\n\t");
-  return status == 0 ? kFine : kWrongUsage;
+  if (e.get_exit_code() == 0) {
+    std::ostringstream out;
+    app.exit(e, out, out);
+    std::cout << printable(out.str(), "\n\t") << std::flush;
+    return kFine;
+  }
+  const auto parsed = app.get_subcommands();
+  const std::string extras = about_extras(parsed.empty() ? app : *parsed[0]);
+  std::cerr << "cairn" << (parsed.empty() ? "" : " " + parsed[0]->get_name()) << ": "
+            << printable(extras.empty() ? e.what() : extras, "\n\t")
+            << "\nRun with --help for more information.\n";
+  return kWrongUsage;
 }
 
 // What is wrong with arguments that name no command; "" where they name one, or ask for help.

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <iostream>
 
 #include "persist/checkpoint/bundle.h"
 #include "persist/checkpoint/checkpoint_reader.h"
@@ -38,16 +39,33 @@ struct Options {
   std::string source, destination, format;
 };
 
+const char* format_name(CheckpointFormat format) {
+  return format == CheckpointFormat::kV1 ? "V1" : "V2";
+}
+
+// What was written, and from what.
+void print(const std::string& destination, const char* format, size_t tensors,
+           const std::string& source, CheckpointFormat of_source) {
+  std::cout << destination << ": " << format << ", " << tensors
+            << (tensors == 1 ? " tensor" : " tensors") << ", from " << source << ", "
+            << format_name(of_source) << "\n";
+}
+
 int copy(const Options& o) {
   FileSystem& fs = command_files();
   const std::string source = check_copy_paths(fs, o.source, o.destination);
-  Progress progress("copying", CheckpointReader(source).names().size());
+  const auto [tensors, format] = [&] {
+    const CheckpointReader reader(source);
+    return std::pair(reader.names().size(), reader.version());
+  }();
+  Progress progress("copying", tensors);
   write_checkpoint(source, o.destination, [&] {
     copy_checkpoint(fs, source, o.destination, [&](const std::string& name) {
       progress.step();
       return name;
     });
   });
+  print(o.destination, format_name(format), tensors, source, format);
   return kFine;
 }
 
@@ -82,6 +100,8 @@ int convert(const Options& o) {
     o.format == "v1" ? write_all<CheckpointV1Writer>(reader, o.destination)
                      : write_all<BundleWriter>(reader, o.destination);
   });
+  print(o.destination, o.format == "v1" ? "V1" : "V2", reader.names().size(), reader.prefix(),
+        reader.version());
   return kFine;
 }
 

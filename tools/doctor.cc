@@ -45,16 +45,19 @@ void print_json(const DirectoryReport& report, const std::vector<std::string>& d
         .value(c.size);
     j.key("whole").value(c.whole()).key("problems").value(c.problems).end();
   }
-  j.end().key("problems").array();
-  for (const DirectoryProblem& p : report.problems) {
-    j.object()
-        .key("what")
-        .value(p.what)
-        .key("remedy")
-        .value(p.remedy)
-        .key("can_repair")
-        .value(p.can_repair)
-        .end();
+  for (const auto& [key, list] :
+       {std::pair("notes", &report.notes), {"problems", &report.problems}}) {
+    j.end().key(key).array();
+    for (const DirectoryProblem& p : *list) {
+      j.object()
+          .key("what")
+          .value(p.what)
+          .key("remedy")
+          .value(p.remedy)
+          .key("can_repair")
+          .value(p.can_repair)
+          .end();
+    }
   }
   std::cout << j.end().key("done").value(done).end().text() << "\n";
 }
@@ -76,9 +79,12 @@ void print_text(const DirectoryReport& report, const std::vector<std::string>& d
               << " bytes, " << (c.whole() ? "whole, every checksum right" : "not whole") << "\n";
   }
   for (const std::string& line : done) std::cout << "done: " << printable(line) << "\n";
-  for (const DirectoryProblem& p : report.problems) {
-    std::cout << "problem: " << printable(p.what) << "\n  " << (p.can_repair ? "--fix will " : "")
-              << printable(p.remedy) << "\n";
+  for (const auto& [kind, list] :
+       {std::pair("note", &report.notes), {"problem", &report.problems}}) {
+    for (const DirectoryProblem& p : *list) {
+      std::cout << kind << ": " << printable(p.what) << "\n  "
+                << (p.can_repair ? "--fix will " : "") << printable(p.remedy) << "\n";
+    }
   }
   std::cout << report.directory << ": ";
   if (report.newest) std::cout << "the newest checkpoint is " << printable(*report.newest) << ", ";

@@ -4,6 +4,7 @@
 
 #include "persist/catalog.h"
 #include "persist/checkpoint/checkpoint_state.h"
+#include "persist/files/file_kind.h"
 #include "persist/graph/meta_graph.h"
 #include "persist/graph/saved_model.h"
 #include "tools/columns.h"
@@ -91,12 +92,21 @@ const char* format_name(CheckpointFormat format) {
   return format == CheckpointFormat::kV2 ? "V2" : "V1";
 }
 
+// Short text in quotes; of other strings, as serialized messages are, how long they are.
+std::string string_text(const std::string& bytes) {
+  constexpr size_t kMost = 80;
+  const bool is_text = bytes.size() <= kMost && is_plain_text(bytes) &&
+                       bytes.find_first_of("\t\n\v\f\r") == std::string::npos &&
+                       printable(bytes) == bytes;
+  return is_text ? str_cat('"', bytes, '"') : str_cat(bytes.size(), " bytes");
+}
+
 // One item of a collection in a line.
 std::string item_text(const CollectionItem& item) {
   if (const auto* output = std::get_if<Output>(&item)) return output->name();
   if (const auto* op = std::get_if<Operation>(&item)) return op->name();
   if (const auto* variable = std::get_if<Variable>(&item)) return variable->name();
-  if (const auto* bytes = std::get_if<std::string>(&item)) return str_cat(bytes->size(), " bytes");
+  if (const auto* bytes = std::get_if<std::string>(&item)) return string_text(*bytes);
   if (const auto* number = std::get_if<int64_t>(&item)) return str_cat(*number);
   if (const auto* real = std::get_if<float>(&item)) return str_cat(*real);
   if (const auto* any = std::get_if<AnyItem>(&item)) return any->type_url;

@@ -34,14 +34,14 @@ std::string npy_name(const std::string& fetch) {
   return name + ".npy";
 }
 
-// "; --checkpoint run/model-1000" where META belongs to a checkpoint.
+// "; give --checkpoint run/model-1000" where META belongs to a checkpoint.
 std::string checkpoint_to_give(const std::string& meta) {
-  std::string prefix = "CKPT";
+  std::string prefix = "PREFIX";
   try {
     if (const std::string own = checkpoint_prefix(meta); checkpoint_exists(own)) prefix = own;
   } catch (const Error&) {  // META is a graph alone
   }
-  return str_cat(": --checkpoint ", prefix);
+  return str_cat("; give --checkpoint ", prefix);
 }
 
 std::vector<Tensor> compute(const RunOptions& o, Session& session, const Saver& saver,
@@ -56,9 +56,9 @@ std::vector<Tensor> compute(const RunOptions& o, Session& session, const Saver& 
   } catch (const Error& e) {
     if (e.code() != Code::kFailedPrecondition) throw;
     if (lacking) throw *lacking;
-    if (saver && o.checkpoint.empty())
-      throw Error(e.code(), e.what() + checkpoint_to_give(o.meta), e.node());
-    throw;
+    throw advised(e, !saver ? "; the graph has no saver, so no checkpoint can be given for it"
+                     : o.checkpoint.empty() ? checkpoint_to_give(o.meta)
+                                            : "; the graph's saver restores no value for it");
   }
 }
 

@@ -5,8 +5,10 @@
 #include "persist/checkpoint/bundle.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/checkpoint/save_names.h"
 #include "persist/extras/meta_graph_diff.h"
 #include "persist/files/crc.h"
+#include "persist/files/settled_view.h"
 #include "persist/graph/saved_model.h"
 #include "tools/commands.h"
 #include "tools/json.h"
@@ -126,7 +128,31 @@ struct Shown {
   std::string text;
 };
 
+// "; did you mean 'run/m.meta'?", after the names in the directory.
+std::string did_you_mean(FileSystem& fs, const std::string& path) {
+  const std::string directory = directory_of(path);
+  const auto info = fs.stat(directory);
+  if (!info || !info->is_directory) return str_cat("; there is no directory '", directory, "'");
+  const auto near = nearest_names(base_name(path), fs.list_dir(directory));
+  return near.empty() ? "" : str_cat("; did you mean '", join_path(directory, near[0]), "'?");
+}
+
+// Of what is not there under any name that its directory counts.
+void check_is_there(const std::string& path) {
+  FileSystem& fs = posix_file_system();
+  const auto view = view_for(fs, path);
+  if ((view ? static_cast<FileSystem&>(*view) : fs).exists(path)) return;
+  std::vector<std::string> files = files_of_prefix(fs, path);
+  for (std::string& file : files) file = join_path(directory_of(path), file);
+  if (!files.empty())
+    fail(Code::kNotFound, path,
+         ": there is no such file; the prefix of a checkpoint is not one: give ",
+         files.size() == 1 ? "" : "one of ", join_for_people(files, 8));
+  fail(Code::kNotFound, path, ": there is no such file", did_you_mean(fs, path));
+}
+
 Shown shown(const std::string& path) {
+  check_is_there(path);
   const auto info = posix_file_system().stat(path);
   if (info && info->is_directory) {
     if (!saved_model_graph_path(path).empty())

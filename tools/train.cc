@@ -116,16 +116,24 @@ class StepCounter {
   bool counts_ = false;
 };
 
-void print_step(int64_t step, const Tensor& loss, bool json) {
+// A saver's, without what only a program can do.
+void print_warning(const std::string& text) {
+  std::cerr << "cairn train: " << printable(text.substr(0, text.find("; recover_last_checkpoints")))
+            << "\n";
+}
+
+// `number` is what a save after this step is called.
+void print_step(int64_t step, int64_t number, const TrainOptions& o, const Tensor& loss) {
   if (loss.num_elements() != 1)
     fail(Code::kInvalidArgument, "--loss is a tensor of shape ", loss.shape(), ", no scalar");
   const Tensor scalar = loss.reshaped({});
-  if (json) {
+  if (o.json) {
     Json j;
-    std::cout << j.object().key("step").value(step).key("loss").value(scalar).end().text()
-              << std::endl;
+    j.object().key("step").value(step).key("number").value(number).key("loss").value(scalar).end();
+    std::cout << j.text() << std::endl;
   } else {
-    std::cout << "step " << step << "  loss " << scalar.str() << std::endl;
+    std::cout << "step " << number << " (" << step << " of " << o.steps << ")  loss "
+              << scalar.str() << std::endl;
   }
 }
 
@@ -149,7 +157,7 @@ bool changes_a_variable(const Operation& op) {
 Error with_hint(const Error& e) {
   return Error(
       e.code(),
-      str_cat(e.what(),
+      str_cat(advised(e, "").what(),
               "\n--init-rest gives variables that the checkpoint lacks the initial values ",
               "that the graph has for them"),
       e.node());
@@ -174,7 +182,11 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
                     [&](const std::string& name) { return unsaved.count(name) > 0; })) {
       std::cerr << "cairn train: the graph's saver does not save all of these; the checkpoints get "
                    "all variables\n";
-      saver = Saver(session.graph());
+      const SaverDef& def = saver.as_saver_def();
+      saver = Saver(session.graph(),
+                    {.max_to_keep = def.max_to_keep,
+                     .keep_checkpoint_every_n_hours = def.keep_checkpoint_every_n_hours,
+                     .on_warning = print_warning});
     }
   }
 }
@@ -209,7 +221,7 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
 }
 
 // Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes
-// in its turn; what is trained from stays, and so does what another program wrote.
+// in its turn; what is trained from stays for this run, and what another program wrote for good.
 class Saves {
  public:
   Saves(const TrainOptions& o, const std::string& meta, Saver& saver, Session& session)
@@ -224,13 +236,15 @@ class Saves {
     }
     check_state_place(posix_file_system(), o.dir, kCheckpointFileName);
     check_expected();
-    keep_sources();
+    protect_sources();
     command_files().let_replace();
     command_files().create_dirs(o.dir);
   }
 
+  int64_t number_after(int64_t steps) { return counter_.after(steps); }
+
   void save(int64_t steps, const Batches& batches) {
-    const int64_t number = counter_.after(steps);
+    const int64_t number = number_after(steps);
     check_may_write(prefix_of(number));
     Graph& graph = session_.graph();
     graph.clear_collection(kRowsKey);
@@ -311,22 +325,21 @@ class Saves {
     });
   }
 
-  // Whatever of it is in the directory is no longer the saver's to remove when its turn has come.
-  void keep_sources() {
+  // Whatever of it is in the directory stays until this run is over.
+  void protect_sources() {
     const std::string directory = directory_of(prefix_of(0));
-    std::vector<std::pair<std::string, double>> kept;
+    std::vector<std::string> prefixes;
     for (const std::string& name : names_there()) {
       if (!is_source(join_path(directory, name))) continue;
-      kept.emplace_back(join_path(directory, shard_pattern(name)), 0);
+      prefixes.push_back(join_path(directory, shard_pattern(name)));
       const std::string shardless = without_shard_ending(name);
       for (const std::string ending : {".index", ".meta", ".data"}) {
         if (!shardless.ends_with(ending)) continue;
-        kept.emplace_back(
-            join_path(directory, shardless.substr(0, shardless.size() - ending.size())), 0);
+        prefixes.push_back(
+            join_path(directory, shardless.substr(0, shardless.size() - ending.size())));
       }
     }
-    saver_.set_last_checkpoints_with_time(kept);
-    saver_.set_last_checkpoints_with_time({});
+    saver_.protect(prefixes);
   }
 
   const TrainOptions& o_;
@@ -351,7 +364,8 @@ void check_rows(const TrainOptions& o, const Batches& batches) {
 int train(const TrainOptions& o) {
   Graph graph;
   const std::string meta = find_meta_graph(o.meta);
-  Saver saver = import_meta_graph(graph, read_meta_graph(meta, o.tags));
+  Saver saver =
+      import_meta_graph(graph, read_meta_graph(meta, o.tags), {}, {.on_warning = print_warning});
   if (!saver)
     fail(Code::kInvalidArgument, o.meta,
          ": the graph has no variables, so there is nothing to train");
@@ -383,10 +397,11 @@ int train(const TrainOptions& o) {
   for (int64_t step = 1; step <= o.steps; ++step) {
     batches.next(now);
     try {
-      print_step(step, call(now)[0], o.json);
+      const Tensor value = call(now)[0];
+      print_step(step, saves.number_after(step), o, value);
     } catch (const Error& e) {
       if (e.code() == Code::kFailedPrecondition && !o.init_rest) throw with_hint(e);
-      throw;
+      throw advised(e, "");
     }
     if (step == o.steps || (o.save_every > 0 && step % o.save_every == 0))
       saves.save(step, batches);
@@ -435,7 +450,10 @@ Work make_train(CLI::App& app) {
   app.add_option("--shuffle", o->rows.shuffle,
                  "take the rows in another order in each epoch, from this SEED")
       ->check(any_seed());
-  app.add_flag("--json", o->json, R"(a line for each step: {"step": 1, "loss": 0.2416})");
+  app.add_flag(
+      "--json", o->json,
+      R"(a line for each step: {"step": 1, "number": 1001, "loss": 0.2416}; a save after it is )"
+      "called by its number");
   return [o] { return train(*o); };
 }
 

@@ -1,6 +1,53 @@
 #include "tools/values.h"
 
+#include <sstream>
+
+#include "persist/checkpoint/checkpoint_state.h"
+
 namespace cairn {
+namespace {
+
+// "'s|^net/||'", for a shell.
+std::string shell_word(const std::string& text) {
+  std::string word = "'";
+  for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
+  return word + "'";
+}
+
+// The rule of R"(s|a|b|)" or "s|a|b|".
+std::string rule_of(std::string literal) {
+  const size_t begin = literal.starts_with("R\"(") ? 3 : 1, end = begin == 3 ? 2 : 1;
+  return literal.substr(begin, literal.size() - begin - end);
+}
+
+// Saver::restore() names options of its own: a rule to rename by is one for `cairn rename`, and for
+// the others no command has any.
+Error in_words_of_commands(const Error& e, const std::string& checkpoint) {
+  std::string text;
+  std::istringstream lines(e.what());
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with("  .convert_dtypes") || line.starts_with("  .ignore_dtype")) continue;
+    constexpr std::string_view kWith = " with .rename = ";
+    if (const size_t at = line.find(kWith); at != std::string::npos) {
+      line = str_cat(line.substr(0, at), " under other names: cairn rename ",
+                     checkpoint_prefix(checkpoint), " DST --re ",
+                     shell_word(rule_of(line.substr(at + kWith.size()))));
+    }
+    text += (text.empty() ? "" : "\n") + line;
+  }
+  return Error(e.code(), text, e.node());
+}
+
+}  // namespace
+
+Error advised(const Error& e, const std::string& advice) {
+  constexpr std::string_view kToPrograms =
+      "; run the initializer (global_variables_initializer) or restore a checkpoint first";
+  std::string text = e.what();
+  const size_t at = text.find(kToPrograms);
+  if (at == std::string::npos) return e;
+  return Error(e.code(), text.replace(at, kToPrograms.size(), advice), e.node());
+}
 
 Restored restore_what_is_there(const Saver& saver, Session& session,
                                const std::string& checkpoint) {
@@ -11,9 +58,14 @@ Restored restore_what_is_there(const Saver& saver, Session& session,
   try {
     return {saver.restore(session, checkpoint), std::nullopt};
   } catch (const Error& e) {
-    if (e.code() != Code::kNotFound) throw;
     checkpoint_prefix(checkpoint);  // throws where there is no checkpoint at all
-    return {saver.restore(session, checkpoint, {.allow_missing = true}), e};
+    const Error told = in_words_of_commands(e, checkpoint);
+    if (e.code() != Code::kNotFound) throw told;
+    try {
+      return {saver.restore(session, checkpoint, {.allow_missing = true}), told};
+    } catch (const Error& other) {
+      throw in_words_of_commands(other, checkpoint);
+    }
   }
 }
 

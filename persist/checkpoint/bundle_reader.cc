@@ -295,7 +295,7 @@ void BundleReader::check_place(const BundleEntry& entry, const std::string& name
   if (entry.offset > limit || entry.size > limit - entry.offset) {
     // A pointer or a web page that a download left in place of the data.
     const std::string begin = beginning_of(file),
-                      what = is_plain_text(begin) ? no_checkpoint_but(begin) : "";
+                      what = is_plain_text(begin) ? no_checkpoint_but(begin, "a data file") : "";
     if (!what.empty()) fail(Code::kDataLoss, file.path(), ": ", what);
     corrupt(entry, name,
             str_cat("its ", entry.size, " bytes go beyond the end of the file, ", limit));

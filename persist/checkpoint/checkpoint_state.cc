@@ -9,6 +9,7 @@
 #include "persist/checkpoint/bundle_format.h"
 #include "persist/checkpoint/checkpoint_reader.h"
 #include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/checkpoint/save_names.h"
 #include "persist/files/overwrite_journal.h"
 #include "persist/files/own_names.h"
 #include "persist/files/settled_view.h"
@@ -340,7 +341,7 @@ std::string checkpoint_prefix(const std::string& path, FileSystem* file_system) 
   if (info) return shard_pattern(path);
   if (!checkpoint_v1_files(fs, path).empty()) return path;
   fail(Code::kNotFound, "The passed save_path is not a valid checkpoint: ", path, " (there is no ",
-       bundle_index_path(path), ")");
+       bundle_index_path(path), ")", about_missing_checkpoint(fs, path));
 }
 
 std::string meta_graph_path(const std::string& prefix, const std::string& meta_graph_suffix) {

@@ -1,4 +1,5 @@
 #include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/checkpoint/save_names.h"
 
 #include <algorithm>
 #include <cctype>
@@ -490,7 +491,7 @@ CheckpointV1Reader::CheckpointV1Reader(FileSystem& file_system, std::string path
   if (files_.empty()) {
     fail(Code::kNotFound,
          "Unsuccessful TensorSliceReader constructor: Failed to find any matching files for ",
-         path_);
+         path_, about_missing_checkpoint(fs, path_));
   }
   for (const std::string& file : files_) {
     tables_.push_back(open_table(fs, file));

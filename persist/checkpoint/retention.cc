@@ -7,14 +7,18 @@
 #include <unordered_set>
 
 #include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/bundle_format.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
 #include "persist/files/overwrite_journal.h"
 #include "persist/files/own_names.h"
 #include "persist/files/settled_view.h"
+#include "persist/graph/meta_graph.h"
 
 namespace cairn {
 namespace {
+
+constexpr const char* kMetaEnding = "meta";  // of a saver that is not told another
 
 bool all_digits(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
@@ -57,9 +61,79 @@ std::string plain_directory(const std::string& directory) {
   return (error ? std::filesystem::path(directory) : path).lexically_normal().string();
 }
 
+// Some of its several files are there and some are not.
+bool is_incomplete_v1(const std::string& prefix, FileSystem& fs) {
+  const std::string name = base_name(prefix);
+  if (without_shard_ending(name) == name) return false;
+  const size_t there = checkpoint_v1_files(fs, prefix).size();
+  return there > 0 && there < std::strtoull(name.c_str() + name.rfind('-') + 1, nullptr, 10);
+}
+
+bool is_graph(const std::string& path, FileSystem& fs) {
+  try {
+    MetaGraph::read(path, {.tags = {}, .file_system = &fs});
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+// Files of a checkpoint of which one is gone that makes it one: the index, or one of several of V1.
+// A removal began with it that did not come to its end. What was changed after `until` is another
+// writer's.
+std::vector<std::string> remains_of(const std::string& prefix, const std::string& meta_graph_suffix,
+                                    double until, FileSystem& fs) {
+  const std::string name = base_name(prefix), directory = directory_of(prefix),
+                    stem = without_shard_ending(prefix);
+  if (!is_plain_name(name) || fs.exists(bundle_index_path(prefix)) || fs.exists(prefix) ||
+      fs.exists(journal_path(prefix)))
+    return {};
+  std::vector<std::string> files;
+  bool has_graph = true;  // and no other checkpoint has it
+  if (stem != prefix) {
+    files = checkpoint_v1_files(fs, prefix);
+    if (!files.empty() && !is_incomplete_v1(prefix, fs)) return {};
+    has_graph = !fs.exists(bundle_index_path(stem)) && !fs.exists(stem);
+  } else {
+    for (const std::string& there : fs.list_dir(directory)) {
+      if (prefix_of_data_file(there) == name) files.push_back(join_path(directory, there));
+      if (without_shard_ending(there) == name && there != name) has_graph = false;
+    }
+  }
+  const std::string meta = meta_graph_path(prefix, meta_graph_suffix);
+  if (has_graph) files.push_back(meta);
+  std::erase_if(files, [&](const std::string& file) {
+    const auto info = fs.stat(file);
+    if (!info || !info->is_file() || info->is_link || info->modified > until) return true;
+    if (prefix_of_data_file(base_name(file))) return false;  // any bytes
+    return stem != prefix && file != meta ? !looks_like_table(fs, file) : !is_graph(file, fs);
+  });
+  return files;
+}
+
+double changed_at(const std::string& path, FileSystem& fs) {
+  const auto info = fs.stat(path);
+  return info ? info->modified : 0;
+}
+
 bool has_flag(const KeptRecord& r) { return r.newest || r.hours || r.pinned || r.foreign; }
 
 }  // namespace
+
+std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs) {
+  std::vector<std::string> files;
+  const auto book = read_retention_book(fs, directory);
+  if (!book) return files;
+  const double since = changed_at(join_path(directory, kKeptFileName), fs);
+  const RetentionBook::Merits merits = book->merits();
+  for (const KeptRecord& record : book->records) {
+    const std::string& name = record.name;
+    if (has_flag(record) || merits.best.count(name) || merits.good.count(name)) continue;
+    const auto remains = remains_of(join_path(directory, name), kMetaEnding, since, fs);
+    files.insert(files.end(), remains.begin(), remains.end());
+  }
+  return files;
+}
 
 double written_at(const std::string& prefix, FileSystem& fs) {
   auto info = fs.stat(bundle_index_path(prefix));
@@ -97,6 +171,11 @@ void Retention::set_newest(Newest newest) {
   for (const auto& [prefix, time] : newest_) let_go_.insert(prefix);
   for (const auto& [prefix, time] : newest) let_go_.erase(prefix);
   newest_ = std::move(newest);
+}
+
+void Retention::protect(const std::vector<std::string>& prefixes) {
+  std::lock_guard lock(mutex_);
+  protected_.insert(prefixes.begin(), prefixes.end());
 }
 
 void Retention::keep_best(const std::string& metric, int count, bool higher_is_better) {
@@ -213,14 +292,20 @@ void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, 
   if (std::all_of(book.records.begin(), book.records.end(), has_flag)) return;
   const RetentionBook::Merits merits = book.merits();
   const Present present(directory, fs);
+  const double since = changed_at(join_path(directory, kKeptFileName), fs);
   std::set<std::string> strangers;
   for (const KeptRecord& record : book.records) {
-    const std::string& name = record.name;
+    const std::string &name = record.name, prefix = join_path(directory, name);
     if (has_flag(record) || merits.best.count(name) || merits.good.count(name) ||
         shelf.leaving.count(name))
       continue;
-    const double written = present.has(name) ? written_at(join_path(directory, name), fs) : 0;
-    (written > 0 && written == record.written ? shelf.leaving : strangers).insert(name);
+    const double written = present.has(name) ? written_at(prefix, fs) : 0;
+    if ((written > 0 && written == record.written) ||
+        !remains_of(prefix, kMetaEnding, since, fs).empty()) {
+      shelf.leaving.emplace(name, since);
+    } else {
+      strangers.insert(name);
+    }
   }
   std::erase_if(book.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
 }
@@ -353,7 +438,7 @@ void Retention::sort_out(const std::string& directory, const std::string& series
     if (has_flag(record) || merits.best.count(record.name) || merits.good.count(record.name)) {
       shelf.leaving.erase(record.name);
     } else {
-      shelf.leaving.insert(record.name);
+      shelf.leaving.emplace(record.name, 0);
     }
   }
 }
@@ -428,6 +513,10 @@ void Retention::write(const std::string& directory, FileSystem& fs) {
     file.append(to_text(shelf.book));
     file.publish();
     shelf.unwritten = false;
+    const bool decided = std::any_of(shelf.leaving.begin(), shelf.leaving.end(),
+                                     [](const auto& entry) { return entry.second == 0; });
+    const double since = decided ? changed_at(file.path(), fs) : 0;
+    for (auto& [name, when] : shelf.leaving) when = when == 0 ? since : when;
   } catch (const Error& e) {
     shelf.unwritten = true;
     warn_(
@@ -441,13 +530,16 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
   for (auto& [directory, shelf] : shelves_) {
     if (shelf.unwritten) continue;
     std::set<std::string> gone;
-    for (const std::string& name : shelf.leaving) {
+    for (const auto& [name, since] : shelf.leaving) {
       const std::string prefix = join_path(directory, name);
+      if (protected_.count(prefix)) continue;
       try {
+        const auto remains = remains_of(prefix, meta_graph_suffix, since, fs);
+        for (const std::string& file : remains) fs.remove(file);
         // What a record says is not enough to delete a file.
-        if (is_checkpoint(prefix, fs)) {
+        if (is_checkpoint(prefix, fs) && !is_incomplete_v1(prefix, fs)) {
           remove_checkpoint(prefix, meta_graph_suffix, &fs);
-        } else {
+        } else if (fs.exists(bundle_index_path(prefix)) || fs.exists(prefix)) {
           warn_(str_cat(prefix, " stays, for what is there is no checkpoint"));
         }
         gone.insert(name);

@@ -22,6 +22,11 @@ namespace cairn {
 // When a checkpoint's table of contents was changed last; 0 when there is none.
 double written_at(const std::string& prefix, FileSystem& fs);
 
+// Files that are left of checkpoints that .cairn says are to go, of which the index (of V1 one of
+// several files) is gone already: what a dead writer was removing. Only those that were there when
+// .cairn came to say so. Throws as read_retention_book().
+std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs);
+
 class Retention {
  public:
   using Warn = std::function<void(const std::string&)>;
@@ -43,6 +48,8 @@ class Retention {
   Newest newest() const;
   void recover(const std::vector<std::string>& prefixes, FileSystem& fs);
   void set_newest(Newest newest);
+  // These are not deleted here, whatever .cairn comes to say of them; a later Retention does it.
+  void protect(const std::vector<std::string>& prefixes);
 
   void keep_best(const std::string& metric, int count, bool higher_is_better);
   // Throws NotFound for what is no checkpoint; and what the file system throws, with the pin as it
@@ -62,8 +69,9 @@ class Retention {
  private:
   struct Shelf {  // a directory
     RetentionBook book;
-    bool unwritten = false;         // the book is newer than the file, which could not be written
-    std::set<std::string> leaving;  // names that are to be deleted
+    bool unwritten = false;  // the book is newer than the file, which could not be written
+    // Names that are to be deleted, and when the file came to say so: 0 for not yet.
+    std::map<std::string, double> leaving;
   };
   bool open_shelf(const std::string& directory, FileSystem& fs);
   void join_series(const Saved& saved, FileSystem& fs);
@@ -85,8 +93,9 @@ class Retention {
   std::map<std::string, Shelf> shelves_;  // by directory
   std::set<std::string>
       saved_in_;  // directories that record() was called for: nothing is deleted elsewhere
-  std::set<std::string> joined_;  // paths
-  std::set<std::string> let_go_;  // prefixes that set_newest() took out of our hands
+  std::set<std::string> joined_;     // paths
+  std::set<std::string> let_go_;     // prefixes that set_newest() took out of our hands
+  std::set<std::string> protected_;  // prefixes
 };
 
 }  // namespace cairn

@@ -5,6 +5,7 @@
 #include "persist/checkpoint/checkpoint_v1.h"
 #include "persist/checkpoint/retention_book.h"
 #include "persist/files/publication.h"
+#include "persist/files/quote.h"
 
 namespace cairn {
 namespace {
@@ -149,6 +150,33 @@ std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& pref
     }
   }
   return taken;
+}
+
+std::string about_missing_checkpoint(FileSystem& fs, const std::string& prefix) {
+  const std::string directory = directory_of(prefix), base = base_name(prefix);
+  try {
+    const auto info = fs.stat(directory);
+    if (!info || !info->is_directory) return str_cat("; there is no directory '", directory, "'");
+    const std::vector<std::string> found = find_checkpoints(directory, &fs);
+    // "m" for "m-5", the newest first; a step that is not there for the nearest.
+    std::vector<std::string> near;
+    for (size_t i = found.size(); i-- > 0;) {
+      if (base_name(found[i]).starts_with(base + "-")) near.push_back(found[i]);
+    }
+    constexpr size_t kMost = 3;
+    near.resize(std::min(near.size(), kMost));
+    if (near.empty()) {
+      std::vector<std::string> names;
+      for (const std::string& each : found) names.push_back(base_name(each));
+      for (const std::string& name : nearest_names(base, names, kMost))
+        near.push_back(join_path(directory, name));
+    }
+    if (!near.empty()) return str_cat("; did you mean ", quote_list(near), "?");
+    if (found.empty()) return "; there is no checkpoint in this directory";
+    return str_cat(found.size() == 1 ? "; there is " : "; there are ", quote_list(found, kMost));
+  } catch (const Error&) {  // a directory that may not be looked into
+    return "";
+  }
 }
 
 }  // namespace cairn

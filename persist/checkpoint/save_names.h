@@ -28,4 +28,9 @@ void check_state_place(FileSystem& fs, const std::string& directory,
 // format; links count, whatever is behind them.
 std::vector<std::string> files_of_prefix(FileSystem& fs, const std::string& prefix);
 
+// What to say of a prefix that is no checkpoint's: "; did you mean 'run/m-5'?", "; there is no
+// directory 'rnu'", the checkpoints of the directory where none is named alike; "" where the
+// directory may not be looked into.
+std::string about_missing_checkpoint(FileSystem& fs, const std::string& prefix);
+
 }  // namespace cairn

@@ -305,7 +305,8 @@ std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path)
     return std::make_unique<TableReader>(fs, path);
   } catch (const Error& e) {
     if (e.code() != Code::kDataLoss) throw;
-    const std::string what = no_checkpoint_but(beginning_of(*fs.open(path)));
+    const std::string what =
+        no_checkpoint_but(beginning_of(*fs.open(path)), path.ends_with(".index") ? "an index" : "");
     if (what.empty()) throw;
     fail(Code::kDataLoss, path, ": ", what);
   }

@@ -9,6 +9,7 @@
 #include "persist/checkpoint/bundle.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
+#include "persist/checkpoint/retention.h"
 #include "persist/files/kept.h"
 #include "persist/files/overwrite_journal.h"
 #include "persist/files/publication.h"
@@ -85,6 +86,7 @@ class Examination {
     for (const std::string& name : v1_) examine_v1(name);
     std::sort(report_.checkpoints.begin(), report_.checkpoints.end(),
               [](const auto& a, const auto& b) { return by_number(a.prefix, b.prefix); });
+    find_remains();
     examine_strays();
     examine_leftovers();
     for (const DirectoryCheckpoint& c : report_.checkpoints) {
@@ -300,13 +302,22 @@ class Examination {
     });
   }
 
+  void find_remains() {
+    try {
+      const auto remains = remains_of_removals(report_.directory, fs_);
+      remains_.insert(remains.begin(), remains.end());
+    } catch (const Error&) {  // a damaged .cairn is told of by itself, and says nothing
+    }
+  }
+
   // Data files that no index speaks of.
   void examine_strays() {
     std::map<std::string, std::vector<std::string>> strays;
     for (const DirectoryFile& file : report_.files) {
       // not one that will go when the older one is put back
       const bool in_place = view_->exists(path(file.name));
-      if (file.role != FileRole::kData || !in_place || is_disturbed(path(file.checkpoint)))
+      if (file.role != FileRole::kData || !in_place || is_disturbed(path(file.checkpoint)) ||
+          remains_.count(path(file.name)))
         continue;
       const auto shards = shards_.find(file.checkpoint);
       const bool has_index = view_->exists(bundle_index_path(path(file.checkpoint)));
@@ -320,7 +331,10 @@ class Examination {
     for (const auto& [why, names] : strays) {
       problem(str_cat(why, ", so that ", join_for_people(names), names.size() == 1 ? " is" : " are",
                       " of no use"),
-              "remove what is of no use, unless the index can be found", false);
+              str_cat("unless the index can be found, remove by hand what is of no use: --fix does "
+                      "not, for ",
+                      kKeptFileName, " does not say that Cairn was removing it"),
+              false);
     }
   }
 
@@ -371,9 +385,16 @@ class Examination {
         journals.push_back(file.name);
       if (file.role == FileRole::kRecovery) recovery.push_back(file.name);
     }
-    const bool none =
-        leftovers.empty() && recovery.empty() && journals.empty() && kept_parts.empty();
+    const bool none = leftovers.empty() && recovery.empty() && journals.empty() &&
+                      kept_parts.empty() && remains_.empty();
     if (none || has_writer()) return;
+    if (!remains_.empty()) {
+      std::vector<std::string> names;
+      for (const std::string& file : remains_) names.push_back(base_name(file));
+      problem(str_cat("left by a writer that died while it removed an old checkpoint: ",
+                      join_for_people(names)),
+              "remove the rest", true);
+    }
     for (const auto& [parts, strangers] : kept_parts) {
       problem(
           str_cat(parts,
@@ -476,6 +497,7 @@ class Examination {
     if (is_state_a_directory()) return;
     std::optional<CheckpointState> state;
     std::string wrong;
+    bool damaged = false;
     try {
       state = get_checkpoint_state(report_.directory, kCheckpointFileName, view_.get());
       if (!state && belongs_to_saved_model()) return;
@@ -483,6 +505,7 @@ class Examination {
         wrong = "there is no checkpoint file, which names the newest one";
     } catch (const Error& e) {
       wrong = e.what();
+      damaged = true;
     }
     if (state && directory_of(state->model_checkpoint_path) != report_.directory &&
         checkpoint_exists(state->model_checkpoint_path, view_.get())) {
@@ -497,10 +520,13 @@ class Examination {
     if (state && wrong.empty()) check_listed(*state, wrong);
     // The checkpoint file is what a save writes last.
     if (wrong.empty() || has_writer()) return;
-    problem(wrong,
-            newest ? str_cat("write it anew, naming ", base_name(newest->prefix))
-                   : "no checkpoint here is whole",
-            newest != nullptr);
+    // Commands that write a checkpoint make none: only a saver's directory has lost it.
+    const bool wanted = state || damaged || fs_.exists(path(kKeptFileName));
+    (wanted ? report_.problems : report_.notes)
+        .push_back({wrong,
+                    newest ? str_cat("write it anew, naming ", base_name(newest->prefix))
+                           : "no checkpoint here is whole",
+                    newest != nullptr});
     if (newest) decide_state(state, newest->prefix);
   }
 
@@ -573,6 +599,7 @@ class Examination {
   std::unordered_map<std::string, std::vector<const DirectoryFile*>> files_of_;  // by checkpoint
   std::set<std::string> v1_;
   std::set<std::string> unread_;       // prefixes of which nothing is known but that reading failed
+  std::set<std::string> remains_;      // paths: of checkpoints that were being removed
   std::map<std::string, int> shards_;  // of the indexes that could be read
   std::optional<bool> has_writer_;
   std::vector<std::string> new_state_;
@@ -639,6 +666,18 @@ std::vector<std::string> repair_directory(const std::string& directory, FileSyst
                       std::back_inserter(removed));
   if (!removed.empty()) done.push_back(str_cat("removed ", join_for_people(removed)));
   done.insert(done.end(), failed.begin(), failed.end());
+  removed.clear();
+  try {
+    for (const std::string& file : remains_of_removals(path, fs)) {
+      fs.remove(file);
+      removed.push_back(base_name(file));
+    }
+  } catch (const Error& e) {
+    failed = {str_cat("the rest of an old checkpoint could not be removed: ", e.what())};
+    done.insert(done.end(), failed.begin(), failed.end());
+  }
+  if (!removed.empty())
+    done.push_back(str_cat("removed the rest of an old checkpoint: ", join_for_people(removed)));
   if (std::vector<std::string> state = Examination(path, fs, true).new_state(); !state.empty()) {
     const std::string newest = state.back();
     update_checkpoint_state(path, newest, std::move(state), kCheckpointFileName, &fs);

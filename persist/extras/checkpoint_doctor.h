@@ -61,6 +61,8 @@ struct DirectoryReport {
   std::vector<DirectoryCheckpoint>
       checkpoints;  // in order of the number that ends the name, then of name
   std::vector<DirectoryProblem> problems;
+  // What may be meant so and keeps nothing from being read: healthy() does not count it.
+  std::vector<DirectoryProblem> notes;
   // What the checkpoint file names, if that is whole; else the one it ought to name; nothing where
   // none is whole.
   std::optional<std::string> newest;
@@ -74,10 +76,11 @@ struct DirectoryReport {
 // variables/ too. Throws NotFound, FailedPrecondition for a file.
 DirectoryReport examine_directory(const std::string& directory, FileSystem* fs = nullptr);
 
-// Puts back what was being overwritten when its writer died, removes what dead writers left, and
-// writes the checkpoint file anew where it is lost, damaged or stale: names what is not there or
-// not whole, or not the newest of its series. Removes no file of a checkpoint, whole or not, nor
-// any that Cairn did not make. Returns what was done, and what could not be removed, a line each;
+// Puts back what was being overwritten when its writer died, removes what dead writers left, with
+// the rest of checkpoints that they were removing, and writes the checkpoint file anew where it is
+// lost, damaged or stale: names what is not there or not whole, or not the newest of its series.
+// Removes no other file of a checkpoint, whole or not, nor any of which neither its name nor .cairn
+// says that Cairn made it. Returns what was done, and what could not be removed, a line each;
 // what is still wrong afterwards, examine_directory() says. Throws FailedPrecondition while a
 // writer has the directory.
 std::vector<std::string> repair_directory(const std::string& directory, FileSystem* fs = nullptr);

@@ -131,7 +131,7 @@ std::string beginning_of(const RandomAccessFile& file) {
   return begin;
 }
 
-std::string no_checkpoint_but(std::string_view begin) {
+std::string no_checkpoint_but(std::string_view begin, std::string_view part) {
   std::string kind = file_kind(begin);
   if (kind.empty() && begins_like_graph(begin)) {
     kind =
@@ -141,6 +141,8 @@ std::string no_checkpoint_but(std::string_view begin) {
   if (kind.empty() && is_plain_text(begin)) kind = "plain text";
   if (kind.empty()) return "";
   const bool advises = kind.find(": ") != std::string::npos;
+  if (!part.empty() && !advises)
+    return str_cat("the file is damaged: ", kind, " where ", part, " should be; use another copy");
   return "this is no checkpoint but " + kind +
          (advises ? ""
                   : ": give what the files of a checkpoint have in common (PREFIX of "

@@ -16,8 +16,10 @@ std::string file_kind(std::string_view begin);
 std::string beginning_of(const RandomAccessFile& file);
 // What a file that should be part of a checkpoint is instead, and what to do: "this is no
 // checkpoint but a zip archive,
-// ...; give ...". "" where `begin` does not tell.
-std::string no_checkpoint_but(std::string_view begin);
+// ...; give ...". "" where `begin` does not tell. `part` is what the file's name says it is ("an
+// index"): then nobody gave it in the place of another file, and what has no advice of its own is
+// called damaged.
+std::string no_checkpoint_but(std::string_view begin, std::string_view part = "");
 // Nothing in `bytes` that a text would not have.
 bool is_plain_text(std::string_view bytes);
 

@@ -217,6 +217,11 @@ class Saver {
   void set_last_checkpoints_with_time(
       const std::vector<std::pair<std::string, double>>& checkpoints);
 
+  // Checkpoints that this saver does not delete, as one that is being read. They are counted and
+  // listed as any other, and nothing of this is written down: one whose turn to go came meanwhile
+  // goes with the first save of a later saver.
+  void protect(const std::vector<std::string>& prefixes);
+
   // Keeps, beside the newest, the `count` checkpoints of a path with the best value of a metric,
   // from the next save on and in later processes too; 0 ends that. Of equals the older one stays;
   // NaN is never among the best.

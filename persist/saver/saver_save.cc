@@ -127,6 +127,8 @@ void Saver::set_last_checkpoints_with_time(
   retention().set_newest(checkpoints);
 }
 
+void Saver::protect(const std::vector<std::string>& prefixes) { retention().protect(prefixes); }
+
 void Saver::keep_best(const std::string& metric, int count, const KeepBestOptions& options) {
   if (count < 0)
     fail(Code::kInvalidArgument, "keep_best: ", count, " checkpoints; 0 (none) or more are needed");

@@ -10,6 +10,7 @@ constexpr size_t kSector = 512;
 
 struct Inode {
   std::string synced, now;
+  double modified = 0;
 };
 using File = std::shared_ptr<Inode>;
 
@@ -24,9 +25,12 @@ enum Bytes { kLost, kZeroed, kTorn, kWritten };
 
 class Disk {
  public:
-  explicit Disk(const CrashState& state) : directories_(state.directories) {
-    for (const auto& [path, bytes] : state.files)
-      names_[path] = certain_[path] = std::make_shared<Inode>(Inode{bytes, bytes});
+  explicit Disk(const CrashState& state) : directories_(state.directories), clock_(state.clock) {
+    for (const auto& [path, bytes] : state.files) {
+      const auto changed = state.modified.find(path);
+      const double modified = changed == state.modified.end() ? 0 : changed->second;
+      names_[path] = certain_[path] = std::make_shared<Inode>(Inode{bytes, bytes, modified});
+    }
   }
 
   void apply(const FileOp& op) {
@@ -35,14 +39,16 @@ class Disk {
         File& file = names_[op.path];
         if (file) {  // emptied
           file->now.clear();
+          file->modified = clock_++;
           break;
         }
-        file = std::make_shared<Inode>();
+        file = std::make_shared<Inode>(Inode{"", "", clock_++});
         pending_.push_back({"", op.path, file});
         break;
       }
       case FileOp::kAppend:
         names_.at(op.path)->now += op.bytes;
+        names_.at(op.path)->modified = clock_++;
         break;
       case FileOp::kSync:
         names_.at(op.path)->synced = names_.at(op.path)->now;
@@ -89,12 +95,13 @@ class Disk {
       bool unsynced = false;
       for (const auto& [path, file] : names) unsynced |= file->synced != file->now;
       for (const Bytes how : {kWritten, kLost, kZeroed, kTorn}) {
-        CrashState state{{}, directories};
+        CrashState state{.files = {}, .directories = directories, .modified = {}, .clock = clock_};
         for (const auto& [path, file] : names) {
           // A name in a directory that did not reach the disk did not either.
           if (const std::string in = directory_of(path);
               in == "." || in == "/" || directories.count(in)) {
             state.files[path] = bytes_of(*file, how);
+            state.modified[path] = file->modified;
           }
         }
         visit(std::move(state));
@@ -169,6 +176,7 @@ class Disk {
 
   Names names_, certain_;
   std::set<std::string> directories_;
+  double clock_;
   std::vector<NameChange> pending_;
 };
 

@@ -28,6 +28,8 @@ namespace cairn {
 struct CrashState {
   std::map<std::string, std::string> files;
   std::set<std::string> directories;
+  std::map<std::string, double> modified;  // when each file was changed last
+  double clock = 1;                        // of the next change, each of which takes a second
   bool acknowledged = false;  // CrashOptions::acknowledged_after operations or more were issued
   friend auto operator<=>(const CrashState&, const CrashState&) = default;
 };

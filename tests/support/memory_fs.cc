@@ -215,6 +215,21 @@ std::map<std::string, std::string> MemoryFileSystem::contents() const {
   return all;
 }
 
+double MemoryFileSystem::clock() const {
+  const Lock lock(mutex_);
+  return clock_;
+}
+
+void MemoryFileSystem::set_clock(double now) {
+  const Lock lock(mutex_);
+  clock_ = now;
+}
+
+void MemoryFileSystem::set_modified(const std::string& path, double time) {
+  const Lock lock(mutex_);
+  find(path, "setting the time of")->modified = time;
+}
+
 void MemoryFileSystem::set(const std::string& path, std::string bytes) {
   if (is_own_name(base_name(path)) && exists(path)) remove(path);
   create(path)->append(bytes);

@@ -37,6 +37,10 @@ class MemoryFileSystem : public FileSystem {
   // Every file and its bytes: what a test compares before and after.
   std::map<std::string, std::string> contents() const;
   void set(const std::string& path, std::string bytes);  // makes no directories
+  // When the next change will be; and for the state of another disk, when a file was changed last.
+  double clock() const;
+  void set_clock(double now);
+  void set_modified(const std::string& path, double time);
 
  private:
   struct Node {

@@ -119,6 +119,32 @@ TEST_CASE("An option that would do nothing is refused and says what it is for", 
   CHECK(!std::filesystem::exists(out + "3"));
 }
 
+TEST_CASE("An option that a command does not have is named, with the command and the nearest one",
+          "[tools]") {
+  const std::vector<std::tuple<Args, std::string>> wrong = {
+      {{"inspect", "a", "--stat"},
+       "cairn inspect: there is no option --stat; did you mean --stats?\n"},
+      {{"run", "a", "--fetch", "f", "--chekpoint", "run/net-200"},
+       "cairn run: there is no option --chekpoint; did you mean --checkpoint?\n"},
+      {{"run", "a", "--fetch", "f", "--chekpoint=run/net-200"},
+       "cairn run: there is no option --chekpoint; did you mean --checkpoint?\n"},
+      // Not what it lacks for it.
+      {{"train", "a", "--chekpoint", "b", "--loss", "c", "--steps", "1", "--dir", "d"},
+       "cairn train: there is no option --chekpoint; did you mean --checkpoint?\n"},
+      {{"inspect", "a", "--nothing-like-it"},
+       "cairn inspect: there is no option --nothing-like-it\n"},
+      {{"inspect", "a", "b"}, "cairn inspect: an argument too many: 'b'\n"},
+      {{"inspect", "a", "b", "-1"}, "cairn inspect: arguments too many: 'b' and '-1'\n"},
+      {{"train", "a", "--loss", "c", "--steps", "1", "--dir", "d"},
+       "cairn train: --checkpoint is required\n"}};
+  for (const auto& [args, says] : wrong) {
+    const Finished run = cairn_run(args);
+    CAPTURE(args, run.err, says);
+    CHECK(is_wrong_usage(run));
+    CHECK(run.err == says + "Run with --help for more information.\n");
+  }
+}
+
 TEST_CASE("Arguments that are told back do not speak to the terminal", "[tools]") {
   for (const Args& args :
        {Args{"inspect", "a", "b\x1b[31m"}, Args{"inspect", "a", "--none\x1b[31m"},

@@ -290,3 +290,53 @@ TEST_CASE(
   CHECK(contains(wrong.err, "HDF5"));
   CHECK(wrong.out.empty());
 }
+
+TEST_CASE("Commands that are given no checkpoint say which ones are there", "[tools]") {
+  const TempDir dir;
+  const std::string e = (dir / "e").string();
+  std::filesystem::create_directory(e);
+  write_tensors(dir / "e/m-5", {{"w", Tensor(1.0f)}});
+  const std::vector<std::tuple<std::string, std::string>> wrong = {
+      {e + "/m", "; did you mean '" + e + "/m-5'?\n"},
+      {e + "/m-6", "; did you mean '" + e + "/m-5'?\n"},
+      {e + "/other", "; there is '" + e + "/m-5'\n"},
+      {e + "/m.index", "; did you mean '" + e + "/m-5'?\n"},
+      {(dir / "none/m").string(), "; there is no directory '" + (dir / "none").string() + "'\n"}};
+  for (const auto& [given, says] : wrong) {
+    for (const std::vector<std::string>& args : std::vector<std::vector<std::string>>{
+             {"inspect", given},
+             {"copy", given, (dir / "to").string()},
+             {"convert", given, (dir / "to").string(), "--format", "v1"},
+             {"export", given, (dir / "to.npz").string()},
+             {"rename", given, (dir / "to").string(), "--map", "a=b"},
+             {"diff", given, given}}) {
+      const Finished run = cairn_run(args);
+      CAPTURE(args, run.err, says);
+      CHECK(run.status == 1);
+      CHECK(contains(run.err, says));
+    }
+  }
+}
+
+TEST_CASE("The command cairn copy and convert say what they wrote", "[tools]") {
+  const TempDir dir;
+  const std::string from = write_tensors(dir / "m", {{"w", Tensor(1.0f)}, {"b", Tensor(2.0f)}}),
+                    v1 = (dir / "v1").string(), again = (dir / "again").string();
+  CHECK(cairn_run({"convert", from, v1, "--format", "v1"}).out ==
+        v1 + ": V1, 2 tensors, from " + from + ", V2\n");
+  CHECK(cairn_run({"copy", v1, again}).out == again + ": V1, 2 tensors, from " + v1 + ", V1\n");
+}
+
+TEST_CASE(
+    "The command cairn meta shows short text of a collection, and of other strings the length",
+    "[tools]") {
+  const TempDir dir;
+  Graph graph;
+  constant(graph, 1.0f);
+  for (const std::string& item :
+       {std::string("hello"), std::string("\n\x05hello"), std::string(81, 'a')})
+    graph.add_to_collection("notes", item);
+  write_bytes(dir / "g.meta", export_meta_graph(graph).bytes());
+  const Finished text = cairn_run({"meta", (dir / "g.meta").string(), "--collections"});
+  CHECK(contains(text.out, "  notes:\n    \"hello\"\n    7 bytes\n    81 bytes\n"));
+}

@@ -167,7 +167,53 @@ TEST_CASE("The command cairn doctor tells data files that no index speaks of, an
   CHECK(fixed.status == 1);
   CHECK(contains(fixed.out, "m-8 has no index, so that m-8.data-00000-of-00001 is of no use"));
   CHECK(contains(fixed.out, "m-9 has 1 data file, so that m-9.data-00001-of-00002 is of no use"));
+  CHECK(contains(fixed.out,
+                 "remove by hand what is of no use: --fix does not, for .cairn does "
+                 "not say that Cairn was removing it"));
   CHECK(std::filesystem::exists(run.folder() / "m-9.data-00001-of-00002"));
+}
+
+TEST_CASE(
+    "The command cairn doctor --fix ends the removal of an old checkpoint that a dead writer began",
+    "[tools][doctor]") {
+  Run run;
+  const auto data = run.folder() / "m-8.data-00000-of-00001";
+  std::filesystem::copy_file(data, run.dir / "data");
+  Session session(run.graph);
+  session.run(global_variables_initializer(run.graph));
+  Saver(run.graph, {.max_to_keep = 3})
+      .save(session, (run.folder() / "m").string(), {.global_step = 11});
+  const auto before = run.contents();
+  REQUIRE(before.count("m-8.index") == 0);
+  std::filesystem::copy_file(run.dir / "data", data);
+  // Newer than .cairn: as far as can be told, somebody put it there.
+  CHECK(contains(run.doctor({"--fix"}).out, ".cairn does not say that Cairn was removing it"));
+  CHECK(std::filesystem::exists(data));
+  std::filesystem::last_write_time(
+      data, std::filesystem::last_write_time(run.folder() / ".cairn") - std::chrono::hours(1));
+  run.check_fixed(
+      "left by a writer that died while it removed an old checkpoint: m-8.data-00000-of-00001");
+  CHECK(run.contents() == before);
+}
+
+TEST_CASE("The command cairn doctor notes that no checkpoint file is there, where no saver saved",
+          "[tools][doctor]") {
+  const Run run;
+  const std::string to = (run.dir / "to").string();
+  REQUIRE(cairn_run({"copy", run.folder().string(), to + "/m"}).status == 0);
+  const Finished found = cairn_run({"doctor", to});
+  CHECK(found.status == 0);
+  CHECK(contains(found.out,
+                 "note: there is no checkpoint file, which names the newest one\n"
+                 "  --fix will write it anew, naming m\n"));
+  CHECK(contains(found.out, "nothing is wrong"));
+  const Finished json = cairn_run({"doctor", to, "--json"});
+  CHECK(contains(json.out, R"("healthy": true)"));
+  CHECK(contains(json.out, R"("notes": [{"what": "there is no checkpoint file)"));
+  CHECK(contains(json.out, R"("problems": [])"));
+  CHECK(cairn_run({"doctor", to, "--fix"}).status == 0);
+  CHECK(latest_checkpoint(to) == to + "/m");
+  CHECK(!contains(cairn_run({"doctor", to}).out, "note: "));
 }
 
 TEST_CASE("The command cairn doctor --fix removes what dead writers left, and nothing else",

@@ -81,7 +81,7 @@ TEST_CASE(
   };
   fails({}, 2, "--fetch");
   fails({"--fetch", "w"}, 1, "uninitialized variable");
-  fails({"--fetch", "w"}, 1, "restore a checkpoint first: --checkpoint " + t.prefix);
+  fails({"--fetch", "w"}, 1, "variable: 'w'; give --checkpoint " + t.prefix);
   fails({"--checkpoint", t.prefix, "--fetch", "loss"}, 1, "a value must be fed");
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--set", "nope=1"}, 1, "'nope'");
   fails({"--checkpoint", t.prefix, "--fetch", "w", "--feed", "x=none.npy"}, 1, "none.npy");
@@ -180,4 +180,47 @@ TEST_CASE(
     CHECK(cairn_run({"run", (dir / "g.meta").string(), "--feed", "any=" + file, "--fetch", "any"})
               .out.size() < 200);
   }
+}
+
+TEST_CASE("Commands advise what commands can do, and nothing of the library", "[tools]") {
+  const TempDir dir;
+  Graph graph, other;
+  for (const std::string name : {"w", "b"}) {
+    variable(graph, 1.0f, {.name = "model/" + name});
+    variable(other, 1.0f, {.name = name});
+  }
+  const auto save = [&](Graph& of, const std::string& name) {
+    Session session(of);
+    session.run(global_variables_initializer(of));
+    return Saver(of).save(session, (dir / name).string());
+  };
+  const std::string own = save(graph, "own"), plain = save(other, "plain");
+  const Finished run = cairn_run({"run", own, "--checkpoint", plain, "--fetch", "model/w"});
+  CAPTURE(run.err);
+  CHECK(run.status == 1);
+  CHECK(contains(run.err, "all 2 missing keys are found under other names: cairn rename " + plain +
+                              " DST --re 's|^|model/|'\n"));
+  CHECK(!contains(run.err, ".rename ="));
+  // Of another dtype: options of the library would help.
+  const std::string ints = write_tensors(dir / "ints", {{"w", Tensor(1)}, {"b", Tensor(1)}});
+  const Finished dtypes = cairn_run({"run", plain, "--checkpoint", ints, "--fetch", "w"});
+  CHECK(dtypes.status == 1);
+  CHECK(contains(dtypes.err, "checkpoint int32"));
+  CHECK(!contains(dtypes.err, "ignore_dtype"));
+  const Finished none = cairn_run({"run", plain, "--fetch", "w"});
+  CHECK(contains(none.err, "'w'; give --checkpoint " + plain + "\n"));
+  CHECK(!contains(none.err, "global_variables_initializer"));
+}
+
+TEST_CASE(
+    "The command cairn train says which checkpoints it does not count, and nothing of the library",
+    "[tools]") {
+  const Trained t;
+  std::filesystem::remove(t.dir / ".cairn");  // as if TensorFlow had saved
+  const Finished run =
+      cairn_run(t.train_args(t.dir.path().string()) + std::vector<std::string>{"--steps", "1"});
+  CAPTURE(run.err);
+  CHECK(run.status == 0);
+  CHECK(contains(run.err, "cairn train: earlier checkpoints stay where they are"));
+  CHECK(!contains(run.err, "recover_last_checkpoints"));
 }

@@ -103,3 +103,21 @@ TEST_CASE("With cairn show, git compares .meta files as text", "[tools][show]") 
   const Finished diff = git("--no-pager diff");
   CHECK(contains(diff.out, "-  attr value: float [] 1.0\n+  attr value: float [] 2.0\n"));
 }
+
+TEST_CASE("The command cairn show names the files of a prefix, and the nearest name",
+          "[tools][show]") {
+  const TempDir dir;
+  const std::string m = write_tensors(dir / "m-5", {{"w", Tensor(1.0f)}});
+  const auto says = [](const std::string& given) {
+    const Finished run = cairn_run({"show", given});
+    CHECK(run.status == 1);
+    CHECK(run.out.empty());
+    return run.err;
+  };
+  CHECK(says(m) == "cairn show: " + m +
+                       ": there is no such file; the prefix of a checkpoint is not one: give one "
+                       "of " +
+                       m + ".data-00000-of-00001 and " + m + ".index\n");
+  CHECK(contains(says((dir / "m-5.indx").string()), "did you mean '" + m + ".index'?"));
+  CHECK(contains(says((dir / "none/m-5.index").string()), "there is no directory '"));
+}

@@ -32,7 +32,8 @@ TEST_CASE(
         {t.line.train})[0];
     char line[100];
     char* end = std::to_chars(line, line + sizeof line, loss.scalar<float>()).ptr;
-    expected += str_cat(R"({"step": )", step + 1, R"(, "loss": )", std::string(line, end), "}\n");
+    expected += str_cat(R"({"step": )", step + 1, R"(, "number": )", step + 8, R"(, "loss": )",
+                        std::string(line, end), "}\n");
   }
   CHECK(run.out == expected);
   for (const char* step : {"10", "13", "14"}) CHECK(checkpoint_exists(to + "/line-" + step));
@@ -227,7 +228,7 @@ TEST_CASE(
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
   CHECK(contains(run.err, "has none: w/Momentum"));
-  CHECK(run.lines()[0] == "step 1  loss 9.0");
+  CHECK(run.lines()[0] == "step 1 (1 of 2)  loss 9.0");
   // All that the training needs is saved.
   Graph again;
   const Saver saver = import_meta_graph(again, to + "/m-2.meta");
@@ -379,7 +380,7 @@ TEST_CASE(
   const std::string to = (t.dir / "to").string();
   const Finished text = cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2"});
   REQUIRE(text.lines().size() == 3);
-  CHECK(contains(text.lines()[0], "step 1  loss "));
+  CHECK(contains(text.lines()[0], "step 8 (1 of 2)  loss "));
   CHECK(text.lines()[2] == "saved " + to + "/line-9");
   const Finished json =
       cairn_run(t.train_args(to) + std::vector<std::string>{"--steps", "2", "--json"});
@@ -452,6 +453,72 @@ TEST_CASE(
   CHECK(std::filesystem::exists(run + "/line-11.meta"));
   CHECK(checkpoint_exists(run + "/line-12"));
   CHECK(!checkpoint_exists(run + "/line-13"));
+}
+
+TEST_CASE("Trainings that each go on from the last checkpoint keep as many as one Saver would",
+          "[tools]") {
+  const Trained t;
+  const TempDir to;
+  const std::string run = (to / "run").string();
+  const auto listed = [&] {
+    std::vector<std::string> names;
+    const auto state = get_checkpoint_state(run);
+    for (const std::string& prefix : state->all_model_checkpoint_paths)
+      names.push_back(base_name(prefix));
+    return names;
+  };
+  std::vector<std::string> args = t.train_args(run) + std::vector<std::string>{"--steps", "1"};
+  REQUIRE(args[2] == "--checkpoint");
+  for (int step = 8; step <= 16; ++step) {
+    const Finished trained = cairn_run(args);
+    CAPTURE(step, trained.err);
+    CHECK(trained.status == 0);
+    CHECK(!contains(trained.err, "stay"));
+    args[1] = args[3] = run;
+  }
+  CHECK(listed() ==
+        std::vector<std::string>{"line-12", "line-13", "line-14", "line-15", "line-16"});
+  CHECK(find_checkpoints(run).size() == 5);
+}
+
+TEST_CASE("Training in the directory of a Saver lists its checkpoints and lets the oldest go",
+          "[tools]") {
+  const TempDir dir;
+  const std::string run = (dir / "run").string();
+  Graph graph;
+  const Line line(graph);
+  Session session(graph);
+  session.run(global_variables_initializer(graph));
+  Saver saver(graph, {.max_to_keep = 3});
+  for (const int64_t step : {50, 100, 150, 200}) {
+    session.run(line.steps.assign(constant(graph, step)));
+    saver.save(session, run + "/line", {.global_step = step});
+  }
+  write_npy(posix_file_system(), (dir / "x.npy").string(), Tensor::matrix<float>({{1}}));
+  const std::string x = (dir / "x.npy").string();
+  const auto train = [&](const std::string& from) {
+    return cairn_run({"train", from, "--checkpoint", from, "--loss", "loss:0", "--feed", "x=" + x,
+                      "--feed", "y=" + x, "--set", "rate=0.1", "--steps", "3", "--dir", run});
+  };
+  const auto listed = [&] {
+    std::string names;
+    const auto state = get_checkpoint_state(run);
+    for (const std::string& prefix : state->all_model_checkpoint_paths)
+      names += base_name(prefix) + " ";
+    return names;
+  };
+  CHECK(train(run).status == 0);
+  CHECK(listed() == "line-150 line-200 line-203 ");
+  CHECK(!checkpoint_exists(run + "/line-100"));
+  // The one that is trained from is not deleted by the run that reads it, but by the next one.
+  CHECK(train(run + "/line-150").status == 0);
+  CHECK(listed() == "line-200 line-203 line-153 ");
+  CHECK(checkpoint_exists(run + "/line-150"));
+  CHECK(std::filesystem::exists(run + "/line-150.meta"));
+  CHECK(train(run).status == 0);
+  CHECK(listed() == "line-203 line-153 line-156 ");
+  CHECK(!checkpoint_exists(run + "/line-150"));
+  CHECK(find_checkpoints(run).size() == 3);
 }
 
 TEST_CASE(

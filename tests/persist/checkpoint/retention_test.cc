@@ -123,6 +123,46 @@ TEST_CASE("A checkpoint put in the place of one that could not be deleted is lef
   CHECK(memory.steps() == Ints{1, 3});
 }
 
+TEST_CASE("A removal that ended after the index is finished by the next save", "[retention]") {
+  // By an error, and by the end of the process.
+  for (const bool same_process : {true, false}) {
+    CAPTURE(same_process);
+    RunDisk memory;
+    struct NoData final : HookedFileSystem {
+      using HookedFileSystem::HookedFileSystem;
+      void hook(const FileOp& op, const Proceed& proceed) override {
+        if (op.kind == FileOp::kRemove && refuses && op.path.find("m-1.data") != std::string::npos)
+          fail_with_errno(op.path, "removing", EACCES);
+        proceed(op.bytes);
+      }
+      bool refuses = true;
+    } disk(memory);
+    SmallModel m(disk, {.max_to_keep = 1});
+    m.save_all({1, 2});
+    CHECK(memory.exists("/run/m-1.data-00000-of-00001"));
+    CHECK_FALSE(memory.exists("/run/m-1.index"));
+    CHECK(m.warnings.size() == 1);
+    disk.refuses = false;
+    same_process ? (void)m.save(3) : SmallModel(disk, {.max_to_keep = 1}).save_all({3});
+    CHECK_FALSE(memory.exists("/run/m-1.data-00000-of-00001"));
+    CHECK(memory.steps() == Ints{3});
+    CHECK(m.warnings.size() == 1);
+  }
+}
+
+TEST_CASE("Data without an index that came after .cairn said it goes is another writer's",
+          "[retention]") {
+  RunDisk disk;
+  SmallModel(disk, {.max_to_keep = 1}).save_all({1, 2});
+  const Strings others = {"/run/m-1.data-00000-of-00001", "/run/m-1.meta",
+                          "/run/m-9.data-00000-of-00001"};
+  for (const std::string& path : others) disk.set(path, "of another program");
+  SmallModel m(disk, {.max_to_keep = 1});
+  m.save_all({3, 4});
+  for (const std::string& path : others) CHECK(disk.exists(path));
+  CHECK(m.warnings.empty());
+}
+
 TEST_CASE("Two savers of one path count together", "[retention]") {
   RunDisk disk;
   SmallModel m(disk, {.max_to_keep = 2});
@@ -154,6 +194,44 @@ TEST_CASE("Checkpoints that set_last_checkpoints_with_time leaves out are not de
   m.saver.set_last_checkpoints_with_time({});
   m.save_all({2, 3});
   CHECK(disk.steps() == Ints{1, 3});
+}
+
+TEST_CASE("A protected checkpoint is listed by age, and deleted by the next saver", "[retention]") {
+  RunDisk disk;
+  SmallModel(disk, {.max_to_keep = 2}).save_all({1, 2});
+  const auto listed = [&] {
+    return get_checkpoint_state("/run", "checkpoint", &disk)->all_model_checkpoint_paths;
+  };
+  {
+    SmallModel m(disk, {.max_to_keep = 2});
+    m.saver.protect({"/run/m-1"});
+    m.save_all({3});
+    CHECK(listed() == Strings{"/run/m-2", "/run/m-3"});
+    m.save_all({4, 5});
+    CHECK(disk.steps() == Ints{1, 4, 5});
+    CHECK(listed() == Strings{"/run/m-4", "/run/m-5"});
+    CHECK(m.warnings.empty());
+  }
+  {
+    SmallModel again(disk, {.max_to_keep = 2});
+    again.saver.protect({"/run/m-1", "/run/m-5"});
+    again.save_all({6});
+    CHECK(disk.steps() == Ints{1, 5, 6});
+    CHECK(listed() == Strings{"/run/m-5", "/run/m-6"});
+  }
+  SmallModel(disk, {.max_to_keep = 2}).save_all({7});
+  CHECK(disk.steps() == Ints{6, 7});
+}
+
+TEST_CASE("A protected checkpoint of which .cairn knows nothing stays for good", "[retention]") {
+  RunDisk disk;
+  SmallModel(disk).save_all({1});
+  disk.remove("/run/.cairn");  // as if TensorFlow had written it
+  SmallModel m(disk, {.max_to_keep = 1});
+  m.saver.protect({"/run/m-1"});
+  m.save_all({2, 3});
+  SmallModel(disk, {.max_to_keep = 1}).save_all({4});
+  CHECK(disk.steps() == Ints{1, 4});
 }
 
 // ---- the hours rule -----------------------------------------------------------------------------

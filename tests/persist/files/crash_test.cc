@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <functional>
 
+#include "persist/checkpoint/save_names.h"
 #include "persist/files/publication.h"
 #include "tests/support/catch.h"
 #include "tests/support/crash_model.h"
@@ -23,14 +24,26 @@ struct Scenario {
 
 void load(const CrashState& state, MemoryFileSystem& fs) {
   for (const std::string& directory : state.directories) fs.create_dirs(directory);
-  for (const auto& [path, bytes] : state.files) fs.set(path, bytes);
+  for (const auto& [path, bytes] : state.files) {
+    fs.set(path, bytes);
+    fs.set_modified(path, state.modified.at(path));
+  }
+  fs.set_clock(state.clock);
+}
+
+CrashState state_of(MemoryFileSystem& fs) {
+  CrashState state{.files = fs.contents(), .directories = {"/run"}, .modified = {}};
+  for (const auto& [path, bytes] : state.files) state.modified[path] = fs.stat(path)->modified;
+  state.clock = fs.clock();
+  return state;
 }
 
 struct Models {
   Generation old_v2{1, Form::kV2, {.max_to_keep = 1}}, new_v2{2, Form::kV2, {.max_to_keep = 1}};
-  Generation old_sharded{1, Form::kShardedV2}, new_sharded{2, Form::kShardedV2};
-  Generation old_v1{1, Form::kV1}, new_v1{2, Form::kV1};
-  Generation old_shards_v1{1, Form::kShardedV1}, new_shards_v1{2, Form::kShardedV1};
+  Generation old_sharded{1, Form::kShardedV2}, new_sharded{2, Form::kShardedV2, {.max_to_keep = 1}};
+  Generation old_v1{1, Form::kV1}, new_v1{2, Form::kV1, {.max_to_keep = 1}};
+  Generation old_shards_v1{1, Form::kShardedV1},
+      new_shards_v1{2, Form::kShardedV1, {.max_to_keep = 1}};
   Generation later{3, Form::kV2};
   // the bytes that a generation's .meta may have
   std::map<int64_t, std::vector<std::string>> metas;
@@ -60,6 +73,12 @@ std::vector<Scenario> Models::scenarios() const {
           {"a first sharded save", nothing, saves(new_sharded), std::nullopt},
           {"a second save, the first removed", saves(old_v2, {.global_step = 1}),
            saves(new_v2, {.global_step = 2}), 1},
+          {"a second sharded save, the first removed", saves(old_sharded, {.global_step = 1}),
+           saves(new_sharded, {.global_step = 2}), 1},
+          {"a second save of V1, the first removed", saves(old_v1, {.global_step = 1}),
+           saves(new_v1, {.global_step = 2}), 1},
+          {"a second sharded save of V1, the first removed",
+           saves(old_shards_v1, {.global_step = 1}), saves(new_shards_v1, {.global_step = 2}), 1},
           {"overwriting", saves(old_v2), saves(new_v2), 1},
           {"overwriting, sharded", saves(old_sharded), saves(new_sharded), 1},
           {"overwriting by another number of shards", saves(old_sharded), saves(new_v2), 1},
@@ -91,7 +110,7 @@ class Checker {
     MemoryFileSystem memory;
     memory.create_dirs("/run");
     scenario.before(memory);
-    const CrashState before{memory.contents(), {"/run"}};
+    const CrashState before = state_of(memory);
     RecordingFileSystem disk(memory);
     scenario.act(disk);
     std::vector<FileOp> changes = disk.changes();
@@ -117,11 +136,16 @@ class Checker {
         const auto before = fs.contents();
         check_newest(fs, state, verify);
         require(fs.contents() == before, "reading changed something");
-        if (verify || checked_ % save_every != 0) continue;
+        const bool removes = scenario_->name.ends_with("the first removed");
+        if (verify || (!removes && checked_ % save_every != 0)) continue;
         models_.later.save(fs, "/run/m");
         require(generation(fs, *latest_checkpoint("/run", kCheckpointFileName, &fs)) == 3,
                 "the next save is not there");
         require(leftovers(fs, "/run").empty(), "the next save leaves what the dead writer left");
+        const auto removed = files_of_prefix(fs, "/run/m-1");
+        require(removed.empty() || checkpoint_exists("/run/m-1", &fs),
+                str_cat("the next save leaves of what the dead writer removed: ",
+                        join_for_people(removed)));
       }
       if (nested_every > 0 && checked_ % nested_every == 0) check_recovery(state);
     } catch (const Error& e) {

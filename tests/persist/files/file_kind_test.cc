@@ -67,13 +67,29 @@ TEST_CASE("A file of another kind given as a checkpoint is told, with what to do
   }
 }
 
-TEST_CASE("A file of another kind in place of the index is told likewise", "[persist][file_kind]") {
+TEST_CASE("A file of another kind in place of the index is told, and called damaged",
+          "[persist][file_kind]") {
   for (const Kind& kind : kKinds) {
     MemoryFileSystem fs;
     fs.set("m.index", kind.bytes);
+    const size_t advice = kind.said.find(kAdvice);
     CHECK(std::string(error_of([&] { CheckpointReader("m", &fs); }).what()) ==
-          "m.index: this is no checkpoint but " + kind.said);
+          (advice == std::string::npos
+               ? "m.index: this is no checkpoint but " + kind.said
+               : "m.index: the file is damaged: " + kind.said.substr(0, advice) +
+                     " where an index should be; use another copy"));
   }
+}
+
+TEST_CASE("Text in place of the values is called damage", "[persist][file_kind]") {
+  MemoryFileSystem fs;
+  BundleWriter writer(fs, "m");
+  writer.add("W", Tensor::zeros(DType::kFloat, {1000}));
+  writer.finish();
+  fs.set("m.data-00000-of-00001", "Hello, world.\n");
+  CHECK(std::string(error_of([&] { CheckpointReader("m", &fs).get_tensor("W"); }).what()) ==
+        "m.data-00000-of-00001: the file is damaged: plain text where a data file should be; use "
+        "another copy");
 }
 
 TEST_CASE("A Git LFS pointer in place of the values is told", "[persist][file_kind]") {

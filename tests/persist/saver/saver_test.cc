@@ -16,6 +16,7 @@
 
 using namespace cairn;
 using Catch::Matchers::Contains;
+using Catch::Matchers::EndsWith;
 
 namespace {
 
@@ -472,6 +473,22 @@ TEST_CASE("A checkpoint that is not there is told apart from a key that is missi
   Model m(disk);
   CHECK_THROWS_WITH(m.saver.restore(m.session, "/run/none"),
                     Contains("The passed save_path is not a valid checkpoint: /run/none"));
+}
+
+TEST_CASE("A checkpoint that is not there is answered with those that its name may mean",
+          "[saver]") {
+  Disk disk;
+  Model m(disk);
+  const auto says = [&](const std::string& prefix, const std::string& guess) {
+    CHECK_THROWS_WITH(m.saver.restore(m.session, prefix), EndsWith(guess));
+  };
+  says("/run/m", "(there is no /run/m.index); there is no checkpoint in this directory");
+  for (const int step : {5, 9, 10, 11}) m.saver.save(m.session, "/run/m", {.global_step = step});
+  says("/run/m", "; did you mean '/run/m-11', '/run/m-10' and '/run/m-9'?");
+  says("/run/n-5", "; did you mean '/run/m-5' and '/run/m-9'?");
+  says("/run/something", "; there are '/run/m-5', '/run/m-9', '/run/m-10' and 1 more");
+  says("/run/m.index", "; did you mean '/run/m-11', '/run/m-10' and '/run/m-9'?");
+  says("/rnu/m-5", "; there is no directory '/rnu'");
 }
 
 TEST_CASE("A data file whose bytes changed is refused and no variable is changed",
