@@ -1,7 +1,8 @@
 // Checkpoints of either format, read through one door (TensorFlow's NewCheckpointReader).
 //
 //   CheckpointReader reader("run/model-1000");  // or .index, .meta, the directory "run"
-//   for (const auto& [name, shape] : reader.variable_to_shape_map()) std::cout << name << " " << shape << "\n";
+//   for (const auto& [name, shape] : reader.variable_to_shape_map())
+//     std::cout << name << " " << shape << "\n";
 //   Tensor w = reader.get_tensor("W");
 #pragma once
 

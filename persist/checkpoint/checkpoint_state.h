@@ -69,7 +69,9 @@ struct LatestOptions {
 };
 
 // The same, for a directory that something may have happened to.
-//   latest_checkpoint("run", {.verify = true, .on_skip = [](auto& prefix, auto& why) { std::cerr << why << "\n"; }});
+//   latest_checkpoint("run", {.verify = true, .on_skip = [](auto& prefix, auto& why) {
+//                       std::cerr << why << "\n";
+//                     }});
 std::optional<std::string> latest_checkpoint(const std::string& directory,
                                              const LatestOptions& options);
 

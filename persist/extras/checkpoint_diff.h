@@ -1,6 +1,7 @@
 // What differs between the values of two checkpoints, of either format.
 //
-//   const CheckpointDiff diff = diff_checkpoints(CheckpointReader("run/m-1000"), CheckpointReader("run/m-2000"));
+//   const CheckpointDiff diff =
+//       diff_checkpoints(CheckpointReader("run/m-1000"), CheckpointReader("run/m-2000"));
 //   for (const TensorDifference& d : diff.differences) std::cout << d.str() << "\n";
 #pragma once
 

@@ -2,7 +2,8 @@
 // right.
 //
 //   const DirectoryReport report = examine_directory("run");        // changes nothing
-//   for (const DirectoryProblem& p : report.problems) std::cout << p.what << "; " << p.remedy << "\n";
+//   for (const DirectoryProblem& p : report.problems)
+//     std::cout << p.what << "; " << p.remedy << "\n";
 //   if (!report.healthy()) repair_directory("run");
 #pragma once
 

@@ -1,6 +1,7 @@
 // What differs between two graphs as files hold them, and one such graph as lines of text.
 //
-//   for (const MetaGraphDifference& d : diff_meta_graphs(MetaGraph::read("a.meta"), MetaGraph::read("b.meta"))) {
+//   const MetaGraph a = MetaGraph::read("a.meta"), b = MetaGraph::read("b.meta");
+//   for (const MetaGraphDifference& d : diff_meta_graphs(a, b)) {
 //     std::cout << d.str() << "\n";                  // node W: attr dtype: DT_FLOAT -> DT_DOUBLE
 //   }
 #pragma once

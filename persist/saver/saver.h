@@ -202,7 +202,8 @@ class Saver {
   // NotFound for files that are not there. Whatever it throws, and whenever, every variable is as
   // it was, to the last bit.
   //   saver.restore(session, "run/model-1000");
-  //   auto report = saver.restore(session, "run", {.allow_missing = "^head/", .rename = "s/^net/model/"});
+  //   auto report = saver.restore(session, "run",
+  //                               {.allow_missing = "^head/", .rename = "s/^net/model/"});
   //   initialize_rest(session);  // persist/extras/warm_start.h: what was left alone
   RestoreReport restore(Session& session, const std::string& path,
                         const RestoreOptions& options = {}) const;
@@ -225,7 +226,8 @@ class Saver {
   // Keeps, beside the newest, the `count` checkpoints of a path with the best value of a metric,
   // from the next save on and in later processes too; 0 ends that. Of equals the older one stays;
   // NaN is never among the best.
-  //   saver.keep_best("accuracy", 3);   saver.save(session, path, {.global_step = i, .metrics = {{"accuracy", a}}});
+  //   saver.keep_best("accuracy", 3);
+  //   saver.save(session, path, {.global_step = i, .metrics = {{"accuracy", a}}});
   void keep_best(const std::string& metric, int count, const KeepBestOptions& options = {});
   // Keeps a checkpoint until unpin(), in later processes too. A step stands for the checkpoint of
   // that number in the directories that this saver saved in. Throws NotFound when there is none.

@@ -117,7 +117,9 @@ Kernel do_nothing(const KernelSetup& s);
 // Picks the kernel for a dtype: calls make.template operator()<T>() with the C++ type among Types
 // that `dtype` is. Throws Unimplemented naming op, node and the dtypes there are.
 //
-//   return by_dtype<float, double>(s, s.dtype("T"), [=]<class T>() -> Kernel { return [=](KernelContext& c) {…}; });
+//   return by_dtype<float, double>(s, s.dtype("T"), [=]<class T>() -> Kernel {
+//     return [=](KernelContext& c) {…};
+//   });
 [[noreturn]] void fail_dtype(const KernelSetup& s, DType dtype, std::initializer_list<DType> known);
 template <class... Types, class Make>
 Kernel by_dtype(const KernelSetup& s, DType dtype, Make&& make) {

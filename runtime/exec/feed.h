@@ -13,7 +13,8 @@ namespace CAIRN_API cairn {
 // A tensor, or what becomes one of the dtype that is wanted where it is fed: a number, a list of
 // numbers, a std::vector.
 //
-//   session.run(step, {{x, images}, {rate, 0.1}, {keep, 1}, {lengths, std::vector<int>{3, 5}}, {weights, {0.5, 2.0}}});
+//   session.run(step, {{x, images}, {rate, 0.1}, {keep, 1},
+//                      {lengths, std::vector<int>{3, 5}}, {weights, {0.5, 2.0}}});
 //
 // A tensor is taken as it is: its dtype must be that of what it is fed for. Numbers are converted
 // where the value stays what it is: an integer to any dtype that holds it exactly, a fraction to

@@ -65,7 +65,8 @@ struct OpDef {
   std::string_view name;
   // TensorFlow's signature grammar.
   //   inputs, outputs: "a: T, values: N * T, ref: Ref(T), tensors: dtypes, x: float"
-  //   attrs: "T: {float, int32} = DT_FLOAT, N: int >= 1, keep_dims: bool = false, shape: shape, value: tensor,
+  //   attrs: "T: {float, int32} = DT_FLOAT, N: int >= 1, keep_dims: bool = false,
+  //           shape: shape, value: tensor,
   //           strides: list(int), padding: {'SAME', 'VALID'}, T: numbertype, message: string = ''"
   std::string_view inputs, outputs, attrs;
   bool stateful = false;  // never merged or folded: two nodes alike are two effects
