@@ -140,7 +140,7 @@ subproject() {
   meson setup out -Dcairn:cpu=baseline
   ninja -C out subprojects/cairn/proto/cairn/graph.pb.h
   # A debug build of the parent's, since nothing else was said; the library is optimized all the same.
-  grep '"command".*runtime_graph.cc.o -c' out/compile_commands.json | grep -q -e '-O3 -g'
+  grep '"command".*runtime_graph_0.cc.o -c' out/compile_commands.json | grep -q -e '-O3 -g'
   grep '"command".*program.cc.o -c' out/compile_commands.json | grep -q -e '-O0'
 }
 check "Cairn is a Meson subproject of a project in any place" subproject
