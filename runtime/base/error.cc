@@ -165,7 +165,7 @@ std::string join_for_people(const std::vector<std::string>& items, size_t most) 
 
 std::string join_lines(const std::vector<std::string>& lines) {
   std::string text;
-  for (const std::string& line : lines) text += (text.empty() ? "" : "\n") + line;
+  for (const std::string& line : lines) text += (text.empty() ? "" : "\n  ") + line;
   return text;
 }
 

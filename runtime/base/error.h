@@ -152,7 +152,8 @@ std::string str_cat(const Args&... args) {
 }
 
 // Throws Error(code, str_cat(args...)). Errors at a node are thrown by fail_at() or the contexts of
-// shape functions and kernels (runtime/exec/context.h), which name it.
+// shape functions (runtime/graph/shape_context.h) and kernels (runtime/exec/context.h), which name
+// the node.
 //
 //   if (rank != 2) fail(Code::kInvalidArgument, "expected a matrix, got ", shape);
 template <class... Args>
@@ -174,7 +175,8 @@ std::vector<std::string> nearest_names(std::string_view name,
 // and 7 more".
 std::string join_for_people(const std::vector<std::string>& items, size_t most = 20);
 
-// One under the other.
+// One under the other: the first as it is, the others indented by two blanks, which is how a line
+// of an Error begins.
 std::string join_lines(const std::vector<std::string>& lines);
 
 // What ends "there is no node 'mult' in the graph": "; did you mean matmul?" with the names of
