@@ -1,9 +1,14 @@
-// ShapeContext: what the shape function of an op sees of its node, when that is added to a graph.
+// ShapeContext: the argument of an op's shape function, which runs when a node of the op is added
+// to a graph. It gives the shapes, dtypes and known values of the inputs and takes the shapes of
+// the outputs.
 //
-//   void my_shape(ShapeContext& c) {
-//     const Shape x = c.with_rank(0, 2, "x");   // "MyOp 'a' (net.cc:12): x must be of rank 2, ..."
+//   void my_shape(ShapeContext& c) {   // of "x: T" -> "y: T": the first extent of a matrix
+//     const Shape x = c.with_rank(0, 2, "x");
 //     c.set_output({x.dim(0)});
 //   }
+//
+// A vector as x: throws Error "MyOp 'a' (net.cc:12): x must be of rank 2, got shape [3]"; the graph
+// is then as before the call of the builder.
 #pragma once
 
 #include <string>
@@ -15,15 +20,15 @@
 namespace CAIRN_API cairn {
 
 namespace internal {
-// Of the value at input i. Where the op that makes it does not say (one that nobody describes,
-// whose output is fed), by the node's own attributes.
+// The dtype of input i: that of the output which it reads or, if the op of that output is unknown
+// (its output must be fed), the dtype that the node's own attributes say.
 DType input_dtype(const Node& node, size_t i);
 }  // namespace internal
 
 // Throws Error: "MatMul 'layer1/logits' (mnist.cc:41): " + message.
 [[noreturn]] void fail_at(const Node& node, Code code, const std::string& message);
-// Throws the exception that is being handled as an Error that names the node, unless it names one
-// already.
+// To be called in a catch block: throws the caught exception again, as an Error that names the node
+// unless it already names one.
 [[noreturn]] void rethrow_at(const Node& node);
 
 class ShapeContext : public AttrReader {
@@ -31,8 +36,8 @@ class ShapeContext : public AttrReader {
   ShapeContext(const Graph& graph, Node& node) : AttrReader(node), graph_(graph), node_(node) {}
 
   const Node& node() const { return node_; }
-  // The graph's GraphDef.versions.producer: what old files mean differs (formats: Placeholder's
-  // shape).
+  // The graph's GraphDef.versions.producer. Some attributes mean something else in old files (the
+  // shape of a Placeholder).
   int producer() const;
   int num_inputs() const { return static_cast<int>(node_.inputs.size()); }
   int num_outputs() const { return node_.num_outputs(); }
@@ -41,20 +46,23 @@ class ShapeContext : public AttrReader {
     return e.node->output_shapes[static_cast<size_t>(e.index)];
   }
   DType input_dtype(int i) const { return internal::input_dtype(node_, static_cast<size_t>(i)); }
-  // The value of input i where the graph alone decides it, else an invalid tensor.
+  // The value of input i if it is known before any run (a constant, or computed from constants and
+  // known shapes), else an invalid tensor.
   Tensor constant(int i) const;
-  // The shape that the integer vector at input i denotes: its value where known, else a shape of
-  // unknown extents, of unknown rank when even the vector's length is unknown.
+  // The shape given by the integer vector at input i: its value if that is known, else a shape of
+  // unknown extents, and of unknown rank if the length of the vector is unknown too. Throws
+  // InvalidArgument for an input that is no vector.
   Shape shape_from(int i) const;
 
-  // Input i checked to have `rank` (of unknown rank: that many unknown extents). `what` names it in
+  // The shape of input i, which must have `rank`, or at least that. An input of unknown rank: that
+  // many unknown extents, or its shape as it is. Throw InvalidArgument; `what` names the input in
   // the message.
   Shape with_rank(int i, int rank, std::string_view what) const;
   Shape with_rank_at_least(int i, int rank, std::string_view what) const;
-  // Extents of the matrix at input i, swapped when `transposed`.
+  // Rows and columns of the matrix at input i, swapped if `transposed`. Throws as with_rank().
   std::pair<int64_t, int64_t> matrix(int i, std::string_view what, bool transposed = false) const;
-  // Throws unless the extents are equal or one is unknown; gives the known one. "inner dimensions
-  // differ: 784 and 128".
+  // The extent that both are, where -1 is unknown and agrees with any. Throws InvalidArgument, with
+  // all inputs in the message: "inner dimensions differ: 784 and 128 ('x' is [?,784], ...)".
   int64_t same(int64_t a, int64_t b, std::string_view what) const;
   void require(bool condition, const std::string& message) const {
     if (!condition) fail(message);
@@ -63,7 +71,7 @@ class ShapeContext : public AttrReader {
     fail_at(node_, Code::kInvalidArgument, message);
   }
 
-  // Outputs are of unknown shape until set.
+  // Sets the shape of an output, which is unknown before.
   void set_output(const Shape& shape) { set_output(0, shape); }
   void set_output(int i, const Shape& shape) {
     node_.output_shapes[static_cast<size_t>(i)] = shape;
