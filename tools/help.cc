@@ -1,5 +1,7 @@
 #include "tools/help.h"
 
+#include <sstream>
+
 namespace cairn {
 namespace {
 

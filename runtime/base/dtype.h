@@ -15,6 +15,7 @@
 
 #include <complex>
 #include <cstdint>
+#include <iosfwd>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -3,6 +3,7 @@
 
 #include <mutex>
 #include <new>
+#include <ostream>
 #include <utility>
 
 #include "runtime/base/text.h"
@@ -114,8 +115,6 @@ GraphAnchor* take_anchor(Graph* graph) {
 }
 
 void ReleaseAnchor::operator()(GraphAnchor* anchor) const noexcept {
-  anchor->first_epoch = UINT64_MAX;
-  anchor->epoch = 0;
   anchor->graph = nullptr;
   const std::lock_guard lock(free_anchors_mutex);
   anchor->next_free = free_anchors;

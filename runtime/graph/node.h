@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <iosfwd>
 #include <shared_mutex>
 #include <string>
 #include <string_view>
@@ -35,6 +36,7 @@ struct GraphAnchor {
   // Throws FailedPrecondition: the graph, as `who` knew it in the epoch `of`, is gone or was reset.
   [[noreturn]] void refuse(uint64_t of, std::string_view who) const;
 };
+// Gives back the anchor of a graph that has ended its epoch.
 struct ReleaseAnchor {
   void operator()(GraphAnchor* anchor) const noexcept;
 };

@@ -1,6 +1,7 @@
 // Variables: the values that live between runs of a session.
 #pragma once
 
+#include <iosfwd>
 #include <memory>
 #include <optional>
 #include <string>
