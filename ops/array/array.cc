@@ -79,7 +79,7 @@ constexpr OpDef kPlaceholderWithDefault = {.name = "PlaceholderWithDefault",
                                            .inputs = "input: dtype",
                                            .outputs = "output: dtype",
                                            .attrs = "dtype: type, shape: shape",
-                                           .never_static = true,
+                                           .must_run = true,
                                            .shape = placeholder_with_default_shape,
                                            .prepare = forward_prepare,
                                            .gradient = pass_gradient};

@@ -122,7 +122,7 @@ constexpr OpDef kCheckNumerics = {.name = "CheckNumerics",
                                   .outputs = "output: T",
                                   .attrs = "T: {bfloat16, half, float, double}, message: string",
                                   // it must run to fail, even if nobody reads the output
-                                  .never_static = true,
+                                  .must_run = true,
                                   .shape = unchanged_shape,
                                   .prepare = check_numerics_prepare,
                                   .gradient = check_numerics_gradient};

@@ -129,7 +129,7 @@ void add_deciders(const Graph& graph, const Output& pred, std::set<std::string>&
     if (!seen.insert(at.name()).second || graph.static_value(at).valid()) continue;
     const Operation op = at.op();
     const OpDef* def = op.node().op->def;
-    if (op.num_inputs() == 0 || (def && def->never_static)) {
+    if (op.num_inputs() == 0 || (def && def->must_run)) {
       deciders.insert(at.name());
     } else {
       for (const Output& input : op.inputs()) open.push_back(input);

@@ -274,7 +274,7 @@ class Planner {
       const bool is_handle =
           node->inputs.empty() && node->num_outputs() == 1 && carries_variable({node, 0});
       const bool has_effect =
-          def.stateful || def.never_static || def.flow != Flow::kPlain || writes_variables(*node);
+          def.stateful || def.must_run || def.flow != Flow::kPlain || writes_variables(*node);
       bool is_wanted = asked.count(node) > 0 && step_of_.at(node) == static_cast<int>(i);
       for (int k = 0; k < node->num_outputs(); ++k)
         is_wanted |= wanted[static_cast<size_t>(step.first_output + k)];

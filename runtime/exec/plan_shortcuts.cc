@@ -7,7 +7,7 @@ namespace cairn::internal {
 namespace {
 
 bool has_effect(const OpDef& def) {
-  return def.stateful || def.never_static || def.access != Access::kRead;
+  return def.stateful || def.must_run || def.access != Access::kRead;
 }
 
 bool reads_no_variable(const Step& step) {

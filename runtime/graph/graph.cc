@@ -371,7 +371,7 @@ bool makes_much_text(const Node& node, const std::vector<Tensor>& inputs) {
 
 bool may_be_static(const Node& node) {
   const OpDef* def = node.op->def;
-  return def && !def->stateful && !def->never_static && def->flow == Flow::kPlain && def->prepare &&
+  return def && !def->stateful && !def->must_run && def->flow == Flow::kPlain && def->prepare &&
          !node.inputs.empty() &&
          std::none_of(node.inputs.begin(), node.inputs.end(),
                       [](const Endpoint& e) {
