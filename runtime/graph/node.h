@@ -1,4 +1,22 @@
-// Nodes of a graph, and the handles by which programs hold them.
+// Nodes of a graph, and the handles through which programs use them: Output (a tensor) and
+// Operation (a node).
+//
+//   Output y = matmul(x, w);
+//   y.name();                    // "MatMul:0"
+//   y.shape();                   // [?,10]: extents that are unknown until a run are ?
+//   Operation op = y.op();
+//   op.type();                   // "MatMul"
+//   op.flag("transpose_a");      // false
+//
+// Calls that fail:
+//
+//   op.input(2);                 // OutOfRange: MatMul 'MatMul' (mnist.cc:41): there is no input 2
+//   op.integer("N");             // InvalidArgument: … attribute 'N' is missing
+//   Output().name();             // FailedPrecondition: an empty handle was used
+//   graph.reset(), y.name();     // FailedPrecondition: the graph of a handle was reset
+//
+// Threads: nodes do not change, so handles may be read from several threads, also while another
+// thread adds nodes. A handle may not be assigned while another thread reads it.
 #pragma once
 
 #include <atomic>
@@ -19,44 +37,46 @@ class Operation;
 struct Node;
 
 namespace internal {
-// What handles, sessions and savers hold of a graph, beside the epoch in which they were made: it
-// stays where it is when the graph is moved. Never freed: when its graph is gone, another graph may
-// get it. No epoch is ever used twice, so who has an anchor and an epoch can always ask.
+// The fixed address by which handles, sessions and savers find a graph, which itself may be moved.
+// They also store the epoch of the graph at the time they were made; reset() begins a new epoch. An
+// anchor is never freed: after its graph was destroyed, a new graph may get it. No epoch is ever
+// used twice, so a handle of an old epoch is always recognized.
 struct GraphAnchor {
   std::atomic<Graph*> graph = nullptr;
-  // Of the graph as it is now; 0: it is gone.
+  // The present epoch of the graph; 0: the graph was destroyed.
   std::atomic<uint64_t> epoch = 0;
-  // Of the graph that has the anchor, its first: what is older belongs to one that is gone.
+  // The first epoch of the present graph: handles of older epochs belong to a destroyed graph.
   std::atomic<uint64_t> first_epoch = UINT64_MAX;
-  // Held, together, by whatever of a session looks at nodes; alone by who forgets nodes.
+  // Locked shared by sessions while they use nodes, exclusively to destroy nodes.
   mutable std::shared_mutex runs_mutex;
   GraphAnchor* next_free = nullptr;
 
   bool is_gone(uint64_t of) const { return of < first_epoch; }
-  // Throws FailedPrecondition: the graph, as `who` knew it in the epoch `of`, is gone or was reset.
+  // Throws FailedPrecondition: the graph of `who` ("a handle"), made in the epoch `of`, was
+  // destroyed or reset.
   [[noreturn]] void refuse(uint64_t of, std::string_view who) const;
 };
-// Gives back the anchor of a graph that has ended its epoch.
+// Makes the anchor of a destroyed graph available to new graphs.
 struct ReleaseAnchor {
   void operator()(GraphAnchor* anchor) const noexcept;
 };
-// For a new graph.
+// An anchor for a new graph, which begins a new epoch.
 GraphAnchor* take_anchor(Graph* graph);
 uint64_t next_epoch();
 }  // namespace internal
 
-// Output `index` of `node`, inside a graph.
+// Output `index` of `node`, without the checks of Output: for code that knows the node is alive.
 struct Endpoint {
   const Node* node = nullptr;
   int index = 0;
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
-// One node. Made by a Graph and never changed or moved afterwards; programs hold it through
-// Operation and Output.
+// One node. The graph owns it and never moves it; it does not change once it is added. Programs
+// refer to it through Operation and Output.
 struct Node {
-  // its place in the graph, 0, 1, 2 …: the order of creation; -1: taken back with the builder that
-  // made it
+  // Its index in the graph, in the order of creation: 0, 1, 2 … -1: the builder that made it threw,
+  // and the node was removed again.
   int id = 0;
   std::string name;
   const Op* op = nullptr;
@@ -65,22 +85,28 @@ struct Node {
   Attrs attrs;
   std::string device;
   SourceLocation made_at;
-  std::vector<DType> output_dtypes;  // reference types where the op gives references
-  std::vector<Shape> output_shapes;
-  std::string unknown_fields;  // of the NodeDef it was read from, carried
-  bool imported = false;       // read from a file: its control inputs stand in the file's order
+  std::vector<DType> output_dtypes;  // reference types if the op returns references
+  std::vector<Shape> output_shapes;  // as far as they are known before a run
+  std::string unknown_fields;        // of the NodeDef it was read from; written again
+  bool imported = false;  // read from a file: control inputs are in the order of the file
 
   int num_outputs() const { return static_cast<int>(output_dtypes.size()); }
-  // "MatMul 'layer1/logits' (mnist.cc:41)": how messages name it.
+  // "MatMul 'layer1/logits' (mnist.cc:41)", for messages. Hidden characters are escaped.
   std::string str() const;
 };
 
-// "a" for output 0 and "a:1" for others, as inputs are written; with_zero: "a:0" too, as tensors
-// are named.
+// The name of an output as files write inputs: "a" for output 0, "a:1" for the next. with_zero: as
+// tensors are named, "a:0" too.
 std::string endpoint_name(const Node& node, int index, bool with_zero);
 
-// Reads attributes of a node by name; what a node leaves out comes from its op's defaults. All
-// throw InvalidArgument naming node and attribute when it is missing or of another kind.
+// Reads attributes of a node by name. An attribute that the node leaves out has the default of its
+// op. All but find() throw InvalidArgument, naming node and attribute, if it is missing or of
+// another type. The results are valid as long as the node.
+//
+//   AttrReader attrs(node);
+//   attrs.dtype("T");               // float
+//   attrs.integers("strides");      // {1, 2, 2, 1}
+//   attrs.integer("T");   // throws: attribute 'T': expected an int, got float
 class AttrReader {
  public:
   explicit AttrReader(const Node& node) : reader_node_(&node) {}
@@ -96,7 +122,7 @@ class AttrReader {
   const std::vector<std::string>& strings(std::string_view name) const;
   const std::vector<DType>& dtypes(std::string_view name) const;
   const std::vector<Shape>& shapes(std::string_view name) const;
-  // Null when neither the node nor its op's defaults have it.
+  // Null if the node does not have it and its op has no default for it.
   const Attr* find(std::string_view name) const;
 
  private:
@@ -105,7 +131,7 @@ class AttrReader {
   const Node* reader_node_;
 };
 
-// A place along the first extent, as in x[2], and the line that says so.
+// An index along the first extent, as in x[2], and the line of the program that wrote it.
 struct Index {
   Index(int64_t i, SourceLocation line = SourceLocation::current())
       : value(i), at(line) {}  // NOLINT: implicit
@@ -113,27 +139,30 @@ struct Index {
   SourceLocation at;
 };
 
-// A tensor that a graph will compute: one output of one node. A small value, which does not keep
-// the graph alive and follows it when it is moved. Using a handle after its graph was destroyed or
-// reset, or after the builder that made the node threw, throws FailedPrecondition. References that
-// it gave before (a Node, a name, a Shape, an AttrReader) may not be used any more then.
+// A handle to a tensor that a graph will compute: one output of one node. A small value to copy and
+// pass around. It does not own the graph; it remains valid when the graph is moved. Every member
+// that looks at the node throws FailedPrecondition for an empty handle, after the graph was
+// destroyed or reset, and after the builder that made the node threw. References obtained before
+// (a Node, a Shape, an AttrReader) are then invalid without a check.
 class Output {
  public:
-  Output() = default;  // none
+  Output() = default;  // empty
+  // False only for an empty handle; does not tell whether the graph still exists.
   explicit operator bool() const { return node_ != nullptr; }
 
   Graph& graph() const;
-  Operation op() const;
+  Operation op() const;  // the node that computes it
   int index() const { return index_; }
   DType dtype() const;         // may be a reference type
-  const Shape& shape() const;  // as far as it is known
+  const Shape& shape() const;  // as far as it is known before a run
   std::string name() const;    // "layer1/logits:0"
   const Node& node() const;
   Endpoint endpoint() const { return {&node(), index_}; }
-  // Row i, for negative i from the end: x[0], x[-1]. A new node, see element() in
-  // ops/array/slicing.h.
+  // Adds nodes that take row i, counted from the end if negative: x[0], x[-1]. Throws as element()
+  // in ops/array/slicing.h.
   Output operator[](const Index& i) const;
 
+  // True if both refer to the same output of the same node, or both are empty.
   friend bool operator==(const Output& a, const Output& b) {
     return a.node_ == b.node_ && a.index_ == b.index_ && a.epoch_ == b.epoch_;
   }
@@ -149,11 +178,11 @@ class Output {
   int index_ = 0;
 };
 
-// A node as programs hold it; also what is run for its effect (train ops, initializers). The same
-// rules as for Output.
+// A handle to a node. Programs run it for its effect (train ops, initializers) or look at its
+// inputs, outputs and attributes. The rules of Output apply.
 class Operation {
  public:
-  Operation() = default;  // none
+  Operation() = default;  // empty
   explicit operator bool() const { return node_ != nullptr; }
 
   Graph& graph() const;
@@ -162,10 +191,13 @@ class Operation {
   const std::string& type() const { return node().op->name; }
   int num_inputs() const { return static_cast<int>(node().inputs.size()); }
   int num_outputs() const { return node().num_outputs(); }
-  Output input(int i) const;       // Throws OutOfRange
-  Output output(int i = 0) const;  // Throws OutOfRange
+  // Data input or output i. Throw OutOfRange if there is none.
+  Output input(int i) const;
+  Output output(int i = 0) const;
   std::vector<Output> inputs() const;
+  // The nodes that run before this one, beside those of its inputs.
   std::vector<Operation> control_inputs() const;
+  // Its attributes by name. The three below throw as AttrReader's.
   AttrReader attrs() const { return AttrReader(node()); }
   bool flag(std::string_view name) const { return attrs().flag(name); }
   int64_t integer(std::string_view name) const { return attrs().integer(name); }
@@ -185,8 +217,8 @@ class Operation {
   uint64_t epoch_ = 0;
 };
 
-// For people: "layer1/logits:0, float [?,10]"; "MatMul 'layer1/logits' (mnist.cc:41)". An empty
-// handle: "no tensor", "no operation".
+// Print "layer1/logits:0, float [?,10]" and "MatMul 'layer1/logits' (mnist.cc:41)"; for empty
+// handles "no tensor" and "no operation". Throw as name() for handles that are no longer valid.
 std::ostream& operator<<(std::ostream& out, const Output& output);
 std::ostream& operator<<(std::ostream& out, const Operation& op);
 

@@ -1,4 +1,16 @@
-// Variables: the values that live between runs of a session.
+// Variable: a handle to the nodes of a variable in a graph. The value belongs to a session and is
+// kept between runs (Session::value, Session::set_value).
+//
+//   Variable w = variable(zeros(graph, {784, 10}), {.name = "W"});
+//   Output y = matmul(x, w);
+//   session.run(w.assign(w + 1.0f));      // assign: see ops/state/state.h
+//
+// Calls that fail:
+//
+//   w.assign(zeros(graph, {3}));   // InvalidArgument, and the graph is unchanged
+//   Variable().name();             // FailedPrecondition: an empty Variable handle was used
+//   session.run(y, {{x, image}});  // before initialization: FailedPrecondition:
+//                                  // uninitialized variable: 'W'; run the initializer …
 #pragma once
 
 #include <iosfwd>
@@ -11,45 +23,41 @@
 
 namespace CAIRN_API cairn {
 
-// The part of a bigger variable that this one holds (partitioned variables).
+// The part of a partitioned variable that this variable holds: TensorFlow's SaveSliceInfoDef.
 struct SaveSliceInfo {
   std::string full_name;
-  std::vector<int64_t> full_shape, var_offset, var_shape;
-  // The slice as SaveV2 spells it: "4 10 0,2:0,10".
+  std::vector<int64_t> full_shape, var_offset, var_shape;  // one number for each extent
+  // The slice in the form of SaveV2: the full shape, then offset,extent pairs: "4 10 0,2:0,10".
   std::string spec() const;
   friend bool operator==(const SaveSliceInfo&, const SaveSliceInfo&) = default;
 };
 
-// What a variable is made of; the fields of TensorFlow's VariableDef.
+// The nodes and properties of a variable: the fields of TensorFlow's VariableDef.
 struct VariableInfo {
   Output ref;             // W:0, a reference (VariableV2) or resource (VarHandleOp) output
   Operation initializer;  // W/Assign
   Output snapshot;        // W/read:0: its value as a tensor
-  Output initial_value;   // W/initial_value:0; invalid where a file does not say
+  Output initial_value;   // W/initial_value:0; empty if a file does not name it
   bool trainable = true;
   bool is_resource = false;
   std::optional<SaveSliceInfo> slice;
-  int synchronization = 0, aggregation = 0;  // TensorFlow's enums, carried
-  std::string unknown_fields;                // of a newer VariableDef, carried
+  int synchronization = 0, aggregation = 0;  // TensorFlow's enums; written again
+  std::string unknown_fields;                // of a newer VariableDef; written again
 };
 
-// A handle to a variable of a graph. Cheap to copy. Stands for its value wherever a tensor is
-// wanted:
+// A handle to a variable of a graph. Cheap to copy; the rules of Output apply. Converts to an
+// Output, so it can be an operand of any builder.
 //
-//   Variable w = variable(zeros(graph, {784, 10}), {.name = "W"});
-//   Output y = matmul(x, w);
-//   session.run(w.assign(w + 1.0f));      // assign: see ops/state/state.h
-//
-// Which value that is. A node that takes W/read sees every write of a reference variable that the
-// graph orders before the node itself, by data or by control edges: so what is made under
-// control_dependencies() of a training step works on what the step has written. Of writes that no
-// edge orders before it, it sees none, whenever they run. Where W/read is given to an Identity of
-// the program's own, that is the node that reads, and its value stays. A resource variable is read
-// by a ReadVariableOp, whose value stays; wherever one is used under control_dependencies(), or
-// inside a condition, it is read anew.
+// Which value a reader sees. A node that takes W/read of a reference variable sees every write that
+// the graph orders before that node, by data or control edges, and no other write, whenever it
+// runs. So a node made under control_dependencies() of a training step sees the values that the
+// step wrote. If W/read is the input of an Identity of the program, the Identity is the reader, and
+// all readers of the Identity see its value. A resource variable is read by a ReadVariableOp, whose
+// value is fixed from then on; used under control_dependencies() or inside a branch of cond(), the
+// variable is read by a new ReadVariableOp.
 //
 //   auto scope = graph.control_dependencies({train_op});
-//   Output clipped = w.assign(clip_by_value(w, -1.0f, 1.0f));  // of what train_op has made of w
+//   Output clipped = w.assign(clip_by_value(w, -1.0f, 1.0f));  // clips the trained value
 class Variable {
  public:
   Variable() = default;
@@ -59,6 +67,8 @@ class Variable {
   explicit operator bool() const { return info_ != nullptr; }
   operator Output() const { return as_tensor(); }  // NOLINT: implicit on purpose
 
+  // Properties of the variable. Throw FailedPrecondition for an empty handle. dtype() is never a
+  // reference type; shape() is the declared one, as far as it is known.
   const std::string& name() const { return info().ref.op().name(); }  // "W"
   DType dtype() const {
     return base_dtype(is_resource() ? info().snapshot.dtype() : info().ref.dtype());
@@ -70,12 +80,11 @@ class Variable {
 
   Output ref() const { return info().ref; }
   Output value() const { return info().snapshot; }  // W/read:0
-  // What a node made now takes for the variable: value() or, of a resource variable where nodes
-  // wait for something or belong to a condition, a new ReadVariableOp. Defined in
-  // ops/state/state.cc, as is read_value().
+  // The tensor that a builder uses for the variable: value() or, for a resource variable under
+  // control_dependencies() or inside a branch of cond(), the output of a new ReadVariableOp.
   Output as_tensor(SourceLocation at = SourceLocation::current()) const;
-  // A new node that reads the variable: after all that nodes made now wait for, of whatever kind
-  // the variable is.
+  // Adds a node that reads the variable after the control dependencies in force, for both kinds of
+  // variables (tf.Variable.read_value).
   Output read_value(SourceLocation at = SourceLocation::current()) const;
   Operation initializer() const { return info().initializer; }
   Output initial_value() const { return info().initial_value; }
@@ -85,10 +94,12 @@ class Variable {
   // Throws FailedPrecondition for an empty handle.
   const VariableInfo& info() const;
 
-  // New nodes that write the variable: `value` is a tensor of the graph, a number or a Tensor. They
-  // run when they are run: `session.run(w.assign(w + 1.0f))`, `session.run(w.assign(0))`. Each
-  // gives the variable's new value. Throw InvalidArgument when dtype or shape differ. See
-  // ops/state/state.h, which has to be included.
+  // Add nodes that write the variable when they are run: `value` is a tensor of the graph, a number
+  // or a Tensor. The output is the variable's new value. Throw InvalidArgument if dtype or shape
+  // differ from the variable's; then the graph is unchanged. Need ops/state/state.h.
+  //
+  //   session.run(w.assign_add(delta));
+  //   session.run(w.assign(0));
   template <class Value>
   Output assign(const Value& value, SourceLocation at = SourceLocation::current()) const {
     return assign_variable(*this, value, at);
@@ -101,9 +112,11 @@ class Variable {
   Output assign_sub(const Value& delta, SourceLocation at = SourceLocation::current()) const {
     return assign_sub_variable(*this, delta, at);
   }
-  // Row i of what as_tensor() gives: w[0].
+  // Row i of as_tensor(), counted from the end if negative: w[0]. Throws as element() in
+  // ops/array/slicing.h.
   Output operator[](const Index& i) const { return as_tensor(i.at)[i]; }
 
+  // True if both refer to the same variable node, or both are empty.
   friend bool operator==(const Variable& a, const Variable& b) {
     return a.info_ == b.info_ || (a.info_ && b.info_ && a.ref() == b.ref());
   }
@@ -112,7 +125,7 @@ class Variable {
   std::shared_ptr<const VariableInfo> info_;
 };
 
-// "W, float [784,10]".
+// Prints "W, float [784,10]"; for an empty handle "no variable".
 std::ostream& operator<<(std::ostream& out, const Variable& variable);
 
 }  // namespace cairn
