@@ -1,5 +1,26 @@
-// What a kernel sees: while it is prepared for a plan (KernelSetup) and while it runs
-// (KernelContext).
+// The interface of kernels, for authors of ops: KernelSetup while a kernel is prepared, once per
+// node of a plan, and KernelContext while it runs. Both are owned by the runtime and valid only
+// during the call.
+//
+//   Kernel twice_prepare(const KernelSetup& s) {
+//     return by_dtype<float, double>(s, s.dtype("T"), []<class T>() -> Kernel {
+//       return [](KernelContext& c) {
+//         c.allocate_or_reuse(0, 0, c.input(0).shape());   // in place if no one else reads x
+//         const T* x = c.in<T>(0);
+//         T* y = c.out<T>(0);
+//         c.parallel_for(c.input(0).num_elements(), 1.0, [=](int64_t begin, int64_t end) {
+//           for (int64_t i = begin; i < end; ++i) y[i] = 2 * x[i];
+//         });
+//       };
+//     });
+//   }
+//
+// A kernel reports errors by c.fail(): the run throws, and the message names op, node and line. A
+// kernel that fails, or that asks for more than there is:
+//
+//   c.fail("x must not be empty");      // run() throws: Twice 'a' (net.cc:12): x must not be empty
+//   c.allocate(0, {int64_t{1} << 62});  // ResourceExhausted: no memory for a tensor of shape …
+//   s.dtype("T") is kString above       // Unimplemented: there is no kernel for dtype string; …
 #pragma once
 
 #include <any>
@@ -28,32 +49,36 @@ class Frame;
 
 // ---- state of a session -------------------------------------------------------------------------
 
-// A variable's value in one session. Readers share the value's memory (copy-on-write): what was
-// read stays as it was read, however the variable changes afterwards.
+// The value of a variable in one session, which owns it. Readers share its memory (copy on write):
+// a value that was read does not change when the variable is written. Kernels use it only inside a
+// run, which holds the session's lock: shared if the run only reads variables, else exclusive.
 struct VariableState {
   std::string name;
   DType dtype = DType::kInvalid;
   Shape shape;   // as declared
-  Tensor value;  // invalid until initialised
-  // What else than a tensor a handle may name (a lookup table); null until initialised. Kept by the
-  // ops that know it, which replace it and never change it.
+  Tensor value;  // invalid until initialized
+  // Instead of a tensor, another object that a handle refers to (a lookup table); null until
+  // initialized. The ops of that kind of object own its type; they replace it and never change it.
   std::shared_ptr<const void> resource;
 
   bool initialized() const { return value.valid(); }
-  // The value, to be changed in place. Copies first if someone still reads the old one. Throws
-  // FailedPrecondition when uninitialised.
+  // The value, to be changed in place; copied first if its memory is shared. Throws
+  // FailedPrecondition if uninitialized.
   Tensor& writable();
-  // The value becomes `from`'s: copied into the memory at hand where that fits and nobody reads it,
-  // else into new memory (none is needed where `from` is about to be dropped).
+  // Sets the value to that of `from`. Copies into the present memory if it has the size and is not
+  // shared; else takes over the memory of `from` if that is donated (nothing else refers to it);
+  // else copies into new memory.
   void assign(const Tensor& from);
 };
 
 // ---- preparing ----------------------------------------------------------------------------------
 
+// A node, as OpDef::prepare sees it: its attributes (AttrReader), and dtypes and shapes as far as
+// the graph knows them. Shapes of a run may be more specific.
 class KernelSetup : public AttrReader {
  public:
-  // own_values: the plan feeds nothing that the graph itself decides.
-  // absorbed: see there.
+  // own_values: the plan feeds no tensor that has a static value, so constant() may use them.
+  // session: null while a graph is built. absorbed: the fused producer, see absorbed().
   KernelSetup(const Graph& graph, const Node& node, Session* session, bool own_values = true,
               const Node* absorbed = nullptr)
       : AttrReader(node),
@@ -66,7 +91,7 @@ class KernelSetup : public AttrReader {
   const Node& node() const { return node_; }
   int num_inputs() const { return static_cast<int>(node_.inputs.size()); }
   int num_outputs() const { return node_.num_outputs(); }
-  // Of the value: never a reference type.
+  // Dtypes of the values: never reference types.
   DType input_dtype(int i) const { return internal::input_dtype(node_, static_cast<size_t>(i)); }
   DType output_dtype(int i) const {
     return base_dtype(node_.output_dtypes[static_cast<size_t>(i)]);
@@ -76,24 +101,26 @@ class KernelSetup : public AttrReader {
     return e.node->output_shapes[static_cast<size_t>(e.index)];
   }
   const Shape& output_shape(int i) const { return node_.output_shapes[static_cast<size_t>(i)]; }
-  // The value of input i where the graph alone decides it, whatever is fed, else an invalid tensor.
+  // The value of input i if it is the same in every run of the plan (Graph::static_value), else an
+  // invalid tensor.
   Tensor constant(int i) const;
 
-  // The node whose value the kernel has to make itself, as OpDef::absorbs said it may; null for
-  // none.
+  // The producer of an input that is fused into this kernel, as OpDef::absorbs allowed; else null.
   const Node* absorbed() const { return absorbed_; }
 
-  // Something of this node that lives as long as the session and is shared by all its plans: the
-  // position of a random sequence, a queue. Made by `make` when first asked for, once however many
-  // threads ask. A node may keep one of each type. Access from kernels must be synchronised by T
-  // itself.
+  // State of the node in the session (the position of a random sequence, a queue), shared by all
+  // plans and destroyed with the session. `make` is called at the first request, once even if
+  // several threads ask. A node has one state of each type. T must synchronize access by kernels.
+  // Throws InvalidArgument while a graph is built, as there is no session.
   template <class T>
   std::shared_ptr<T> session_state(const std::function<std::shared_ptr<T>()>& make) const {
     return std::any_cast<std::shared_ptr<T>>(state_of(typeid(T), [&] { return std::any(make()); }));
   }
-  // 64 random bits, different in every session unless the session was given a seed.
+  // 64 random bits, different in every session unless SessionOptions::seed is set. Throws
+  // InvalidArgument while a graph is built.
   uint64_t fresh_seed() const;
 
+  // Throw InvalidArgument and Unimplemented, with op, node and line before the message.
   [[noreturn]] void fail(const std::string& message) const {
     fail_at(node_, Code::kInvalidArgument, message);
   }
@@ -111,11 +138,12 @@ class KernelSetup : public AttrReader {
   const Node* absorbed_;
 };
 
-// For OpDef::prepare: a kernel that leaves everything as it is (NoOp, the holders of variables).
+// For OpDef::prepare: a kernel that does nothing (NoOp, the nodes of variables).
 Kernel do_nothing(const KernelSetup& s);
 
-// Picks the kernel for a dtype: calls make.template operator()<T>() with the C++ type among Types
-// that `dtype` is. Throws Unimplemented naming op, node and the dtypes there are.
+// Picks the kernel for a dtype: returns make.template operator()<T>() for the type T among Types
+// that stores values of `dtype`. Throws Unimplemented if there is none: the message names op, node
+// and the dtypes of Types.
 //
 //   return by_dtype<float, double>(s, s.dtype("T"), [=]<class T>() -> Kernel {
 //     return [=](KernelContext& c) {…};
@@ -134,9 +162,9 @@ Kernel by_dtype(const KernelSetup& s, DType dtype, Make&& make) {
 
 // ---- running ------------------------------------------------------------------------------------
 
-// What the kernels of one run share beside tensors: a file that several of them read stays open
-// from the first to the last. One value of each type, made by its default constructor when first
-// asked for. A run's kernels are called one after the other, so it needs no lock.
+// State shared by the kernels of one run, such as the open files of a restore: one value of each
+// type, default-constructed at the first request and destroyed at the end of the run. The kernels
+// of a run are called one after the other, so it needs no lock.
 class RunState {
  public:
   template <class T>
@@ -151,35 +179,40 @@ class RunState {
   std::map<std::type_index, std::shared_ptr<void>> values_;
 };
 
-// Memory of one running plan: blocks come back here when their last reader has run, and are handed
-// out again.
+// The memory of one frame (one run at a time of a plan): free lists of blocks by size. A block
+// returns here after its last reader has run and is then reused, in this run or the next one. Not
+// thread-safe.
 class Arena {
  public:
-  // At least `bytes`, not initialised. Reuses a block of about that size when there is one.
+  // A block of at least `bytes`, not initialized: a free one of the same size class or a new one.
+  // Throws ResourceExhausted beyond most_bytes.
   BufferRef take(size_t bytes);
-  // Takes the block back, unless something else still holds it.
+  // Puts a block of this arena on the free list. Does nothing if something else refers to it.
   void give_back(BufferRef buffer);
-  // The same, to be handed out again after all others: what comes back from outside is not what
-  // inner values had.
+  // The same, at the end of the free list: for results that the caller returns, so that the blocks
+  // of inner values are reused first, as in the run before.
   void give_back_last(BufferRef buffer);
-  // Takes the block out for good, so that nobody else gets it; nothing when it is not free.
+  // Removes a free block from the arena; null if it is not free.
   BufferRef withdraw(const Buffer* block);
-  // A kernel wanted something else than what its output was bound to: see Frame::bind.
+  // Set when an output that was bound to a block got another shape or another tensor: bindings must
+  // be dropped (Frame::bind).
   bool strayed = false;
-  // The most bytes that all blocks may have: take() throws ResourceExhausted for more.
+  // The limit on the total size of blocks, in bytes.
   int64_t most_bytes = INT64_MAX;
-  // Blocks got from the system so far: constant once a step has run.
+  // Number and bytes of the blocks obtained from the system so far. Constant from the second run
+  // on, as long as shapes are the same.
   int64_t allocations() const { return allocations_; }
   int64_t bytes() const { return bytes_; }
 
  private:
-  // Sizes are rounded up to eight steps per power of two, so that blocks fit again.
+  // Size classes: multiples of a cache line, then eight for each power of two.
   static constexpr int kClasses = 8 * 64;
   std::vector<BufferRef> free_[kClasses];
   int64_t allocations_ = 0, bytes_ = 0;
 };
 
-// A call without arguments, kept by its bytes.
+// A stored function object without arguments, trivially copyable and of at most 64 bytes: no
+// allocation, one indirect call.
 class Repeat {
  public:
   template <class F>
@@ -198,54 +231,61 @@ class Repeat {
   alignas(void*) char state_[64];
 };
 
+// The inputs, outputs and resources of one call of a kernel. Input and output numbers are not
+// checked: they are those of the op's signature. Unless a member says otherwise, only the thread
+// that calls the kernel may use it, not the pieces of parallel_for.
 class KernelContext {
  public:
   const Node& node() const { return *node_; }
   int num_inputs() const { return num_inputs_; }
   int num_outputs() const { return num_outputs_; }
 
-  // Input i; of a reference input the variable's present value.
+  // Input i; for a reference input the present value of the variable. in<T>(): its elements, of
+  // which there are input(i).num_elements(). May be used inside parallel_for.
   const Tensor& input(int i) const { return *inputs_[i]; }
   template <Element T>
   const T* in(int i) const {
     return static_cast<const T*>(inputs_[i]->raw_data());
   }
-  // The variable at reference or resource input i. Throws InvalidArgument where a tensor was fed in
-  // its place.
+  // The variable at reference or resource input i. Throws InvalidArgument if a tensor was fed
+  // instead.
   VariableState& variable(int i) const {
     if (!variables_[i]) no_variable(i);
     return *variables_[i];
   }
   bool has_variable(int i) const { return variables_[i] != nullptr; }
 
-  // Output i, with memory for `shape` that holds anything. Its dtype is the node's.
+  // Allocates output i: the dtype of the node, the given shape, unspecified content (empty strings
+  // for kString). Throws ResourceExhausted.
   Tensor& allocate(int i, const Shape& shape);
-  // As allocate(0, shape), with input `in`'s own memory if nobody else needs it, no other input of
-  // this node either, and it is as large: the kernel works in place (element k of the output
-  // depends on that input's element k).
+  // The same, in the memory of input `in` if that is donated: this node is its only reader, through
+  // this input alone, and it has as many bytes. For kernels that work in place: element k of the
+  // output must depend on no element of that input but k.
   Tensor& allocate_or_reuse(int i, int in, const Shape& shape);
-  // Output i is `tensor`, shared, not copied.
+  // Sets output i to `tensor`, without a copy.
   void set(int i, Tensor tensor) { replace(i) = std::move(tensor); }
-  // Output i is input `in`, shared, under its own or another shape of as many elements.
+  // Sets output i to input `in`, without a copy, with its own shape or another one of as many
+  // elements.
   void forward(int in, int i) { replace(i) = *inputs_[in]; }
   void forward(int in, int i, const Shape& shape) { replace(i) = inputs_[in]->reshaped(shape); }
-  // What was allocated or set for output i.
+  // Output i, after it was allocated or set. May be used inside parallel_for.
   Tensor& output(int i) { return *outputs_[i]; }
   template <Element T>
   T* out(int i) {
     return static_cast<T*>(outputs_[i]->raw_data());
   }
-  // Memory for this call of the kernel, given back when it returns. Not from inside parallel_for.
+  // Temporary memory, released when the kernel returns. Throws ResourceExhausted.
   Tensor scratch(DType dtype, const Shape& shape);
 
-  // Dead values (Switch, Merge). A plain op never sees a dead input.
+  // Deadness (Flow): whether an input is dead, and marking output i as dead. The kernel of a plain
+  // op never sees a dead input.
   bool is_dead(int in) const { return *dead_inputs_[in]; }
   void set_dead(int i) { *dead_outputs_[i] = true; }
 
-  // Calls body(begin, end) for pieces that cover [0, n), in parallel where the session has threads
-  // and the whole, n times `cost` (rough nanoseconds per item), is worth it. The pieces depend on n
-  // and cost only, never on the number of threads, so that sums over pieces come out the same on
-  // any machine.
+  // Calls body(begin, end) for pieces that together cover [0, n), in parallel if the session has
+  // several threads and the work is large enough. `cost`: rough nanoseconds per item. The pieces
+  // depend on n and cost only, not on the number of threads, so sums over pieces are the same on
+  // every machine. An exception of a piece is thrown on, after pieces on other threads have ended.
   template <class Body>
   void parallel_for(int64_t n, double cost, const Body& body) {
     await_rows();
@@ -257,18 +297,18 @@ class KernelContext {
       run_pieces(n, piece, std::cref(body));
     }
   }
-  // As parallel_for, where output 0 is written in so many equal parts, its rows, one after the
-  // other: for kernels of ops that say so (OpDef::by_rows). Where the plan has found a node that
-  // takes these rows on, its kernel is called from here, and each piece goes through both kernels
-  // before the next one does: while it is in the cache, and on the thread that made it. Work of a
-  // single piece is done at once and left to that node's own turn. What a kernel does after
-  // parallel_rows comes after all this, so it may not touch output 0.
+  // As parallel_for, for ops that declare OpDef::by_rows: output 0 consists of `rows` equal parts,
+  // and body(begin, end) writes those from begin to end. If the plan has fused the next node with
+  // this one, its kernel is called from here, and each piece of rows goes through both kernels on
+  // one thread, while it is in the cache. Work of a single piece is done at once, and the next node
+  // runs as its own step. After parallel_rows a kernel may not touch output 0, which the next
+  // kernel may have overwritten.
   template <class Body>
   void parallel_rows(int64_t rows, double cost, const Body& body) {
     if (!before_ && rows > 0 && is_small(rows, cost)) return body(int64_t{0}, rows);
     in_row_pieces(rows, piece_size(rows, cost), body);
   }
-  // The same, in pieces of so many rows.
+  // The same, in pieces of `piece` rows.
   template <class Body>
   void in_row_pieces(int64_t rows, int64_t piece, const Body& body) {
     const auto call = [](const void* of, int64_t begin, int64_t end) {
@@ -277,8 +317,8 @@ class KernelContext {
     RowWork work{nullptr, rows, piece, &body, call};
     do_rows(work);
   }
-  // The same, where element i of output 0 follows from element i of the input taken on. There are
-  // n.
+  // The same, for kernels that compute element i of output 0 from element i of the fused input.
+  // n: the number of elements. body(begin, end): elements.
   template <class Body>
   void parallel_elements(int64_t n, double cost, const Body& body) {
     if (!before_ && (!follower_ || is_small(n, cost))) return parallel_for(n, cost, body);
@@ -287,42 +327,46 @@ class KernelContext {
     parallel_rows(rows, cost * static_cast<double>(width),
                   [&](int64_t begin, int64_t end) { body(begin * width, end * width); });
   }
-  // The input whose rows this kernel takes on. When it is called from the kernel that makes them,
-  // they are there in parallel_rows and its like, or once await_rows() has been called.
+  // The input through which this kernel is fused with the step before. If it is called from that
+  // step's kernel, the rows of this input exist only inside parallel_rows (and in_row_pieces,
+  // parallel_elements), or after await_rows(), which computes them all.
   int taken() const { return taken_; }
   void await_rows() {
     if (before_ && !before_->done) [[unlikely]]
       finish_rows(*before_);
   }
-  // All of the work that was done, to be done again in the kernel's place in runs like this one to
-  // the last address: for work so small that asking where things stand would be most of it. `f`
-  // must not throw nor depend on anything but the elements it reads; it is copied by its bytes.
+  // Offers a shortcut for small work: `f` does all of this call's work again. Later runs in which
+  // all inputs and outputs have the same addresses and shapes call `f` instead of the kernel. `f`
+  // must not throw, may depend only on the elements that it reads, and is copied by its bytes
+  // (Repeat).
   template <class F>
   void repeat(const F& f) {
     if (repeat_) [[unlikely]]
       repeat_->set(f);
   }
-  // Whether parallel_for makes one piece of it, too small to be handed on.
+  // True if parallel_for would make one piece of this work.
   static bool is_small(int64_t n, double cost) {
     return static_cast<double>(n) * cost < 2 * kPieceNanoseconds;
   }
   // The size of parallel_for's pieces (the last may be smaller).
   static int64_t piece_size(int64_t n, double cost);
 
-  // Of this run alone. Not from inside parallel_for.
+  // The state that the kernels of this run share.
   RunState& run_state() const { return *run_state_; }
 
-  // What persistence ops read and write; null: the machine's files.
+  // SessionOptions::file_system: the files of save and restore ops; null: those of the machine.
   FileSystem* file_system() const { return file_system_; }
 
+  // Throws an Error with this message; the executor adds op, node and line. May be used inside
+  // parallel_for.
   [[noreturn]] void fail(const std::string& message, Code code = Code::kInvalidArgument) const {
-    throw Error(code, message);  // the executor adds op, node and place
+    throw Error(code, message);
   }
 
  private:
   friend class internal::Frame;
   [[noreturn]] void no_variable(int i) const;
-  // Output i, to become another tensor than the one it may be bound to.
+  // Output i, to be replaced by another tensor; drops its binding to a block, if it has one.
   Tensor& replace(int i) {
     if (outputs_[i]->valid()) [[unlikely]]
       arena_->strayed = true;
@@ -330,11 +374,11 @@ class KernelContext {
     return *outputs_[i];
   }
   bool has_threads() const { return threads_ > 1; }
-  // A piece is worth handing to another thread that spins from about 8 microseconds on.
+  // From about 8 microseconds on, a piece is worth passing to another thread that spins.
   static constexpr double kPieceNanoseconds = 8000;
   void run_pieces(int64_t n, int64_t piece, std::function<void(int64_t, int64_t)> body);
-  // What is to be done with rows: by `before` first, the work of the kernel that makes this one's
-  // input.
+  // The work of one kernel of a chain on a range of rows; `before` is that of the kernel which
+  // computes its input, and runs first.
   struct RowWork {
     RowWork* before;
     int64_t rows, piece;
@@ -357,25 +401,25 @@ class KernelContext {
   VariableState** variables_ = nullptr;
   const bool** dead_inputs_ = nullptr;
   bool** dead_outputs_ = nullptr;
-  const bool* may_reuse_ = nullptr;  // per input: this is its last reader
+  const bool* may_reuse_ = nullptr;  // per input: this step is its last reader (liveness)
   int num_inputs_ = 0, num_outputs_ = 0;
   Arena* arena_ = nullptr;
   int threads_ = 1;
   FileSystem* file_system_ = nullptr;
   RunState* run_state_ = nullptr;
   std::vector<BufferRef> scratch_;
-  // One bit for each of the first 64 outputs: allocated by this call; over the memory of an input
-  // that it replaces.
+  // One bit for each of the first 64 outputs: allocated by this call; allocated in place, in the
+  // memory of an input.
   uint64_t allocated_ = 0, in_place_ = 0;
-  Repeat* repeat_ = nullptr;  // where it is wanted
+  Repeat* repeat_ = nullptr;  // null: repeat() is ignored
   const Kernel* kernel_ = nullptr;
-  KernelContext* follower_ = nullptr;  // of the node that takes on the rows of output 0
+  KernelContext* follower_ = nullptr;  // of the next node of the chain
   int taken_ = 0;
-  // While this kernel is called from the one that makes its input: that one's work, and how many
-  // tensors share the input's memory, outputs that were made in place of each other.
+  // While this kernel is called from the one before it in the chain: that one's work, and how many
+  // tensors share the memory of the input (outputs that were computed in place of each other).
   RowWork* before_ = nullptr;
   int holders_ = 1;
-  bool was_called_ = false;  // from there, so that its own turn has nothing to do
+  bool was_called_ = false;  // already called in this run by the kernel before: skip the step
 };
 
 }  // namespace cairn

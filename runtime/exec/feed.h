@@ -1,4 +1,14 @@
-// Values to feed.
+// FeedValue: a value to feed into a run (Session::run).
+//
+//   session.run(step, {{x, images}, {rate, 0.1}, {keep, 1},
+//                      {lengths, std::vector<int>{3, 5}}, {weights, {0.5, 2.0}}});
+//   session.run(y, {{x, {{1, 2, 3}, {4, 5, 6}}}});  // [2,3]
+//
+// Calls that fail, with InvalidArgument:
+//
+//   session.run(y, {{labels, 0.5}});               // int32: 0.5 is not a value of dtype int32
+//   session.run(y, {{x, Tensor(0.1)}});            // float: expected float …, got double []
+//   session.run(y, {{x, {{1, 2}, {3}}}});          // a matrix needs rows of one length: 2 and 1
 #pragma once
 
 #include <initializer_list>
@@ -10,19 +20,14 @@
 
 namespace CAIRN_API cairn {
 
-// A tensor, or what becomes one of the dtype that is wanted where it is fed: a number, a list of
-// numbers, a std::vector.
+// A tensor, or numbers that are converted to the dtype of the tensor that is fed. A number gives a
+// scalar, a list or a std::vector a tensor of rank 1, a list of lists a matrix.
 //
-//   session.run(step, {{x, images}, {rate, 0.1}, {keep, 1},
-//                      {lengths, std::vector<int>{3, 5}}, {weights, {0.5, 2.0}}});
-//
-// A tensor is taken as it is: its dtype must be that of what it is fed for. Numbers are converted
-// where the value stays what it is: an integer to any dtype that holds it exactly, a fraction to
-// any floating dtype (0.1 to a float: rounded) but not beyond its range, and to an integer dtype
-// only when it has no fraction. Everything else is refused when it is fed. A number is a scalar, a
-// list or a std::vector a tensor of rank 1, a list of lists its rows:
-//
-//   session.run(y, {{x, {{1, 2, 3}, {4, 5, 6}}}});  // [2,3]
+// A Tensor is not converted: it must have the dtype of the tensor that is fed. Numbers are
+// converted if the value does not change: an integer to any dtype that represents it exactly; a
+// number with a fraction to any floating dtype (0.1 to a float is rounded), unless it is out of
+// range; a floating number to an integer dtype only if it has no fraction. Other values throw
+// InvalidArgument when the run begins. A FeedValue may be used for several runs.
 class FeedValue {
  public:
   FeedValue(Tensor tensor)
@@ -35,20 +40,21 @@ class FeedValue {
       : tensor_(Tensor::vector(values)), converts_(true) {}  // NOLINT
   template <Element T>
   FeedValue(std::initializer_list<T> values) : FeedValue(std::vector<T>(values)) {}  // NOLINT
-  // Rows. Throws InvalidArgument where they are not of one length.
+  // Rows of a matrix. Throws InvalidArgument if they differ in length.
   template <Element T>
   FeedValue(std::initializer_list<std::initializer_list<T>> rows)
       : tensor_(Tensor::matrix<T>(rows)), converts_(true) {}  // NOLINT
 
-  // As it was given.
+  // The value before conversion.
   const Tensor& tensor() const { return tensor_; }
   operator const Tensor&() const { return tensor_; }  // NOLINT
 
-  // Whether as() would change anything.
+  // True if as() would return the tensor unchanged, or cannot know the dtype (kInvalid).
   bool is(DType dtype) const {
     return !converts_ || tensor_.dtype() == dtype || dtype == DType::kInvalid;
   }
-  // In `dtype`. Nothing where a value would not stay what it is: `why` says which.
+  // The value converted to `dtype`. Empty if a number would change; `why` then names the first such
+  // number.
   std::optional<Tensor> as(DType dtype, std::string& why) const;
 
  private:
