@@ -24,8 +24,7 @@ Tensor& VariableState::writable() {
     fail(Code::kFailedPrecondition, "uninitialized variables: '", name,
          "'; initialize_rest(session) initializes what has no value");
   }
-  // Strings are replaced, never written in place by two threads at once: sharing is all that
-  // matters.
+  // Buffers of strings are never owned(); for them it is enough that they are not shared.
   const bool alone =
       value.buffer()->unique() && (value.buffer()->owned() || dtype == DType::kString);
   if (!alone) value = value.clone();
@@ -70,7 +69,7 @@ struct SizeClass {
   size_t bytes;
 };
 
-// Multiples of a cache line up to 512, then eight steps for each power of two.
+// Multiples of a cache line up to 512 bytes, then eight classes for each power of two.
 SizeClass class_above(size_t bytes) {
   if (bytes <= 512) {
     const size_t lines = bytes == 0 ? 1 : (bytes + 63) / 64;
@@ -140,8 +139,8 @@ size_t bytes_of(DType dtype, const Shape& shape) {
 
 }  // namespace
 
-// An output that has memory already is bound to it (Frame::bind): in a run like the last one it
-// only has to be written.
+// An output that is valid already is bound to its block (Frame::bind) and keeps it if the shape is
+// the same.
 Tensor& KernelContext::allocate(int i, const Shape& shape) {
   const uint64_t bit = i < 64 ? uint64_t{1} << i : 0;
   Tensor& output = *outputs_[i];
@@ -163,8 +162,8 @@ Tensor& KernelContext::allocate(int i, const Shape& shape) {
 Tensor& KernelContext::allocate_or_reuse(int i, int in, const Shape& shape) {
   if (Tensor& output = *outputs_[i]; output.valid() && output.shape() == shape) return output;
   const Tensor& input = *inputs_[in];
-  // The kernels whose rows are still to come may read all of what is not made of these rows: a
-  // product, its operand.
+  // Kernels earlier in the chain, whose rows are not computed yet, may still read whole inputs (a
+  // product its operand), so these are not donated.
   const bool still_read = before_ && !before_->done && in != taken_;
   const DType dtype = base_dtype(node_->output_dtypes[static_cast<size_t>(i)]);
   const auto fits = [&] {
@@ -201,16 +200,16 @@ int64_t KernelContext::piece_size(int64_t n, double cost) {
   const double worth = static_cast<double>(n) * cost / kPieceNanoseconds;
   if (worth < 2) return n;
   const int64_t pieces = std::min(static_cast<int64_t>(worth), kMostPieces) &
-                         ~int64_t{1};  // for two threads as for many
+                         ~int64_t{1};  // even, so that two threads share them equally
   const int64_t size = (n + pieces - 1) / pieces;
-  const bool fine = size < 16 * kGranule;  // a granule more would make them uneven
+  const bool fine = size < 16 * kGranule;  // rounding up would make small pieces uneven
   return fine ? size : (size + kGranule - 1) / kGranule * kGranule;
 }
 
 void KernelContext::run_pieces(int64_t n, int64_t piece,
                                std::function<void(int64_t, int64_t)> body) {
   const auto run = [&](int64_t i) { body(i * piece, std::min(n, (i + 1) * piece)); };
-  // by reference: no memory is needed
+  // By reference, so that std::function allocates nothing.
   internal::run_in_parallel((n + piece - 1) / piece, threads_, std::cref(run));
 }
 
@@ -218,7 +217,7 @@ void KernelContext::do_rows(RowWork& work) {
   const bool goes_on = before_ && !before_->done && before_->rows == work.rows;
   if (goes_on) {
     work.before = before_;
-    work.piece = before_->piece;  // what comes out of a piece may depend on where it is cut
+    work.piece = before_->piece;  // the result of a kernel may depend on the piece size
   } else {
     await_rows();
   }
@@ -236,8 +235,8 @@ void KernelContext::finish_rows(RowWork& work) {
   }
 }
 
-// The tensors that the follower's input is found in: those that this kernel was the last to read
-// are let go of later.
+// The number of tensors that refer to the memory of output 0. Inputs that were overwritten in place
+// still do: they are released after the step.
 int KernelContext::holders_of_output() const {
   int holders = 1;
   for (int k = 0; k < num_inputs_; ++k) {

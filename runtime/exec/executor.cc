@@ -109,8 +109,8 @@ void Frame::feed(size_t i, const Endpoint& where, const Tensor& value) {
   slots_[static_cast<size_t>(slot)] = value;
 }
 
-// Of an op that this build does not know no dtype is known, but those who read its output say
-// theirs.
+// The output of an op that this build does not have may have no dtype; the nodes that read it
+// define which dtype can be fed.
 void Frame::check_readers(int slot, const Endpoint& where, const Tensor& value) const {
   for (const Step& step : plan_->plan.steps) {
     for (size_t k = 0; k < step.sources.size(); ++k) {
@@ -131,7 +131,7 @@ Kernel make_kernel(const KernelSetup& setup) {
   return setup.node().op->def->prepare(setup);
 }
 
-// Has one step that tells shapes something new to tell, those that follow from it have, too.
+// Re-runs shape-only steps when an input shape changed.
 bool Frame::needs_turn(size_t i) {
   if (plan_->plan.steps[i].derived) return shapes_changed_;
   const KernelContext& c = contexts_[i];
@@ -203,13 +203,13 @@ inline void Frame::end_step(size_t i) {
   }
 }
 
-// ---- outputs that stay where they are -----------------------------------------------------------
+// ---- binding outputs to blocks ------------------------------------------------------------------
 //
-// Most runs are like the one before: each kernel asks for the memory it was given then. Once two in
-// a row were, outputs keep tensor and memory from run to run: allocate() finds them in place, and
-// releasing them is no work. Blocks are shared by outputs whose turns do not overlap, as the arena
-// had them; the order of steps is fixed, so they never do. What a caller, a variable or a constant
-// may hold is not bound, nor is a block that ever stood there.
+// In most runs each kernel allocates the same block as in the run before. After two such runs in a
+// row outputs are bound: tensor and block remain in the slot from run to run, allocate() returns
+// them, and nothing is released. Outputs with disjoint live ranges share a block, as they did in
+// the arena; this is safe because the order of steps is fixed. An output that a caller, a variable
+// or a constant may refer to is not bound, and neither is any other output that used its block.
 
 void Frame::run_watched(size_t& i) {
   for (const Turn& turn : turns_) {
@@ -217,7 +217,7 @@ void Frame::run_watched(size_t& i) {
     KernelContext& c = contexts_[i];
     const int first = plan_->plan.steps[i].first_output;
     if (turn.may_rest && !needs_turn(i)) {
-      // It took no block in this run, and the one it took before may have been freed since.
+      // The step allocated nothing in this run, and its block of an earlier run may be freed.
       for (int k = 0; k < c.num_outputs_; ++k) {
         Place& place = places_[static_cast<size_t>(first + k)];
         place.block = place.held = nullptr;
@@ -273,7 +273,7 @@ void Frame::run_bound(size_t& i) {
   }
 }
 
-// Those whose tensor is the same in every run that does not stray.
+// The slots whose tensor is the same in every run: bound ones and constants.
 std::vector<bool> Frame::slots_that_stay() const {
   std::vector<bool> stays = bound_;
   for (const Step& step : plan_->plan.steps) {
@@ -293,9 +293,9 @@ bool Frame::may_repeat(const Turn& turn, const std::vector<bool>& stays) const {
   return all;
 }
 
-// The order in which bound blocks are written holds for those who shared them in the runs that were
-// watched. An output that now shares a bound block and did not then (a kernel gave its input on,
-// for once) gets memory of its own.
+// Sharing of bound blocks is safe for the outputs that shared them in the recorded runs. An output
+// that shares a bound block for the first time (its kernel forwarded an input) is copied into
+// memory of its own.
 inline void Frame::keep_apart(size_t i) {
   const int first = plan_->plan.steps[i].first_output;
   for (int k = 0; k < contexts_[i].num_outputs_; ++k) {
@@ -307,7 +307,8 @@ inline void Frame::keep_apart(size_t i) {
   }
 }
 
-// After a run: binds when it was like the one before.
+// After a run: binds outputs if the run had the shapes and blocks of the run before; drops bindings
+// if one became invalid. After more than 16 runs with changed shapes it stops trying.
 void Frame::settle() {
   if (places_.empty()) return;
   if (!bound_blocks_.empty()) {
@@ -347,8 +348,7 @@ void Frame::bind(std::vector<bool> stays) {
     for (size_t s = 0; s < slots_.size(); ++s) {
       const auto at = blocks.find(places_[s].block);
       if (at == blocks.end()) continue;
-      // An address is no proof: the block may have been freed in this run, and another may stand
-      // there.
+      // The block may have been freed in this run, and another one allocated at its address.
       const bool is_there = at->second && places_[s].bytes <= at->second->capacity();
       if (stays[s] && !is_there) {
         stays[s] = false;
@@ -397,8 +397,8 @@ void Frame::unbind() {
 
 // ---- Switch and Merge ---------------------------------------------------------------------------
 
-// A value behind the side of a Switch that was not taken is dead, and so is what needs it; only
-// Merge lives on.
+// Deadness: a step is skipped if an input or control input is dead, a Merge if all inputs are. The
+// outputs of a skipped step are dead.
 bool Frame::is_skipped(const Step& step, size_t i) {
   const KernelContext& c = contexts_[i];
   bool dead = std::any_of(step.controls.begin(), step.controls.end(),
@@ -470,8 +470,8 @@ void Frame::collect(std::vector<Tensor>& results) {
     Tensor& kept = slots_[static_cast<size_t>(slot)];
     if (kept.valid()) arena_.give_back(kept.take_buffer());
   }
-  // What a constant, a variable or a fed tensor still holds may not be handed out: its new owner
-  // may write to it.
+  // A result that shares memory with a constant, a variable or a fed tensor is copied, as the
+  // caller may write to it.
   for (size_t f = 0; f < results.size(); ++f) {
     if (!results[f].valid() || p.fetches[f].is_feed) continue;
     const Buffer* buffer = results[f].buffer().get();

@@ -22,8 +22,8 @@ struct PreparedPlan {
   std::vector<VariableState*> fetched;  // per fetch, null where it is no variable
 };
 
-// What one run at a time of a plan needs: the slots' tensors and the memory they come from. Kept
-// between runs, so that the next one finds everything in place.
+// The state of one run at a time of a plan: a tensor for each slot, and the arena of their memory.
+// Kept between runs, which reuse it. For one thread at a time.
 class Frame {
  public:
   Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* file_system);
@@ -31,25 +31,26 @@ class Frame {
   Frame& operator=(const Frame&) = delete;
 
   const PreparedPlan& prepared() const { return *plan_; }
-  // Forgets what was fed: for a run that does not come about.
+  // Releases the fed values, if the run is not begun after all.
   void drop_feeds();
-  // Takes a value for the i-th feed. Throws InvalidArgument when dtype or shape do not fit.
+  // Sets the value of the i-th feed. Throws InvalidArgument if dtype or shape do not fit.
   void feed(size_t i, const Endpoint& where, const Tensor& value);
-  // What the next run's kernels find in their run_state().
+  // Sets the run_state() of the next run's kernels.
   void share(RunState state) { run_state_ = std::move(state); }
-  // Runs all steps. On failure all slots are emptied and the error names the node.
+  // Runs all steps. On failure all slots are released and the error names the node.
   void run();
-  // Moves the fetched values into `results`, each its own memory; then empties what is left. Throws
-  // InvalidArgument for a value that is dead.
+  // Moves the fetched values into `results`, each in memory of its own, and releases the fed values
+  // and fetches. Throws InvalidArgument for a dead value.
   void collect(std::vector<Tensor>& results);
-  // Takes memory of results no longer wanted back.
+  // Returns the memory of results to the arena.
   void recycle(std::vector<Tensor>& results);
   const Arena& arena() const { return arena_; }
-  // A run that needs more fails with ResourceExhausted.
+  // Runs that need more memory throw ResourceExhausted.
   void limit_memory(int64_t bytes) { arena_.most_bytes = bytes; }
 
  private:
-  // Where the outputs of a run stood: `block` where a kernel allocated it, `held` whoever did.
+  // The memory of an output in a run: `held`, its block; `block`, the same if the kernel allocated
+  // it in this run, else null.
   struct Place {
     const Buffer *block = nullptr, *held = nullptr;
     Shape shape;
@@ -58,7 +59,7 @@ class Frame {
   };
   struct Turn {
     size_t step;
-    bool may_rest;  // derived, or tells shapes: see needs_turn()
+    bool may_rest;  // shape-only: see needs_turn()
     Repeat repeat = {};
   };
   bool needs_turn(size_t i);
@@ -85,37 +86,36 @@ class Frame {
   Arena arena_;
   RunState run_state_;  // empty between runs
   std::vector<Tensor> slots_;
-  std::vector<Tensor> fetched_;   // of variables, read at their turn
+  std::vector<Tensor> fetched_;   // values of fetched variables, read after their step
   std::unique_ptr<bool[]> dead_;  // per slot
   std::unique_ptr<bool[]> dead_steps_;
   std::vector<KernelContext> contexts_;
-  // What the contexts point into, one stretch for each step.
+  // The arrays that contexts_ point into; each step has a contiguous range.
   std::vector<const Tensor*> inputs_;
   std::vector<Tensor*> outputs_;
   std::vector<VariableState*> variables_;
   std::vector<const bool*> dead_inputs_;
   std::vector<bool*> dead_outputs_;
   std::unique_ptr<bool[]> may_reuse_;
-  std::vector<Turn> turns_;  // the steps that compute something, in order
+  std::vector<Turn> turns_;  // the steps that have a kernel to run, in order
   bool shapes_changed_ = true, shapes_known_ = false;
-  // per step that tells shapes: of its inputs, when it ran last
+  // Per shape-only step: the shapes of its inputs when it ran last.
   std::vector<std::vector<Shape>> told_;
-  std::vector<Tensor*> releases_;    // Step::releases, one stretch for each step
-  std::vector<size_t> release_end_;  // where that of step i - 1 ends
+  std::vector<Tensor*> releases_;    // Step::releases; each step has a contiguous range
+  std::vector<size_t> release_end_;  // element i: the end of the range of step i - 1
   int variable_fetches_ = 0;
-  std::vector<Place> places_, last_places_;  // per slot; empty once nothing is watched any more
-  std::vector<BufferRef> bound_blocks_;      // what bound slots stand in: out of the arena
+  std::vector<Place> places_, last_places_;  // per slot; no places_: outputs are not bound any more
+  std::vector<BufferRef> bound_blocks_;      // of bound slots; taken out of the arena
   std::vector<bool> bound_;                  // per slot
-  bool recorded_ = false;                    // what may be repeated is known
-  int changes_ = 0;                          // runs unlike the one before
+  bool recorded_ = false;                    // Turn::repeat is set wherever it can be
+  int changes_ = 0;                          // runs whose shapes differed from the run before
 };
 
-// The kernel of the setup's node, its attributes checked.
+// Checks the attributes of the setup's node and makes its kernel.
 Kernel make_kernel(const KernelSetup& setup);
 
-// Runs one stateless node on given values, outside any session: how static values are computed.
-// own_values: the values are those the graph itself decides, so the kernel may take them from
-// there.
+// Runs one stateless node on given values, without a session: computes static values. own_values:
+// the inputs are the static values of the graph, so the kernel may use KernelSetup::constant().
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node,
                              const std::vector<Tensor>& inputs, bool own_values = true,
                              int64_t most_bytes = INT64_MAX);

@@ -8,7 +8,7 @@
 namespace cairn {
 namespace {
 
-// Any number without loss: signed, unsigned, or a fraction.
+// Holds any number without loss: signed, unsigned or floating.
 using Number = std::variant<int64_t, uint64_t, double>;
 
 template <class F>
@@ -28,7 +28,7 @@ Number number(T value) {
   }
 }
 
-// The number as T; nothing where it would become another.
+// The number as T; empty if T does not represent it exactly.
 template <class T, class Whole>
 std::optional<T> whole(Whole value) {
   if constexpr (std::is_integral_v<T>) {
@@ -45,7 +45,7 @@ std::optional<T> whole(Whole value) {
 template <class T>
 std::optional<T> fraction(double value) {
   if constexpr (std::is_integral_v<T>) {
-    // the first number too large, exact
+    // The smallest number that is too large, represented exactly.
     const double beyond = std::ldexp(1.0, std::numeric_limits<T>::digits);
     const bool fits = value == std::trunc(value) && value < beyond &&
                       value >= (std::is_signed_v<T> ? -beyond : 0.0);

@@ -48,12 +48,12 @@ class Planner {
 
  private:
   bool is_fed(const Endpoint& e) const { return !feeds_.empty() && feeds_.count(e) > 0; }
-  // A placeholder that is fed has run, for those that wait for it.
+  // A fed placeholder satisfies control edges from it.
   bool is_fed_whole(const Node* node) const {
     return node->op->def && node->op->def->must_be_fed && is_fed({node, 0});
   }
 
-  // The nodes that what is asked for depends on, feeds cutting the way.
+  // Collects the nodes that fetches and targets depend on, except through feeds.
   void collect() {
     std::vector<const Node*> open;
     const auto need = [&](const Node* node) {
@@ -78,7 +78,7 @@ class Planner {
   }
 
   void check_runnable() const {
-    // Op and why it is carried -> how many nodes, the first of them.
+    // Op and the reason why it is carried -> number of nodes, the first of them.
     std::map<std::pair<std::string, std::string>, std::pair<int, const Node*>> unknown;
     std::vector<const Node*> unfed;
     for (const Node* node : needed_) {
@@ -115,8 +115,8 @@ class Planner {
         unfed[0]->name);
   }
 
-  // By creation, which graphs built by programs can simply follow; graphs from files may list
-  // readers first.
+  // Orders the nodes by creation, which is a topological order in graphs that programs build. In
+  // graphs from files a reader may come before its inputs.
   void sort() {
     order_.assign(needed_.begin(), needed_.end());
     std::sort(order_.begin(), order_.end(),
@@ -214,10 +214,10 @@ class Planner {
     drop_replaced_reads();
   }
 
-  // Where what `step` takes was read of a variable before something that comes before the step
-  // wrote it: a read of its own, right before it.
+  // Inserts a read directly before `step` for each input that was read from a variable before a
+  // write which edges order before the step.
   void read_again(Step& step, const WritesBefore& writes) {
-    std::vector<std::pair<Endpoint, int>> made;  // per endpoint one
+    std::vector<std::pair<Endpoint, int>> made;  // one read per endpoint: its slot
     for (size_t k = 0; k < step.node->inputs.size(); ++k) {
       const Endpoint& e = step.node->inputs[k];
       const Node* read = step.variables[k] ? nullptr : writes.outdated_read(step.node, e);
@@ -230,13 +230,13 @@ class Planner {
     }
   }
 
-  // Returns the slot of what it reads.
+  // Appends a step that repeats `read`; returns its slot.
   int lay_out_read(const Endpoint& e, const Node* read) {
     Step again;
     again.node = read;
     again.inputs = {-1};
     again.variables = {variable_behind(read->inputs[0])};
-    again.read_behind = e.node == read ? nullptr : e.node;  // dead where the Switch is
+    again.read_behind = e.node == read ? nullptr : e.node;  // dead if that Switch output is
     again.sources = {e.node == read ? slot_of(read->inputs[0]) : slot_of(e)};
     again.first_output = plan_.num_slots++;
     plan_.uses_variables = true;
@@ -244,8 +244,8 @@ class Planner {
     return plan_.steps.back().first_output;
   }
 
-  // A read that all readers make again themselves reads nothing: the variable need not have a value
-  // then.
+  // A read that is repeated for all its readers does not read the variable, which may then be
+  // uninitialized.
   void drop_replaced_reads() {
     if (replaced_.empty()) return;
     std::unordered_set<int> used;
@@ -260,12 +260,13 @@ class Planner {
     }
   }
 
-  // Steps that others may wait for but that need no kernel. Gradients bring many: those of one node
-  // wait for each other, also for the one with respect to a placeholder, which nobody reads.
+  // Marks steps that have no kernel to run but may be control inputs of others. Gradients have
+  // many: those of one node wait for each other, also for the one with respect to a placeholder,
+  // which nothing reads.
   void find_idle() {
     std::unordered_set<const Node*> asked(key_.targets.begin(), key_.targets.end());
     for (const Endpoint& e : key_.fetches) asked.insert(e.node);
-    // slots that somebody reads
+    // Slots that some step reads.
     std::vector<bool> wanted(static_cast<size_t>(plan_.num_slots), false);
     for (size_t i = plan_.steps.size(); i-- > 0;) {
       Step& step = plan_.steps[i];
@@ -349,16 +350,16 @@ class Planner {
       if (last[slot] >= 0 && !kept[slot])
         plan_.steps[static_cast<size_t>(last[slot])].releases.push_back(static_cast<int>(slot));
     }
-    // What a step reads twice it may not write over once: a kernel may go through its inputs one
-    // after the other.
+    // An input that a step reads twice is not donated: a kernel may read its inputs one after the
+    // other.
     std::vector<int> times(static_cast<size_t>(plan_.num_slots), 0);
     for (size_t i = 0; i < plan_.steps.size(); ++i) {
       Step& step = plan_.steps[i];
       for (int slot : step.inputs) {
         if (slot >= 0) ++times[static_cast<size_t>(slot)];
       }
-      // Memory that leaves with a result is not that of inner values, which then can stay from run
-      // to run.
+      // Memory of inner values is not donated to results, which leave the arena: so inner values
+      // can be bound to their blocks from run to run.
       bool leaves = false;
       for (int k = 0; k < step.node->num_outputs(); ++k)
         leaves |= kept[static_cast<size_t>(step.first_output + k)];
@@ -371,12 +372,11 @@ class Planner {
     }
   }
 
-  // Variables read before anything in the plan gives them a value.
+  // Finds the variables that are read before a step of the plan assigns them.
   void find_reads() {
-    // perhaps: by steps that may be skipped. Whether they were is known when their readers' turn
-    // comes.
+    // perhaps: assigned by steps that may be skipped; checked when the reader runs.
     std::unordered_set<const Node*> assigned, perhaps, reported, written;
-    std::vector<bool> skippable(plan_.steps.size(), false);  // behind a Switch
+    std::vector<bool> skippable(plan_.steps.size(), false);  // may be dead
     const auto read = [&](const Node* variable, Step& step, bool may_be_skipped) {
       if (assigned.count(variable)) return;
       if (may_be_skipped || perhaps.count(variable)) {
@@ -411,7 +411,7 @@ class Planner {
     }
   }
 
-  // An Identity of a resource handle does not read what the handle names.
+  // An Identity of a resource handle does not read the variable.
   static bool is_handle_passed(const Step& step, size_t k) {
     if (k >= step.node->inputs.size()) return false;
     const Endpoint& e = step.node->inputs[k];
@@ -438,9 +438,9 @@ class Planner {
   std::unordered_set<const Node*> needed_;
   std::vector<const Node*> order_;
   std::unordered_map<const Node*, int> step_of_;
-  mutable std::unordered_map<const Node*, const Node*>
-      behind_;  // what variable_behind() found of nodes that pass one on
-  std::unordered_set<const Node*> replaced_;  // reads of references that some reader makes again
+  // Results of variable_behind() for nodes with inputs.
+  mutable std::unordered_map<const Node*, const Node*> behind_;
+  std::unordered_set<const Node*> replaced_;  // reads that are repeated for some reader
 };
 
 }  // namespace

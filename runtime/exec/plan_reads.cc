@@ -36,10 +36,11 @@ void WritesBefore::find_writers(const std::vector<const Node*>& order) {
   }
 }
 
-// Those before the nodes it waits for, and those nodes themselves. Null: none.
+// The writers before the node's inputs and control inputs, and those of them that write. Null:
+// none.
 std::shared_ptr<const WritesBefore::Set> WritesBefore::set_of(const Node* node) const {
-  std::shared_ptr<const Set> same;  // so far one set has all
-  Set joined;                       // of several
+  std::shared_ptr<const Set> same;  // as long as one existing set is the union
+  Set joined;                       // else the union
   const auto own_set = [&]() -> Set& {
     if (joined.empty()) joined = same ? *same : Set(writers_.size(), false);
     same = nullptr;
@@ -67,8 +68,8 @@ std::shared_ptr<const WritesBefore::Set> WritesBefore::set_of(const Node* node) 
   return joined.empty() ? same : std::make_shared<const Set>(std::move(joined));
 }
 
-// The node that takes a value from a reference (W/read) where `e` is that value, handed on by
-// Switches at most.
+// If `e` is the value of a reference variable, read by a node (W/read) and passed through Switches
+// only: that node. Else null.
 const Node* WritesBefore::read_behind(Endpoint e) const {
   while (!view_.is_fed(e) && !e.node->inputs.empty() && !is_reference(e)) {
     const OpDef& def = *e.node->op->def;

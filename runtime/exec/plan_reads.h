@@ -1,5 +1,5 @@
-// Which values of reference variables a plan has to read again, because something writes the
-// variable in between.
+// Finds the reads of reference variables that a plan must repeat, because the variable is written
+// between the read and its reader.
 #pragma once
 
 #include <functional>
@@ -11,26 +11,27 @@
 
 namespace cairn::internal {
 
-// What the planner knows of the graph it cuts out.
+// The part of the graph that is planned, as the planner sees it.
 struct PlanView {
   std::function<bool(const Endpoint&)> is_fed;
-  // a placeholder: who waits for it waits for nothing
+  // A fed placeholder: it satisfies control edges from it.
   std::function<bool(const Node*)> is_fed_whole;
-  // whose reference or handle it is; null: no variable's
+  // The variable whose reference or handle the endpoint is; else null.
   std::function<const Node*(const Endpoint&)> variable_behind;
 };
 
 bool writes_variables(const Node& node);
 
-// The writes of reference variables that come before each node by edges. A node that takes W/read:0
-// sees those of W (runtime/graph/variable.h), while W/read itself runs when it can.
+// For each node, the writes of reference variables that edges order before it. A reader of W/read:0
+// must see the writes of W among them (runtime/graph/variable.h), although W/read itself may run
+// earlier.
 class WritesBefore {
  public:
-  // `order`: the nodes of the plan, each after those it waits for.
+  // `order`: the nodes of the plan in topological order.
   WritesBefore(const std::vector<const Node*>& order, PlanView view);
 
-  // The node that read, from its reference, the value that `reader` takes from `e`, if a write
-  // comes after it and before the reader; else null.
+  // `e` is an input of `reader`. If it is the value of a reference variable, and edges order a
+  // write between the node that read the variable and `reader`: the node that read it. Else null.
   const Node* outdated_read(const Node* reader, const Endpoint& e) const;
 
  private:
@@ -43,7 +44,7 @@ class WritesBefore {
   PlanView view_;
   std::unordered_map<const Node*, size_t> writers_;              // their numbers
   std::unordered_map<const Node*, std::vector<size_t>> writes_;  // variable -> its writers
-  // Few nodes stand behind any, and most of those behind the same: sets are shared. Absent: none.
+  // Most nodes have no writes before them and are absent; many others have the same set, shared.
   std::unordered_map<const Node*, std::shared_ptr<const Set>> before_;
 };
 

@@ -24,8 +24,7 @@ class Shortcuts {
     }
   }
 
-  // Gives kernels that are to see what their inputs were before they were reshaped
-  // (OpDef::sees_before_reshape) those tensors behind their inputs.
+  // OpDef::sees_before_reshape: appends the inputs of the Reshapes to the step's inputs.
   void look_behind_reshapes() {
     for (Step& step : plan_.steps) {
       const auto sees = step.node->op->def->sees_before_reshape;
@@ -107,9 +106,9 @@ class Shortcuts {
     }
   }
 
-  // Has steps whose kernels go through the same rows stand one after the other. Those that make
-  // rows may be moved down to the one that takes them on, past steps that neither wait for them nor
-  // change anything.
+  // Moves steps that can be fused by rows next to each other, in chains of up to kLongest. The
+  // steps of a chain move down to the one that reads their rows, past steps that do not depend on
+  // them and have no effect.
   void follow_rows() {
     constexpr size_t kLongest = 8;
     const auto steps = plan_.steps.begin();
@@ -123,7 +122,7 @@ class Shortcuts {
           steps[offset(next.step)].takes_rows = next.input;
         }
       }
-      if (first == i) i = end;  // else another step has come to stand there
+      if (first == i) i = end;  // else the steps in between have moved up to i
     }
   }
 
@@ -136,8 +135,8 @@ class Shortcuts {
            !step.absorbed && !step.tells_shapes && !step.derived;
   }
 
-  // The step, if there is one, that takes on the rows of the last of steps [first, end), all of
-  // which may be moved down to stand before it.
+  // The step that can be fused with the last of steps [first, end), if all of them may be moved
+  // down to directly before it; step 0 if there is none.
   struct Taker {
     size_t step = 0;
     int input = 0;
@@ -175,13 +174,13 @@ class Shortcuts {
 
   static size_t at(int slot) { return static_cast<size_t>(slot); }
 
-  // May compute later than it stands: it has no effect, and what it reads stays as it is.
+  // The step may run later: it has no effect, and its inputs do not change during the run.
   static bool is_movable(const Step& step) {
     return !step.idle && !step.constant && !step.absorbed && !has_effect(*step.node->op->def) &&
            step.node->num_outputs() == 1 && !step.inputs.empty() && reads_no_variable(step);
   }
 
-  // Per slot: how often steps read it, and fetches.
+  // Per slot: how many inputs of steps and fetches read it.
   std::vector<int> count_readers() const {
     std::vector<int> readers(makers_.size(), 0);
     for (const Step& step : plan_.steps) {
@@ -197,7 +196,7 @@ class Shortcuts {
   }
 
   Plan& plan_;
-  std::vector<Step*> makers_;  // per slot; null for what is fed
+  std::vector<Step*> makers_;  // per slot; null for feeds
 };
 
 }  // namespace

@@ -19,7 +19,7 @@ namespace cairn {
 
 namespace internal {
 
-// A plan and the frames that are free to run it.
+// A plan and the frames of it that no run uses at present.
 struct CachedPlan {
   std::shared_ptr<const PreparedPlan> prepared;
   std::mutex mutex;
@@ -29,27 +29,28 @@ struct CachedPlan {
 struct SessionState {
   const GraphAnchor* graph = nullptr;
   uint64_t epoch = 0;
-  std::atomic<bool> closed = false;  // the Session is gone
+  std::atomic<bool> closed = false;  // the Session was destroyed
   int threads = 1;
 
   std::mutex plans_mutex;
   std::unordered_map<PlanKey, std::shared_ptr<CachedPlan>, PlanKeyHash> plans;
 
-  // Guards the maps below, not what is in them. Recursive: what makes a node's state may draw a
-  // seed.
+  // Guards the maps below, not their elements. Recursive: the function that makes the state of a
+  // node may call fresh_seed().
   std::recursive_mutex resources_mutex;
   std::map<std::string, std::unique_ptr<VariableState>> variables;
   std::map<std::pair<const Node*, std::type_index>, std::any> node_states;
   std::mt19937_64 random;
 
-  // Held alone by runs that write variables, together by runs that only read them.
+  // Guards the values of variables: locked exclusively by runs that write any, shared by runs that
+  // only read.
   std::shared_mutex values_mutex;
 
-  // That the graph is still the session's, and stays so while what is returned is held.
+  // See Session::hold_graph().
   [[nodiscard]] std::shared_lock<std::shared_mutex> hold_graph() const;
   void execute(Frame& frame, bool undo = false);
   VariableState& variable(const Node& node);
-  // What ends a message about variables without a value. The caller has values_mutex.
+  // The end of a message about uninitialized variables. The caller holds values_mutex.
   std::string cure_for_uninitialized();
   std::shared_ptr<const PreparedPlan> prepare(Session* session, const Graph& graph,
                                               const PlanKey& key);
@@ -88,7 +89,7 @@ VariableState& SessionState::variable(const Node& node) {
   return *state;
 }
 
-// Who has restored or trained some variables would lose them to the initializer of all.
+// If some variables have values, initializing all would overwrite them.
 std::string SessionState::cure_for_uninitialized() {
   const std::lock_guard lock(resources_mutex);
   const bool some = std::any_of(variables.begin(), variables.end(),
@@ -103,7 +104,7 @@ std::shared_ptr<const PreparedPlan> SessionState::prepare(Session* session, cons
                                                           const PlanKey& key) {
   auto prepared = std::make_shared<PreparedPlan>();
   prepared->plan = make_plan(key, &graph);
-  // Where a constant is fed, what follows from it in the graph need not hold in this plan.
+  // If a constant is fed, static values that depend on it do not hold in this plan.
   const bool own_values = std::none_of(
       key.feeds.begin(), key.feeds.end(),
       [&](const Endpoint& feed) { return graph.static_value(graph.handle(feed)).valid(); });
@@ -144,7 +145,7 @@ using internal::CachedPlan;
 using internal::Frame;
 using internal::PlanKey;
 
-// ---- what kernels keep in a session -------------------------------------------------------------
+// ---- state of kernels in a session --------------------------------------------------------------
 
 std::any KernelSetup::state_of(std::type_index kind, const std::function<std::any()>& make) const {
   if (!session_) fail("it keeps state in a session and cannot be computed while a graph is built");
@@ -177,7 +178,7 @@ Session::Session(Graph& graph, const SessionOptions& options)
 
 Session::~Session() {
   state_->closed = true;
-  // What calls still hold keeps no model in memory.
+  // Calls may still hold the state: release the memory of the model.
   const std::lock_guard lock(state_->resources_mutex);
   for (const auto& [key, variable] : state_->variables) variable->value = {};
 }
@@ -245,8 +246,7 @@ void internal::SessionState::execute(Frame& frame, bool undo) {
          join_for_people(missing, missing.size()), cure_for_uninitialized());
   }
   if (!undo && !prepared.plan.undoes) return frame.run();
-  // Copies share the memory, and who writes to shared memory takes new: the old values cost nothing
-  // but their space.
+  // Copy on write: the old values are not copied, but variables that the run writes get new memory.
   std::vector<Tensor> before;
   before.reserve(prepared.writes.size());
   for (const VariableState* variable : prepared.writes) before.push_back(variable->value);
@@ -269,7 +269,7 @@ void check_fed_once(const std::vector<Endpoint>& feeds) {
     fail(Code::kInvalidArgument, "'", endpoint_name(*e.node, e.index, true), "' is fed twice");
   };
   constexpr size_t kFew = 16;
-  if (feeds.size() <= kFew) {  // what a training step feeds: needs no memory
+  if (feeds.size() <= kFew) {  // as in a training step: allocates nothing
     for (size_t i = 0; i < feeds.size(); ++i) {
       if (std::count(feeds.begin(), feeds.begin() + static_cast<std::ptrdiff_t>(i), feeds[i]) > 0)
         refuse(feeds[i]);
@@ -329,7 +329,7 @@ void Session::run_or_undo(const std::vector<Target>& targets, Feeds feeds, RunSt
   std::unique_ptr<Frame> frame = frame_for(key, cached);
   for (size_t i = 0; i < feeds.size(); ++i) {
     feed(*frame, i, key.feeds[i], feeds[i].value);
-    feeds[i].value = Tensor();  // with nobody else to read it, a variable can take its memory over
+    feeds[i].value = Tensor();  // donated: a variable may take over the memory
   }
   frame->share(std::move(shared));
   state_->execute(*frame, true);
@@ -381,7 +381,7 @@ std::span<const Tensor> Call::operator()(std::span<const Tensor> feeds) {
     fail(Code::kInvalidArgument, "this call takes ", feeds_.size(), " values to feed, got ",
          feeds.size());
   }
-  // First, as they may be among the results.
+  // Before the results are recycled: a feed may be one of them.
   try {
     for (size_t i = 0; i < feeds.size(); ++i) frame_->feed(i, feeds_[i], feeds[i]);
   } catch (...) {
@@ -470,7 +470,7 @@ void Session::load(const SessionSnapshot& snapshot) {
   for (const auto& [key, then] : snapshot.variables_) {
     auto& state = state_->variables[key];
     if (!state) state = std::make_unique<VariableState>();
-    *state = then;  // where it is stays: plans point at it
+    *state = then;  // keeps its address: plans point at it
   }
 }
 

@@ -44,7 +44,7 @@ inline void relax() {
 #endif
 }
 
-// Where there are more threads than cores, the one waited for may need this one's core.
+// With more threads than cores, the thread that is waited for may need this one's core.
 inline void relax_or_yield(int spin) {
   constexpr int kPatience = 256;
   spin < kPatience ? relax() : std::this_thread::yield();
@@ -67,8 +67,8 @@ class Pool {
       wake_.notify_all();
     }
     job.work();
-    // A worker that saw the job is inside it until visitors_ says otherwise; nobody enters another
-    // one meanwhile, so the wait is for this job's pieces only.
+    // Workers that saw the job may be inside it until visitors_ is 0. No other job can begin before
+    // job_ is null, so this waits for pieces of this job only.
     job_.store(&closing_);
     for (int spin = 0; visitors_.load() > 0; ++spin) relax_or_yield(spin);
     job_.store(nullptr);
@@ -81,7 +81,7 @@ class Pool {
     try {
       for (; started_ < helpers; ++started_) std::thread([this] { serve(); }).detach();
     } catch (const std::system_error&) {
-      // The machine gives no more threads: those there are, the caller at least, do the work.
+      // The system gives no more threads: the existing ones, or the caller alone, do the work.
     }
   }
 
@@ -116,11 +116,11 @@ class Pool {
       }
     }
     visitors_.fetch_sub(1);
-    // The pieces are handed out; the caller is about to take the job away.
+    // All pieces are taken; wait a moment, as the caller is about to remove the job.
     for (int spin = 0; spin < 64; ++spin) relax();
   }
 
-  Job closing_{};  // stands in for a job whose last pieces are being finished
+  Job closing_{};  // placeholder in job_ while the last pieces of a job finish
   std::atomic<Job*> job_{nullptr};
   std::atomic<int> visitors_{0}, sleeping_{0}, started_{0};
   std::mutex mutex_;
