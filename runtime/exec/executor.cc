@@ -131,7 +131,8 @@ Kernel make_kernel(const KernelSetup& setup) {
   return setup.node().op->def->prepare(setup);
 }
 
-// Re-runs shape-only steps when an input shape changed.
+// True if shape-only step i must run again: an input shape changed, or a shape-only step before it
+// ran again.
 bool Frame::needs_turn(size_t i) {
   if (plan_->plan.steps[i].derived) return shapes_changed_;
   const KernelContext& c = contexts_[i];

@@ -34,7 +34,7 @@ Graph::Data& Graph::Data::operator=(Data&&) noexcept = default;
 Graph::Graph() : anchor_(internal::take_anchor(this)) {}
 Graph::~Graph() {
   anchor_->first_epoch = UINT64_MAX;
-  anchor_->epoch = 0;  // runs that begin now are refused
+  anchor_->epoch = 0;  // runs that begin now throw
   std::unique_lock runs(anchor_->runs_mutex);
 }
 
@@ -63,7 +63,7 @@ void Graph::swap(Graph& other) {
 void Graph::reset() {
   std::lock_guard building(building_);
   check_not_building("Graph::reset()");
-  // first, or runs that begin without a pause would keep this waiting
+  // Before the lock: new runs throw, so that only those that have begun are waited for.
   anchor_->epoch = internal::next_epoch();
   std::unique_lock runs(anchor_->runs_mutex);
   Data fresh;
@@ -128,14 +128,14 @@ const Op& Graph::parsed(const OpDef& def) {
   if (const auto known = data_.parsed.find(&def); known != data_.parsed.end())
     return *known->second;
   auto op = std::make_unique<Op>(parse_op(def));
-  std::unique_lock lock(mutex_);  // sessions look into it meanwhile, to say what they cannot run
+  std::unique_lock lock(mutex_);  // sessions on other threads read it for error messages
   return *data_.parsed.emplace(&def, std::move(op)).first->second;
 }
 
 std::vector<const Node*> Graph::control_inputs_for(const Node& node) const {
   std::vector<const Node*> controls = node.control_inputs;
   data_.scopes->controls.for_each_in_force([&](const internal::ControlScope& scope) {
-    // A node fed by one made inside waits already.
+    // A node with an input from inside the scope already runs later.
     const bool waits = std::any_of(node.inputs.begin(), node.inputs.end(), [&](const Endpoint& e) {
       return scope.made_inside->count(e.node) > 0;
     });
@@ -163,7 +163,7 @@ void Graph::set_colocation(Node& node) const {
   std::vector<std::string> groups = data_.scopes->colocation();
   for (size_t i = 0; i < std::min(node.inputs.size(), node.op->inputs.size()); ++i) {
     const ArgDef& arg = node.op->inputs[i];
-    // from here on inputs are not arguments
+    // After an argument that is a list, the index of an input is not that of its argument.
     if (!arg.number_attr.empty() || !arg.type_list_attr.empty()) break;
     if (!arg.is_ref) continue;
     const auto there = colocation_groups(*node.inputs[i].node);
@@ -230,7 +230,7 @@ Operation Graph::add_node(NodeSpec spec) {
       [&](const internal::ControlScope& scope) { scope.made_inside->insert(added); });
   {
     std::unique_lock lock(mutex_);
-    // first: a transaction gives back the names of its nodes
+    // First the node: a transaction that undoes this releases the names of its nodes.
     data_.nodes.push_back(std::move(node));
     data_.names->take(choice, added);
   }
@@ -261,7 +261,7 @@ Operation add_operation(GraphAt graph, const OpDef& op, std::vector<Output> inpu
 
 // ---- finding ------------------------------------------------------------------------------------
 
-// Of a builder that has not returned only it itself sees the nodes.
+// Nodes of a builder that has not returned are visible only to the thread of that builder.
 size_t Graph::nodes_shown() const {
   return builder_.load() == std::this_thread::get_id() ? data_.nodes.size() : complete_.load();
 }
@@ -330,14 +330,14 @@ Output Graph::find(std::string_view tensor_name) const {
 
 namespace {
 
-// What is computed while a graph is built are shapes, axes and the like: few numbers and short
-// strings. A value beyond these bounds is not known. They also hold what a file can cost that is
-// imported, whose nodes may each double what the one before made: a value, all values of a graph,
-// and what computing one takes.
+// Bounds on static values, which are meant for shapes, axes and other small values: elements and
+// bytes of text of one value; bytes to compute all values of a graph. Beyond them a value counts as
+// unknown. They also bound the cost of importing a file in which each node doubles the size of its
+// input.
 constexpr int64_t kMostStaticElements = 1024, kMostStaticText = int64_t{1} << 16;
 constexpr int64_t kMostStaticBytes = int64_t{1} << 25, kStaticBytesPerNode = 128;
 
-// The bytes of a value's strings, or of its longest one.
+// The bytes of all strings of a value, and of the longest one.
 std::pair<int64_t, int64_t> text_of(const Tensor& value) {
   std::pair<int64_t, int64_t> all_and_longest;
   if (value.dtype() != DType::kString) return all_and_longest;
@@ -359,8 +359,8 @@ int64_t bytes_of(const std::vector<Tensor>& values) {
   return bytes;
 }
 
-// Whether strings of inputs may become more than a value may have: each of the elements made holds
-// one of each input's at most.
+// True if the outputs may exceed the bound on text, assuming that each output element holds at most
+// one string of each input.
 bool makes_much_text(const Node& node, const std::vector<Tensor>& inputs) {
   int64_t longest = 0, elements = 0;
   for (const Tensor& value : inputs) longest += text_of(value).second;
@@ -384,8 +384,8 @@ bool may_be_static(const Node& node) {
 
 }  // namespace
 
-// The value, or that there is none (an invalid tensor), without computing; nothing where that takes
-// computing.
+// The value if it is known without running a kernel, an invalid tensor if it is known that there is
+// none, else empty.
 std::optional<Tensor> Graph::known_static_value(Endpoint e) const {
   const Node& node = *e.node;
   const OpDef* def = node.op->def;
@@ -403,8 +403,8 @@ bool Graph::static_values_may_grow() const {
   return data_.static_bytes < kMostStaticBytes + nodes * kStaticBytesPerNode;
 }
 
-// The inputs' values being known. Kernels may ask for static values themselves: no lock is held
-// meanwhile.
+// Computes and stores the static values of a node whose inputs were computed before. Holds no lock
+// while the kernel runs, as kernels may ask for static values.
 void Graph::compute_static_values(const Node& node) const {
   {
     std::lock_guard lock(static_mutex_);
@@ -424,7 +424,7 @@ void Graph::compute_static_values(const Node& node) const {
     try {
       outputs = internal::evaluate(*this, node, inputs, /*own_values=*/true, kMostStaticBytes / 32);
     } catch (const Error&) {
-      // What is wrong with the node shows when it runs, if it ever does.
+      // A run of the node will report the error.
     }
   }
   const bool too_long = std::any_of(outputs.begin(), outputs.end(), [](const Tensor& output) {
@@ -447,7 +447,7 @@ Tensor Graph::static_value(const Output& output) const {
     if (seen.insert(&node).second) {
       for (const Endpoint& input : node.inputs) {
         const std::optional<Tensor> known = known_static_value(input);
-        // One input that nobody can know settles it.
+        // If one input has no static value, the node has none.
         if (known && !known->valid()) {
           open.resize(before);
           break;

@@ -1,4 +1,5 @@
 // The collections of a graph.
+#include "runtime/base/text.h"
 #include "runtime/graph/graph.h"
 
 namespace cairn {
@@ -23,7 +24,7 @@ void Graph::add_to_collection(std::string_view key, CollectionItem item) {
 }
 
 const std::vector<CollectionItem>& Graph::items(std::string_view key) const {
-  // never destroyed: static objects may have graphs
+  // Never destroyed: graphs may be static objects.
   static const auto& kNone = *new std::vector<CollectionItem>();
   const auto at = data_.collections.find(key);
   return at == data_.collections.end() ? kNone : at->second;
@@ -72,7 +73,7 @@ std::optional<T> item_as(const CollectionItem& item) {
 
 }  // namespace
 
-// Why there is no item in a collection.
+// The reason why a collection has no items, for messages.
 std::string Graph::absence(std::string_view key, std::string_view scope) const {
   if (!items(key).empty())
     return str_cat("no item of collection '", key, "' has a name that begins with '", scope, "'");

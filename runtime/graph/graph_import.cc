@@ -1,4 +1,4 @@
-// Graph::import_nodes: nodes that come all at once, in any order, from a file that may be damaged.
+// Graph::import_nodes: adds the nodes of a file, which may be in any order, and may be damaged.
 #include <algorithm>
 #include <queue>
 
@@ -93,7 +93,7 @@ class GraphImporter {
     throw Error(Code::kInvalidArgument, text);
   }
 
-  // Shaping the nodes computed values of some: of nodes that will never be.
+  // Removes the static values that shape functions computed for nodes that are not added after all.
   void forget_static_values() {
     std::lock_guard lock(graph_.static_mutex_);
     for (const auto& node : nodes_) graph_.data_.static_values.erase(node.get());
@@ -109,7 +109,7 @@ class GraphImporter {
     names_.take(name, &node);
   }
 
-  // An op that nobody describes has as many outputs, of unknown dtype, as are used.
+  // An op without a description: nodes get as many outputs, of unknown dtype, as are used.
   const Op* undescribed(const std::string& name) {
     auto op = std::make_unique<Op>();
     op->name = name;
@@ -171,8 +171,8 @@ class GraphImporter {
     return true;
   }
 
-  // Where the graph happens to have a node of the name, the file may have been cut off, or the
-  // program have forgotten to say that this one is meant.
+  // If the graph has a node of that name, the file may be truncated, or the program may have
+  // forgotten to map the input to that node: the message says how.
   void missing(size_t i, const char* what, const std::string& input, std::string_view name) {
     const bool in_graph = graph_.data_.names->find(name) != nullptr;
     wrong(given_[i],
@@ -216,8 +216,8 @@ class GraphImporter {
     used_outputs_[from] = std::max(used_outputs_[from], index + 1);
   }
 
-  // The nodes so that inputs come first. A cycle is let through where it passes an op that cannot
-  // run here anyway (the loops that TensorFlow closes with NextIteration); any other is an error.
+  // The nodes in topological order. A cycle is an error, unless it contains an op that cannot be
+  // run here anyway (NextIteration of TensorFlow's loops).
   std::vector<size_t> order() {
     const size_t n = nodes_.size();
     const size_t first = graph_.data_.nodes.size();
@@ -260,8 +260,9 @@ class GraphImporter {
     return ordered;
   }
 
-  // A node that says more than this build's op can heed is carried: its op is what the file says of
-  // it or, where that is nothing, a likeness of ours that cannot be run.
+  // True if the node has attributes that this build's op does not have and that may change its
+  // result. Such a node is carried: its op is the file's description or, without one, a copy of
+  // ours without a kernel (carried_op).
   bool says_too_much(size_t i) const {
     const Node& node = *nodes_[i];
     if (!node.op->def) return false;
@@ -281,7 +282,8 @@ class GraphImporter {
     return likeness.get();
   }
 
-  // What the node says of its own outputs, where its op does not.
+  // Outputs of a node whose op has no description: as many as are used, or as it has
+  // _output_shapes.
   void bind_undescribed(size_t i) {
     Node& node = *nodes_[i];
     const size_t outputs =
@@ -310,8 +312,8 @@ class GraphImporter {
                 "' has ", node.num_outputs(), "; nothing was added to the graph"));
   }
 
-  // A value that was left in the file (ImportOptions::look_only): the node can be shown, and not
-  // run.
+  // True for a constant whose value was not read (ImportOptions::look_only): it can be shown but
+  // not run.
   static bool lacks_value(const Node& node) {
     return std::any_of(node.op->attrs.begin(), node.op->attrs.end(), [&](const AttrDef& def) {
       const Attr* attr = def.type == "tensor" ? node.attrs.find(def.name) : nullptr;
@@ -349,8 +351,8 @@ class GraphImporter {
     refine(i);
   }
 
-  // Which of the node's inputs the program has put in place of the file's, for an error: the file
-  // was sound.
+  // For an error message: the inputs of the node that the program mapped to its own tensors, so
+  // that the file is not blamed.
   std::string outside_of(size_t i) const {
     std::string text;
     for (const auto& [k, from] : given_[i].outside) {
@@ -365,8 +367,8 @@ class GraphImporter {
                        [](const Endpoint& e) { return e.index < e.node->num_outputs(); });
   }
 
-  // A shape that does not fit shows when the node runs; the file was good enough for the program
-  // that wrote it.
+  // An error of the shape function is not reported: the program that wrote the file accepted the
+  // node. A run will report it.
   void infer_shapes(Node& node) {
     if (!node.op->def->shape) return;
     try {
@@ -386,7 +388,7 @@ class GraphImporter {
   }
 
   void check_indices() {
-    if (!errors_.empty()) return;  // a node that could not be bound has no outputs yet
+    if (!errors_.empty()) return;  // a node with an error has no outputs yet
     for (size_t i = 0; i < nodes_.size(); ++i) {
       for (const Endpoint& e : nodes_[i]->inputs) {
         if (e.index >= e.node->num_outputs()) {
@@ -411,8 +413,8 @@ class GraphImporter {
     return handles;
   }
 
-  // A node a/b/c also takes the scopes a and a/b, so that nodes added later stand in scopes of
-  // their own. Their hashes come in one pass over the name: it may be long, and nearly all slashes.
+  // A node a/b/c also takes the names of the scopes a and a/b, so that later scopes get other
+  // names. All hashes are computed in one pass, as a name may be long and consist of slashes.
   void take_names(const Node& node) {
     using Names = internal::NameTable;
     const std::string_view name = node.name;
@@ -436,7 +438,7 @@ class GraphImporter {
   internal::NameTable names_;                        // of nodes_
   std::vector<internal::NameTable::Hashed> scopes_;  // of the node whose names are taken
   std::vector<std::unique_ptr<Node>> nodes_;
-  // of each node what the file says of its outputs, if anything
+  // Per node: its attribute _output_shapes, or empty.
   std::vector<std::vector<Shape>> file_shapes_;
   std::unordered_map<const Node*, int> used_outputs_;
   int64_t outputs_left_;  // see take_outputs()

@@ -1,5 +1,5 @@
-// The scopes that are open in a graph: what nodes made now are called, wait for, stand beside, and
-// who made them.
+// The open scopes of a graph. They determine the names, control inputs, colocation, device, control
+// flow context and source line of new nodes.
 #pragma once
 
 #include <algorithm>
@@ -20,8 +20,8 @@ class FlowContext;
 
 namespace internal {
 
-// Scopes of one kind, in the order in which they were opened. They may close in any order: a closed
-// one stays in its place, without its value, until those opened after it are closed too.
+// Scopes of one kind, in the order in which they were opened. They may be closed in any order: a
+// closed one keeps its entry, without the value, until all later ones are closed.
 template <class T>
 class OpenScopes {
  public:
@@ -39,17 +39,17 @@ class OpenScopes {
     while (!entries_.empty() && (entries_.back().id > id || !entries_.back().open))
       entries_.pop_back();
   }
-  // The last one that is open; null: none is.
+  // The last open scope; null if there is none.
   const T* innermost() const { return entries_.empty() ? nullptr : &entries_.back().value; }
-  // From the outermost on.
+  // All open scopes, the outermost first.
   template <class F>
   void for_each(const F& use) const {
     for (const Entry& entry : entries_) {
       if (entry.open) use(entry.value);
     }
   }
-  // Those that count where one may set aside all that are outside of it: from the last such one on,
-  // which is left out.
+  // For kinds whose scopes may cancel the outer ones (sets_aside): the open scopes after the last
+  // one that does.
   template <class F>
   void for_each_in_force(const F& use) const {
     size_t first = entries_.size();
@@ -76,7 +76,7 @@ struct VariableScope {
 struct ControlScope {
   bool sets_aside = false;
   std::vector<const Node*> ops;
-  // Shared, so that it can be added to wherever the scope is looked at.
+  // Shared, so that nodes can be added through a const scope.
   std::shared_ptr<std::unordered_set<const Node*>> made_inside;
 };
 struct Colocation {
@@ -84,10 +84,10 @@ struct Colocation {
   std::vector<std::string> groups;
 };
 
-// Owned by the graph and by the handles to its open scopes, which may outlive it, or what it held
-// when they were made.
+// Owned by the graph and by the handles of its open scopes, which may outlive the graph or a
+// reset().
 struct GraphScopes {
-  // What a handle closes; one may have opened several.
+  // The kinds that a handle closes; one handle may have opened several.
   enum Kind : unsigned {
     kName = 1,
     kVariable = 2,
@@ -119,7 +119,7 @@ struct GraphScopes {
   std::shared_ptr<FlowContext> flow() const {
     return flows.innermost() ? *flows.innermost() : nullptr;
   }
-  // The outermost that is known.
+  // The outermost known line since the last made_at({}).
   SourceLocation place() const;
   std::vector<std::string> colocation() const;
 };

@@ -1,4 +1,4 @@
-// What a builder does to a graph: all or nothing.
+// Transactions: a builder that throws leaves the graph unchanged.
 #include <exception>
 
 #include "runtime/graph/graph.h"
@@ -34,8 +34,8 @@ Graph::Transaction::~Transaction() {
   graph_.builder_ = std::thread::id();
 }
 
-// The nodes from `first` on. They stay in memory, without what is large in them, for handles that
-// are still about.
+// Removes the nodes from `first` on. Handles may still point to them, so they are kept in memory,
+// without their attributes.
 void Graph::undo_nodes(size_t first) noexcept {
   const std::shared_ptr<FlowContext> flow = control_flow();
   while (data_.nodes.size() > first) {
@@ -43,8 +43,7 @@ void Graph::undo_nodes(size_t first) noexcept {
     try {
       if (flow) flow->taken_back(handle(node));
     } catch (const std::bad_alloc&) {
-      // The context then remembers a node that is gone, and the handle it keeps says so when it is
-      // used.
+      // The context may keep a handle to the removed node, which throws when it is used.
     }
     {
       std::lock_guard values(static_mutex_);
@@ -56,7 +55,7 @@ void Graph::undo_nodes(size_t first) noexcept {
     try {
       data_.taken_back.push_back(std::move(data_.nodes.back()));
     } catch (const std::bad_alloc&) {
-      (void)data_.nodes.back().release();  // lost, but not to the handles
+      (void)data_.nodes.back().release();  // leaked, as handles may point to it
     }
     data_.nodes.pop_back();
   }

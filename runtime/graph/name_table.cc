@@ -19,7 +19,7 @@ uint32_t NameTable::hash_of(std::string_view name, uint32_t before) {  // FNV-1a
   return before;
 }
 
-// The first of those that are alike. However many there are, only that one is among the slots.
+// The first entry that is alike, which is the only one of them in the slots.
 int NameTable::find_alike(Hashed name) const {
   if (slots_.empty()) return -1;
   const size_t mask = slots_.size() - 1;
@@ -102,7 +102,7 @@ void NameTable::grow() {
   }
 }
 
-// Nothing that was placed later stands behind a name that is removed: those were removed before it.
+// Slots are emptied in the reverse order of insertion, so no probe sequence is cut.
 void NameTable::take_back(size_t size, size_t renumbered) noexcept {
   for (; renumbered_.size() > renumbered; renumbered_.pop_back()) {
     entries_[renumbered_.back().first].next = renumbered_.back().second;

@@ -1,4 +1,4 @@
-// Which names of a graph are taken, and by which nodes.
+// The names that are taken in a graph, and the nodes that have them.
 #pragma once
 
 #include <cstdint>
@@ -13,14 +13,14 @@
 
 namespace cairn::internal {
 
-// Names that differ in case alone are alike: where one of them is taken, the others are not given
-// to new nodes. Files have such nodes, though, so that nodes are found by their exact names. A name
-// that nobody has, as most that new nodes try, is told by its hash, in a table of little more than
-// these: in a graph too large for the cache that is most of the time that adding a node takes.
+// Names that differ in case only are alike: if one of them is taken, new nodes do not get another.
+// Files may have such nodes, so nodes are found by their exact names. Most lookups are for names
+// that are not taken; the hash alone decides those, in a table of little more than hashes. In a
+// graph larger than the cache such lookups are most of the cost of adding a node.
 class NameTable {
  public:
   static constexpr uint32_t kEmptyHash = 2166136261;
-  // Of the name in lower case. hash_of("ab") is hash_of("b", hash_of("a")).
+  // The hash of the name in lower case. hash_of("ab") is hash_of("b", hash_of("a")).
   static uint32_t hash_of(std::string_view name, uint32_t before = kEmptyHash);
   struct Hashed {
     Hashed(std::string_view n) : Hashed(n, hash_of(n)) {}  // NOLINT: implicit on purpose
@@ -31,24 +31,24 @@ class NameTable {
   struct Choice {
     std::string name;
     uint32_t hash = 0;
-    int wished = -1;  // the entry alike to what was wished for, where it was taken
-    int next = 1;     // the number to try after it the next time
+    int wished = -1;  // the entry alike to the wished name, if that is taken
+    int next = 1;     // the number to try next after the wished name
   };
 
   // The name itself, taken or not.
   static Choice exactly(std::string name);
-  // `wish`, or the first of wish_1, wish_2, … that no name is alike to.
+  // `wish`, or the first of wish_1, wish_2, … that is not alike to a taken name.
   Choice choose(std::string wish) const;
-  // Null where no node has exactly this name.
+  // Null if no node has exactly this name.
   const Node* find(Hashed name) const;
-  // Takes a chosen name, for a node that now bears it or for none.
+  // Takes a chosen name for a node, which owns the string, or reserves it (null).
   void take(const Choice& choice, const Node* node);
-  // Takes a name that stays where it is as long as the table. False where one alike was taken
-  // already, which a node does not mind.
+  // Takes a name whose characters outlive the table. False if one alike was taken already: then a
+  // node still gets the name, and null does not reserve it.
   bool take(Hashed name, const Node* node);
 
-  // What may be taken back until keep() is called: the names after the first `size`, and what they
-  // changed about those before them, from change number `renumbered` on.
+  // take_back() undoes changes since the last keep(): it removes the names after the first `size`
+  // and the changes of Entry::next after the first `renumbered`.
   size_t size() const { return entries_.size(); }
   size_t renumbered() const { return renumbered_.size(); }
   void take_back(size_t size, size_t renumbered) noexcept;
@@ -61,7 +61,7 @@ class NameTable {
     uint32_t hash;
     int next = 1;
     bool kept = false;     // the name is in kept_
-    bool variant = false;  // one alike was there before: in variants_, not among the slots
+    bool variant = false;  // alike to an earlier name: in variants_, not in the slots
   };
   struct Slot {
     uint32_t hash = 0;
@@ -73,11 +73,11 @@ class NameTable {
   void grow();
 
   std::vector<Entry> entries_;  // in the order in which they were taken
-  std::vector<Slot> slots_;     // a power of two; at most half are used
+  std::vector<Slot> slots_;     // size: a power of two; at most half are used
   std::unordered_map<std::string_view, const Node*> variants_;
-  // names of entries that no node keeps, in their order
+  // The names of entries without a node, in their order.
   std::deque<std::string> kept_;
-  // entries whose `next` was changed since keep(), and what it was
+  // The entries whose `next` was changed since keep(), with the value before.
   std::vector<std::pair<size_t, int>> renumbered_;
 };
 

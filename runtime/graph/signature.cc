@@ -12,7 +12,7 @@ namespace {
 
 DType input_dtype(const Endpoint& e) { return e.node->output_dtypes[static_cast<size_t>(e.index)]; }
 
-// How many tensors `arg` takes; -1 where only the number of inputs can tell.
+// The number of tensors of `arg`; -1 if it follows from the number of inputs only.
 int64_t arg_count(const Node& node, const ArgDef& arg) {
   if (!arg.number_attr.empty()) {
     const Attr* n = node.attrs.find(arg.number_attr);
@@ -71,7 +71,7 @@ void check_input(Node& node, const ArgDef& arg, size_t i, size_t index_in_arg, b
   } else if (!arg.type_list_attr.empty()) {
     expected = node.attrs.find(arg.type_list_attr)->get<std::vector<DType>>()->at(index_in_arg);
   }
-  // What an op this build does not know gives is known to nobody.
+  // The output of an op without a description has no known dtype: accepted.
   if (got != DType::kInvalid && base_dtype(got) != base_dtype(expected))
     refuse(node, str_cat(from(), "; expected ", expected));
 }
@@ -109,7 +109,7 @@ bool is_list_of(const Attr& attr) {
   return attr.get<std::vector<T>>() != nullptr;
 }
 
-// A kind that this version does not know passes as any.
+// Attribute types that this version does not know accept any value.
 bool is_of_kind(const Attr& attr, std::string_view type) {
   static const std::pair<std::string_view, bool (*)(const Attr&)> kKinds[] = {
       {"int", [](const Attr& a) { return a.get<int64_t>() != nullptr; }},
@@ -132,7 +132,7 @@ bool is_of_kind(const Attr& attr, std::string_view type) {
   return kind == std::end(kKinds) || kind->second(attr);
 }
 
-// Kernels and shape functions count on it, so it holds for nodes from files too.
+// Kernels and shape functions rely on minimums, so they are checked for nodes from files too.
 void check_minimum(const Node& node, const AttrDef& def, const Attr& attr) {
   if (!def.minimum) return;
   int64_t size = INT64_MAX;
@@ -215,7 +215,7 @@ DType dtype_to_feed(const Graph& graph, const Output& output) {
       DType expected = DType::kInvalid;
       try {
         expected = base_dtype(expected_dtype(reader, i));
-      } catch (const Error&) {  // a carried node whose attributes do not fit tells nothing
+      } catch (const Error&) {  // a carried node whose attributes do not fit: unknown
       }
       if (expected == DType::kInvalid) continue;
       if (told != DType::kInvalid && told != expected) return DType::kInvalid;
@@ -266,8 +266,7 @@ void bind_signature(Node& node, bool strict) {
 }
 
 std::vector<std::string> foreign_attrs(const Attrs& attrs, const Op& known, const Op* told) {
-  // Say since TensorFlow 2.13 that an input is itself a gradient; nothing is computed otherwise for
-  // it.
+  // Hints of TensorFlow 2.13 and later that an input is itself a gradient; they change no result.
   static constexpr std::string_view kHints[] = {"grad_a", "grad_b", "grad_x", "grad_y"};
   std::vector<std::string> foreign;
   for (const auto& [name, value] : attrs) {
