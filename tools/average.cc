@@ -53,7 +53,7 @@ void check_alike(const Readers& readers) {
   }
   if (!problems.empty()) {
     fail(Code::kInvalidArgument,
-         "these checkpoints are not of one model: ", join_for_people(problems));
+         "these checkpoints are not of the same model: ", join_for_people(problems));
   }
 }
 
@@ -146,7 +146,7 @@ void print(const Options& o, const Readers& readers) {
 
 int average(const Options& o) {
   if (o.paths.size() < 3)
-    throw UsageError("give two checkpoints or more, and after them the prefix to write");
+    throw UsageError("give two or more checkpoints, and after them the prefix of the new one");
   const std::string& destination = o.paths.back();
   Readers readers;
   for (size_t i = 0; i + 1 < o.paths.size(); ++i) {
@@ -169,9 +169,10 @@ int average(const Options& o) {
 
 Work make_average(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("CKPT", o->paths, "two checkpoints or more, then DST: the prefix to write")
+  app.add_option("CKPT", o->paths,
+                 "two or more checkpoints, then DST: the prefix of the new checkpoint")
       ->required();
-  app.add_flag("--json", o->json, "one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return average(*o); };
 }
 

@@ -1,6 +1,6 @@
 // `cairn`: checkpoints and meta graphs from the command line.
 //
-// Exit status: 0 fine, 1 a difference or a problem, 2 wrong usage. Errors are on standard error.
+// Exit status: 0 success, 1 a difference or a problem, 2 wrong usage. Errors are on standard error.
 #include <algorithm>
 #include <charconv>
 #include <iostream>
@@ -28,45 +28,45 @@ struct Command {
 
 constexpr Command kCommands[] = {
     {"average",
-     "Writes the means of several checkpoints' floating-point tensors; everything else is as in "
-     "the last one.",
+     "Writes the mean of each floating-point tensor of several checkpoints. Other tensors are "
+     "those of the last checkpoint.",
      "cairn average run/model-800 run/model-900 run/model-1000 run/mean", make_average},
     {"convert",
-     "Writes the values of a checkpoint in the other format. A .meta file names savers of one "
-     "format and is "
-     "not converted.",
+     "Writes a checkpoint in the other format, V1 or V2. Its .meta file is not copied, as the "
+     "saver in it reads one format only.",
      "cairn convert old/model.ckpt new/model --format v2", make_convert},
-    {"copy", "Writes a checkpoint again, whole and checked, with its .meta file if it has one.",
+    {"copy", "Checks a checkpoint and writes a copy of it, with its .meta file if it has one.",
      "cairn copy run/model-1000 backup/model-1000", make_copy},
     {"diff",
-     "Says how the tensors of two checkpoints differ, or two graphs: nodes, attributes, "
-     "collections, savers.",
+     "Shows the differences between two checkpoints (tensors) or two graphs (nodes, attributes, "
+     "collections, savers).",
      "cairn diff run/model-1000 run/model-2000 --tolerance 1e-6\n  cairn diff old/model.meta "
      "new/model.meta",
      make_diff},
     {"doctor",
-     "Says what each file of a checkpoint directory or SavedModel is, and what is wrong; --fix "
-     "mends what it can.",
+     "Checks a checkpoint directory or SavedModel: shows the role of each file, and all problems. "
+     "--fix repairs problems that can be repaired.",
      "cairn doctor run --fix", make_doctor},
     {"export",
-     "Writes the tensors of a checkpoint to one file for NumPy (.npz) or others (.safetensors).",
+     "Writes the tensors of a checkpoint to one file, for NumPy (.npz) or as .safetensors.",
      "cairn export run/model-1000 weights.npz --tensor 'layer1/.*'", make_export},
     {"freeze",
-     "Writes what computing some outputs takes, graph and values, as one GraphDef without "
-     "variables.",
+     "Writes the part of a graph that computes some outputs, and the values that it needs, as one "
+     "GraphDef without variables.",
      "cairn freeze run/model-1000.meta run/model-1000 serve/model.pb \\\n"
      "    --output softmax --set is_training=false",
      make_freeze},
-    {"inspect", "Lists what a checkpoint holds: names, dtypes, shapes, values; checks it.",
+    {"inspect",
+     "Lists the tensors of a checkpoint (names, dtypes, shapes; with options values and "
+     "statistics) and checks it.",
      "cairn inspect run/model-1000 --tensor W --values", make_inspect},
     {"meta",
-     "Shows what a graph is for and holds: inputs, outputs, losses, train ops, signatures; who "
-     "wrote it; its saver, "
+     "Describes a graph: writer, inputs, outputs, losses, train ops, signatures, saver, "
      "collections, ops and variables.",
      "cairn meta run/model-1000.meta --collections", make_meta},
     {"rename",
-     "Writes a checkpoint again under other names. Its .meta file asks for the old ones and is not "
-     "copied.",
+     "Writes a checkpoint with other names of tensors. Its .meta file uses the old names and is "
+     "not copied.",
      "cairn rename run/model-1000 renamed/model-1000 \\\n"
      "    --re 's/^net/model/' --map global_step=step --dry-run",
      make_rename},
@@ -75,15 +75,14 @@ constexpr Command kCommands[] = {
      "    --feed X=images.npy --set keep_prob=1 --fetch Mean:0",
      make_run},
     {"show",
-     "Prints one file as text that stays the same while the file says the same: for comparing line "
-     "by line.",
+     "Prints one file as text, for comparing files line by line: equal contents give equal text.",
      "cairn show run/model-1000.meta\n\n"
-     "For git to compare such files, give their names a driver in .gitattributes:\n"
+     "To compare such files in git, name a driver for them in .gitattributes:\n"
      "  *.meta diff=cairn\n  *.index diff=cairn\n  *.pb diff=cairn\n  *.data-*-of-* diff=cairn\n"
-     "and say once what the driver is:\n"
+     "and define the driver once:\n"
      "  git config diff.cairn.textconv \"cairn show\"",
      make_show},
-    {"train", "Goes on training from a checkpoint, with none of the model's code.",
+    {"train", "Continues training from a checkpoint, without the code of the model.",
      "cairn train run/model-1000.meta --checkpoint run/model-1000 \\\n"
      "    --train-op GradientDescent --loss Mean:0 --feed X=images.npy \\\n"
      "    --feed Y=labels.npy --batch 100 --steps 1000 --save-every 100 \\\n"
@@ -140,7 +139,7 @@ void refuse_empty_values(CLI::App& command) {
         [](std::string& text) {
           return text.empty()
                      ? std::string(
-                           "nothing is given, as by an unset variable of the shell; give a value")
+                           "the value is empty, as from an unset variable of the shell; give one")
                      : std::string();
         },
         ""));
@@ -189,7 +188,7 @@ std::string missing_command(int argc, char** argv) {
   std::vector<std::string> names;
   for (const Command& c : kCommands) names.emplace_back(c.name);
   const std::string known = str_cat("Commands: ", join_for_people(names, names.size()), ".");
-  if (argc < 2) return str_cat("say what to do. ", known);
+  if (argc < 2) return str_cat("no command is given. ", known);
   const std::string given = argv[1];
   if (given.starts_with('-') || std::find(names.begin(), names.end(), given) != names.end())
     return "";
@@ -210,7 +209,7 @@ CLI::Validator at_least(int64_t least) {
     const bool fine = error == std::errc() && end == text.data() + text.size() &&
                       value >= static_cast<double>(least);
     return fine || text.empty() ? std::string()
-                                : str_cat(text, " is no number from ", least, " on");
+                                : str_cat(text, " is not a number of at least ", least);
   };
   return CLI::Validator(check, str_cat(">= ", least));
 }
@@ -221,8 +220,9 @@ CLI::Validator whole_number(uint64_t least, uint64_t most) {
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
     const bool fine =
         error == std::errc() && end == text.data() + text.size() && value >= least && value <= most;
-    return fine || text.empty() ? std::string()
-                                : str_cat(text, " is no whole number from ", least, " to ", most);
+    return fine || text.empty()
+               ? std::string()
+               : str_cat(text, " is not a whole number from ", least, " to ", most);
   };
   return CLI::Validator(check, str_cat(">= ", least));
 }
@@ -236,16 +236,15 @@ int main(int argc, char** argv) {
     return kWrongUsage;
   }
   CLI::App app(
-      "Checkpoints and meta graphs in TensorFlow's formats: seen, checked, compared, copied, run, "
-      "trained on.",
+      "Shows, checks, compares, copies, runs and trains TensorFlow checkpoints and graphs.",
       "cairn");
   app.formatter(help_formatter());
   app.set_version_flag("--version", kVersion);
   app.require_subcommand(1);
   app.footer(
-      "A checkpoint is named by its prefix, one of its files, or its directory (the newest one "
-      "there).\n"
-      "Exit status: 0 fine, 1 a difference or a problem, 2 wrong usage.\n"
+      "A checkpoint is given by its prefix, one of its files, or its directory (the newest one in "
+      "it).\n"
+      "Exit status: 0 success, 1 a difference or a problem, 2 wrong usage.\n"
       "Example:\n  cairn inspect run/model-1000");
   std::vector<std::pair<CLI::App*, Work>> commands;
   for (const Command& c : kCommands) {

@@ -107,9 +107,9 @@ int convert(const Options& o) {
 
 std::shared_ptr<Options> add_paths(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("SRC", o->source, "a checkpoint: prefix, one of its files, or directory")
+  app.add_option("SRC", o->source, "a checkpoint: its prefix, one of its files, or its directory")
       ->required();
-  app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")
+  app.add_option("DST", o->destination, "the prefix of the new checkpoint, which must not exist")
       ->required();
   return o;
 }
@@ -123,7 +123,8 @@ Work make_copy(CLI::App& app) {
 
 Work make_convert(CLI::App& app) {
   auto o = add_paths(app);
-  app.add_option("--format", o->format, "v1 (one table file, before TensorFlow 0.12) or v2")
+  app.add_option("--format", o->format,
+                 "the format to write: v1 (one table file, TensorFlow before 0.12) or v2")
       ->required()
       ->check(CLI::IsMember({"v1", "v2"}));
   return [o] { return convert(*o); };

@@ -116,12 +116,12 @@ Work make_diff(CLI::App& app) {
                  "file, or a SavedModel's "
                  "directory")
       ->required();
-  app.add_option("B", o->b, "another of the kind")->required();
+  app.add_option("B", o->b, "another one of the same kind")->required();
   app.add_option("--tolerance", o->tolerance,
-                 "numbers a, b are alike when |a - b| <= TOLERANCE * max(1, |a|, |b|); without it "
-                 "every bit counts")
+                 "numbers a and b are equal if |a - b| <= TOLERANCE * max(1, |a|, |b|); by default "
+                 "they must be equal in every bit")
       ->check(at_least(0));
-  app.add_flag("--json", o->json, "one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return diff(*o); };
 }
 

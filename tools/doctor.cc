@@ -112,10 +112,9 @@ Work make_doctor(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("DIR", o->directory, "a directory with checkpoints")->required();
   app.add_flag("--fix", o->fix,
-               "put back what was being overwritten, remove what dead writers left, write a lost "
-               "or stale checkpoint "
-               "file; without it nothing is changed");
-  app.add_flag("--json", o->json, "one JSON object");
+               "repair: restore checkpoints that a dead writer was replacing, remove its temporary "
+               "files, write a missing or stale file `checkpoint`; without it nothing is changed");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return doctor(*o); };
 }
 

@@ -175,16 +175,17 @@ int export_tensors(const Options& o) {
 
 Work make_export(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")
+  app.add_option("CKPT", o->checkpoint,
+                 "a checkpoint: its prefix, one of its files, or its directory")
       ->required();
   app.add_option("DST", o->destination,
-                 "the file to write, .npz (bfloat16 becomes float) or .safetensors")
+                 "the file to write: .npz (bfloat16 becomes float) or .safetensors")
       ->required();
   app.add_option("--tensor", o->tensors,
-                 "only tensors of this name, or whose whole name this regular expression (RE2's) "
-                 "matches; may be repeated")
+                 "only the tensor of this name, or tensors whose whole name matches this regular "
+                 "expression (RE2); may be repeated")
       ->allow_extra_args(false);
-  app.add_flag("--json", o->json, "one JSON object");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return export_tensors(*o); };
 }
 

@@ -143,13 +143,13 @@ std::pair<std::string, std::string> split(const std::string& argument, const cha
 
 void add_file_arguments(CLI::App& app, FeedArguments& args) {
   app.add_option("--feed", args.files,
-                 "NAME=FILE.npy: the tensor NAME is what the file holds; may be repeated")
+                 "NAME=FILE.npy: feed the array in the file for the tensor NAME; may be repeated")
       ->allow_extra_args(false);
 }
 
 void add_value_arguments(CLI::App& app, FeedArguments& args) {
   app.add_option("--set", args.values,
-                 "NAME=VALUE: the tensor NAME is 0.5, true, [1, 2], ...; may be repeated")
+                 "NAME=VALUE: set the tensor NAME to 0.5, true, [1, 2], ...; may be repeated")
       ->allow_extra_args(false);
 }
 

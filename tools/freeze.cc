@@ -87,21 +87,21 @@ Work make_freeze(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
-  app.add_option("CKPT", o->checkpoint, "the checkpoint that gives the variables their values")
+  app.add_option("CKPT", o->checkpoint, "the checkpoint with the values of the variables")
       ->required();
   app.add_option("DST", o->destination, "the .pb file to write")->required();
-  app.add_option("--output", o->outputs, "NAME of a node that is to be computed; may be repeated")
+  app.add_option("--output", o->outputs, "NAME of a node to compute; may be repeated")
       ->required()
       ->allow_extra_args(false);
   add_value_arguments(app, o->constants);
   app.add_option("--keep-variable", o->variables,
-                 "NAME of a variable that stays one; may be repeated")
+                 "NAME of a variable that is not made a constant; may be repeated")
       ->allow_extra_args(false);
   app.add_flag("--strip", o->strip,
-               "leave out nodes that only help training (CheckNumerics, Identity)");
-  app.add_flag("--keep-devices", o->keep_devices, "leave nodes on the devices they were placed on");
-  app.add_flag("--text", o->text, "write protobuf text (.pbtxt) and not bytes");
-  app.add_flag("--json", o->json, "say what was written as one JSON object");
+               "remove nodes that are used in training only (CheckNumerics, Identity)");
+  app.add_flag("--keep-devices", o->keep_devices, "keep the devices of the nodes");
+  app.add_flag("--text", o->text, "write protobuf text (.pbtxt) instead of bytes");
+  app.add_flag("--json", o->json, "print one JSON object about the written file");
   return [o] { return freeze(*o); };
 }
 

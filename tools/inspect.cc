@@ -174,14 +174,15 @@ int inspect(const Options& o) {
 
 Work make_inspect(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("CKPT", o->checkpoint, "a checkpoint: prefix, one of its files, or directory")
+  app.add_option("CKPT", o->checkpoint,
+                 "a checkpoint: its prefix, one of its files, or its directory")
       ->required();
   app.add_option("--tensor", o->tensor, "only the tensor of this name");
-  app.add_flag("--values", o->values, "every element");
+  app.add_flag("--values", o->values, "all elements");
   app.add_flag("--stats", o->stats,
-               "smallest, largest, mean, standard deviation; how many are NaN or infinite");
-  app.add_flag("--verify", o->verify, "read everything and check every checksum");
-  app.add_flag("--json", o->json, "one JSON object");
+               "minimum, maximum, mean, standard deviation, and the number of NaNs and infinities");
+  app.add_flag("--verify", o->verify, "read all bytes and check all checksums");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return inspect(*o); };
 }
 

@@ -429,9 +429,8 @@ MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string
 
 void add_tag_argument(CLI::App& app, std::vector<std::string>& tags) {
   app.add_option("--tag", tags,
-                 "of a SavedModel, the graph with this tag, or with all of them if repeated; "
-                 "without it the one tagged "
-                 "serve, else the first")
+                 "for a SavedModel: the graph with this tag, or with all tags if repeated; by "
+                 "default the graph tagged serve, else the first one")
       ->allow_extra_args(false);
 }
 
@@ -439,12 +438,12 @@ Work make_meta(CLI::App& app) {
   auto o = std::make_shared<Options>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
-  app.add_flag("--text", o->text, "all of it as protobuf text; with --json, in protobuf's JSON");
-  app.add_flag("--collections", o->collections, "only the collections, with every item");
+  app.add_flag("--text", o->text, "the whole file as protobuf text; with --json as protobuf JSON");
+  app.add_flag("--collections", o->collections, "only the collections, with all items");
   app.add_flag("--ops", o->ops,
-               "only how many nodes there are of each op; says which this build cannot run, and "
-               "which touch files");
-  app.add_flag("--json", o->json, "one JSON object");
+               "only the ops, with their numbers of nodes; marks ops that this build cannot run "
+               "and ops that use files");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return show_meta(*o); };
 }
 

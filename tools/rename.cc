@@ -81,20 +81,20 @@ int rename(const Options& o) {
 
 Work make_rename(CLI::App& app) {
   auto o = std::make_shared<Options>();
-  app.add_option("SRC", o->source, "a checkpoint: prefix, one of its files, or directory")
+  app.add_option("SRC", o->source, "a checkpoint: its prefix, one of its files, or its directory")
       ->required();
-  app.add_option("DST", o->destination, "the prefix to write, of which there is no checkpoint yet")
+  app.add_option("DST", o->destination, "the prefix of the new checkpoint, which must not exist")
       ->required();
   app.add_option("--re", o->rules,
-                 "a rule as sed has them: s/PATTERN/REPLACEMENT/, after it g (everywhere in the "
-                 "name) or i (any case); "
-                 "the pattern is RE2's, in the replacement \\1 is a group and & all; several are "
-                 "applied in turn")
+                 "a rule in the form of sed: s/PATTERN/REPLACEMENT/, then g (all matches) or i "
+                 "(ignore case). PATTERN is a regular expression (RE2); in REPLACEMENT \\1 is a "
+                 "group and & the match. Several rules are applied one after the other")
       ->allow_extra_args(false);
-  app.add_option("--map", o->exact, "exactly this name, OLD=NEW; goes before the rules")
+  app.add_option("--map", o->exact,
+                 "OLD=NEW: renames the tensor OLD, before the rules; may be repeated")
       ->allow_extra_args(false);
-  app.add_flag("--dry-run", o->dry_run, "only print what the names would be");
-  app.add_flag("--json", o->json, "one JSON object");
+  app.add_flag("--dry-run", o->dry_run, "print the new names, and write nothing");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return rename(*o); };
 }
 

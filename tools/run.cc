@@ -168,23 +168,21 @@ Work make_run(CLI::App& app) {
   add_tag_argument(app, o->tags);
   app.add_option(
       "--checkpoint", o->checkpoint,
-      "the checkpoint that gives the variables their values; without it a SavedModel's own");
+      "the checkpoint with the values of the variables; by default that of the SavedModel");
   app.add_option("--signature", o->signature,
-                 "of a SavedModel: NAMEs in --feed, --set and --fetch are those of this signature "
-                 "(cairn meta lists "
-                 "them); without --fetch all its outputs");
+                 "for a SavedModel: --feed, --set and --fetch use the names of this signature "
+                 "(cairn meta lists them); by default all its outputs are fetched");
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
   app.add_option("--fetch", o->fetches,
                  "NAME of a tensor to compute, or of an op to run; may be repeated")
       ->allow_extra_args(false);
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")
-      ->check(any_seed());
-  app.add_option("--output", o->output,
-                 "the directory to write the tensors to as .npy files, in place of printing, which "
-                 "shows of more than "
-                 "1000 elements only the first and last");
-  app.add_flag("--json", o->json, "one JSON object");
+  app.add_option("--seed", o->seed, "the seed for random ops that have none")->check(any_seed());
+  app.add_option(
+      "--output", o->output,
+      "write the tensors to .npy files in this directory instead of printing them, which "
+      "shows only the first and last of more than 1000 elements");
+  app.add_flag("--json", o->json, "print one JSON object");
   return [o] { return run(*o); };
 }
 

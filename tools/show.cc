@@ -207,7 +207,7 @@ Work make_show(CLI::App& app) {
                  "a .meta, .pb, .pbtxt, .index, .data-... or checkpoint file, a V1 checkpoint, or "
                  "a SavedModel's directory")
       ->required();
-  app.add_flag("--json", o->json, "one JSON object with the lines");
+  app.add_flag("--json", o->json, "print the lines as one JSON object");
   return [o] { return show(*o); };
 }
 

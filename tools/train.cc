@@ -415,45 +415,45 @@ Work make_train(CLI::App& app) {
   auto o = std::make_shared<TrainOptions>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
-  app.add_option("--checkpoint", o->checkpoint, "the checkpoint to go on from")->required();
+  app.add_option("--checkpoint", o->checkpoint, "the checkpoint to continue from")->required();
   app.add_option("--train-op", o->train_op,
-                 "the op that is one step; without it the one in the collection train_op");
-  app.add_option("--loss", o->loss, "the tensor to print, computed in the same run")->required();
+                 "the op to run in each step; by default the one in the collection train_op");
+  app.add_option("--loss", o->loss,
+                 "the scalar tensor to print in each step, computed in the same run")
+      ->required();
   add_file_arguments(app, o->feeds);
   add_value_arguments(app, o->feeds);
   app.add_option("--batch", o->rows.batch,
                  "rows per step; wraps around at the end; without it all of them")
       ->check(whole_number(1, std::numeric_limits<int32_t>::max()));
-  app.add_option("--whole", o->rows.whole,
-                 "NAME of a --feed that is not cut into batches: each step is fed all of it; may "
-                 "be repeated. Without it "
-                 "those are whole that have other numbers of rows than most")
+  app.add_option(
+         "--whole", o->rows.whole,
+         "NAME of a --feed that is fed whole in each step, and not cut into batches; may be "
+         "repeated. By default the feeds whose number of rows differs from that of most "
+         "feeds")
       ->allow_extra_args(false);
   app.add_option("--start-row", o->start_row,
-                 "the row to begin with, from 0; without it the one after those that `cairn train` "
-                 "made the checkpoint "
-                 "from, else the first")
+                 "the first row to use, counted from 0; by default the row after the last one that "
+                 "`cairn train` used for the checkpoint, or row 0")
       ->check(whole_number(0, kMostSteps));
-  app.add_option("--steps", o->steps, "how many steps")
+  app.add_option("--steps", o->steps, "the number of steps")
       ->required()
       ->check(whole_number(1, kMostSteps));
   app.add_option("--save-every", o->save_every,
-                 "save after so many steps; after the last one in any case")
+                 "save each time after this number of steps; the last step is always saved")
       ->check(whole_number(1, kMostSteps));
-  app.add_option("--dir", o->dir, "the directory to save checkpoints in, made if need be")
+  app.add_option("--dir", o->dir, "the directory for checkpoints, made if it does not exist")
       ->required();
   app.add_flag("--init-rest", o->init_rest,
-               "give variables that the checkpoint lacks (slots of an optimizer) the graph's "
-               "initial values");
-  app.add_option("--seed", o->seed, "what random ops without a seed of their own take theirs from")
-      ->check(any_seed());
-  app.add_option("--shuffle", o->rows.shuffle,
-                 "take the rows in another order in each epoch, from this SEED")
+               "initialize variables that the checkpoint lacks (slots of an optimizer) with the "
+               "graph's initial values");
+  app.add_option("--seed", o->seed, "the seed for random ops that have none")->check(any_seed());
+  app.add_option("--shuffle", o->rows.shuffle, "shuffle the rows in each epoch, with this seed")
       ->check(any_seed());
   app.add_flag(
       "--json", o->json,
-      R"(a line for each step: {"step": 1, "number": 1001, "loss": 0.2416}; a save after it is )"
-      "called by its number");
+      R"(one line per step: {"step": 1, "number": 1001, "loss": 0.2416}; a checkpoint saved )"
+      "after the step has that number");
   return [o] { return train(*o); };
 }
 

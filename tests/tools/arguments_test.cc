@@ -17,8 +17,8 @@ using Args = std::vector<std::string>;
 TEST_CASE("A number that an option cannot take is wrong usage, and the range is named", "[tools]") {
   const Trained t;
   const std::string to = (t.dir / "to").string(),
-                    steps = " is no whole number from 1 to 1000000000000000",
-                    seed = " is no whole number from 0 to 18446744073709551615";
+                    steps = " is not a whole number from 1 to 1000000000000000",
+                    seed = " is not a whole number from 0 to 18446744073709551615";
   const std::vector<std::tuple<std::string, std::string, std::string>> wrong = {
       {"--steps", "99999999999999999999", steps},
       {"--steps", "9223372036854775807", steps},
@@ -26,8 +26,8 @@ TEST_CASE("A number that an option cannot take is wrong usage, and the range is 
       {"--steps", "1.5", steps},
       {"--steps", "1x", steps},
       {"--save-every", "18446744073709551617", steps},
-      {"--batch", "2147483648", " is no whole number from 1 to 2147483647"},
-      {"--start-row", "-1", " is no whole number from 0 to 1000000000000000"},
+      {"--batch", "2147483648", " is not a whole number from 1 to 2147483647"},
+      {"--start-row", "-1", " is not a whole number from 0 to 1000000000000000"},
       {"--seed", "-1", seed},
       {"--seed", "18446744073709551616", seed},
       {"--shuffle", "-1", seed}};
@@ -83,7 +83,7 @@ TEST_CASE(
     const Finished run = cairn_run(args);
     CAPTURE(run.err);
     CHECK(is_wrong_usage(run));
-    CHECK((contains(run.err, "nothing is given, as by an unset variable of the shell") ||
+    CHECK((contains(run.err, "the value is empty, as from an unset variable of the shell") ||
            args.back() == "--output="));
   }
 }

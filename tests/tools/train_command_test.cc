@@ -367,7 +367,7 @@ TEST_CASE(
     if (option != std::string("--steps")) more.insert(more.end(), {"--steps", "1"});
     const Finished run = cairn_run(args + more);
     CHECK(is_wrong_usage(run));
-    CHECK(contains(run.err, str_cat(option, ": 0 is no whole number from 1 to ")));
+    CHECK(contains(run.err, str_cat(option, ": 0 is not a whole number from 1 to ")));
   }
   CHECK(is_wrong_usage(cairn_run(args)));
   CHECK(!std::filesystem::exists(t.dir / "to"));
