@@ -46,7 +46,7 @@ Batches::Batches(std::vector<Fed> feeds, const BatchOptions& options)
   for (const std::string& name : options_.whole) {
     const bool fed = std::any_of(feeds_.begin(), feeds_.end(),
                                  [&](const Fed& feed) { return is_called(feed, name); });
-    if (!fed) throw UsageError(str_cat("--whole ", name, ": no --feed is of this name"));
+    if (!fed) throw UsageError(str_cat("--whole ", name, ": there is no --feed of this name"));
   }
   batched_.assign(feeds_.size(), false);
   std::vector<size_t> open, fixed;
@@ -90,13 +90,14 @@ void Batches::choose(const std::vector<size_t>& candidates) {
     std::vector<std::string> found;
     for (const size_t i : candidates)
       found.push_back(str_cat("'", feeds_[i].name, "' has ", feeds_[i].value.dim(0), " rows"));
-    fail(Code::kInvalidArgument, "the feeds are not of one length: ", join_for_people(found),
-         "; say with --whole NAME which are not cut into batches but fed whole in every step");
+    fail(Code::kInvalidArgument,
+         "the feeds have different numbers of rows: ", join_for_people(found),
+         "; give --whole NAME for those that are fed whole in each step, not cut into batches");
   }
   if (most->first == 0) {
     if (!cuts()) return;
     fail(Code::kInvalidArgument, "'", feeds_[most->second[0]].name,
-         "' has no rows to make batches of");
+         "' has no rows, so there are no batches");
   }
   rows_ = most->first;
   for (const size_t i : most->second) batched_[i] = true;

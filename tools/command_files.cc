@@ -147,8 +147,7 @@ void check_is_new_file(FileSystem& fs, const std::string& path) {
   }
   if (!taken) return;
   fail(Code::kAlreadyExists, path,
-       ": there is a file already, which is never written over; give another name, or ",
-       "remove it first");
+       ": the file exists and is not overwritten; give another name, or ", "remove it first");
 }
 
 void make_directory_for_files(FileSystem& fs, const std::string& directory) {

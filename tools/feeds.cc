@@ -71,7 +71,7 @@ class ValueParser {
  private:
   [[noreturn]] void bad() const {
     fail(Code::kInvalidArgument, "'", name_, "': ", text_,
-         " is no value; write 0.5, true, [1, 2] or [[1], [2]]");
+         " is not a value; write 0.5, true, [1, 2] or [[1], [2]]");
   }
   void skip_spaces() {
     while (at_ < text_.size() && text_[at_] == ' ') ++at_;
@@ -157,7 +157,7 @@ Output find_tensor(const Graph& graph, const std::string& name) {
   if (name.find(':') != std::string::npos) return graph.find(name);
   const Operation op = graph.find_op(name);
   if (op.num_outputs() == 0)
-    fail(Code::kInvalidArgument, "'", name, "' is an operation without outputs, no tensor");
+    fail(Code::kInvalidArgument, "'", name, "' is an operation without outputs, not a tensor");
   return op.output();
 }
 
@@ -211,7 +211,7 @@ std::vector<Fed> read_values(const Graph& graph, const FeedArguments& args) {
     const DType dtype = internal::dtype_to_feed(graph, tensor);
     if (dtype == DType::kInvalid) {
       fail(Code::kInvalidArgument, "'", name, "' (", tensor.op().type(),
-           "): the graph does not tell its dtype; give it ", "with --feed ", name,
+           "): its dtype is not known from the graph; feed it ", "with --feed ", name,
            "=FILE.npy, which has one");
     }
     feeds.push_back({tensor, parse_value(text, dtype, name), name});

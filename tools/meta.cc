@@ -385,7 +385,7 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
 
 int show_meta(const Options& o) {
   if (o.text && (o.collections || o.ops))
-    throw UsageError("--text is the whole; give it without --collections, --ops");
+    throw UsageError("--text prints the whole file; give it without --collections and --ops");
   const std::string file = find_meta_graph(o.meta);
   Summary s{.meta = read_meta_graph(file, o.tags), .graph = {}, .unknown_ops = {}, .ops = {}};
   if (o.text) {
@@ -422,8 +422,7 @@ std::string find_meta_graph(const std::string& path) {
 MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string>& tags) {
   MetaGraph meta = MetaGraph::read(path, {.tags = tags, .file_system = nullptr});
   if (!tags.empty() && meta.all_tags().empty())
-    throw UsageError(
-        str_cat("--tag chooses among the graphs of a SavedModel, and ", path, " is none"));
+    throw UsageError(str_cat("--tag selects a graph of a SavedModel, and ", path, " is not one"));
   return meta;
 }
 

@@ -125,7 +125,7 @@ void print_warning(const std::string& text) {
 // `number` is what a save after this step is called.
 void print_step(int64_t step, int64_t number, const TrainOptions& o, const Tensor& loss) {
   if (loss.num_elements() != 1)
-    fail(Code::kInvalidArgument, "--loss is a tensor of shape ", loss.shape(), ", no scalar");
+    fail(Code::kInvalidArgument, "--loss is a tensor of shape ", loss.shape(), ", not a scalar");
   const Tensor scalar = loss.reshaped({});
   if (o.json) {
     Json j;
@@ -155,12 +155,11 @@ bool changes_a_variable(const Operation& op) {
 
 // "; --init-rest …", for what a session has no value for.
 Error with_hint(const Error& e) {
-  return Error(
-      e.code(),
-      str_cat(advised(e, "").what(),
-              "\n--init-rest gives variables that the checkpoint lacks the initial values ",
-              "that the graph has for them"),
-      e.node());
+  return Error(e.code(),
+               str_cat(advised(e, "").what(),
+                       "\n--init-rest initializes variables that the checkpoint lacks with the ",
+                       "graph's initial values"),
+               e.node());
 }
 
 // Gives the variables their values. A saver that does not save all that is begun here gives way to
@@ -171,7 +170,7 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
   if (o.init_rest) {
     const std::vector<std::string> begun = initialize_rest(session);
     if (begun.empty()) return;
-    std::cerr << "cairn train: begun with the graph's initial values, as the checkpoint has none: "
+    std::cerr << "cairn train: not in the checkpoint, set to the graph's initial values: "
               << printable(join_for_people(begun)) << "\n";
     std::set<std::string> unsaved;
     for (const Variable& v : session.graph().variables()) unsaved.insert(v.name());
@@ -180,8 +179,9 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
     }
     if (std::any_of(begun.begin(), begun.end(),
                     [&](const std::string& name) { return unsaved.count(name) > 0; })) {
-      std::cerr << "cairn train: the graph's saver does not save all of these; the checkpoints get "
-                   "all variables\n";
+      std::cerr
+          << "cairn train: the graph's saver does not save all of these; new checkpoints have "
+             "all variables\n";
       const SaverDef& def = saver.as_saver_def();
       saver = Saver(session.graph(),
                     {.max_to_keep = def.max_to_keep,
@@ -212,9 +212,9 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
     batches.start_at(*o.start_row);
   } else if (const int64_t taken = rows_taken_before(o, batches.rows()); taken > 0) {
     batches.start_at(taken);
-    std::cerr << "cairn train: goes on with row " << taken % batches.rows()
-              << ", after those that the checkpoint was "
-              << "trained on; --start-row chooses another\n";
+    std::cerr << "cairn train: continues with row " << taken % batches.rows()
+              << ", after those used for the "
+              << "checkpoint; --start-row selects another\n";
   }
   if (const std::string about = batches.about(); !about.empty())
     std::cerr << "cairn train: " << printable(about) << "\n";
@@ -292,14 +292,13 @@ class Saves {
     for (const std::string& name : files) {
       if (!is_source(join_path(o_.dir, name))) continue;
       fail(Code::kAlreadyExists, prefix,
-           " is the checkpoint that is trained on, which is never overwritten; give ",
+           " is the checkpoint that the training continues from, and is not overwritten; give ",
            "another --dir");
     }
     if (files.empty() || was_saved_here(prefix)) return;
-    fail(Code::kAlreadyExists, prefix, ": files of this prefix are there already (",
-         join_for_people(files, 5), "), which ", join_path(o_.dir, kKeptFileName),
-         " does not list as saved here, and nothing of another program ",
-         "is written over; give another --dir, or remove them first");
+    fail(Code::kAlreadyExists, prefix, ": files of this prefix exist (", join_for_people(files, 5),
+         "), which ", join_path(o_.dir, kKeptFileName), " does not list as saved here; files of ",
+         "other programs are not overwritten; give another --dir, or remove them first");
   }
 
   // By the directory's own record, and not replaced by another program since.
@@ -356,9 +355,9 @@ void check_rows(const TrainOptions& o, const Batches& batches) {
                        : o.start_row    ? "--start-row"
                                         : "";
   if (*option == '\0' || batches.rows() > 0) return;
-  throw UsageError(str_cat(
-      option, " chooses among the rows of what is fed, and no --feed has rows to be cut into ",
-      "batches; give one, or leave ", option, " away"));
+  throw UsageError(str_cat(option,
+                           " selects rows of the feeds, and no --feed has rows to cut into ",
+                           "batches; give one, or leave out ", option));
 }
 
 int train(const TrainOptions& o) {

@@ -99,7 +99,7 @@ TEST_CASE("An option that would do nothing is refused and says what it is for", 
                  "global_step?"));
   CHECK(!std::filesystem::exists(out));
   CHECK(cairn_run(freeze + Args{"w"}).status == 0);
-  const std::string why = "--tag chooses among the graphs of a SavedModel";
+  const std::string why = "--tag selects a graph of a SavedModel";
   for (const Args& args : {Args{"meta", t.prefix + ".meta"}, Args{"run", t.prefix, "--fetch", "w"},
                            Args{"freeze", t.prefix, t.prefix, out + "2", "--output", "add"},
                            t.train_args((t.dir / "to").string()) + Args{"--steps", "1"}}) {
@@ -114,7 +114,7 @@ TEST_CASE("An option that would do nothing is refused and says what it is for", 
                      option, "1"});
     CAPTURE(option, run.err);
     CHECK(is_wrong_usage(run));
-    CHECK(contains(run.err, option + " chooses among the rows of what is fed"));
+    CHECK(contains(run.err, option + " selects rows of the feeds"));
   }
   CHECK(!std::filesystem::exists(out + "3"));
 }

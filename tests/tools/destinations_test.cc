@@ -99,7 +99,7 @@ TEST_CASE("No command writes over the files that it reads", "[tools]") {
   Finished run = cairn_run(
       {"run", t.prefix, "--feed", "x=" + t.x_file(), "--fetch", "x", "--output", t.dir.path()});
   CHECK(run.status == 1);
-  CHECK(contains(run.err, "x.npy: there is a file already"));
+  CHECK(contains(run.err, "x.npy: the file exists"));
   run = cairn_run(t.train_args(t.dir.path()) + Args{"--steps", "1", "--save-every", "1"});
   CHECK(run.status == 0);  // line-8, beside it
   for (const auto& [name, bytes] : before) {
@@ -122,7 +122,7 @@ TEST_CASE(
     const Finished run =
         cairn_run(t.train_args(to.path()) + Args{"--steps", steps, "--save-every", "1"});
     CHECK(run.status == 1);
-    CHECK(contains(run.err, "line-8 is the checkpoint that is trained on"));
+    CHECK(contains(run.err, "line-8 is the checkpoint that the training continues from"));
     CHECK(run.out.empty());
   }
   CHECK(tree(t.dir.path()) == before);

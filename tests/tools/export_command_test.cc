@@ -214,7 +214,7 @@ TEST_CASE("The command cairn export never overwrites and leaves nothing behind o
   write_bytes(dir / "there.npz", "mine");
   const Finished there = cairn_run({"export", prefix, (dir / "there.npz").string()});
   CHECK(there.status == 1);
-  CHECK(contains(there.err, "there is a file already"));
+  CHECK(contains(there.err, "the file exists"));
   CHECK(read_bytes(dir / "there.npz") == "mine");
   const auto names = posix_file_system().list_dir(dir.path().string());
   CHECK(names == std::vector<std::string>{"m.data-00000-of-00001", "m.index", "there.npz"});

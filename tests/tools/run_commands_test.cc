@@ -130,7 +130,7 @@ TEST_CASE(
   const Finished untold = cairn_run({"run", graph, "--set", "next:2=[3]", "--fetch", "next:2"});
   CHECK(untold.status == 1);
   CHECK(contains(untold.err,
-                 "the graph does not tell its dtype; give it with --feed next:2=FILE.npy"));
+                 "its dtype is not known from the graph; feed it with --feed next:2=FILE.npy"));
 }
 
 TEST_CASE(

@@ -102,7 +102,7 @@ TEST_CASE(
   const Finished asked = cairn_run(t.train_args((t.dir / "c").string()) +
                                    std::vector<std::string>{"--steps", "1", "--batch", "2"});
   CHECK(asked.status == 1);
-  CHECK(contains(asked.err, "'x' has 5 rows and 'y' has 1 rows; say with --whole NAME"));
+  CHECK(contains(asked.err, "'x' has 5 rows and 'y' has 1 rows; give --whole NAME"));
   CHECK(!std::filesystem::exists(t.dir / "c"));
   const std::string uncut = losses("d", {});
   CHECK(losses("e", {"--batch", "2", "--whole", "y"}) ==
@@ -162,7 +162,7 @@ TEST_CASE(
           cairn_run(args + rest + order + std::vector<std::string>{"--steps", "6"});
       CAPTURE(second.err);
       REQUIRE(second.status == 0);
-      CHECK(contains(second.err, "goes on with row 2"));
+      CHECK(contains(second.err, "continues with row 2"));
       CHECK(read_bytes(to / "12/line-19.data-00000-of-00001") ==
             read_bytes(to / "6+6/line-19.data-00000-of-00001"));
       const auto lines = whole.lines(), firsts = first.lines(), seconds = second.lines();
@@ -329,7 +329,7 @@ TEST_CASE(
   const Finished run = cairn_run(args + std::vector<std::string>{"--init-rest"});
   CAPTURE(run.err);
   CHECK(run.status == 0);
-  CHECK(contains(run.err, "the checkpoints get all variables"));
+  CHECK(contains(run.err, "new checkpoints have all variables"));
 }
 
 TEST_CASE("The command cairn train resumes what TensorFlow 1.12 trained on MNIST, with its losses",
@@ -404,7 +404,7 @@ TEST_CASE(
     CAPTURE(taken, run.err);
     CHECK(run.status == 1);
     CHECK(run.out.empty());  // before it trains
-    CHECK(contains(run.err, "files of this prefix are there already (" + taken));
+    CHECK(contains(run.err, "files of this prefix exist (" + taken));
     CHECK(contains(run.err, "d/.cairn does not list as saved here"));
     CHECK(!std::filesystem::exists(to / "d/checkpoint"));
   }
@@ -416,7 +416,7 @@ TEST_CASE(
   write_tensors(own + "/line-9", {{"w", Tensor(5.0f)}});
   const Finished replaced = cairn_run(t.train_args(own) + steps);
   CHECK(replaced.status == 1);
-  CHECK(contains(replaced.err, "line-9: files of this prefix are there already"));
+  CHECK(contains(replaced.err, "line-9: files of this prefix exist"));
 }
 
 TEST_CASE(
@@ -444,7 +444,7 @@ TEST_CASE(
   const Finished over = cairn_run(args);
   CAPTURE(over.err);
   CHECK(over.status == 1);
-  CHECK(contains(over.err, "line-11 is the checkpoint that is trained on"));
+  CHECK(contains(over.err, "line-11 is the checkpoint that the training continues from"));
   args = t.train_args(run) + std::vector<std::string>{"--steps", "8", "--save-every", "1"};
   args[1] = run + "/line-11.meta";
   args[3] = run + "/line-12";
