@@ -21,7 +21,7 @@ struct Options {
 
 using Readers = std::vector<std::unique_ptr<CheckpointReader>>;
 
-// Calls f<T>() for the dtypes that have a mean.
+// Calls f<T>() with the C++ type of `dtype`, if means are computed for it; else returns false.
 template <class F>
 bool for_averaged(DType dtype, F&& f) {
   return for_dtype<float, double, Half, BFloat16, std::complex<float>, std::complex<double>>(dtype,
@@ -32,7 +32,7 @@ bool is_averaged(DType dtype) {
   return for_averaged(dtype, [&]<class T> {});
 }
 
-// Everything that keeps the checkpoints from having one mean.
+// Throws InvalidArgument, naming all differences in names, dtypes and shapes.
 void check_alike(const Readers& readers) {
   const CheckpointReader& last = *readers.back();
   std::vector<std::string> problems;
@@ -57,7 +57,7 @@ void check_alike(const Readers& readers) {
   }
 }
 
-// The mean of a tensor, of which each checkpoint is read in pieces.
+// The mean of a tensor. Checkpoints are read in pieces.
 Tensor mean_of(const Readers& readers, const std::string& name,
                const CheckpointReader::Entry& entry) {
   Tensor mean = Tensor::uninitialized(entry.dtype, entry.shape);

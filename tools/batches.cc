@@ -18,7 +18,7 @@ void RowOrder::shuffle_epoch() {
   if (!seed_) return;
   order_.resize(static_cast<size_t>(rows_));
   std::iota(order_.begin(), order_.end(), int64_t{0});
-  // The standard's distributions differ between libraries; its generators do not.
+  // std::uniform_int_distribution differs between libraries; generators do not.
   std::mt19937_64 random(*seed_ + 0x9e3779b97f4a7c15u * static_cast<uint64_t>(taken_ / rows_));
   for (size_t i = order_.size(); i > 1; --i) std::swap(order_[i - 1], order_[random() % i]);
 }
@@ -69,7 +69,8 @@ bool Batches::is_whole(const Fed& feed) const {
   return feed.value.rank() == 0;
 }
 
-// A placeholder of a fixed first extent takes no part of what fits it.
+// True if the placeholder has a fixed first extent that the value fits, so that no part of the
+// value would.
 bool Batches::fits_as_it_is(const Fed& feed) {
   const Shape shape = feed.tensor.shape();
   return shape.has_rank() && shape.rank() > 0 && shape[0] >= 0 && shape[0] == feed.value.dim(0);
@@ -86,7 +87,7 @@ void Batches::choose(const std::vector<size_t>& candidates) {
     return each.second.size() == most->second.size();
   });
   if (as_many > 1) {
-    if (!cuts()) return;  // all are fed as they are, in every step
+    if (!cuts()) return;  // all are fed whole in each step
     std::vector<std::string> found;
     for (const size_t i : candidates)
       found.push_back(str_cat("'", feeds_[i].name, "' has ", feeds_[i].value.dim(0), " rows"));

@@ -1,4 +1,5 @@
-// What a training step is fed of files: of some the next rows, others whole.
+// Batches: the values that each training step feeds from files. Some feeds are cut into batches of
+// rows, others are fed whole.
 #pragma once
 
 #include <cstdint>
@@ -11,13 +12,14 @@
 namespace cairn {
 
 struct BatchOptions {
-  std::vector<std::string> whole;  // names of feeds that are no rows
+  std::vector<std::string> whole;  // names of feeds that are fed whole
   int64_t batch = 0;               // rows per step; 0: all
   std::optional<uint64_t>
       shuffle;  // each epoch in another order, the same for the same seed everywhere
 };
 
-// Which rows each step takes, one after another; at the end it goes on with the first.
+// The rows of each step: in order, or shuffled in each epoch; after the last row the next epoch
+// begins.
 class RowOrder {
  public:
   RowOrder(int64_t rows, std::optional<uint64_t> seed, int64_t taken);
@@ -27,35 +29,36 @@ class RowOrder {
   void shuffle_epoch();
   const int64_t rows_;
   const std::optional<uint64_t> seed_;
-  int64_t taken_;               // since the beginning of the first epoch
-  std::vector<int64_t> order_;  // of this epoch; without a seed empty
+  int64_t taken_;               // rows, since the beginning of the first epoch
+  std::vector<int64_t> order_;  // of this epoch; empty without a seed
 };
 
-// Of the feeds that are not to be whole, those with the same number of rows as most of them are
-// batched. Whole is also a scalar, and what fits a placeholder of a fixed first extent, of which no
-// part would.
+// Feeds that are not listed in BatchOptions::whole are batched if they have the number of rows that
+// most of them have. Scalars are fed whole, and so are values that fit a placeholder with a fixed
+// first extent, which no part of them would.
 class Batches {
  public:
-  // Throws UsageError for a name in `whole` that is not fed, InvalidArgument where feeds have
-  // different numbers of rows, as many the one as the other, and something hangs on it.
+  // Throws UsageError for a name in `whole` that is not fed, and InvalidArgument if two numbers of
+  // rows are equally frequent and batches or shuffling are wanted.
   Batches(std::vector<Fed> feeds, const BatchOptions& options);
 
-  // Of what is batched; 0 for nothing.
+  // Of the batched feeds; 0 if there are none.
   int64_t rows() const { return rows_; }
-  // Which rows come next, counted from the first one of the first epoch.
+  // The number of rows used so far, since the beginning of the first epoch.
   int64_t taken() const { return taken_; }
   void start_at(int64_t taken);
-  // What is fed whole although it has rows, and what is batched; "" where that is no question.
+  // A sentence that says which feeds with rows are fed whole, and which are batched; "" if all
+  // feeds with rows are batched.
   std::string about() const;
 
   const std::vector<Fed>& feeds() const { return feeds_; }
-  // The values of a step, in the order of feeds(), into the first elements of `values`.
+  // Sets the first elements of `values` to the values of the next step, in the order of feeds().
   void next(std::vector<Tensor>& values);
 
  private:
   bool is_whole(const Fed& feed) const;
   static bool fits_as_it_is(const Fed& feed);
-  // Whether it makes a difference what is batched.
+  // True if batched and whole feeds differ: batches or shuffling are wanted.
   bool cuts() const { return options_.batch > 0 || options_.shuffle; }
   void choose(const std::vector<size_t>& candidates);
 
@@ -66,7 +69,7 @@ class Batches {
   std::optional<RowOrder> order_;
 };
 
-// Those rows of the first extent, in that order; not copied where they follow one another.
+// These rows (indices along the first extent), in this order; not copied if they are contiguous.
 Tensor take_rows(const Tensor& tensor, const std::vector<int64_t>& rows);
 
 }  // namespace cairn

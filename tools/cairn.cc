@@ -96,7 +96,7 @@ int report(const std::string& command, const std::string& message, int status) {
   return status;
 }
 
-// Standard output for as long as this lives.
+// While it lives, standard output goes through PrintableBuffer.
 class PrintableOutput {
  public:
   PrintableOutput() : plain_(std::cout.rdbuf()), printable_(*plain_) {
@@ -127,11 +127,11 @@ int run(const std::string& name, const Work& work) {
   }
 }
 
-// What a shell says of a program that a signal has ended.
+// Undoes the command and exits with the status that shells report for a signal.
 void end_command(int signal) { command_files().undo_and_exit(128 + signal); }
 
-// A variable of the shell that is not set must not mean that an option was not given, or the
-// directory one is in. Said here for all options, also those of numbers.
+// Refuses empty values of all options: they come from unset variables of the shell, and must not
+// mean that the option was left out, or the current directory.
 void refuse_empty_values(CLI::App& command) {
   for (CLI::Option* option : command.get_options()) {
     if (option->get_items_expected_max() == 0) continue;  // a flag
@@ -146,7 +146,7 @@ void refuse_empty_values(CLI::App& command) {
   }
 }
 
-// What is wrong with arguments that CLI11 could not place; "" where it placed all.
+// A message about arguments that belong to no option or positional; "" if there are none.
 std::string about_extras(const CLI::App& command) {
   const std::vector<std::string> extras = command.remaining();
   for (const std::string& extra : extras) {
@@ -167,7 +167,7 @@ std::string about_extras(const CLI::App& command) {
                  quote_list(extras));
 }
 
-// Help, or what is wrong with the arguments.
+// Prints the help text, or a message about wrong arguments; returns the exit status.
 int print_exit(const CLI::App& app, const CLI::ParseError& e) {
   if (e.get_exit_code() == 0) {
     std::ostringstream out;
@@ -183,7 +183,7 @@ int print_exit(const CLI::App& app, const CLI::ParseError& e) {
   return kWrongUsage;
 }
 
-// What is wrong with arguments that name no command; "" where they name one, or ask for help.
+// A message if the arguments name no command; "" if they do, or ask for help.
 std::string missing_command(int argc, char** argv) {
   std::vector<std::string> names;
   for (const Command& c : kCommands) names.emplace_back(c.name);

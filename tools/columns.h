@@ -1,4 +1,4 @@
-// Lines whose parts stand below each other.
+// Tables of aligned columns.
 #pragma once
 
 #include <algorithm>
@@ -14,8 +14,8 @@ namespace cairn {
 //   table.add({"W", "float", "31360"});
 //   table.print(std::cout, "  ");
 //
-// Cells are printed as printable() gives them. A column is as wide as its widest cell, but no wider
-// than 60 characters; what is wider pushes the rest of its line.
+// Cells are printed by printable(). A column is as wide as its widest cell, up to 60 characters; a
+// wider cell shifts the rest of its line.
 class Columns {
  public:
   enum Side { kLeft, kRight };
@@ -30,7 +30,7 @@ class Columns {
   }
   size_t size() const { return rows_.size(); }
 
-  // One row, without the end of the line and without blanks at it.
+  // One row, without trailing blanks and without a line end.
   std::string line(size_t row, const std::string& indent = "") const {
     std::string text = indent;
     for (size_t i = 0; i < rows_[row].size(); ++i) {
@@ -47,7 +47,7 @@ class Columns {
   }
 
  private:
-  // Characters, not bytes.
+  // In characters, not bytes.
   static size_t length(const std::string& text) {
     return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) {
       return (static_cast<unsigned char>(c) & 0xc0) != 0x80;

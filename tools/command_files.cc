@@ -25,7 +25,7 @@ class CommandLock final : public DirLock {
   std::unique_ptr<DirLock> inner_;
 };
 
-// A link that cannot be followed is there.
+// A broken link is not free.
 bool CommandFiles::is_free(const std::string& path) const {
   try {
     return !inner_.exists(path);
@@ -108,7 +108,7 @@ void CommandFiles::undo_locked() {
   const auto quietly = [](const auto& action) {
     try {
       action();
-      // gone already, or not empty: others put files there, or it holds what was kept
+      // already removed, or a directory with other files or with files that were kept
     } catch (const Error&) {
     }
   };
@@ -126,7 +126,7 @@ void CommandFiles::undo_and_exit(int status) {
   std::unique_lock lock(mutex_);
   unlocked_.wait(lock, [&] { return locks_ == 0; });
   undo_locked();
-  ::_exit(status);  // with the mutex held: nobody changes a name any more
+  ::_exit(status);  // with the mutex held, so that no other thread changes a name
 }
 
 CommandFiles& command_files() {

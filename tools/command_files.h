@@ -1,15 +1,15 @@
-// The machine's files as a command writes them: what it makes goes again if it fails or is ended by
-// a signal.
+// The file system of the commands: it removes the files that a command made if the command fails or
+// a signal ends it.
 //
 //   CommandFiles& fs = command_files();
 //   fs.create_dirs(directory_of(destination));
 //   write_file_atomically(fs, destination, bytes);
 //   fs.keep();                                       // complete: it stays, whatever comes
 //
-// Files and directories that were there before are never removed, nor written over: what another
-// program puts under a name after the command looked stays, and the command fails. Only one that
-// asks for it replaces files; one that took the place of another is never removed. What is made
-// while a directory is locked is left to whoever has the lock: savers undo their own failures.
+// Existing files and directories are never removed or overwritten; if another program makes a file
+// under the same name meanwhile, the file is kept and the command fails. Commands that call
+// let_replace() replace files; a file that replaced another is never removed. Files made while a
+// directory is locked are not removed here: savers undo their own failures.
 #pragma once
 
 #include <condition_variable>
@@ -26,15 +26,15 @@ class CommandFiles final : public FileSystem {
  public:
   explicit CommandFiles(FileSystem& inner) : inner_(inner) {}
 
-  // From now on a file that gets its name replaces one that has it: for savers, and for repairs.
+  // From now on files may replace existing ones: for savers and repairs.
   void let_replace();
-  // The files made so far stay.
+  // The files made so far are complete: undo() does not remove them.
   void keep();
-  // Removes what was made and not kept, the newest first, and directories that were made and are
-  // empty. Errors are passed over.
+  // Removes the files that were made and not kept, the newest first, and directories that were made
+  // and are empty. Ignores errors.
   void undo();
-  // The same, and ends the process, once no save has the lock of its directory: one that is under
-  // way is let finish, so that all that says which checkpoints there are fits together.
+  // The same, then ends the process. Waits first for a save that holds the lock of its directory,
+  // so that the checkpoint and the files that list it agree.
   [[noreturn]] void undo_and_exit(int status);
 
   std::unique_ptr<RandomAccessFile> open(const std::string& path) override {
@@ -65,24 +65,23 @@ class CommandFiles final : public FileSystem {
   void undo_locked();
 
   FileSystem& inner_;
-  std::mutex mutex_;  // held while names change, so that none is missed
+  std::mutex mutex_;  // held while names change
   std::condition_variable unlocked_;
   std::vector<std::string> files_, directories_;  // made here, in order
-  int locks_ = 0;                                 // directories that are locked
-  bool records_ = true;                           // false where locks cannot tell what is a saver's
+  int locks_ = 0;                                 // number of locked directories
+  bool records_ = true;                           // false without locks, which tell files of savers
   bool replaces_ = false;
 };
 
-// The one that all commands write through. Lives as long as the process.
+// The instance that all commands use. Never destroyed.
 CommandFiles& command_files();
 
-// Throws AlreadyExists where something has the name `path` already, be it a link, also one to
-// nothing; InvalidArgument for a directory and for what can only be one ("", "a/", "a/.."). For a
-// command's destination, which it never writes over: it may be its own source.
+// For the destination of a command, which must not exist as it may be the source. Throws
+// AlreadyExists for an existing file or link, also a broken link; InvalidArgument for a directory
+// and for a path that can only be one ("", "a/", "a/..").
 void check_is_new_file(FileSystem& fs, const std::string& path);
 
-// Makes a directory that is about to get a command's file, and removes from it what dead writers
-// left.
+// Makes the directory for a command's file, and removes temporary files of dead writers from it.
 void make_directory_for_files(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

@@ -1,4 +1,5 @@
-// The commands of `cairn`: each reads its arguments with CLI11 and does its work when it is called.
+// The commands of `cairn`. Each declares its arguments for CLI11 and returns a function that does
+// the work.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -15,16 +16,16 @@
 
 namespace cairn {
 
-// What a command's work returns, and `cairn` exits with.
+// The exit status of `cairn`, returned by the work of a command.
 enum ExitStatus : int { kFine = 0, kProblem = 1, kWrongUsage = 2 };
 
-// Arguments that do not fit together: exit status 2. What goes wrong in the work is an Error: exit
-// status 1.
+// Arguments that do not fit together: exit status 2. Errors of the work are Error: exit status 1.
 struct UsageError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Adds a command's arguments to `app` and returns its work, to be called after they were read.
+// Adds the arguments of a command to `app` and returns its work, to be called after they were
+// parsed.
 using Work = std::function<int()>;
 using CommandMaker = Work (*)(CLI::App& app);
 
@@ -42,42 +43,42 @@ Work make_run(CLI::App& app);      // run.cc
 Work make_show(CLI::App& app);     // show.cc
 Work make_train(CLI::App& app);    // train.cc
 
-// What META is, for --help.
+// The description of META, for --help.
 inline constexpr const char* kMetaHelp =
     "a .meta file, a GraphDef (.pb, .pbtxt), a SavedModel's directory, or a checkpoint that has a "
     ".meta file";
 // --tag, for a SavedModel. In meta.cc.
 void add_tag_argument(CLI::App& app, std::vector<std::string>& tags);
 
-// Where the meta graph is that `path` means: the file itself, or the one that belongs to a
-// checkpoint (its prefix, one of its files, its directory), or a SavedModel's. Throws as
+// The path of the meta graph for `path`: the file itself, or the .meta file of a checkpoint (given
+// by its prefix, one of its files or its directory), or the graph of a SavedModel. Throws as
 // checkpoint_prefix(). In meta.cc.
 std::string find_meta_graph(const std::string& path);
-// The graph that is there. Throws UsageError for tags where the file is no SavedModel, and as
+// Reads the graph at `path`. Throws UsageError for tags if the file is not a SavedModel, and as
 // MetaGraph::read(). In meta.cc.
 MetaGraph read_meta_graph(const std::string& path, const std::vector<std::string>& tags);
-// Whether `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), and no checkpoint.
-// In show.cc.
+// True if `path` is a file with a graph (.meta, .pb, .pbtxt, or by its bytes), not a checkpoint. In
+// show.cc.
 bool holds_graph(const std::string& path);
 
-// Lets `write` write a checkpoint `destination` through command_files(), which gets its names
-// together with a copy of the .meta file of `source`, if there is one ("" for none): all of it is
-// there in the end, or nothing. In copy.cc.
+// Calls `write`, which writes the checkpoint `destination` through command_files(), and copies the
+// .meta file of `source`, if it has one ("": no copy). The files get their names together, so that
+// all exist in the end or none. In copy.cc.
 void write_checkpoint(const std::string& source, const std::string& destination,
                       const std::function<void()>& write);
 
-// SessionOptions::seed for --seed: 0, which any user may give, is one too.
+// SessionOptions::seed for --seed. 0 is a seed for users, but means a random one in the options.
 inline uint64_t session_seed(const std::optional<uint64_t>& given) {
   constexpr uint64_t kForZero = 0x9e3779b97f4a7c15u;
   return given ? (*given == 0 ? kForZero : *given) : 0;
 }
 
-// Numbers from `least` on; says so in plain words where another is given. In cairn.cc.
+// Accepts numbers of at least `least`. In cairn.cc.
 CLI::Validator at_least(int64_t least);
-// Whole numbers from `least` to `most`. What the option is kept in must take all of them: CLI11
-// makes others fit without a word.
+// Accepts whole numbers from `least` to `most`. The type of the option's variable must hold all of
+// them, as CLI11 converts without a check.
 CLI::Validator whole_number(uint64_t least, uint64_t most);
-// More steps or rows than anybody takes, and few enough to be added up.
+// A bound on steps and rows, far above any use, so that sums do not overflow.
 inline constexpr uint64_t kMostSteps = 1000000000000000;
 inline CLI::Validator any_seed() { return whole_number(0, std::numeric_limits<uint64_t>::max()); }
 

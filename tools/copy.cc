@@ -22,7 +22,7 @@ void write_checkpoint(const std::string& source, const std::string& destination,
   publication.only_new();
   write();
   const std::string meta = meta_graph_path(source);
-  const auto view = view_for(fs, source);  // the graph that belongs to the values
+  const auto view = view_for(fs, source);  // the .meta file of the same save as the values
   FileSystem& as_it_counts = view ? static_cast<FileSystem&>(*view) : fs;
   if (!source.empty() && as_it_counts.exists(meta)) {
     AtomicFile file(fs, meta_graph_path(destination));
@@ -43,7 +43,7 @@ const char* format_name(CheckpointFormat format) {
   return format == CheckpointFormat::kV1 ? "V1" : "V2";
 }
 
-// What was written, and from what.
+// Prints a line about the written checkpoint and its source.
 void print(const std::string& destination, const char* format, size_t tensors,
            const std::string& source, CheckpointFormat of_source) {
   std::cout << destination << ": " << format << ", " << tensors

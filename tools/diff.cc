@@ -80,8 +80,7 @@ int diff_checkpoints(const Options& o) {
   return print(a.prefix(), b.prefix(), diff.differences, alike, o.json);
 }
 
-// A SavedModel beside another is its graph and its values; beside a file it is what that file
-// holds.
+// Two SavedModels are compared by graph and values; a SavedModel and a file by what the file holds.
 int diff_saved_models(const Options& o) {
   const bool both = is_saved_model(o.a) && is_saved_model(o.b);
   const bool graph = both || holds_graph(o.a) || holds_graph(o.b);

@@ -52,7 +52,7 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader,
   return result;
 }
 
-// Fails for names that the file cannot have, all at once.
+// Throws InvalidArgument, naming all names that the file format does not allow.
 template <class Fits>
 void check_names(const std::vector<std::string>& names, WritableFile& file, const char* why,
                  const Fits& fits) {
@@ -79,7 +79,7 @@ void write_npz(const CheckpointReader& reader, const std::vector<std::string>& n
   zip.finish();
 }
 
-// "" for what the format has no name for.
+// The name of the dtype in safetensors; "" if there is none.
 std::string safetensors_dtype(DType dtype) {
   static constexpr std::pair<DType, const char*> kNames[] = {
       {DType::kFloat, "F32"},     {DType::kDouble, "F64"}, {DType::kHalf, "F16"},
@@ -94,10 +94,11 @@ std::string safetensors_dtype(DType dtype) {
   return "";
 }
 
-// Eight bytes of length, a header in JSON that says where each tensor is, the tensors without gaps.
+// The format: the length of the header in eight bytes, a JSON header with the offsets of the
+// tensors, the tensors without gaps.
 void write_safetensors(const CheckpointReader& reader, std::vector<std::string> names,
                        WritableFile& file) {
-  // The header is JSON, in which that key says something else.
+  // The header is JSON, in which this key has another meaning.
   check_names(names, file, "safetensors cannot have these names",
               [](const std::string& name) { return name != "__metadata__" && is_utf8(name); });
   std::vector<std::string> refused;
@@ -110,7 +111,7 @@ void write_safetensors(const CheckpointReader& reader, std::vector<std::string> 
     fail(Code::kUnimplemented, file.path(), ": safetensors has no dtype for ",
          join_for_people(refused), "; choose others with --tensor, or write an .npz");
   }
-  // The widest first, so that every tensor begins at a multiple of its element's size.
+  // The widest dtypes first, so that each tensor is aligned to its element size.
   std::stable_sort(names.begin(), names.end(), [&](const std::string& a, const std::string& b) {
     return dtype_size(reader.find(a)->dtype) > dtype_size(reader.find(b)->dtype);
   });

@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-// Calls f<T>() for the real numbers and bools.
+// Calls f<T>() with the C++ type of `dtype`, if it is a real number or bool; else returns false.
 template <class F>
 bool for_number(DType dtype, F&& f) {
   return for_dtype<float, double, int8_t, int16_t, int32_t, int64_t, uint8_t, uint16_t, uint32_t,
@@ -24,7 +24,7 @@ bool for_number(DType dtype, F&& f) {
 template <class T>
 inline constexpr bool kIsShortFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
-// A double has every integer up to here.
+// Doubles represent all integers up to this one.
 constexpr double kExact = 9007199254740992.0;
 
 [[noreturn]] void does_not_fit(const std::string& name, const std::string& value, DType dtype) {
@@ -55,7 +55,7 @@ double to_double(const T& v) {
   }
 }
 
-// The elements of nested brackets, in order, and the shape they have.
+// Parses nested brackets into elements, in row-major order, and a shape.
 class ValueParser {
  public:
   ValueParser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
@@ -89,7 +89,7 @@ class ValueParser {
     if (depth == 32) bad();
     ++at_;
     int64_t count = 0;
-    // An extent stands before those inside it.
+    // The outer extent comes before the inner ones.
     const bool first = extents_.size() == depth;
     if (first) extents_.push_back(0);
     for (skip_spaces(); at_ < text_.size() && text_[at_] != ']'; skip_spaces()) {
@@ -128,7 +128,7 @@ T parse_number(std::string_view text, const std::string& name) {
   }
 }
 
-// "NAME=REST".
+// Splits "NAME=REST".
 std::pair<std::string, std::string> split(const std::string& argument, const char* option) {
   const size_t at = argument.find('=');
   if (at == std::string::npos || at == 0 || at + 1 == argument.size()) {

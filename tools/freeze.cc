@@ -19,7 +19,7 @@ struct Options {
   bool keep_devices = false, strip = false, text = false, json = false;
 };
 
-// A name that no variable has would keep none, and nobody would be told.
+// Throws NotFound for names without a variable, which would be ignored otherwise.
 void check_variables(const Graph& graph, const std::vector<std::string>& names) {
   std::vector<std::string> there, unknown;
   for (const Operation& op : graph.operations()) {

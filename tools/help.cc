@@ -7,7 +7,7 @@ namespace {
 
 constexpr size_t kColumns = 80, kSecondColumn = 30;
 
-// One paragraph in lines that begin at `indent`; the first goes on where `column` is.
+// One paragraph, broken into lines. The first continues at `column`; the others begin at `indent`.
 std::string wrapped(const std::string& text, size_t indent, size_t column) {
   std::string out;
   bool first = true;

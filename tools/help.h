@@ -1,4 +1,4 @@
-// How `cairn --help` and `cairn COMMAND --help` look.
+// The layout of `cairn --help` and `cairn COMMAND --help`.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -6,8 +6,8 @@
 
 namespace cairn {
 
-// Two columns, lines of up to 80 characters that are broken between words. Examples, which are
-// indented, stay as they are.
+// Two columns, with lines of up to 80 characters that are broken between words. Indented lines
+// (examples) are not broken.
 std::shared_ptr<CLI::Formatter> help_formatter();
 
 }  // namespace cairn

@@ -23,7 +23,8 @@ struct Stats {
   int64_t nans = 0, infinite = 0, finite = 0;
 };
 
-// Of the numbers; NaN and infinities are only counted. Nothing for dtypes without an order.
+// Statistics of the finite elements; NaNs and infinities are counted. Empty for dtypes that are not
+// real numbers.
 std::optional<Stats> stats_of(const Tensor& tensor) {
   Stats s;
   double squares = 0;  // Welford's sum of squared differences from the mean
@@ -52,7 +53,7 @@ std::optional<Stats> stats_of(const Tensor& tensor) {
   return s;
 }
 
-// The elements' bytes; of strings their characters.
+// The size of the elements; for strings the bytes of their text.
 uint64_t bytes_of(const CheckpointReader& reader, const std::string& name,
                   const CheckpointReader::Entry& entry) {
   if (entry.dtype != DType::kString) {
@@ -92,7 +93,7 @@ void print_json(Json& j, const std::string& name, const CheckpointReader::Entry&
   j.end();
 }
 
-// The lines of all tensors, in columns.
+// Prints one line per tensor, in columns.
 Columns lines_of(const CheckpointReader& reader, const std::vector<std::string>& names,
                  const std::vector<uint64_t>& bytes) {
   Columns lines({Columns::kLeft, Columns::kLeft, Columns::kLeft, Columns::kRight, Columns::kLeft});

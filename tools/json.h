@@ -1,4 +1,4 @@
-// JSON, written as it comes: {"step": 1, "loss": 0.2416}
+// A JSON writer: {"step": 1, "loss": 0.2416}
 #pragma once
 
 #include <charconv>
@@ -18,11 +18,12 @@ namespace cairn {
 //   j.object().key("step").value(1).key("shape").array().value(2).value(3).end().end();
 //   std::cout << j.text() << "\n";
 //
-// One that is given a stream writes what it has to it now and then, so that it never holds much:
+// With a stream, text is written to it from time to time, so that little is held in memory:
 //   Json j(std::cout);   ...   j.end().finish();
 //
-// Numbers are the shortest that read back as the same value; what JSON has no number for is "nan",
-// "inf" or "-inf". Text that is not UTF-8 has each byte of it as the character of that number.
+// Numbers have the fewest digits that read back as the same value; other values are the strings
+// "nan", "inf" and "-inf". In text that is not UTF-8 each byte becomes the character with its
+// number.
 class Json {
  public:
   Json() = default;
@@ -45,14 +46,14 @@ class Json {
     return put({digits, std::to_chars(digits, digits + sizeof digits, v).ptr});
   }
   Json& value(const Shape& shape);
-  // Nested arrays as the shape has them, [] where it has no element; a complex element is [real,
+  // Nested arrays in the shape of the tensor, [] for an extent of 0. A complex element is [real,
   // imaginary].
   Json& value(const Tensor& tensor);
   Json& value(const std::vector<std::string>& values);
 
-  // All of it; of one that has a stream, what is not written yet.
+  // The whole text; with a stream, the part that is not written yet.
   const std::string& text() const { return text_; }
-  // Writes the rest to the stream, and a line end.
+  // Writes the rest and a line end to the stream.
   void finish();
   static std::string quoted(std::string_view text);
 
@@ -61,7 +62,7 @@ class Json {
   Json& put(std::string_view token);
   void separate();
   std::ostream* out_ = nullptr;
-  std::string text_, ends_;  // ends_: what closes the levels that are open
+  std::string text_, ends_;  // ends_: the closing brackets of the open levels
   bool first_ = true, after_key_ = false;
 };
 

@@ -28,8 +28,8 @@ struct Summary {
   std::map<std::string, int> ops;
 };
 
-// Ops that read or write files, whose names are attributes, inputs or both: what to look at before
-// a stranger's graph is run.
+// Ops that read or write files, named by attributes, inputs or both: to be checked before a graph
+// of unknown origin is run.
 bool touches_files(std::string_view op) {
   static constexpr std::string_view kOps[] = {"CacheDataset",
                                               "CacheDatasetV2",
@@ -92,7 +92,7 @@ const char* format_name(CheckpointFormat format) {
   return format == CheckpointFormat::kV2 ? "V2" : "V1";
 }
 
-// Short text in quotes; of other strings, as serialized messages are, how long they are.
+// Short text in quotes; for other strings, such as serialized messages, their length.
 std::string string_text(const std::string& bytes) {
   constexpr size_t kMost = 80;
   const bool is_text = bytes.size() <= kMost && is_plain_text(bytes) &&
@@ -101,7 +101,7 @@ std::string string_text(const std::string& bytes) {
   return is_text ? str_cat('"', bytes, '"') : str_cat(bytes.size(), " bytes");
 }
 
-// One item of a collection in a line.
+// One item of a collection, as one line.
 std::string item_text(const CollectionItem& item) {
   if (const auto* output = std::get_if<Output>(&item)) return output->name();
   if (const auto* op = std::get_if<Operation>(&item)) return op->name();
@@ -119,7 +119,7 @@ std::vector<std::string> item_texts(const Graph& graph, const std::string& key) 
   return texts;
 }
 
-// The variables that collections speak of, each once.
+// The variables in the collections, each once.
 std::vector<Variable> variables_of(const Graph& graph) {
   std::vector<Variable> variables;
   for (const char* key :
@@ -133,7 +133,8 @@ std::vector<Variable> variables_of(const Graph& graph) {
   return variables;
 }
 
-// Which releases wrote graphs of a version, where a file does not name its writer.
+// The TensorFlow releases that wrote this producer version, for files that do not name their
+// writer.
 std::string releases_of(int producer) {
   static constexpr struct {
     int last;
@@ -152,7 +153,7 @@ std::string releases_of(int producer) {
   return "1.15 or later";
 }
 
-// "TensorFlow 1.8.0", or what can be told of a writer that is not named.
+// "TensorFlow 1.8.0"; if the file names no writer, a guess from the producer version.
 std::string writer_of(const Summary& s) {
   const std::string &version = s.meta.tensorflow_version(), &git = s.meta.tensorflow_git_version();
   constexpr std::string_view kCairn = "cairn-";
@@ -172,7 +173,7 @@ const char* kind_of(const MetaGraph& meta) {
                                   : "MetaGraphDef";
 }
 
-// A dtype and a shape, where they are known.
+// Dtype and shape, as far as they are known.
 std::string type_text(DType dtype) {
   return dtype == DType::kInvalid ? "?" : std::string(dtype_name(dtype));
 }
@@ -292,7 +293,7 @@ void print_items(const char* title, const std::vector<OutlineItem>& items) {
 void print_signatures(const std::map<std::string, Signature>& signatures) {
   std::cout << "signatures:" << (signatures.empty() ? " none" : "") << "\n";
   for (const auto& [name, signature] : signatures) {
-    if (name.starts_with("__")) continue;  // for loaders only
+    if (name.starts_with("__")) continue;  // used by loaders only
     std::cout << "  " << printable(name)
               << (signature.method_name.empty() ? "" : "  " + printable(signature.method_name))
               << "\n";
@@ -411,8 +412,7 @@ std::string find_meta_graph(const std::string& path) {
     return path;
   }
   if (info && !info->is_directory && base_name(path) != kCheckpointFileName) {
-    // A V1 checkpoint, or a file of a V2 one, has its meta graph beside it; anything else is one
-    // itself.
+    // A file of a checkpoint has its .meta file beside it; any other file is the graph itself.
     const std::string beside = meta_graph_path(checkpoint_prefix(path));
     return fs.exists(beside) ? beside : path;
   }

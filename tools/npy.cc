@@ -26,8 +26,7 @@ constexpr Kind kKinds[] = {
     {DType::kComplex64, "<c8"}, {DType::kComplex128, "<c16"},
 };
 
-// Text of a file as messages show it: no more than tells what it is, and nothing that a terminal
-// would heed.
+// Text of a file for messages: quoted, with escaped control characters, cut after 40 bytes.
 std::string shown(const std::string& text) {
   constexpr size_t kMost = 40;
   return text.size() <= kMost ? Json::quoted(text) : Json::quoted(text.substr(0, kMost)) + "...";
@@ -39,7 +38,7 @@ struct Header {
   std::vector<int64_t> shape;
 };
 
-// Reads the header's Python dictionary: strings, True, False and tuples of numbers.
+// Parses the Python dictionary in the header: strings, True, False and tuples of numbers.
 class HeaderParser {
  public:
   HeaderParser(std::string_view text, const std::string& name) : text_(text), name_(name) {}
@@ -118,7 +117,7 @@ class HeaderParser {
       if (error != std::errc() || extent < 0 || extents.size() == kMaxRank)
         bad("the shape is none");
       at_ = static_cast<size_t>(end - text_.data());
-      take('L');  // Python 2's long
+      take('L');  // the suffix of longs in Python 2
       extents.push_back(extent);
       if (!take(',') && peek() != ')') bad("the shape does not end");
     }
@@ -136,7 +135,7 @@ uint64_t little_endian(std::string_view bytes) {
   return value;
 }
 
-// dtype, and the bytes of an element.
+// The dtype, and the size of an element in bytes.
 std::pair<DType, uint64_t> element_of(const std::string& descr, const std::string& name) {
   if (descr.starts_with("|S")) {
     uint64_t size = 0;
@@ -145,7 +144,7 @@ std::pair<DType, uint64_t> element_of(const std::string& descr, const std::strin
     if (error == std::errc() && end == last && size > 0) return {DType::kString, size};
   }
   for (const Kind& kind : kKinds) {
-    // One byte has no order, and '=' is the writer's own.
+    // '|' (one byte, no order) or '=' (the byte order of the writer).
     const bool any_order = kind.descr[0] == '|';
     if (descr.size() != kind.descr.size() || descr.substr(1) != kind.descr.substr(1)) continue;
     if (any_order || descr[0] == '<' || descr[0] == '=')
@@ -156,7 +155,7 @@ std::pair<DType, uint64_t> element_of(const std::string& descr, const std::strin
                               : "save a numeric array, bools or byte strings ('S')");
 }
 
-// Calls copy(i, j) for element i in row-major order, j where it is when columns come first.
+// Calls copy(i, j) for each element: its index i in row-major order and j in column-major order.
 template <class Copy>
 void for_each_column_major(const Shape& shape, const Copy& copy) {
   if (shape.num_elements() == 0) return;
@@ -259,7 +258,7 @@ std::string descr_of(const Tensor& tensor) {
   fail(Code::kUnimplemented, "NumPy has no dtype for ", tensor.dtype());
 }
 
-// What comes before the elements.
+// The bytes before the elements: magic number, version, header.
 std::string npy_header(const Tensor& tensor) {
   std::string shape;
   for (const int64_t extent : tensor.shape())
@@ -267,7 +266,8 @@ std::string npy_header(const Tensor& tensor) {
   if (tensor.rank() > 1) shape.pop_back();
   std::string header = str_cat("{'descr': '", descr_of(tensor),
                                "', 'fortran_order': False, 'shape': (", shape, "), }");
-  // The elements begin at a multiple of 64 bytes. Version 1 has two bytes for the header's length.
+  // The elements begin at a multiple of 64 bytes. Version 1 stores the length of the header in two
+  // bytes.
   const size_t begin = header.size() + 1 + 10 > 65535 ? 12 : 10;
   header.append(63 - (begin + header.size()) % 64, ' ').push_back('\n');
   std::string bytes = str_cat(kMagic, begin == 10 ? '\1' : '\2', '\0');

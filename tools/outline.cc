@@ -41,7 +41,7 @@ std::string in_small_letters(std::string text) {
   return text;
 }
 
-// A node is known by its place in the graph, node().id.
+// Nodes are identified by Node::id.
 class Outliner {
  public:
   Outliner(const Graph& graph, const MetaGraph& meta) : graph_(graph), ops_(graph.operations()) {
@@ -82,7 +82,7 @@ class Outliner {
   struct Node {
     std::vector<size_t> inputs, controls, consumers;
     Role role = Role::kForward;
-    // which of the graph's inputs it depends on; from the 64th on they share a bit
+    // a bit for each input of the graph that it depends on; the 64th and later inputs share one
     uint64_t fed = 0;
     bool has_state = false;  // depends on a variable
     bool is_input = false;
@@ -118,7 +118,7 @@ class Outliner {
     return is_one_of(
         type, {"Variable", "VariableV2", "VarHandleOp", "TemporaryVariable", "AutoReloadVariable"});
   }
-  // What reads a queue, an iterator or a record.
+  // Ops that read a queue, an iterator or a record.
   static bool is_source(std::string_view type) {
     return has(type, "Dequeue") || type.starts_with("IteratorGetNext") ||
            type == "OneShotIteratorGetNext" || type.starts_with("ParseExample") ||
@@ -129,8 +129,8 @@ class Outliner {
     return is_one_of(type, {"Placeholder", "PlaceholderV2"}) || is_optional(type);
   }
 
-  // Savers are in scopes of their own, save, save_1, ...; the last one's ends are named in the
-  // file.
+  // Finds the nodes of savers: they are in scopes save, save_1, ..., and the file names the first
+  // and last nodes of the last saver.
   void find_savers(const std::optional<SaverDef>& saver) {
     std::set<std::string, std::less<>> scopes, ends;
     for (size_t i = 0; i < ops_.size(); ++i) {
@@ -158,7 +158,7 @@ class Outliner {
     }
   }
 
-  // Of a placeholder: it only gives rows to a queue, which is read in its place.
+  // True for a placeholder that only fills a queue: the model reads the queue.
   bool only_fills_queue(size_t node) const {
     const auto& consumers = nodes_[node].consumers;
     return !consumers.empty() && std::all_of(consumers.begin(), consumers.end(), [&](size_t c) {
@@ -166,7 +166,7 @@ class Outliner {
     });
   }
 
-  // Of a source: another source reads what it gives.
+  // True for a source whose values another source reads.
   bool feeds_source(size_t source) const {
     constexpr size_t kMostVisits = 1000;
     std::vector<size_t> open = {source};
@@ -192,8 +192,8 @@ class Outliner {
     }
   }
 
-  // What each node depends on, through the values of data. Updates and checks give nothing further,
-  // and a shape is not computed from values.
+  // Finds the inputs and variables that the value of each node depends on. Values do not pass
+  // through updates, checks and ops that read shapes only.
   void spread() {
     std::deque<size_t> open;
     for (size_t i = 0; i < nodes_.size(); ++i) {
@@ -236,8 +236,9 @@ class Outliner {
 
   // ---- losses
 
-  // Gradients of y begin with a node "gradients/Fill" of y's shape. It tells y by the node that
-  // gives it the shape, or by the first gradient, which is named after the op that y comes from.
+  // Finds the tensors y whose gradients are computed. Gradients of y begin with a node
+  // "gradients/Fill" in the shape of y. y is the input of the node that computes this shape, or the
+  // op after which the first gradient is named.
   void find_gradient_roots() {
     for (size_t i = 0; i < ops_.size(); ++i) {
       const std::string& name = ops_[i].name();
@@ -266,7 +267,7 @@ class Outliner {
       }
       if (first.size() == 1) add_root(*first.begin());
       if (first.size() < 2) continue;
-      for (const size_t sum : nodes_[*first.begin()].consumers) {  // the ops of one sum
+      for (const size_t sum : nodes_[*first.begin()].consumers) {  // several ops of one sum
         if (forward(sum) && ops_[sum].type().starts_with("Add")) add_root(sum);
       }
     }
@@ -298,7 +299,7 @@ class Outliner {
     return found;
   }
 
-  // The last node of a scope that is called so, or one that is called so itself.
+  // True if the node has the name of a loss, or is the last node in a scope with such a name.
   bool called_loss(size_t node) const {
     const auto called = [](const std::string& part) {
       const std::string word = in_small_letters(without_number(part));
@@ -347,7 +348,7 @@ class Outliner {
 
   // ---- outputs
 
-  // Weights: what depends on variables (or, in a frozen graph, is a large constant) and not on
+  // Weights: not scalars, depend on variables (in a frozen graph on large constants), not on
   // inputs.
   bool weights(size_t node) const {
     if (!forward(node) || nodes_[node].fed != 0) return false;
@@ -356,7 +357,8 @@ class Outliner {
     return nodes_[node].has_state;
   }
 
-  // The layers that no other layer follows: where an input's values meet weights for the last time.
+  // The last layers: nodes that combine values of inputs with weights, and that no such node
+  // follows.
   std::vector<size_t> last_layers() const {
     std::vector<bool> layer(nodes_.size()), before(nodes_.size());
     std::deque<size_t> open;
@@ -398,14 +400,14 @@ class Outliner {
     return false;
   }
 
-  // The value of a variable, which is no result.
+  // True if the node only reads a variable.
   bool plain_read(size_t node) const {
     const std::string& type = ops_[node].type();
     return type == "ReadVariableOp" ||
            (type == "Identity" && is_variable(ops_[nodes_[node].inputs[0]].type()));
   }
 
-  // Nodes whose result nobody asks a model for.
+  // True for nodes whose value is not a result of a model.
   bool is_bookkeeping(size_t node) const {
     const std::string &type = ops_[node].type(), &name = ops_[node].name();
     for (const char* end : {"/switch_t", "/switch_f", "/pred_id"}) {
@@ -417,7 +419,7 @@ class Outliner {
                             "StopGradient", "RefEnter", "BroadcastGradientArgs"});
   }
 
-  // How likely each node is what a user wants to fetch; 0: not at all.
+  // A score for each node: how likely a user wants to fetch it; 0: not at all.
   std::vector<int> scores() const {
     constexpr int kSink = 2, kNamed = 2, kLayer = 4, kActivation = 6, kSigned = 20;
     std::vector<int> score(nodes_.size());
@@ -441,9 +443,9 @@ class Outliner {
     return score;
   }
 
-  // Softmax and its like that follow the last layers before anything else comes in.
+  // Activations (Softmax and others) after the last layers that depend on no further input.
   std::vector<size_t> activations(const std::vector<size_t>& layers) const {
-    constexpr size_t kMostVisits = 100000;  // more is no graph of a person
+    constexpr size_t kMostVisits = 100000;  // a bound on the time for huge graphs
     std::vector<size_t> found;
     size_t visits = 0;
     for (const size_t layer : layers) {
@@ -518,7 +520,7 @@ class Outliner {
     return found;
   }
 
-  // What a signature feeds comes first; it need not be a placeholder.
+  // Inputs of signatures come first; they need not be placeholders.
   void add_signed(const std::string& name, const std::string& signature,
                   std::vector<std::pair<int, OutlineItem>>& ranked) const {
     const std::string why = "in the signature " + signature;
@@ -542,7 +544,7 @@ class Outliner {
   std::vector<Node> nodes_;
   std::vector<size_t> inputs_, roots_;
   std::unordered_set<size_t> known_roots_;
-  // a tensor, and a signature that names it
+  // a tensor and a signature that names it
   std::map<std::string, std::string> signed_inputs_, signed_outputs_;
 };
 

@@ -1,5 +1,4 @@
-// What a graph is for, guessed from its nodes: where values go in, what comes out, what training
-// makes smaller and does.
+// The purpose of a graph, guessed from its nodes: inputs, outputs, losses and train ops.
 #pragma once
 
 #include <string>
@@ -11,30 +10,29 @@
 namespace cairn {
 
 struct OutlineItem {
-  std::string name;  // of a tensor, "X:0"; of an op, "GradientDescent"
+  std::string name;  // a tensor, "X:0", or an op, "GradientDescent"
   DType dtype = DType::kInvalid;
   Shape shape;
-  // "has a default", "in the collection losses", ...; "" where nothing is to be said
+  // The reason: "has a default", "in the collection losses", ...; may be ""
   std::string why;
 };
 
-// Each list begins with the best guess.
+// The best guess is the first item of each list.
 struct Outline {
-  // Placeholders, and what queues, iterators and parsed files give, which may be fed in their
-  // place.
+  // Placeholders, and outputs of queues, iterators and parsers of files, which can be fed too.
   std::vector<OutlineItem> inputs;
-  // What the graph computes from them and uses for nothing but training, summaries and saving:
-  // predictions first.
+  // Values that depend on inputs and that only training, summaries and savers use, predictions
+  // first.
   std::vector<OutlineItem> outputs;
-  // What gradients begin at, the collection `losses`, and scalars that are called so.
+  // Tensors whose gradients are computed, the collection `losses`, and scalars with names of
+  // losses.
   std::vector<OutlineItem> losses;
-  // The collection train_op, and ops that wait for variables to be updated and that nothing waits
-  // for.
+  // The collection train_op, and ops that run after updates of variables and before no other op.
   std::vector<OutlineItem> train_ops;
 };
 
-// `meta` is what `graph` was imported from: what its saver needs is none of these, what its
-// signatures name comes first.
+// `meta`: the file from which `graph` was imported. Nodes of its saver are left out, tensors in its
+// signatures come first.
 Outline outline_of(const Graph& graph, const MetaGraph& meta);
 
 }  // namespace cairn

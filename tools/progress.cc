@@ -7,7 +7,7 @@
 
 namespace cairn {
 
-// What is done at once is not worth a line.
+// Short work shows nothing.
 constexpr std::chrono::milliseconds kPause(200);
 
 Progress::Progress(std::string what, size_t total)

@@ -1,5 +1,5 @@
-// How far a long work is, on one line of standard error that is gone at its end; nothing where that
-// is no terminal.
+// A progress line on standard error, erased at the end; nothing if standard error is not a
+// terminal.
 #pragma once
 
 #include <chrono>

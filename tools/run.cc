@@ -34,12 +34,12 @@ std::string npy_name(const std::string& fetch) {
   return name + ".npy";
 }
 
-// "; give --checkpoint run/model-1000" where META belongs to a checkpoint.
+// Advice for a message: "; give --checkpoint run/model-1000", or PREFIX if META has no checkpoint.
 std::string checkpoint_to_give(const std::string& meta) {
   std::string prefix = "PREFIX";
   try {
     if (const std::string own = checkpoint_prefix(meta); checkpoint_exists(own)) prefix = own;
-  } catch (const Error&) {  // META is a graph alone
+  } catch (const Error&) {  // META has no checkpoint
   }
   return str_cat("; give --checkpoint ", prefix);
 }
@@ -62,7 +62,7 @@ std::vector<Tensor> compute(const RunOptions& o, Session& session, const Saver& 
   }
 }
 
-// Where each fetch is written; "" for all where they are printed.
+// The file of each fetch; "" if it is printed.
 std::vector<std::string> files_for(const RunOptions& o, const std::vector<bool>& is_tensor) {
   std::vector<std::string> files(o.fetches.size());
   std::set<std::string> names;
@@ -104,13 +104,13 @@ void print(const RunOptions& o, const std::vector<Tensor>& results,
   if (o.json) std::cout << j.end().text() << "\n";
 }
 
-// The directory of the SavedModel whose graph is in `file`; "" for another file.
+// The directory of the SavedModel with the graph `file`; "" if it is another file.
 std::string saved_model_of(const std::string& file) {
   const std::string directory = directory_of(file);
   return saved_model_graph_path(directory) == file ? directory : "";
 }
 
-// A value has one place in what is printed, however often it is asked for.
+// The names without duplicates: each value is printed once.
 std::vector<std::string> without_repeats(const std::vector<std::string>& names) {
   std::vector<std::string> once;
   for (const std::string& name : names) {

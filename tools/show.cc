@@ -29,8 +29,7 @@ std::string ending_of(RandomAccessFile& file, size_t length) {
   return bytes;
 }
 
-// Told by the name where that says it, as git's copies of files keep their endings; else by the
-// bytes.
+// By the ending of the name, which git keeps when it copies files; else by the bytes.
 FileType type_of(const std::string& path) {
   const std::string name = base_name(path);
   for (const char* ending : {".meta", ".pb", ".pbtxt"}) {
@@ -64,7 +63,7 @@ std::string tensor_line(const std::string& name, DType dtype, const Shape& shape
                  "\n");
 }
 
-// What the index says; its data files need not be there.
+// Describes an index file; its data files need not exist.
 std::string index_text(const std::string& path) {
   const std::string_view ending = ".index";
   const BundleReader reader(posix_file_system(), path.substr(0, path.size() - ending.size()));
@@ -117,7 +116,8 @@ std::string data_text(const std::string& path) {
   return str_cat("values of a V2 checkpoint, ", file->size(), " bytes  crc32c ", hex(crc), "\n");
 }
 
-// As it stands: git's copy of it is in a directory of its own, where no path in it leads anywhere.
+// Checks and returns the text unchanged. The paths in it are not followed: a copy made by git is in
+// another directory.
 std::string state_text(const std::string& path) {
   get_checkpoint_state(directory_of(path), base_name(path));
   return read_file(posix_file_system(), path);
@@ -128,7 +128,7 @@ struct Shown {
   std::string text;
 };
 
-// "; did you mean 'run/m.meta'?", after the names in the directory.
+// "; did you mean 'run/m.meta'?", from the names in the directory.
 std::string did_you_mean(FileSystem& fs, const std::string& path) {
   const std::string directory = directory_of(path);
   const auto info = fs.stat(directory);
@@ -137,7 +137,8 @@ std::string did_you_mean(FileSystem& fs, const std::string& path) {
   return near.empty() ? "" : str_cat("; did you mean '", join_path(directory, near[0]), "'?");
 }
 
-// Of what is not there under any name that its directory counts.
+// Throws NotFound if the file does not exist, as readers see the directory after an interrupted
+// save.
 void check_is_there(const std::string& path) {
   FileSystem& fs = posix_file_system();
   const auto view = view_for(fs, path);
@@ -196,7 +197,7 @@ int show(const Options& o) {
 
 bool holds_graph(const std::string& path) {
   const auto info = posix_file_system().stat(path);
-  // A prefix may be a file's name too: the file of a V1 checkpoint, which no graph is.
+  // A prefix may be the name of a file too: that of a V1 checkpoint, which is not a graph.
   if (info && !info->is_directory) return type_of(path) == FileType::kGraph;
   return path.ends_with(".meta") || path.ends_with(".pb") || path.ends_with(".pbtxt");
 }

@@ -12,7 +12,7 @@ namespace cairn {
 namespace {
 
 sem_t g_came;
-std::atomic<int> g_signal{0};  // the first that came; lock-free, so that a handler may set it
+std::atomic<int> g_signal{0};  // the first signal; lock-free, so that a handler may set it
 static_assert(std::atomic<int>::is_always_lock_free);
 
 void take_note(int signal) {
@@ -34,7 +34,7 @@ void end_on_signals(void (*end)(int signal)) {
   struct sigaction action = {};
   action.sa_handler = take_note;
   action.sa_flags = SA_RESTART;
-  // A write beyond the limit on file sizes (ulimit -f) fails then, as one to a full disk does.
+  // Then a write beyond the limit on file sizes (ulimit -f) returns an error, as on a full disk.
   ::signal(SIGXFSZ, SIG_IGN);
   for (const int signal : {SIGINT, SIGTERM, SIGHUP, SIGPIPE}) {
     struct sigaction before = {};

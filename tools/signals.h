@@ -1,15 +1,15 @@
-// Signals that end a command.
+// Handling of signals that end a command.
 #pragma once
 
 namespace cairn {
 
-// From now on SIGINT, SIGTERM, SIGHUP and SIGPIPE call `end`, in a thread of its own, with the
-// number of the signal. It is to end the process. A SIGHUP that is ignored (nohup) stays so.
-// SIGXFSZ is ignored: what it comes with is an error of the write, and told as such.
+// From now on the first SIGINT, SIGTERM, SIGHUP or SIGPIPE calls `end` on a thread of its own, with
+// the number of the signal; `end` must end the process. SIGHUP remains ignored if it is (nohup).
+// SIGXFSZ is ignored: the write returns an error, which is reported.
 void end_on_signals(void (*end)(int signal));
 
-// Returns unless such a signal came; then it waits until `end` has ended the process. For whoever
-// is about to say how the work went.
+// If such a signal came, waits until `end` ends the process; else returns. Called before the result
+// of the work is reported.
 void wait_if_ending();
 
 }  // namespace cairn

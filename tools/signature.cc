@@ -18,7 +18,7 @@ const Signature& find_signature(const std::map<std::string, Signature>& signatur
                           : "the graph has " + join_for_people(keys_of(signatures)));
 }
 
-// The tensor that `name` stands for on one side of a signature.
+// The tensor that `name` refers to, among the inputs or outputs of a signature.
 std::string tensor_of(const std::string& name, const std::map<std::string, TensorInfo>& side,
                       const char* what, const std::string& signature, const Graph& graph) {
   const auto found = side.find(name);
@@ -48,7 +48,7 @@ RunNames names_of_run(const MetaGraph& meta, const Graph& graph, const std::stri
   for (auto* arguments : {&names.feeds.files, &names.feeds.values}) {
     for (std::string& argument : *arguments) {
       const size_t equals = argument.find('=');
-      if (equals == std::string::npos || equals == 0) continue;  // refused where it is read
+      if (equals == std::string::npos || equals == 0) continue;  // refused when it is parsed
       argument = tensor_of(argument.substr(0, equals), chosen.inputs, "input", signature, graph) +
                  argument.substr(equals);
     }

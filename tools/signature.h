@@ -1,4 +1,4 @@
-// Running a SavedModel by a signature: its names in place of those of tensors.
+// Running a SavedModel with the names of a signature instead of names of tensors.
 #pragma once
 
 #include <string>
@@ -9,17 +9,17 @@
 
 namespace cairn {
 
-// What a run feeds and fetches, in the graph's names. `labels` are the fetches as the caller calls
-// them.
+// Feeds and fetches of a run, as names of tensors. `labels`: the fetches as the caller named them.
 struct RunNames {
   FeedArguments feeds;
   std::vector<std::string> fetches, labels;
 };
 
-// With a signature, names in `feeds` that are its inputs and names in `fetches` that are its
-// outputs stand for their tensors, other names for themselves; no fetches mean all of its outputs.
-// Without one ("") all stay as they are. Throws NotFound for a signature that the graph has not and
-// for names that are neither, listing what there is.
+// Replaces names in `feeds` that are inputs of the signature, and names in `fetches` that are
+// outputs, by their tensors; other names are not changed. No fetches: all outputs of the signature.
+// An empty signature: no change. Throws NotFound for a signature that the graph does not have, and
+// for names that are neither in the signature nor in the graph; the message lists the existing
+// ones.
 RunNames names_of_run(const MetaGraph& meta, const Graph& graph, const std::string& signature,
                       const FeedArguments& feeds, const std::vector<std::string>& fetches);
 

@@ -9,7 +9,7 @@ namespace {
 
 constexpr size_t kMostHeld = 16384, kLongestCharacter = 4;
 
-// How many bytes at the end of `text` may be the beginning of a character.
+// The number of bytes at the end of `text` that may be the beginning of a character.
 size_t begun(std::string_view text) {
   for (size_t n = 1; n < kLongestCharacter && n <= text.size(); ++n) {
     const auto byte = static_cast<unsigned char>(text[text.size() - n]);

@@ -1,4 +1,4 @@
-// What a command prints on a terminal.
+// Safe output on a terminal.
 #pragma once
 
 #include <streambuf>
@@ -6,9 +6,9 @@
 
 namespace cairn {
 
-// Stands before another stream's buffer: what is written goes on line by line with hidden
-// characters, and bytes that are not UTF-8, as printable() shows them, so that nothing in a file
-// speaks to the terminal. Line ends and tabs stay.
+// A stream buffer that passes text to another one line by line. It escapes hidden characters and
+// bytes that are not UTF-8 as printable() does, except line ends and tabs, so that names in files
+// cannot control the terminal.
 class PrintableBuffer final : public std::streambuf {
  public:
   explicit PrintableBuffer(std::streambuf& to) : to_(to) {}
@@ -18,7 +18,7 @@ class PrintableBuffer final : public std::streambuf {
   int_type overflow(int_type c) override;
   std::streamsize xsputn(const char* text, std::streamsize size) override;
   int sync() override;
-  // Writes what is held but for a character that has only begun.
+  // Writes all held text except an incomplete character.
   bool pass_on(bool all);
 
   std::streambuf& to_;

@@ -20,8 +20,7 @@
 namespace cairn {
 namespace {
 
-// The collection of a saved .meta file that says how far the training went: rows there are, rows
-// taken so far.
+// The collection in a saved .meta file with the number of rows and the number of rows used so far.
 constexpr const char* kRowsKey = "cairn_rows";
 
 struct TrainOptions {
@@ -35,8 +34,8 @@ struct TrainOptions {
   bool init_rest = false, json = false;
 };
 
-// Nodes that stand for a whole training step: what waits for variables to be updated, and nothing
-// waits for.
+// Nodes that may be a whole training step: they run after updates of variables, and before no other
+// node.
 std::vector<std::string> likely_train_ops(const Graph& graph) {
   std::set<std::string> updating, waited_for;
   for (const Operation& op : graph.operations()) {
@@ -70,8 +69,8 @@ Operation find_train_op(const Graph& graph, const std::string& name) {
                            join_for_people(candidates)));
 }
 
-// Numbers of checkpoints: the global step where the training counts one, else the number in the
-// name of the checkpoint that was resumed and the steps since.
+// Numbers checkpoints: by the global step if the training increases one, else by the number in the
+// name of the resumed checkpoint plus the steps since.
 class StepCounter {
  public:
   StepCounter(Session& session, const std::string& prefix) : session_(session) {
@@ -94,7 +93,7 @@ class StepCounter {
   }
 
   const std::string& base() const { return base_; }
-  // What after() will say for no steps, and with each of them one more where each counts one.
+  // The expected result of after(0); after(n) is greater by n if each step counts one.
   int64_t begin() const { return counts_ ? counted_from_ : start_; }
   int64_t after(int64_t steps) {
     const auto counted = value();
@@ -116,13 +115,13 @@ class StepCounter {
   bool counts_ = false;
 };
 
-// A saver's, without what only a program can do.
+// Prints a warning of a saver, without its advice for programs.
 void print_warning(const std::string& text) {
   std::cerr << "cairn train: " << printable(text.substr(0, text.find("; recover_last_checkpoints")))
             << "\n";
 }
 
-// `number` is what a save after this step is called.
+// `number`: the number of a checkpoint that is saved after this step.
 void print_step(int64_t step, int64_t number, const TrainOptions& o, const Tensor& loss) {
   if (loss.num_elements() != 1)
     fail(Code::kInvalidArgument, "--loss is a tensor of shape ", loss.shape(), ", not a scalar");
@@ -137,7 +136,7 @@ void print_step(int64_t step, int64_t number, const TrainOptions& o, const Tenso
   }
 }
 
-// Whether running `op` changes a variable, as far as this build knows its ops.
+// True if running `op` changes a variable, or may: ops that this build does not have count as well.
 bool changes_a_variable(const Operation& op) {
   std::vector<Operation> open = {op};
   std::set<int> seen;
@@ -153,7 +152,7 @@ bool changes_a_variable(const Operation& op) {
   return false;
 }
 
-// "; --init-rest …", for what a session has no value for.
+// The error with a hint at --init-rest, for variables without a value.
 Error with_hint(const Error& e) {
   return Error(e.code(),
                str_cat(advised(e, "").what(),
@@ -162,8 +161,9 @@ Error with_hint(const Error& e) {
                e.node());
 }
 
-// Gives the variables their values. A saver that does not save all that is begun here gives way to
-// one of all variables, or the training could not be gone on with.
+// Sets the variables to their values. If the graph's saver does not save all variables that
+// --init-rest initialized, it is replaced by a saver of all variables, as its checkpoints could not
+// be resumed.
 void restore(const TrainOptions& o, Saver& saver, Session& session) {
   const Restored restored = restore_what_is_there(saver, session, o.checkpoint);
   if (restored.lacking && !o.init_rest) throw with_hint(*restored.lacking);
@@ -191,8 +191,8 @@ void restore(const TrainOptions& o, Saver& saver, Session& session) {
   }
 }
 
-// Rows that the training which wrote the checkpoint has taken of as many rows as there are now; 0
-// where it took others.
+// The number of rows that were used for the checkpoint; 0 if its training had another number of
+// rows.
 int64_t rows_taken_before(const TrainOptions& o, int64_t rows) {
   const std::string meta = meta_graph_path(checkpoint_prefix(o.checkpoint));
   if (!posix_file_system().exists(meta)) return 0;
@@ -220,8 +220,9 @@ void begin_rows(const TrainOptions& o, Batches& batches) {
     std::cerr << "cairn train: " << printable(about) << "\n";
 }
 
-// Saves into the directory. What `cairn train` or a Saver saved there before is replaced, and goes
-// in its turn; what is trained from stays for this run, and what another program wrote for good.
+// Saves checkpoints into the directory. Earlier checkpoints there of `cairn train` or a Saver may
+// be replaced, and are removed by max_to_keep; the resumed checkpoint is kept during this run, and
+// files of other programs always.
 class Saves {
  public:
   Saves(const TrainOptions& o, const std::string& meta, Saver& saver, Session& session)
@@ -267,7 +268,7 @@ class Saves {
     return fs.exists(o_.dir) ? fs.list_dir(o_.dir) : std::vector<std::string>();
   }
 
-  // What will be written, as far as it can be told before hours are spent on training.
+  // Checks the expected checkpoints before the training begins, which may take hours.
   void check_expected() const {
     const std::string stem = counter_.base() + "-";
     std::set<int64_t> numbers;
@@ -301,7 +302,7 @@ class Saves {
          "other programs are not overwritten; give another --dir, or remove them first");
   }
 
-  // By the directory's own record, and not replaced by another program since.
+  // True if the record in the directory lists the checkpoint, and no other program has replaced it.
   bool was_saved_here(const std::string& prefix) const {
     FileSystem& fs = posix_file_system();
     try {
@@ -311,12 +312,12 @@ class Saves {
         return without_shard_ending(record.name) == base_name(prefix) && !record.foreign &&
                record.written == written_at(join_path(o_.dir, record.name), fs);
       });
-    } catch (const Error&) {  // one that cannot be read says nothing
+    } catch (const Error&) {  // the record cannot be read
       return false;
     }
   }
 
-  // By the file, so that it is known under other names and through links.
+  // Compares files, not names, so that links are recognized.
   bool is_source(const std::string& path) const {
     return std::any_of(sources_.begin(), sources_.end(), [&](const std::string& source) {
       std::error_code none;
@@ -324,7 +325,7 @@ class Saves {
     });
   }
 
-  // Whatever of it is in the directory stays until this run is over.
+  // Files of the resumed checkpoint in the directory are kept until the end of this run.
   void protect_sources() {
     const std::string directory = directory_of(prefix_of(0));
     std::vector<std::string> prefixes;
@@ -345,10 +346,10 @@ class Saves {
   Saver& saver_;
   Session& session_;
   StepCounter counter_;
-  std::vector<std::string> sources_;  // the files that are trained from
+  std::vector<std::string> sources_;  // the files of the resumed checkpoint
 };
 
-// What chooses rows needs some to choose from.
+// Options that select rows need a feed that is cut into batches.
 void check_rows(const TrainOptions& o, const Batches& batches) {
   const char* option = o.rows.batch > 0 ? "--batch"
                        : o.rows.shuffle ? "--shuffle"

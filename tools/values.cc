@@ -7,7 +7,7 @@
 namespace cairn {
 namespace {
 
-// "'s|^net/||'", for a shell.
+// The text quoted for a shell: "'s|^net/||'".
 std::string shell_word(const std::string& text) {
   std::string word = "'";
   for (const char c : text) word += c == '\'' ? "'\\''" : std::string(1, c);
@@ -20,8 +20,8 @@ std::string rule_of(std::string literal) {
   return literal.substr(begin, literal.size() - begin - end);
 }
 
-// Saver::restore() names options of its own: a rule to rename by is one for `cairn rename`, and for
-// the others no command has any.
+// Replaces the options that a message of Saver::restore() advises: .rename by `cairn rename`;
+// others, which no command has, are removed.
 Error in_words_of_commands(const Error& e, const std::string& checkpoint) {
   std::string text;
   std::istringstream lines(e.what());
@@ -58,7 +58,7 @@ Restored restore_what_is_there(const Saver& saver, Session& session,
   try {
     return {saver.restore(session, checkpoint), std::nullopt};
   } catch (const Error& e) {
-    checkpoint_prefix(checkpoint);  // throws where there is no checkpoint at all
+    checkpoint_prefix(checkpoint);  // throws if there is no checkpoint
     const Error told = in_words_of_commands(e, checkpoint);
     if (e.code() != Code::kNotFound) throw told;
     try {

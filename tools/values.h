@@ -1,4 +1,4 @@
-// What a session needs before it runs: values of variables, contents of lookup tables.
+// Prepares a session before a run: values of variables, contents of lookup tables.
 #pragma once
 
 #include <optional>
@@ -11,19 +11,19 @@ namespace cairn {
 
 struct Restored {
   RestoreReport report;
-  std::optional<Error> lacking;  // names the variables that the checkpoint lacks, if any
+  std::optional<Error> lacking;  // names the variables that the checkpoint lacks; empty if none
 };
-// Restores a checkpoint, or of one that lacks variables what it has: what runs may not need the
-// others. Throws as Saver::restore for everything else, and where the graph has no variables; what
-// it advises is done with commands.
+// Restores a checkpoint. If it lacks variables, the others are restored, as the run may not need
+// all of them. Throws InvalidArgument if the graph has no variables, else as Saver::restore;
+// messages advise options of commands.
 Restored restore_what_is_there(const Saver& saver, Session& session, const std::string& checkpoint);
 
-// An error about variables without a value, with `advice` in the place of what only a program can
-// do; other errors as they are.
+// Replaces the advice for programs in an error about uninitialized variables by `advice`; other
+// errors are returned unchanged.
 Error advised(const Error& e, const std::string& advice);
 
-// Lookup tables are no part of a checkpoint. Those that this build cannot fill are left: whatever
-// needs one says so.
+// Fills the lookup tables, which checkpoints do not contain. Tables that this build cannot fill are
+// skipped; ops that need one throw.
 void initialize_tables(Session& session);
 
 }  // namespace cairn

@@ -13,7 +13,7 @@ constexpr uint16_t kFlagUtf8 = 0x0800;
 constexpr uint16_t kDate = 0x0021;  // 1980-01-01
 constexpr uint32_t kInExtra = 0xffffffff;
 
-// Little-endian numbers, one after another.
+// Appends little-endian numbers.
 class Record {
  public:
   Record& u16(uint64_t v) { return put(v, 2); }
@@ -33,7 +33,7 @@ class Record {
   std::string bytes_;
 };
 
-// The record of fields that did not fit into 32 bits; "" for none.
+// The record with the fields that do not fit into 32 bits; "" if all fit.
 std::string extra(const std::string& fields) {
   if (fields.empty()) return "";
   return Record().u16(1).u16(fields.size()).text(fields).bytes();
@@ -79,7 +79,7 @@ void ZipWriter::add(const std::string& name, const std::function<void(const Sink
     crc = crc32(piece, crc);
   });
   const bool wide = length > largest_, far = at_ > largest_;
-  // Without the flag a name is read as code page 437, in which every byte is a letter.
+  // Without the flag names are read as code page 437, in which every byte is a character.
   const bool ascii = std::none_of(name.begin(), name.end(), [](char c) { return (c & 0x80) != 0; });
   const uint16_t flags = !ascii && is_utf8(name) ? kFlagUtf8 : 0;
   const std::string sizes = wide ? Record().u64(length).u64(length).bytes() : "";

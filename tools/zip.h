@@ -1,11 +1,11 @@
-// Zip archives without compression, as numpy.savez writes them.
+// Writes zip archives without compression, as numpy.savez does.
 //
 //   ZipWriter zip(file);                  // any WritableFile
 //   zip.add("W.npy", npy_bytes(w));
 //   zip.finish();
 //
-// The same entries give the same bytes: every one is dated 1980-01-01. From 4 GiB or 65,535 entries
-// on the archive has the 64-bit records that such ones need. (PKWARE's APPNOTE.TXT)
+// The same entries give the same bytes: all dates are 1980-01-01. From 4 GiB or 65,535 entries on
+// the archive has 64-bit records. (PKWARE's APPNOTE.TXT)
 #pragma once
 
 #include <cstdint>
@@ -17,23 +17,23 @@
 
 namespace cairn {
 
-// Whether a program that unpacks an archive keeps to its folder under this name: it is not
-// absolute, has no part "..", no drive, and no control character.
+// True if unpacking an entry of this name writes only below the folder: the name is not absolute
+// and has no part "..", no drive and no control character.
 bool is_safe_entry_name(std::string_view name);
 
 class ZipWriter {
  public:
-  // `largest` is the last size and offset that a 32-bit field takes.
+  // `largest`: the greatest size and offset that a 32-bit field holds.
   explicit ZipWriter(WritableFile& file, uint64_t largest = 0xfffffffe)
       : file_(file), largest_(largest) {}
-  // Throws InvalidArgument for a name of more than 65,535 bytes and for one that is not safe
-  // (below).
+  // Adds an entry. Throws InvalidArgument for a name of more than 65,535 bytes, and for one that is
+  // not safe (is_safe_entry_name).
   void add(const std::string& name, std::string_view bytes);
-  // The same with bytes that come piece by piece. `produce` is called twice, and gives its argument
-  // the same pieces in the same order both times: an entry begins with its checksum.
+  // The same, in pieces. `produce` is called twice, as the checksum comes first, and must pass the
+  // same pieces in the same order to its argument both times.
   using Sink = std::function<void(std::string_view piece)>;
   void add(const std::string& name, const std::function<void(const Sink&)>& produce);
-  // The table of contents; nothing can be added afterwards.
+  // Writes the table of contents. No entry can be added afterwards.
   void finish();
 
  private:
