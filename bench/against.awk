@@ -1,4 +1,5 @@
-# Two programs' figures of the same workloads, `before` or `now` in front of each JSON object, as a table of ratios.
+# A table of the ratios of two programs on the same workloads. Input: lines of `before` or `now` and a
+# JSON object.
 function median(values, n,   i, k, t) {
   for (i = 2; i <= n; ++i) {
     for (k = i; k > 1 && values[k] < values[k - 1]; --k) { t = values[k]; values[k] = values[k - 1]; values[k - 1] = t }

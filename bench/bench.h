@@ -1,4 +1,4 @@
-// What the programs here have in common: options, time, and how figures are printed.
+// Common parts of the benchmarks: options, timing, and printing of results.
 #pragma once
 
 #include <chrono>
@@ -13,11 +13,11 @@ namespace cairn::bench {
 struct Options {
   int threads = 1;
   double seconds = 0.2;
-  std::string only;  // workloads whose names begin so
-  std::string dir;   // where programs that measure files put them
+  std::string only;  // run only workloads whose names begin with this
+  std::string dir;   // the directory for files
   bool quick = false;
-  bool table = false;  // for people; else a line of JSON for each figure, as other programs with
-                       // the same workloads print
+  // Print a table; else a line of JSON per result, as other programs with the same workloads do.
+  bool table = false;
   bool wants(const std::string& workload) const { return workload.starts_with(only); }
 };
 
@@ -54,7 +54,7 @@ inline double now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-// One figure, as other programs with the same workloads print it.
+// Prints one result as a line of JSON, in the form of other programs with the same workloads.
 inline void print_json(const Options& o, const std::string& workload, const char* peer,
                        int64_t batch, const char* metric, double value, const char* unit) {
   std::printf(
@@ -65,7 +65,7 @@ inline void print_json(const Options& o, const std::string& workload, const char
   std::fflush(stdout);
 }
 
-// Calls `run` with the options; the program's exit status.
+// Parses the options and calls `run`; returns the exit status of the program.
 template <class Run>
 int main_of(const char* program, int argc, char** argv, Run&& run) {
   try {

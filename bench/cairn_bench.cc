@@ -1,11 +1,12 @@
-// What a step costs, beside the same step written by hand in Eigen: no graph, buffers allocated
-// once, the update in the product. Both take turns in one run, so that the ratio holds on a noisy
-// machine. Then what checkpoints cost, a process up to its first step, and graphs themselves.
+// Measures training steps, and for comparison the same steps written by hand in Eigen: without a
+// graph, with buffers allocated once, and with the update fused into the product. Both are measured
+// alternately in one run, so that the ratio is valid on a noisy machine. Also measures checkpoints,
+// the time of a process to its first step, and building, planning and importing graphs.
 //
 //   cairn_bench [--threads T] [--secs S] [--only PREFIX] [--dir DIR] [--quick] [--table]
 //
-// Prints one line per figure, {"workload", "peer", "threads", "batch", "metric", "value", "unit"},
-// as other programs with the same workloads and data do; with --table a table for people.
+// Prints one line per result, {"workload", "peer", "threads", "batch", "metric", "value", "unit"},
+// as other programs with the same workloads and data do; with --table a table.
 #include <cairn/cairn.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -70,7 +71,7 @@ const std::vector<Workload> kWorkloads = {
     {"W2-mlp512", {784, 512, 512, 10}, 0.1f, false, {128, 1024}, {1, 256, 10000}},
     {"W3-mlp128", {784, 128, 32, 10}, 0.01f, false, {100}, {}},
 };
-constexpr int kBatches = 4;  // a step cycles through so many
+constexpr int kBatches = 4;  // steps cycle through these batches
 
 // ---- by hand ------------------------------------------------------------------------------------
 
@@ -113,7 +114,7 @@ class HandWritten {
     return loss / static_cast<float>(batch_);
   }
 
-  // Leaves the probabilities in the last delta.
+  // The probabilities are in the last delta.
   void infer(const float* x) {
     for (size_t l = 0; l < weights_.size(); ++l) {
       const float* in = l == 0 ? x : values_[l - 1].data();
@@ -161,9 +162,9 @@ struct Model {
 
 // ---- measuring ----------------------------------------------------------------------------------
 
-// Seconds per call of each: the median of seven turns that the two take one after the other. `hand`
-// has turns only for the table: a line is held against programs that are measured by themselves,
-// their threads and caches undisturbed.
+// Seconds per call of each: the medians of seven measurements, alternating between the two. `hand`
+// is measured only for the table: lines of JSON are compared with programs that run alone, with
+// threads and caches of their own.
 std::pair<double, double> time_in_turns(const Options& o, const std::function<void()>& cairn,
                                         const std::function<void()>& hand) {
   const std::function<void()>* const runs[] = {&cairn, &hand};
@@ -242,7 +243,7 @@ void measure_inference(const Options& o, const Workload& w, int64_t batch) {
   report(o, std::string("W4-infer-") + w.name, batch, "call_time", cairn_s, hand_s);
 }
 
-// A thousand adds that wait for each other: what an op costs beside its arithmetic.
+// A chain of a thousand adds: measures the overhead of an op.
 void measure_chain(const Options& o, int64_t width) {
   Graph graph;
   const Output x = placeholder(graph, DType::kFloat, {width});
@@ -275,7 +276,7 @@ void measure_chain(const Options& o, int64_t width) {
 
 constexpr const char* kFirstStep = "--first-step";
 
-// What the program is when it is started as `cairn_bench --first-step`.
+// The program that `cairn_bench --first-step` runs.
 int first_step() {
   const Workload& w = kWorkloads[0];
   Model model(w, 1);
@@ -300,7 +301,7 @@ void report_plain(const Options& o, const char* workload, int64_t batch, const c
   }
 }
 
-// A process from its start to its end, one training step in between, seen from outside.
+// The time of a process from start to end, with one training step, measured by its parent.
 void measure_startup(const Options& o, const char* program) {
   const auto once = [&] {
     char first_step_argument[16];
@@ -319,7 +320,7 @@ void measure_startup(const Options& o, const char* program) {
   report_plain(o, "W7-startup", 0, "process", 1e3 * median_of(o.quick ? 5 : 21, once), "ms");
 }
 
-// What a node costs: added to a graph, planned for a first run, and read from a .meta file.
+// The cost per node of adding nodes to a graph, planning a first run, and importing a .meta file.
 void measure_graph(const Options& o) {
   const int nodes = o.quick ? 10'000 : 100'000;
   const auto rounds = [](const std::function<double()>& measure) { return median_of(5, measure); };

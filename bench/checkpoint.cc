@@ -1,4 +1,4 @@
-// What saving and restoring cost: see checkpoint_workloads.h.
+// Measures saving and restoring: see checkpoint_workloads.h.
 //
 //   checkpoint [--dir DIR] [--only PREFIX] [--quick] [--table]
 #include "bench/checkpoint_workloads.h"

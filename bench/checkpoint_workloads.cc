@@ -27,7 +27,7 @@ struct Workload {
   double bytes() const { return static_cast<double>(tensors * elements) * sizeof(float); }
 };
 
-// A directory of its own, gone at the end.
+// A new directory, removed in the destructor.
 struct Directory {
   explicit Directory(const std::string& above) : path(above + "/cairn_checkpoint_XXXXXX") {
     if (!mkdtemp(path.data())) fail_with_errno(path, "making a directory", errno);
@@ -66,7 +66,7 @@ struct Model {
   Session session;
 };
 
-// The same bytes, by hand.
+// Writes and reads the same bytes by hand.
 class ByHand {
  public:
   ByHand(const Workload& w, std::string path)
@@ -114,8 +114,8 @@ class ByHand {
   uint32_t crc_ = 0;
 };
 
-// The same bytes by hand and a table that says of each tensor where it is, as any format that has
-// names needs.
+// The same bytes by hand, with a table of the names and offsets of the tensors, which every format
+// with names needs.
 class ByHandWithTable {
  public:
   ByHandWithTable(const Workload& w, const std::string& path)
@@ -174,7 +174,7 @@ double median(std::vector<double> times) {
   return times[times.size() / 2];
 }
 
-// A field of /proc/self/status in MB; 0 where there is none.
+// A field of /proc/self/status in MB; 0 if there is none.
 double memory_mb(const char* field) {
   std::ifstream status("/proc/self/status");
   for (std::string line; std::getline(status, line);) {
@@ -183,8 +183,8 @@ double memory_mb(const char* field) {
   return 0;
 }
 
-// How much more memory is in use at most during the call than before it; negative where the system
-// does not tell.
+// The peak of memory during the call, minus the memory before it; negative if the system does not
+// report it.
 double peak_growth_mb(const std::function<void()>& f) {
   const bool tells = static_cast<bool>(std::ofstream("/proc/self/clear_refs") << "5" << std::flush);
   const double before = memory_mb("VmRSS");
@@ -196,7 +196,7 @@ struct Times {
   std::vector<double> cairn, hand, with_table;
 };
 
-// Of one metric; what Cairn is held against comes after it.
+// The results of one metric: Cairn first, then the programs that it is compared with.
 void report(const Options& o, const Workload& w, const char* metric, const Times& times) {
   const bool large = w.bytes() > 1e7;
   const auto value = [&](double s) { return large ? w.bytes() / s * 1e-9 : s * 1e3; };
@@ -222,7 +222,7 @@ void measure(const Options& o, const Workload& w, const Directory& directory) {
   Model model(w, o.threads);
   ByHand hand(w, directory.path + "/plain");
   std::optional<ByHandWithTable> with_table;
-  // with larger tensors it does not count
+  // With larger tensors the table is negligible.
   if (w.elements < 1000) with_table.emplace(w, directory.path + "/named");
   int64_t step = 0;
   std::string prefix;
@@ -231,7 +231,7 @@ void measure(const Options& o, const Workload& w, const Directory& directory) {
                               {.global_step = ++step, .write_meta_graph = false});
   };
   const auto restore = [&] { model.saver.restore(model.session, prefix); };
-  // of the first, which finds no memory of an earlier one
+  // Of the first save, which cannot reuse memory of an earlier one
   const double growth = peak_growth_mb(save);
   hand.save();
   if (with_table) with_table->save();

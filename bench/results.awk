@@ -1,5 +1,6 @@
-# Medians of several programs with the same workloads, one JSON object per line, as a table: Cairn's, that of the best
-# program a user would pick (a shelf peer), and that of the best code written by hand (a limit), with Cairn's ratios.
+# A table of the medians of several programs on the same workloads: Cairn, the best library that a
+# user could choose (a shelf peer) and the best code written by hand (a limit), with ratios. Input:
+# one JSON object per line.
 function better(a, b) { return up ? a > b : a < b }
 function ratio(other) { return value["cairn"] / other }
 BEGIN { shelf_pattern = "^(libtorch|torch|numpy|onnxruntime|tfjs|node|python3)" }
@@ -15,10 +16,11 @@ END {
   print "# Measured"
   print ""
   printf "%s", machine
-  if (core_to_core != "") printf "; a cache line from one to the other in %.0f ns", core_to_core
+  if (core_to_core != "") printf "; %.0f ns to move a cache line between them", core_to_core
   printf ". Medians over %d interleaved round%s.\n", rounds, rounds == 1 ? "" : "s"
-  print "Times: less is better; rates (GB/s): more. \"of\" is Cairn's figure over the other's. The limit of checkpoints is the"
-  print "same bytes by hand, in turns with Cairn's: checksummed, written and synced; read into memory that is there."
+  print "Lower times and higher rates (GB/s) are better. \"of\" is Cairn's value divided by the other one. The"
+  print "limit of checkpoints is the same bytes written (with checksums and fsync) or read (into allocated"
+  print "memory) by hand, measured alternately with Cairn."
   print ""
   print "| workload | batch | threads | metric | Cairn | best limit | of | best shelf peer | of |"
   print "|---|---:|---:|---|---:|---|---:|---|---:|"

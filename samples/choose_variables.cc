@@ -1,5 +1,5 @@
-// Which variables a saver saves and restores, and under which names: all, a list, a map of names,
-// other names than the checkpoint's.
+// Chooses the variables that a saver saves and restores, and their names in the checkpoint: all
+// variables, a list, a map of names, renamed ones.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -14,7 +14,7 @@ void print(Session& session, const Variable& v) {
             << (session.is_initialized(v) ? session.run(v).str() : "(no value)") << "\n";
 }
 
-// A checkpoint of v1, ones, and v2, minus ones.
+// Saves a checkpoint of v1 (ones) and v2 (minus ones).
 void save_both(const std::string& path) {
   Graph graph;
   variable(ones(graph, {3}), {.name = "v1"});
@@ -31,7 +31,7 @@ void restore_one_by_name(const std::string& path) {
   auto v2 = get_variable(graph, "v2", {5}, {.initializer = zeros_initializer()});
   Saver saver(graph, {.var_list = {{"v2", v2}}});  // only v2, which the checkpoint has as "v2"
   Session session(graph);
-  session.run(v1.initializer());  // the saver does not set it
+  session.run(v1.initializer());  // not restored by the saver
   saver.restore(session, path);
   print(session, v1);
   print(session, v2);
@@ -64,7 +64,7 @@ void restore_under_other_names(const std::string& path) {
 void save_what_is_there_by_then(const std::string& path) {
   Graph graph;
   auto early = variable(ones(graph, {2}), {.name = "early"});
-  Saver saver(graph);  // knows the variables made so far
+  Saver saver(graph);  // saves the variables made so far
   auto late = variable(ones(graph, {2}), {.name = "late"});
   Session session(graph);
   session.run(global_variables_initializer(graph));

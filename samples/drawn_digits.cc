@@ -1,5 +1,5 @@
-// Digits drawn with a pen: each class is a few strokes on a unit square, which a random affine map
-// and a random wobble make a little different every time.
+// Draws digits with a pen: each class consists of strokes in the unit square, which a random affine
+// map and random noise change for each digit.
 #include <algorithm>
 #include <array>
 #include <cmath>
@@ -89,7 +89,7 @@ const std::array<std::vector<Stroke>, kClasses> kShapes = {{
       {.52, .90}}},
 }};
 
-// Inks the pixels near the line from a to b (in pixels): the deepest of several lines counts.
+// Inks the pixels near the line from a to b (in pixels); a pixel keeps the maximum over all lines.
 void draw_line(Point a, Point b, float radius, float* image) {
   const auto first = [&](float p, float q) {
     return std::max(0, static_cast<int>(std::floor(std::min(p, q) - radius - 1)));
@@ -128,7 +128,7 @@ void draw_digit(int digit, SplitMix& random, float* image) {
       from = to;
     }
   }
-  // Whole 255ths, as in MNIST's files: the last bits of a cosine do not matter then.
+  // Values are multiples of 1/255, as in MNIST, so that the last bits of a cosine do not matter.
   for (int i = 0; i < kPixels; ++i) {
     const float noisy =
         image[i] * random.uniform(0.7f, 1.0f) + std::max(0.0f, random.uniform(-1.0f, 0.25f));

@@ -1,5 +1,5 @@
-// A graph as a file: with collections that tell another program what to feed and fetch, as bytes,
-// text and JSON.
+// Writes a graph to a file, as bytes, text and JSON. Its collections name the tensors that another
+// program feeds and fetches.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -17,7 +17,7 @@ void export_model(const fs::path& dir) {
   auto y = matmul(x, w, {.name = "y"});
   graph.add_to_collection("inputs", x);
   graph.add_to_collection("outputs", y);
-  graph.add_to_collection("scratch", identity(y));  // of no use to others
+  graph.add_to_collection("scratch", identity(y));  // not for other programs
 
   Session session(graph);
   session.run(global_variables_initializer(graph));
@@ -31,8 +31,8 @@ void export_model(const fs::path& dir) {
                           {.as_json = true, .collection_list = {{"inputs", "outputs"}}});
 }
 
-// Knows of the model only the names of its collections. Any of the forms is read; the file itself
-// tells which it is.
+// Uses only the names of the collections. Reads all three formats, which are recognized by the
+// content of the file.
 void use_model(const fs::path& graph_file, const fs::path& checkpoint) {
   Graph graph;
   Saver saver = import_meta_graph(graph, graph_file);
@@ -46,7 +46,7 @@ void use_model(const fs::path& graph_file, const fs::path& checkpoint) {
   std::cout << "; y = " << result.reshaped({2}).str() << "\n";
 }
 
-// Twice in one graph: each copy under a scope of its own, with a saver of its own.
+// Imports the file twice into one graph: each copy has its own scope and saver.
 void use_model_twice(const fs::path& dir) {
   Graph graph;
   Saver left = import_meta_graph(graph, dir / "model.meta", {.import_scope = "left"});

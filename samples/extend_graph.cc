@@ -1,5 +1,5 @@
-// Exports a graph that only infers; later imports it, extends it with a loss and an optimizer, and
-// trains: the example of TensorFlow's guide to meta graphs.
+// Exports an inference graph; later imports it, adds a loss and an optimizer, and trains: the
+// example of TensorFlow's guide to meta graphs.
 #include <cairn/cairn.h>
 
 #include <cmath>
@@ -62,7 +62,7 @@ void import_and_train(const std::string& path) {
             << "\n";
   for (int i = 0; i < 50; ++i) session.run(train_op);
   std::cout << "after 50 steps, loss " << session.run(loss).str() << "\n";
-  // the graph with loss and train_op: it goes on from here
+  // the graph with loss and train_op, for further training
   saver.save(session, path, {.global_step = 50});
 }
 

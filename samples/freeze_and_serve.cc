@@ -1,5 +1,5 @@
-// Trains, freezes what serving needs into one file, and serves from that file alone: no checkpoint,
-// no variables.
+// Trains, freezes the part that serving needs into one file, and serves from that file: no
+// checkpoint, no variables.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -9,7 +9,7 @@ using namespace cairn;
 
 namespace {
 
-// Two classes of points, on either side of x + y = 1.
+// Two classes of points, on the two sides of x + y = 1.
 void train(const std::string& path) {
   Graph graph;
   auto points = placeholder(graph, DType::kFloat, {-1, 2}, {.name = "points"});

@@ -1,5 +1,5 @@
-// Keeps the settings of a run beside its graph, in a collection of messages of one's own, and finds
-// them again in the newest checkpoint of a directory.
+// Stores the settings of a run in its graph, in a collection of a message type of the program, and
+// reads them from the newest checkpoint of a directory.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -54,7 +54,7 @@ int main(int argc, char** argv) try {
   const std::filesystem::path dir = argc > 1 ? argv[1] : ".";
   train(dir);
 
-  Graph graph;  // another program, say
+  Graph graph;  // as in another program
   import_meta_graph(graph, *latest_checkpoint(dir) + ".meta");
   for (const HParams& h : hparams.get(graph)) {
     std::cout << "learning rate " << h.learning_rate << ", " << h.hidden_units << " hidden units\n";

@@ -1,5 +1,5 @@
-// What is in a checkpoint, without any graph: of the one named on the command line, or of a small
-// one made here.
+// Lists the tensors of a checkpoint, without a graph: of the one given on the command line, or of a
+// small one made here.
 #include <cairn/cairn.h>
 
 #include <iostream>

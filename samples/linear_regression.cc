@@ -1,4 +1,5 @@
-// The smallest whole program: fits a line to points, saves it, and restores it in another session.
+// The smallest complete program: fits a line to points, saves it, and restores it in another
+// session.
 #include <cairn/cairn.h>
 
 #include <iostream>

@@ -20,7 +20,7 @@ constexpr int64_t kSide = 28, kPixels = kSide * kSide, kClasses = 10;
 // MNIST's largest file has 47,040,016 bytes.
 constexpr size_t kMostBytes = size_t{64} << 20;
 
-// One file, unpacked.
+// The unpacked bytes of one file.
 struct File {
   fs::path path;
   std::string bytes;

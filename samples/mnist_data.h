@@ -1,5 +1,4 @@
-// Handwritten digits for the samples: MNIST from its four files, or digits drawn here where there
-// are none.
+// Handwritten digits for the samples: MNIST from its four files, or drawn digits.
 //
 //   DigitData data = dir.empty() ? draw_digits() : load_mnist(dir);
 //   Batches batches(data.train, 100, seed);
@@ -28,24 +27,24 @@ struct Digits {
 
 struct DigitData {
   Digits train, test;
-  std::string source;  // for people: "MNIST in DIR", "drawn digits, not MNIST"
+  std::string source;  // for output: "MNIST in DIR", "drawn digits, not MNIST"
 };
 
 // Reads train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and
-// t10k-labels-idx1-ubyte from `folder`, each as it is or gzipped with .gz at its end. Throws
-// NotFound for a missing file, DataLoss for one that is not what its name says: the message has the
-// file, the offset, what was expected there and what was found. No more memory is taken than the
-// files' bytes justify, whatever their headers claim.
+// t10k-labels-idx1-ubyte from `folder`, each plain or gzipped (.gz). Throws NotFound for a missing
+// file, and DataLoss for a file that does not fit its name: the message has the file, the offset,
+// the expected and the found value. Memory is bounded by the sizes of the files, not by their
+// headers.
 DigitData load_mnist(const std::filesystem::path& folder);
 
-// 10,000 digits to train on and 2,000 others to test with, drawn from strokes with random shift,
-// rotation, size, slant, thickness and noise. The same seed gives the same digits. A linear softmax
-// classifier gets about 0.93 of them right.
+// 10,000 digits for training and 2,000 for testing, drawn from strokes with random shift, rotation,
+// size, slant, thickness and noise. The same seed gives the same digits. A linear softmax
+// classifier reaches an accuracy of about 0.93.
 DigitData draw_digits(uint64_t seed = 0);
 
-// Which examples make up the batch of a global step. A function of (count, batch, seed, step)
-// alone: a run that was stopped and resumed sees the batches it would have seen. Each epoch is
-// count / batch steps and takes every example at most once, in an order of its own.
+// The examples in the batch of a global step: a function of (count, batch, seed, step) alone, so a
+// resumed run sees the same batches as an uninterrupted one. Each epoch has count / batch steps and
+// its own order, and uses each example at most once.
 class BatchOrder {
  public:
   // Throws InvalidArgument unless 1 ≤ batch ≤ count.
@@ -65,12 +64,12 @@ class BatchOrder {
   std::vector<int> order_;
 };
 
-// The batches themselves, in BatchOrder's order. Keeps a reference to `digits`.
+// The batches, in the order of BatchOrder. Keeps a reference to `digits`.
 class Batches {
  public:
   Batches(const Digits& digits, int batch, uint64_t seed);
 
-  // Images [batch, 784] and labels [batch, 10]. The next call fills the same memory again.
+  // Images [batch, 784] and labels [batch, 10]. The next call overwrites their memory.
   const Digits& at(int64_t step);
 
  private:

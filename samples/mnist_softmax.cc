@@ -1,10 +1,10 @@
-// Trains a softmax classifier of handwritten digits, and shows what a checkpoint and its .meta file
-// are for.
+// Trains a softmax classifier of handwritten digits, and shows the use of a checkpoint and its
+// .meta file.
 //
-// In one run: half of the training, saving as it goes; then the graph is forgotten, read back from
-// the .meta file, the values restored, and the training goes on from what the file's collections
-// name, with none of the code that built the model. With --resume that second half is all there is:
-// it starts from the newest checkpoint of the directory.
+// The run has two halves. The first one trains and saves checkpoints. The second one has a new
+// graph: it imports the .meta file, restores the values and continues training with the tensors and
+// ops in the file's collections, without the code that built the model. With --resume only the
+// second half runs, from the newest checkpoint of the directory.
 #include <cairn/cairn.h>
 #include <unistd.h>
 
@@ -35,7 +35,7 @@ struct Options {
   bool resume = false;
 };
 
-// What training needs of a graph, however it came to be.
+// The tensors and ops of a graph that training uses, whether it was built or imported.
 struct Model {
   Output x, y_true, accuracy, loss;
   Operation train;
@@ -59,11 +59,11 @@ Model build_model(Graph& graph, const Options& o) {
   auto train =
       GradientDescentOptimizer(o.learning_rate).minimize(loss, {.global_step = global_step});
 
-  // By these names a program that has only the .meta finds its way. minimize() put the train op
-  // into "train_op".
+  // Programs that have only the .meta file find the tensors by these collections. minimize() adds
+  // the train op to "train_op".
   for (const Output& t : {x, y_true, accuracy}) graph.add_to_collection("train_var", t);
   graph.add_to_collection(GraphKeys::kLosses, loss);
-  // Part of what a resumed run needs to end with the same bits.
+  // A resumed run needs this to end with the same bits.
   for (const int64_t number : {int64_t{o.batch}, static_cast<int64_t>(o.seed)}) {
     graph.add_to_collection(kDataOrder, number);
   }
@@ -90,7 +90,7 @@ Model model_from_collections(Graph& graph) {
           static_cast<uint64_t>(order[1])};
 }
 
-// One line of progress; on a terminal it stays in place.
+// One line of progress; on a terminal it is overwritten.
 class Progress {
  public:
   Progress(int64_t first, int64_t last) : first_(first), last_(last) {}
@@ -121,7 +121,7 @@ std::string prefix_in(const std::string& dir) {
   return (std::filesystem::path(dir) / "model_ckpt").string();
 }
 
-// Trains until the global step is `last`; saves every --save-every steps and at the end.
+// Trains until the global step is `last`. Saves every --save-every steps and at the end.
 void train_until(int64_t last, const Model& model, Session& session, Saver& saver,
                  const Digits& digits, const Options& o) {
   Batches batches(digits, model.batch, model.seed);
@@ -145,7 +145,7 @@ float accuracy_on(const Digits& digits, const Model& model, Session& session) {
       .scalar<float>();
 }
 
-// The first half, from nothing.
+// The first half: builds the model and trains.
 float train_first_half(const DigitData& data, const Options& o) {
   Graph graph;
   const Model model = build_model(graph, o);
@@ -154,7 +154,7 @@ float train_first_half(const DigitData& data, const Options& o) {
   session.run(global_variables_initializer(graph));
   if (std::filesystem::exists(std::filesystem::path(o.dir) / kCheckpointFileName)) {
     std::printf("%s has an earlier run's checkpoints: starting over\n", o.dir.c_str());
-    // from here on, --resume means this run
+    // from now on --resume continues this run
     saver.save(session, prefix_in(o.dir), {.global_step = 0});
   }
   train_until(o.steps / 2, model, session, saver, data.train, o);
@@ -163,7 +163,7 @@ float train_first_half(const DigitData& data, const Options& o) {
   return accuracy;
 }
 
-// The second half: all that is known of the model is in the files.
+// The second half: uses only the files.
 float train_from_files(const std::string& checkpoint, const DigitData& data, const Options& o,
                        float* restored) {
   Graph graph;
@@ -178,7 +178,7 @@ float train_from_files(const std::string& checkpoint, const DigitData& data, con
 }
 
 void parse(int argc, char** argv, Options& o) {
-  CLI::App app("Trains a softmax classifier of handwritten digits, checkpointing as it goes.");
+  CLI::App app("Trains a softmax classifier of handwritten digits and saves checkpoints.");
   app.footer(std::string("Example:\n  ") + argv[0] + " --data mnist --dir run --steps 6000\n  " +
              argv[0] + " --data mnist --dir run --steps 12000 --resume");
   const auto number = [&](const char* flag, auto& value, int64_t least, const char* what) {
@@ -188,21 +188,23 @@ void parse(int argc, char** argv, Options& o) {
         ->check(CLI::Range(least, int64_t{1} << 53).description(""));
   };
   app.add_option("--data", o.data,
-                 "folder of MNIST's four files, gzipped or not; without it digits are drawn")
+                 "folder of MNIST's four files, gzipped or not; by default digits are drawn")
       ->type_name("DIR");
-  app.add_option("--dir", o.dir, "where checkpoints go")->capture_default_str()->type_name("DIR");
+  app.add_option("--dir", o.dir, "directory of the checkpoints")
+      ->capture_default_str()
+      ->type_name("DIR");
   number("--steps", o.steps, 2, "the global step at which training ends");
-  number("--batch", o.batch, 1, "examples in a step (*)");
-  app.add_option("--learning-rate", o.learning_rate, "of gradient descent (*)")
+  number("--batch", o.batch, 1, "examples per step (*)");
+  app.add_option("--learning-rate", o.learning_rate, "learning rate of gradient descent (*)")
       ->capture_default_str()
       ->type_name("X")
       ->check(CLI::Validator(CLI::PositiveNumber).description(""));
-  number("--seed", o.seed, 0, "of the order of the examples (*)");
-  number("--threads", o.threads, 0, "0: as many as the machine has; the results are the same");
+  number("--seed", o.seed, 0, "seed for the order of the examples (*)");
+  number("--threads", o.threads, 0, "threads, 0: number of cores; results do not depend on it");
   number("--save-every", o.save_every, 1, "steps between checkpoints");
-  number("--max-to-keep", o.max_to_keep, 0, "how many checkpoints stay, 0: all (*)");
+  number("--max-to-keep", o.max_to_keep, 0, "number of checkpoints to keep, 0: all (*)");
   app.add_flag("--resume", o.resume,
-               "go on from the newest checkpoint in --dir; (*) are then as its .meta file says");
+               "continue from the newest checkpoint in --dir; (*) then come from its .meta file");
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {
@@ -210,7 +212,7 @@ void parse(int argc, char** argv, Options& o) {
   }
 }
 
-// A word as a shell takes it.
+// The word quoted for a shell.
 std::string quoted(const std::string& word) {
   const auto plain = [](unsigned char c) {
     return std::isalnum(c) || std::strchr("/._-+=:,@%", c);

@@ -1,5 +1,5 @@
-// Trains a line with a moving average beside each variable; then evaluates with the averages,
-// restored under the names of the variables themselves.
+// Trains a line with a moving average of each variable; then evaluates with the averages, which are
+// restored into the variables.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -25,7 +25,7 @@ Line build(Graph& graph) {
 }
 
 Feeds feeds(const Line& line, int step) {
-  const float noise = step % 2 == 0 ? 0.5f : -0.5f;  // the averages are better than the last values
+  const float noise = step % 2 == 0 ? 0.5f : -0.5f;  // so that averages are better than last values
   return {{line.x, Tensor::vector<float>({-1, 0, 1, 2})},
           {line.y, Tensor::vector<float>({-1 + noise, 1 + noise, 3 + noise, 5 + noise})}};
 }
@@ -38,7 +38,7 @@ void train(const std::string& path) {
   ExponentialMovingAverage average(0.95, {.num_updates = global_step});
   Operation train_op;
   {
-    auto after = graph.control_dependencies({step});  // for what is made in here alone
+    auto after = graph.control_dependencies({step});  // for nodes made in this block
     train_op = average.apply(graph);
   }
 

@@ -1,4 +1,4 @@
-// Random numbers that are the same everywhere: the standard library's distributions are not.
+// Random numbers that are the same on every platform, unlike distributions of the standard library.
 #pragma once
 
 #include <cstdint>

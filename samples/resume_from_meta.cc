@@ -1,6 +1,6 @@
-// Goes on with a training that another program began, with none of its code: the graph, what to run
-// and what to feed are read from its .meta file. A graph whose collection "train_var" names x,
-// y_true and accuracy, as mnist_softmax's does, is fed digits; any other is fed nothing.
+// Continues the training of another program without its code: the graph, the op to run and the
+// tensors to feed are read from the .meta file. If the collection "train_var" holds x, y_true and
+// accuracy, as that of mnist_softmax does, digits are fed; else nothing is.
 #include <cairn/cairn.h>
 
 #include <CLI/CLI.hpp>
@@ -15,17 +15,18 @@ int main(int argc, char** argv) {
   int64_t steps = 100;
   int batch = 100;
   CLI::App app(
-      "Restores a checkpoint through its .meta file and trains on by its collection train_op.");
+      "Restores a checkpoint with its .meta file and continues training with its train op.");
   app.add_option("PREFIX", prefix, "the checkpoint, as in run/model_ckpt-500")->required();
-  app.add_option("--steps", steps, "how many more")
+  app.add_option("--steps", steps, "number of further steps")
       ->capture_default_str()
       ->check(CLI::NonNegativeNumber);
-  app.add_option("--data", folder, "folder of the four MNIST files; without it digits are drawn")
+  app.add_option("--data", folder, "folder of the four MNIST files; by default digits are drawn")
       ->type_name("DIR");
-  app.add_option("--batch", batch, "digits in a step")
+  app.add_option("--batch", batch, "digits per step")
       ->capture_default_str()
       ->check(CLI::PositiveNumber);
-  app.add_option("--save", save_path, "where to save what comes out; nothing is written without")
+  app.add_option("--save", save_path,
+                 "prefix of a checkpoint to save at the end; by default none is saved")
       ->type_name("PATH");
   try {
     app.parse(argc, argv);

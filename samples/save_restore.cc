@@ -1,5 +1,5 @@
-// Saves two variables and, in a graph of its own, restores them: the first example of TensorFlow's
-// guide to saving.
+// Saves two variables and restores them in another graph: the first example of TensorFlow's guide
+// to saving.
 #include <cairn/cairn.h>
 
 #include <filesystem>

@@ -1,5 +1,4 @@
-// Many checkpoints of one run: how many are kept, which one is the newest, and going on from it
-// after a restart.
+// Keeps several checkpoints of a run, finds the newest one, and continues from it after a restart.
 #include <cairn/cairn.h>
 
 #include <filesystem>
@@ -9,12 +8,12 @@ using namespace cairn;
 
 namespace {
 
-// One process of the run. `now` stands for the clock, so that hours pass quickly.
+// One process of the run. `now` replaces the clock, so that hours pass quickly.
 void train(const std::filesystem::path& dir, int steps, double& now) {
   Graph graph;
   auto global_step = create_global_step(graph);
   auto count = global_step.assign_add(constant(graph, int64_t{1}));
-  // The newest three, and one for every two hours.
+  // Keep the newest three, and one for every two hours.
   Saver saver(graph, {.max_to_keep = 3, .keep_checkpoint_every_n_hours = 2, .clock = [&now] {
                         return now;
                       }});
@@ -38,7 +37,7 @@ int main(int argc, char** argv) try {
   const std::filesystem::path dir = argc > 1 ? argv[1] : ".";
   double now = 1.5e9;
   train(dir, 6, now);
-  train(dir, 4, now);  // as if the program had been started again
+  train(dir, 4, now);  // as after a restart of the program
 
   const auto state = get_checkpoint_state(dir);
   if (!state) return 1;
