@@ -1,5 +1,4 @@
-// Builders that throw at each change they make to a graph, one after the other, and what they leave
-// behind.
+// Tests that builders leave a graph unchanged if they throw at any of their changes.
 #pragma once
 
 #include <algorithm>
@@ -14,15 +13,15 @@
 
 namespace cairn {
 
-// All that a graph says: its nodes to the last attribute, its collections, what is in force, and
-// how nodes and scopes that wished for one of `names` would be called.
+// The state of a graph as text: nodes with all attributes, collections, open scopes, and the names
+// that new nodes and scopes with one of `names` would get.
 inline std::vector<std::string> everything_of(Graph& graph, const std::set<std::string>& names) {
   std::vector<std::string> lines;
   for (const Operation& op : graph.operations()) {
     std::string line =
         node_line(op) + " on '" + op.node().device + "' at " + op.node().made_at.str();
     for (const auto& [name, attr] : op.node().attrs) line += " " + name + "=" + attr.str();
-    // What is drawn by lot is another at each call: _temp_ and 32 digits.
+    // Random names differ in each call: _temp_ and 32 digits.
     if (const size_t lot = line.find("_temp_"); lot != std::string::npos)
       line.replace(lot + 6, 32, "#");
     lines.push_back(line);
@@ -49,7 +48,7 @@ inline std::vector<std::string> everything_of(Graph& graph, const std::set<std::
   return lines;
 }
 
-// The lines that only one of two graphs has; "" where they say the same.
+// The lines that only one of two texts has; "" if they are equal.
 inline std::string difference(const std::vector<std::string>& before,
                               const std::vector<std::string>& after) {
   std::string text;
@@ -61,7 +60,7 @@ inline std::string difference(const std::vector<std::string>& before,
   return text;
 }
 
-// The names of all nodes, and of the scopes they stand in.
+// The names of all nodes and of their scopes.
 inline std::set<std::string> names_of(const Graph& graph) {
   std::set<std::string> names;
   for (const Operation& op : graph.operations()) {
@@ -73,16 +72,16 @@ inline std::set<std::string> names_of(const Graph& graph) {
   return names;
 }
 
-// The n-th change throws, once.
+// Makes the n-th change throw, once.
 inline void throw_at(Graph& graph, int n) {
   graph.before_change([n](std::string_view) mutable {
     if (n-- == 0) throw std::runtime_error("planted");
   });
 }
 
-// Runs `build` over and over on one graph made by `prepare`, and has it throw at its first change,
-// then at its second … until it goes through. After each throw the graph must say what it said
-// before; in the end, what it says after one undisturbed call. Returns how often it threw.
+// Calls `build` repeatedly on one graph made by `prepare`, and makes it throw at its first change,
+// then at its second … until it returns. After each throw the graph must be as before the call; in
+// the end as after a single call of `build`. Returns the number of throws.
 inline int check_all_or_nothing(const std::function<void(Graph&)>& prepare,
                                 const std::function<void(Graph&)>& build,
                                 const std::function<void(Graph&)>& undisturbed) {

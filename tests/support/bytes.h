@@ -1,4 +1,4 @@
-// Bytes in tests: from hex as documents print it, and damaged on purpose.
+// Bytes for tests: parsed from hex dumps of documents, and damaged on purpose.
 #pragma once
 
 #include <cctype>
@@ -7,7 +7,7 @@
 
 namespace cairn {
 
-// "00 5700 | 01" with blanks, lines and bars anywhere.
+// Parses hex digits, "00 5700 | 01", with blanks, line ends and bars anywhere.
 inline std::string from_hex(std::string_view hex) {
   std::string digits, bytes;
   for (const char c : hex) {

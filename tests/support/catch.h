@@ -1,4 +1,4 @@
-// Catch2, major version 2 or 3, as the tests use it: TEST_CASE, SECTION, REQUIRE, CHECK, Approx.
+// The parts of Catch2 (version 2 or 3) that tests use: TEST_CASE, SECTION, REQUIRE, CHECK, Approx.
 #pragma once
 
 #if __has_include(<catch2/catch_all.hpp>)

@@ -14,10 +14,10 @@ struct Inode {
 };
 using File = std::shared_ptr<Inode>;
 
-// A change of names that a directory's sync makes certain.
+// A change of names in a directory, not certain until the directory is synced.
 struct NameChange {
   std::string removed, added;  // one or both
-  File file;                   // what `added` names; null: a directory
+  File file;                   // the file called `added`; null: a directory
   bool of_directory = false;
 };
 
@@ -37,7 +37,7 @@ class Disk {
     switch (op.kind) {
       case FileOp::kCreate: {
         File& file = names_[op.path];
-        if (file) {  // emptied
+        if (file) {  // truncated
           file->now.clear();
           file->modified = clock_++;
           break;
@@ -83,8 +83,8 @@ class Disk {
     }
   }
 
-  // Every way in which the pending changes may have reached the disk, and the bytes of files that
-  // are not synced.
+  // Adds all states in which some of the pending changes of names, and some bytes of unsynced
+  // files, have reached the disk.
   void enumerate(const CrashOptions& options, const std::function<void(CrashState)>& visit) const {
     for (const std::vector<bool>& kept : choices(options)) {
       auto names = certain_;
@@ -97,7 +97,7 @@ class Disk {
       for (const Bytes how : {kWritten, kLost, kZeroed, kTorn}) {
         CrashState state{.files = {}, .directories = directories, .modified = {}, .clock = clock_};
         for (const auto& [path, file] : names) {
-          // A name in a directory that did not reach the disk did not either.
+          // A name in a directory that is not on the disk is not on the disk either.
           if (const std::string in = directory_of(path);
               in == "." || in == "/" || directories.count(in)) {
             state.files[path] = bytes_of(*file, how);

@@ -1,5 +1,4 @@
-// Runs what a builder makes of tensors that are fed, so that shapes are known only when kernels
-// run.
+// Runs nodes of a builder on fed tensors, so that shapes are known only when kernels run.
 #pragma once
 
 #include <vector>
@@ -9,8 +8,8 @@
 
 namespace cairn {
 
-// evaluate([](auto x) { return x[0] + x[1]; }, {a, b}): `build` gets one placeholder of unknown
-// shape for each tensor.
+// evaluate([](auto x) { return x[0] + x[1]; }, {a, b}): calls `build` with one placeholder of
+// unknown shape per tensor.
 template <class Build>
 Tensor evaluate(const Build& build, const std::vector<Tensor>& inputs, int threads = 1) {
   Graph graph;

@@ -15,8 +15,8 @@ namespace cairn {
 class FaultyFileSystem final : public HookedFileSystem {
  public:
   enum Span { kOnce, kForever };
-  // Call number `at` (from 0; with kForever every later one too) fails as the system would with
-  // `error_number`. An append that fails has written half of its bytes.
+  // Call number `at` (from 0; with kForever also all later ones) fails like a system call with
+  // `error_number`. A failing append writes half of its bytes.
   FaultyFileSystem(FileSystem& inner, size_t at, int error_number, Span span = kOnce)
       : HookedFileSystem(inner), at_(at), error_number_(error_number), span_(span) {}
 

@@ -1,4 +1,4 @@
-// Files and programs that a test works with, and what it says when they are absent.
+// Files and programs that tests use, and skipping of tests if they are absent.
 //
 //   TEST_CASE("The reader reads what TensorFlow 1.4 wrote", "[compat]") {
 //     const auto dir = fixture("linreg-tf14");
@@ -16,22 +16,23 @@
 
 namespace cairn {
 
-// The folder of files that real TensorFlow wrote, from the build option -Dfixtures=DIR; nothing
-// where it is absent.
+// The folder of files that real TensorFlow wrote, from the build option -Dfixtures=DIR; empty if it
+// is not set.
 std::optional<std::filesystem::path> fixtures();
 
-// fixtures()/name. Where it is absent, calls skip() with the reason and returns nothing.
+// fixtures()/name. If it does not exist, calls skip() with the reason and returns an empty
+// optional.
 std::optional<std::filesystem::path> fixture(const std::string& name);
 
-// The running test case counts as skipped, not passed, unless it fails. The test itself must
-// return.
+// The running test case counts as skipped, not passed, unless it fails. The test must return after
+// the call.
 void skip(const std::string& reason);
 
 // The root of the source tree, and a program of this build: built_program("samples/mnist_softmax").
 std::filesystem::path source_root();
 std::filesystem::path built_program(const std::string& name);
 
-// A new empty folder, removed with all it holds at the end of its scope.
+// A new empty folder, removed with its content by the destructor.
 class TempDir {
  public:
   TempDir();
@@ -46,13 +47,12 @@ class TempDir {
   std::filesystem::path path_;
 };
 
-// The whole of a file, byte for byte; and a file that holds exactly `bytes`. Throw Error where that
-// cannot be.
+// Read all bytes of a file, and write a file with exactly `bytes`. Throw Error on failure.
 std::string read_bytes(const std::filesystem::path& file);
 void write_bytes(const std::filesystem::path& file, const std::string& bytes);
 
-// The Error that `action` throws. Where it throws none, an Error with Code::kOk and a message that
-// says so.
+// The Error that `action` throws; if it throws none, an Error with Code::kOk and a message about
+// that.
 //
 //   const Error error = error_of([&] { reader.read("w"); });
 //   REQUIRE(error.code() == Code::kDataLoss);
@@ -66,7 +66,7 @@ Error error_of(Action&& action) {
   return Error(Code::kOk, "nothing was thrown");
 }
 
-// The error's message has `text` in it.
+// True if the message of the error contains `text`.
 inline bool says(const Error& error, std::string_view text) {
   return std::string_view(error.what()).find(text) != std::string_view::npos;
 }

@@ -1,4 +1,4 @@
-// Checkpoints that tell which save they are of: in every value and in the meta graph.
+// Checkpoints with the number of their save (the generation) in every value and in the meta graph.
 #pragma once
 
 #include <optional>
@@ -10,16 +10,16 @@ namespace cairn {
 
 enum class Form { kV2, kShardedV2, kV1, kShardedV1 };
 
-// A model whose variables all hold its generation's number, on two devices, with a saver of some
-// form. The meta graph differs with the generation.
+// A model on two devices whose variables all hold the number of the generation. The meta graph
+// differs with the generation.
 class Generation {
  public:
   Generation(int64_t number, Form form, SaverOptions options = {}, int64_t elements = 300);
 
-  // Saves into `fs` with a saver that has not saved yet, as a program that was started anew.
+  // Saves into `fs` with a new saver, as after a restart of the program.
   std::string save(FileSystem& fs, const std::string& path, const SaveOptions& options = {}) const;
   int64_t number() const { return number_; }
-  // The next save has these values, with the same graph.
+  // Sets the values for the next save; the graph is the same.
   void set_number(int64_t number) { number_ = number; }
   std::string meta_bytes() const;
   Graph& graph() const { return graph_; }
@@ -31,14 +31,14 @@ class Generation {
   Saver saver_;
 };
 
-// The generation of a checkpoint, read with all checksums. Throws DataLoss where its values are of
-// several.
+// The generation of a checkpoint, read with all checksums. Throws DataLoss if its values are of
+// several generations.
 int64_t generation_of_values(FileSystem& fs, const std::string& prefix);
-// What its meta graph says.
+// The generation in its meta graph.
 int64_t generation_of_meta(FileSystem& fs, const std::string& prefix);
 
-// The names in a directory that no save should leave: temporary files, recovery files, journals,
-// directories of parts.
+// The names in a directory that a complete save must not leave: temporary files, recovery files,
+// journals, directories of parts.
 std::vector<std::string> leftovers(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

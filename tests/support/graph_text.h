@@ -1,4 +1,4 @@
-// Graphs as lines of text, for tests that say which nodes a builder makes.
+// Graphs as lines of text, for tests of the nodes that a builder makes.
 #pragma once
 
 #include <string>
@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// "W/read = Identity(W) @W": inputs, control inputs as ^name, and what it is colocated with.
+// "W/read = Identity(W) @W": inputs, control inputs as ^name, colocation after @.
 inline std::string node_line(const Operation& op) {
   std::string line = op.name() + " = " + op.type() + "(", comma;
   for (const Endpoint& e : op.node().inputs) {

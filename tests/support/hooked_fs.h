@@ -1,5 +1,5 @@
-// A file system in front of another one that hands every call to a hook: the base of the faulty and
-// the recording one.
+// A file system that passes each call to a hook and then to another file system: the base of the
+// faulty and the recording one.
 #pragma once
 
 #include <functional>
@@ -8,7 +8,7 @@
 
 namespace cairn {
 
-// One call: what, on which path, with what.
+// One call: operation, path and arguments.
 struct FileOp {
   enum Kind {
     kOpen,
@@ -62,7 +62,7 @@ class HookedFileSystem : public FileSystem {
   bool can_write(const std::string& directory) override;
 
  protected:
-  // Makes the call; for an append, of as many of its bytes as it is given.
+  // Makes the call; for an append, with the given number of its bytes.
   using Proceed = std::function<void(std::string_view bytes)>;
   virtual void hook(const FileOp& op, const Proceed& proceed) = 0;
 

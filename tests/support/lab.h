@@ -1,5 +1,5 @@
-// A graph to try ops in: operands whose values the graph knows and operands it knows nothing of,
-// and one session.
+// A graph and a session for tests of ops, with constant operands and operands of unknown value and
+// shape.
 #pragma once
 
 #include "ops/array/array.h"
@@ -14,14 +14,14 @@ class Lab {
   Graph graph;
 
   Output known(const Tensor& value) { return constant(graph, value); }
-  // A placeholder of a shape that shows only when it runs, or of the given one.
+  // A placeholder that is fed with the tensor, of unknown or of the given shape.
   Output fed(const Tensor& value, const Shape& shape = Shape::unknown()) {
     const Output x = placeholder(graph, value.dtype(), shape);
     feeds_.push_back({x, value});
     return x;
   }
   Tensor run(const Output& y) { return Session(graph).run(y, feeds_); }
-  // Dtype, shape and elements of what y comes to.
+  // Dtype, shape and elements of the value of y, as text.
   std::string told(const Output& y) { return told(run(y)); }
   static std::string told(const Tensor& t) {
     return str_cat(dtype_name(t.dtype()), " ", t.shape(), " ", t.str());
@@ -31,7 +31,7 @@ class Lab {
   Feeds feeds_;
 };
 
-// 0, 1, 2 … of some shape.
+// The numbers 0, 1, 2 … in the given shape.
 template <class T = float>
 Tensor count_up(const Shape& shape) {
   Tensor t = Tensor::uninitialized(dtype_of<T>, shape);

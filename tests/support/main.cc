@@ -1,5 +1,5 @@
-// The main function of every test program. Its last line of output is `N passed, M failed, K
-// skipped`, in test cases, the same with every version of Catch2; `./dev test` adds these lines up.
+// The main function of every test program. With every version of Catch2 its last line of output is
+// `N passed, M failed, K skipped`, in test cases; `./dev test` adds them up.
 #define CATCH_CONFIG_RUNNER
 #include "tests/support/catch.h"
 

@@ -111,7 +111,7 @@ void MemoryFileSystem::rename(const std::string& from, const std::string& to) {
   const auto node = find(from, "renaming");
   check_parent(to, "renaming");
   if (is_dir(to)) fail_with_errno(to, "renaming", EISDIR);
-  // as POSIX has it
+  // as in POSIX
   if (const auto there = files_.find(to); there != files_.end() && there->second == node) return;
   files_.erase(from);
   files_[to] = node;

@@ -1,4 +1,4 @@
-// A file system in memory: fast, empty at first, and gone at the end of the test.
+// A file system in memory, empty at first.
 #pragma once
 
 #include <map>
@@ -9,10 +9,9 @@
 
 namespace cairn {
 
-// Behaves as a POSIX file system does: open files outlive their names, rename replaces, link shares
-// the bytes. A write beyond the capacity writes what fits and fails. Directories must exist before
-// files are made in them; "." and
-// "/" always do.
+// Behaves like a POSIX file system: open files outlive their names, rename replaces, link shares
+// the bytes. A write beyond the capacity writes the bytes that fit and fails. Directories must
+// exist before files are made in them; "." and "/" always exist.
 class MemoryFileSystem : public FileSystem {
  public:
   std::unique_ptr<RandomAccessFile> open(const std::string& path) override;
@@ -31,13 +30,14 @@ class MemoryFileSystem : public FileSystem {
   size_t name_max(const std::string&) override { return 255; }
   bool can_write(const std::string& directory) override;
 
-  // How much all files together may hold; without one, space() says 1 TiB.
+  // The capacity for all files together; without one, space() returns 1 TiB.
   void set_capacity(uint64_t bytes);
 
-  // Every file and its bytes: what a test compares before and after.
+  // All files and their bytes, which tests compare before and after.
   std::map<std::string, std::string> contents() const;
-  void set(const std::string& path, std::string bytes);  // makes no directories
-  // When the next change will be; and for the state of another disk, when a file was changed last.
+  void set(const std::string& path, std::string bytes);  // does not make directories
+  // The time of the next change; and, to copy the state of another disk, the time of the last
+  // change of a file.
   double clock() const;
   void set_clock(double now);
   void set_modified(const std::string& path, double time);
@@ -62,7 +62,7 @@ class MemoryFileSystem : public FileSystem {
   std::map<std::string, std::shared_ptr<Node>> files_;
   std::set<std::string> dirs_, locked_;
   std::optional<uint64_t> capacity_;
-  double clock_ = 1.0;  // every change is a second later than the one before
+  double clock_ = 1.0;  // each change is a second later than the one before
 };
 
 }  // namespace cairn

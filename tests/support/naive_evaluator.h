@@ -1,4 +1,4 @@
-// Oracles for sessions: an evaluator too simple to be wrong, and graphs to compare it on.
+// An oracle for sessions: a simple evaluator, and random graphs on which the two are compared.
 #pragma once
 
 #include <algorithm>
@@ -12,8 +12,8 @@
 
 namespace cairn {
 
-// Evaluates a graph node by node, by recursion: no plan, no order, no reuse of memory, a fresh
-// kernel for each node. For stateless ops whose values are all alive.
+// Evaluates a graph recursively: no plan, no reuse of memory, a new kernel for each node. For
+// stateless ops without dead values.
 class NaiveEvaluator {
  public:
   NaiveEvaluator(const Graph& graph, const Feeds& feeds, const std::vector<Output>& fed)
@@ -45,14 +45,14 @@ class NaiveEvaluator {
   std::map<int, std::vector<Tensor>> values_;
 };
 
-// Makes graphs at random out of makers: each adds a node or a few to what there is and gives their
-// outputs, or none where nothing fits.
+// Makes random graphs with makers. A maker adds some nodes on existing tensors and returns their
+// outputs; none if no tensor fits.
 class RandomGraph {
  public:
   using Maker = std::function<std::vector<Output>(RandomGraph&)>;
 
-  // batches: first extents may be unknown; makers see to it that all unknown ones are the same in
-  // each run.
+  // batches: first extents may be unknown; makers must ensure that all unknown ones are equal in a
+  // run.
   RandomGraph(Graph& graph, uint64_t seed, bool batches = false)
       : graph_(graph), random_(seed), batches_(batches) {}
 
@@ -72,8 +72,8 @@ class RandomGraph {
     for (float& x : t.span<float>()) x = values(random_);
     return t;
   }
-  // Any float tensor there is, the later the likelier; with a condition, one of a few tries that
-  // meets it, or none.
+  // A random float tensor, later ones more likely. With a condition: one that meets it, found in a
+  // few tries, or none.
   Output pick(const std::function<bool(const Output&)>& fits = nullptr) {
     for (int attempt = 0; attempt < 20 && !outputs_.empty(); ++attempt) {
       const Output& some = outputs_[std::max(below(outputs_.size()), below(outputs_.size()))];
@@ -82,7 +82,7 @@ class RandomGraph {
     }
     return {};
   }
-  // Any n outputs, repeated or not.
+  // n random outputs, possibly repeated.
   std::vector<Output> pick_any(size_t n) {
     std::vector<Output> some;
     while (some.size() < n) some.push_back(outputs_[below(outputs_.size())]);
@@ -101,8 +101,8 @@ class RandomGraph {
   std::vector<Output> outputs_;
 };
 
-// What a prepared call gives for `fetches`, held against the naive evaluator, bit for bit. "" when
-// all is the same, else the first difference.
+// Compares the results of a prepared call for `fetches` with the naive evaluator, bit for bit.
+// Returns the first difference, or "".
 inline std::string difference_from_naive(const Graph& graph, Call& call,
                                          const std::vector<Output>& fetches,
                                          const std::vector<Output>& fed,
@@ -119,9 +119,9 @@ inline std::string difference_from_naive(const Graph& graph, Call& call,
   return "";
 }
 
-// Grows a graph from two placeholders, of shapes `first` and [], and the makers, and compares what
-// a prepared call gives for some outputs when those and a few tensors inside the graph are fed,
-// with other values in each of several runs.
+// Makes a graph from two placeholders, of shapes `first` and [], with the makers. Compares results
+// of a prepared call for some outputs, where the placeholders and a few tensors inside the graph
+// are fed, with other values in each of several runs.
 inline std::string difference_from_naive(const std::vector<RandomGraph::Maker>& makers,
                                          uint64_t seed, const Shape& first = {4, 2}) {
   Graph graph;

@@ -1,5 +1,4 @@
-// The oracle for gradients: what gradients() adds to a graph against central differences, in
-// double.
+// The oracle for gradients: compares gradients() with central differences, in double.
 //
 //   TEST_CASE("The gradient of a matrix product agrees with differences", "[gradient]") {
 //     check_gradient([](Output a, Output b) { return matmul(a, b); },
@@ -19,8 +18,8 @@
 
 namespace cairn {
 
-// Doubles of `shape`, all different, in [low, high], always the same: neither sorted nor on a grid.
-// `salt` gives others.
+// Different doubles in [low, high], the same in each call: neither sorted nor on a grid. Another
+// `salt` gives other numbers.
 inline Tensor doubles(const Shape& shape, double low = -1, double high = 1, int salt = 0) {
   Tensor tensor = Tensor::uninitialized(DType::kDouble, shape);
   for (int64_t i = 0; i < tensor.num_elements(); ++i) {
@@ -31,9 +30,9 @@ inline Tensor doubles(const Shape& shape, double low = -1, double high = 1, int 
 }
 
 struct GradientCheck {
-  double delta = 1e-5;      // keep inputs that far from kinks
+  double delta = 1e-5;      // inputs must be further than this from points without a derivative
   double tolerance = 1e-6;  // of |analytic - numeric| / (1 + |numeric|)
-  // Once with the inputs' shapes known, and once more with only their ranks known.
+  // Check once with known shapes of the inputs, and once with known ranks only.
   bool unknown_shapes = true;
 };
 
@@ -80,9 +79,9 @@ struct GradientProbe {
 
 }  // namespace internal
 
-// Checks d(build(inputs))/d(inputs), for every element of the inputs that are double; inputs of
-// other dtypes are fed and taken as given. `build` makes a double tensor from one to three Outputs,
-// or from a vector of them.
+// Checks d(build(inputs))/d(inputs) for all elements of the double inputs; inputs of other dtypes
+// are fed unchanged. `build` returns a double tensor and takes one to three Outputs, or a vector of
+// them.
 template <class Build>
 void check_gradient(const Build& build, const std::vector<Tensor>& inputs,
                     const GradientCheck& check = {}) {

@@ -1,4 +1,4 @@
-// What most tests include, precompiled.
+// Precompiled headers of most tests.
 #include <cairn/cairn.h>
 
 #include "cairn/precompiled/standard.h"

@@ -18,14 +18,14 @@ std::vector<std::string> Finished::lines() const {
 
 Program::Program(const std::filesystem::path& program, const std::vector<std::string>& args,
                  const std::filesystem::path& working_directory) {
-  // Between fork and exec only what is safe in a signal handler may be called: all memory is taken
-  // before.
+  // Between fork and exec only functions that are safe in a signal handler may be called, so memory
+  // is allocated before.
   const std::string path = program.string(), folder = working_directory.string(),
                     out = (output_ / "out").string(), err = (output_ / "err").string();
   std::vector<char*> argv = {const_cast<char*>(path.c_str())};
   for (const std::string& arg : args) argv.push_back(const_cast<char*>(arg.c_str()));
   argv.push_back(nullptr);
-  // there even if it is killed at once
+  // exists even if the program is killed at once
   for (const std::string& file : {out, err}) write_bytes(file, "");
   pid_ = fork();
   if (pid_ < 0) fail(Code::kResourceExhausted, "cannot start ", path);

@@ -1,4 +1,4 @@
-// Programs of this build, run in processes of their own.
+// Runs programs of this build in other processes.
 //
 //   const Finished done = run_program(built_program("samples/mnist_softmax"), {"--steps", "10"});
 //   CHECK(done.status == 0);
@@ -14,13 +14,13 @@
 namespace cairn {
 
 struct Finished {
-  int status = 0;  // what the program returned; minus the signal's number when one ended it
+  int status = 0;  // the exit status; if a signal ended the program, minus its number
   std::string out, err;
 
   std::vector<std::string> lines() const;  // of out
 };
 
-// A program that runs. Throws Error where it cannot be started.
+// A running program. The constructor throws Error if it cannot be started.
 class Program {
  public:
   Program(const std::filesystem::path& program, const std::vector<std::string>& args,
@@ -30,7 +30,7 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   bool running();
-  void kill();  // SIGKILL; fine when it has ended
+  void kill();  // SIGKILL; does nothing if it has ended
   Finished wait();
 
  private:

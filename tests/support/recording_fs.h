@@ -1,4 +1,4 @@
-// A file system that writes down what is asked of it, with the bytes, in order.
+// A file system that records all calls, with their bytes, in order.
 #pragma once
 
 #include "tests/support/hooked_fs.h"
@@ -9,7 +9,7 @@ class RecordingFileSystem final : public HookedFileSystem {
  public:
   using HookedFileSystem::HookedFileSystem;
 
-  // The calls that succeeded; `changes` are those that alter what a disk holds or promises.
+  // The calls that succeeded; `changes` are those that change the disk, or sync it.
   const std::vector<FileOp>& ops() const { return ops_; }
   std::vector<FileOp> changes() const {
     std::vector<FileOp> some;

@@ -1,12 +1,11 @@
-// An allocator for tests, loaded in place of the system's (LD_PRELOAD): it hands the block that was
-// freed last out at once, to whoever asks next for no more than it holds, of whatever size. Whoever
-// still uses a freed block, by its address or by what it held, then meets another owner, which
-// allocators that spread addresses, and the quarantine of sanitizers, make unlikely. All memory
-// that is not in use is filled with 0xFF, floats of which are NaN, so that a value that nobody
-// wrote shows. The program is ended where a block was written after it was freed or behind its end,
-// or is freed twice.
+// An allocator for tests, loaded instead of the system's (LD_PRELOAD). It reuses the last freed
+// block for the next allocation that fits into it, so code that uses a freed block, or its address,
+// finds another owner there; allocators that spread addresses, and the quarantine of sanitizers,
+// hide such errors. All unused memory is filled with 0xFF, which is NaN for floats, so that
+// uninitialized values are seen. The program is aborted if a block was written after it was freed
+// or beyond its end, or is freed twice.
 //
-// No more than the first MiB of a block is filled and looked at. One lock guards everything.
+// At most the first MiB of a block is filled and checked. One lock guards everything.
 #include <pthread.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -25,14 +24,14 @@ constexpr size_t kAlignment = 16, kFilled = size_t{1} << 20, kChunk = size_t{1} 
                  kMostKept = size_t{1} << 24;
 constexpr int kUnused = 0xFF;
 
-// In front of a block's memory, once for as long as the process lives.
+// The header before the memory of a block, which exists as long as the process.
 struct Block {
   size_t capacity;
-  size_t asked;    // bytes, while in use
-  uint64_t freed;  // when, in frees
-  Block* next;     // freed before this one, of the same class
+  size_t asked;    // requested bytes, while in use
+  uint64_t freed;  // the time of the free, counted in frees
+  Block* next;     // the block of the same class that was freed before this one
 };
-// In front of the address that was handed out.
+// The header before the returned address.
 struct Handle {
   uint64_t state;
   Block* block;
@@ -53,7 +52,8 @@ struct Locked {
   Locked& operator=(const Locked&) = delete;
 };
 
-// A child has the parent's memory; its lock must not be held by a thread that it does not have.
+// A child process has a copy of the lock, which must not be held by a thread that the child does
+// not have.
 const int at_fork =
     pthread_atfork([] { pthread_mutex_lock(&mutex); }, [] { pthread_mutex_unlock(&mutex); },
                    [] { pthread_mutex_unlock(&mutex); });
@@ -69,7 +69,7 @@ const int at_fork =
 char* body(Block* block) { return reinterpret_cast<char*>(block + 1) + sizeof(Handle); }
 Handle* handle_of(void* memory) { return static_cast<Handle*>(memory) - 1; }
 
-// Four sizes for each power of two, from 64 on: of the smallest class that `bytes` fits into.
+// The smallest size class that `bytes` fits into: four classes for each power of two, from 64 on.
 int class_of(size_t bytes, size_t& capacity) {
   if (bytes <= 64) return capacity = 64, 0;
   const int octave = std::bit_width(bytes - 1) - 1;
@@ -113,7 +113,7 @@ Block* new_block(size_t capacity) {
   return block;
 }
 
-// Of those that are free and hold no more than some sixteen times as much, the one freed last.
+// The last freed block among those that are large enough, and at most about sixteen times as large.
 Block* last_freed(int from) {
   constexpr int kAbove = 16;
   Block** best = nullptr;
@@ -156,7 +156,7 @@ void give_back(void* memory) {
     munmap(block, sizeof(Block) + sizeof(Handle) + block->capacity);
     return;
   }
-  // The handle of an aligned block stands in the memory itself.
+  // The handle of an aligned block is in its memory.
   fill(reinterpret_cast<char*>(handle) < body(block) ? static_cast<char*>(memory)
                                                      : reinterpret_cast<char*>(handle),
        std::min(asked_end, filled_end(block)));

@@ -1,5 +1,4 @@
-// CAIRN_SANITIZED is defined where the address or race checks are compiled in, whichever compiler
-// says so in its way.
+// Defines CAIRN_SANITIZED if address or race checks are compiled in, for gcc and clang.
 #pragma once
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

@@ -1,4 +1,4 @@
-// A SavedModel to test with.
+// A SavedModel for tests.
 #pragma once
 
 #include <cairn/cairn.h>
@@ -8,12 +8,13 @@
 namespace cairn {
 
 struct SavedModelOptions {
-  std::string first_tag = {};       // of a second graph, without nodes, that stands before it
-  std::string asset = "vocab.txt";  // of which the tensor asset:0 is told
+  std::string first_tag = {};       // of another graph, without nodes, that comes first in the file
+  std::string asset = "vocab.txt";  // the file name that is fed to the tensor asset:0
 };
 
-// DIR with saved_model.pbtxt, variables/ and assets/: y = 2 x, whose signature serving_default
-// calls them product and number. Its init op keeps where the asset is in the variable `remembered`.
+// Writes DIR with saved_model.pbtxt, variables/ and assets/: y = 2 x, called product and number in
+// the signature serving_default. Its init op stores the path of the asset in the variable
+// `remembered`.
 inline void write_saved_model(const std::filesystem::path& dir,
                               const SavedModelOptions& options = {}) {
   Graph graph;

@@ -1,4 +1,4 @@
-// A small model to save, on a disk in memory: what tests of savers begin with.
+// A small model for tests of savers, with files in memory.
 #pragma once
 
 #include "ops/array/array.h"
@@ -11,10 +11,10 @@ namespace cairn {
 
 using Strings = std::vector<std::string>;
 
-// Has one directory, /run.
+// A file system with one directory, /run.
 struct RunDisk : MemoryFileSystem {
   RunDisk() { create_dirs("/run"); }
-  // Which of /run/m-1, /run/m-2 ... are there.
+  // The numbers of the checkpoints /run/m-1, /run/m-2 ... that exist.
   std::vector<int> steps() {
     std::vector<int> found;
     for (int step = 1; step <= 100; ++step) {
@@ -24,8 +24,8 @@ struct RunDisk : MemoryFileSystem {
   }
 };
 
-// a, [3] of ones, and b, [2,2] of twos, in a session whose files are on `disk`: one run of a
-// program.
+// The variables a (ones [3]) and b (twos [2,2]), in a session with its files on `disk`: one run of
+// a program.
 struct SmallModel {
   explicit SmallModel(FileSystem& disk, SaverOptions options = {})
       : session(graph, {.file_system = &disk}) {
@@ -52,7 +52,7 @@ struct SmallModel {
   Saver saver;
 };
 
-// Why the checkpoint of a step is kept.
+// The reason why the checkpoint of a step is kept.
 inline Strings reasons(FileSystem& disk, int step) {
   for (const KeptCheckpoint& kept : kept_checkpoints("/run", &disk)) {
     if (kept.prefix == str_cat("/run/m-", step)) return kept.reasons;

@@ -1,4 +1,4 @@
-// Tables put together byte by byte, for tests of what the writer would never write.
+// Table files made byte by byte, for tests of files that the writer never writes.
 #pragma once
 
 #include <map>
@@ -14,15 +14,14 @@ namespace cairn {
 
 inline constexpr const char* kTableMagicInHex = "57fb808b247547db";  // from_hex() makes it bytes
 
-// A block as it is stored: its contents, their type (0 as they are, 1 compressed) and a checksum
-// that fits.
+// A block as it is stored: the content, its type (0 plain, 1 compressed) and a correct checksum.
 inline std::string block_of(std::string contents, uint8_t type = 0) {
   contents += static_cast<char>(type);
   put_fixed<uint32_t>(contents, mask_crc(crc32c(contents)));
   return contents;
 }
 
-// A table of one data block and whatever the index says of it.
+// A table of one data block and the given index block.
 inline std::string table_around(const std::string& data_block, std::string index_entries,
                                 uint32_t restarts = 1) {
   const std::string no_entries = from_hex("00000000 01000000");
@@ -46,7 +45,7 @@ inline std::string index_entry(uint64_t offset, uint64_t size) {
   return std::string{'\0', '\1', static_cast<char>(handle.size()), 'z'} + handle;
 }
 
-// What the writer makes of these keys and values.
+// The table that the writer makes of these keys and values.
 inline std::string table_of(const std::map<std::string, std::string>& items) {
   MemoryFileSystem fs;
   const auto file = fs.create("t");

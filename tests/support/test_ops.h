@@ -1,5 +1,5 @@
-// Small ops for tests of the runtime: variables, kernels that fail on demand, and kernels that show
-// what they were given. Only float, only what a test asks for.
+// Small ops for tests of the runtime: variables, kernels that fail on demand, and kernels that
+// record their inputs. Float only.
 #pragma once
 
 #include <algorithm>
@@ -85,7 +85,7 @@ inline constexpr OpDef kNegate = {.name = "TestNegate",
                                       for (int64_t i = 0; i < n; ++i) y[i] = -x[i];
                                     };
                                   }};
-// x plus 1 + i at element i: what is computed in place from a part of a bigger tensor shows.
+// Adds 1 + i to element i, so that a wrong result in place on a part of a larger tensor is seen.
 inline constexpr OpDef kCountUp = {.name = "TestCountUp",
                                    .inputs = "x: float",
                                    .outputs = "y: float",
@@ -100,7 +100,7 @@ inline constexpr OpDef kCountUp = {.name = "TestCountUp",
                                          y[i] = x[i] + static_cast<float>(1 + i);
                                      };
                                    }};
-// The upper and the lower half of the rows, as views of x.
+// The first and the second half of the rows, as views of x.
 inline constexpr OpDef kHalves = {.name = "TestHalves",
                                   .inputs = "x: float",
                                   .outputs = "upper: float, lower: float",
@@ -120,7 +120,7 @@ inline constexpr OpDef kHalves = {.name = "TestHalves",
                                       c.set(1, c.input(0).rows(half, 2 * half));
                                     };
                                   }};
-// x times a factor, a scalar that the kernel takes from the graph where the graph decides it.
+// x times a scalar; the kernel uses its static value if it has one.
 inline constexpr OpDef kScale = {.name = "TestScale",
                                  .inputs = "x: float, factor: float",
                                  .outputs = "y: float",
@@ -139,7 +139,7 @@ inline constexpr OpDef kScale = {.name = "TestScale",
 
 // ---- kernels that do as a test says -------------------------------------------------------------
 
-// Passes x on; fails where x's first element is negative.
+// Returns x; fails if its first element is negative.
 inline constexpr OpDef kRefuseNegative = {.name = "TestRefuseNegative",
                                           .inputs = "x: float",
                                           .outputs = "y: float",
@@ -152,7 +152,7 @@ inline constexpr OpDef kRefuseNegative = {.name = "TestRefuseNegative",
                                               c.forward(0, 0);
                                             };
                                           }};
-// Counts its runs in `runs` and gives the count.
+// Counts its runs in `runs` and returns the count.
 inline std::atomic<int> runs{0};
 inline constexpr OpDef kCountRuns = {.name = "TestCountRuns",
                                      .inputs = "",
@@ -165,7 +165,7 @@ inline constexpr OpDef kCountRuns = {.name = "TestCountRuns",
                                          *c.allocate(0, {}).data<int32_t>() = ++runs;
                                        };
                                      }};
-// x, counting in `runs`; as far as a plan knows a plain op.
+// Returns x and counts its runs in `runs`; not declared stateful.
 inline constexpr OpDef kCounted = {.name = "TestCounted",
                                    .inputs = "x: int32",
                                    .outputs = "y: int32",
@@ -177,7 +177,7 @@ inline constexpr OpDef kCounted = {.name = "TestCounted",
                                        c.allocate(0, c.input(0).shape()).copy_from(c.input(0));
                                      };
                                    }};
-// Twice as much memory as x, for a moment.
+// Uses twice the memory of x as scratch memory.
 inline constexpr OpDef kUseScratch = {
     .name = "TestUseScratch",
     .inputs = "x: float",
@@ -198,7 +198,7 @@ inline constexpr OpDef kUseScratch = {
 
 // ---- builders -----------------------------------------------------------------------------------
 
-// A variable with the initializer name/Assign and the value name/read, as TensorFlow lays it out.
+// A variable with the initializer name/Assign and the value name/read, named as by TensorFlow.
 inline Variable variable(Graph& graph, const Output& initial, const std::string& name,
                          std::optional<Shape> shape = std::nullopt) {
   VariableInfo info;
