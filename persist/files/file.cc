@@ -81,14 +81,7 @@ void fail_locked(const std::string& directory) {
        "directory of its own");
 }
 
-void FileSystem::create_dirs(const std::string& path) {
-  const auto there = stat(path);
-  if (there && there->is_directory) return;
-  const std::string parent = directory_of(path);
-  if (parent != path && parent != ".") create_dirs(parent);
-  create_dir(path);
-  sync_dir(parent);
-}
+void FileSystem::create_dirs(const std::string& path) { NewDirectories(*this, path).keep(); }
 
 NewDirectories::NewDirectories(FileSystem& fs, const std::string& path, Levels levels) : fs_(fs) {
   try {

@@ -1,4 +1,5 @@
 // The collections of a graph.
+#include "runtime/base/text.h"
 #include "runtime/graph/graph.h"
 
 namespace cairn {
