@@ -135,12 +135,17 @@ Kernel import_prepare(const KernelSetup& s) {
   });
 }
 
+// As TensorFlow declares the ops of tables: those whose handle is a string are not stateful.
+constexpr bool has_resource(std::string_view inputs) {
+  return inputs.find("resource") != std::string_view::npos;
+}
+
 constexpr OpDef import_op(std::string_view name, std::string_view inputs, std::string_view attrs) {
   return {.name = name,
           .inputs = inputs,
           .outputs = "",
           .attrs = attrs,
-          .stateful = true,
+          .stateful = has_resource(inputs),
           .access = Access::kAssign,
           .shape = import_shape,
           .prepare = import_prepare,
@@ -192,7 +197,7 @@ constexpr OpDef find_op(std::string_view name, std::string_view inputs) {
           .inputs = inputs,
           .outputs = "values: Tout",
           .attrs = "Tin: type, Tout: type",
-          .stateful = true,
+          .stateful = has_resource(inputs),
           .access = Access::kQuery,
           .shape = find_shape,
           .prepare = find_prepare,
@@ -213,7 +218,7 @@ constexpr OpDef size_op(std::string_view name, std::string_view inputs) {
           .inputs = inputs,
           .outputs = "size: int64",
           .attrs = "",
-          .stateful = true,
+          .stateful = has_resource(inputs),
           .access = Access::kQuery,
           .shape = scalar_shape,
           .prepare = size_prepare,
