@@ -122,11 +122,11 @@ bool has_flag(const KeptRecord& r) { return r.newest || r.hours || r.pinned || r
 
 std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs) {
   std::vector<std::string> files;
-  const auto book = read_retention_book(fs, directory);
-  if (!book) return files;
+  const auto state = read_retention_state(fs, directory);
+  if (!state) return files;
   const double since = changed_at(join_path(directory, kKeptFileName), fs);
-  const RetentionBook::Merits merits = book->merits();
-  for (const KeptRecord& record : book->records) {
+  const RetentionState::Merits merits = state->merits();
+  for (const KeptRecord& record : state->records) {
     const std::string& name = record.name;
     if (has_flag(record) || merits.best.count(name) || merits.good.count(name)) continue;
     const auto remains = remains_of(join_path(directory, name), kMetaEnding, since, fs);
@@ -187,34 +187,34 @@ void Retention::keep_best(const std::string& metric, int count, bool higher_is_b
 void Retention::set_pinned(const std::string& prefix, bool pinned, FileSystem& fs) {
   std::lock_guard lock(mutex_);
   const std::string directory = directory_of(prefix), name = base_name(prefix);
-  const auto book = read_retention_book(fs, directory);
-  Shelf& shelf = shelves_[directory];
-  if (book && !shelf.unwritten) shelf.book = *book;
-  const RetentionBook before = shelf.book;
-  KeptRecord* record = shelf.book.find(name);
+  const auto state = read_retention_state(fs, directory);
+  DirectoryState& dir = directories_[directory];
+  if (state && !dir.unwritten) dir.state = *state;
+  const RetentionState before = dir.state;
+  KeptRecord* record = dir.state.find(name);
   if (!record && !checkpoint_exists(prefix, &fs))
     fail(Code::kNotFound, pinned ? "pin" : "unpin", ": there is no checkpoint ", prefix);
   if (!record) {
-    shelf.book.records.push_back({.name = name, .series = series_of(name), .foreign = true});
-    record = &shelf.book.records.back();
+    dir.state.records.push_back({.name = name, .series = series_of(name), .foreign = true});
+    record = &dir.state.records.back();
   }
   record->pinned = pinned;
   if (record->foreign && !pinned)
-    std::erase_if(shelf.book.records, [&](const auto& r) { return r.name == name; });
+    std::erase_if(dir.state.records, [&](const auto& r) { return r.name == name; });
   try {
-    write_file_atomically(fs, join_path(directory, kKeptFileName), to_text(shelf.book));
+    write_file_atomically(fs, join_path(directory, kKeptFileName), to_text(dir.state));
   } catch (...) {
-    shelf.book = before;
+    dir.state = before;
     throw;
   }
-  if (pinned) shelf.leaving.erase(name);
+  if (pinned) dir.leaving.erase(name);
 }
 
 std::string Retention::prefix_of_step(int64_t step) const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> found;
-  for (const auto& [directory, shelf] : shelves_) {
-    for (const KeptRecord& record : shelf.book.records) {
+  for (const auto& [directory, dir] : directories_) {
+    for (const KeptRecord& record : dir.state.records) {
       const std::string name = without_shard_ending(record.name);
       const size_t dash = name.rfind('-');
       const std::string digits = dash == std::string::npos ? "" : name.substr(dash + 1);
@@ -234,8 +234,8 @@ std::string Retention::prefix_of_step(int64_t step) const {
 std::vector<KeptCheckpoint> Retention::kept() const {
   std::lock_guard lock(mutex_);
   std::vector<KeptCheckpoint> all;
-  for (const auto& [directory, shelf] : shelves_) {
-    for (KeptCheckpoint& kept : shelf.book.kept(directory)) all.push_back(std::move(kept));
+  for (const auto& [directory, dir] : directories_) {
+    for (KeptCheckpoint& kept : dir.state.kept(directory)) all.push_back(std::move(kept));
   }
   return all;
 }
@@ -244,13 +244,13 @@ std::vector<KeptCheckpoint> Retention::kept() const {
 
 // Reads what the directory's file says now: another Saver may have written it since. False when
 // that cannot be told, and then nothing may be decided.
-bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
-  const bool known = shelves_.count(directory) > 0;
-  Shelf& shelf = shelves_[directory];
-  if (shelf.unwritten) return true;
-  std::optional<RetentionBook> read;
+bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
+  const bool known = directories_.count(directory) > 0;
+  DirectoryState& dir = directories_[directory];
+  if (dir.unwritten) return true;
+  std::optional<RetentionState> read;
   try {
-    read = read_retention_book(fs, directory);
+    read = read_retention_state(fs, directory);
   } catch (const Error& e) {
     const bool damaged = e.code() == Code::kDataLoss;
     if (damaged || e.code() == Code::kUnimplemented) {
@@ -263,60 +263,61 @@ bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
     return damaged;
   }
   if (!read) return true;
-  RetentionBook& book = *read;
+  RetentionState& state = *read;
   std::set<std::string> newest;
-  for (const KeptRecord& record : book.records) {
+  for (const KeptRecord& record : state.records) {
     if (record.newest) newest.insert(record.name);
   }
-  for (const KeptRecord& record : shelf.book.records) {
+  for (const KeptRecord& record : dir.state.records) {
     // Another Saver's turn ended it.
     if (record.newest && !newest.count(record.name))
       std::erase_if(newest_,
                     [&](const auto& n) { return n.first == join_path(directory, record.name); });
   }
   // Whatever reason it had to stay: it must not go for having none any more.
-  for (KeptRecord& record : book.records) {
+  for (KeptRecord& record : state.records) {
     if (!let_go_.count(join_path(directory, record.name))) continue;
     record.newest = false;
     record.foreign = true;
   }
-  shelf.book = std::move(book);
-  take_over_leftovers(shelf, directory, fs);
+  dir.state = std::move(state);
+  take_over_leftovers(dir, directory, fs);
   return true;
 }
 
 // What a process before this one decided to delete and did not come to. The name alone does not
 // prove that it is still that checkpoint.
-void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs) {
-  RetentionBook& book = shelf.book;
-  if (std::all_of(book.records.begin(), book.records.end(), has_flag)) return;
-  const RetentionBook::Merits merits = book.merits();
+void Retention::take_over_leftovers(DirectoryState& dir, const std::string& directory,
+                                    FileSystem& fs) {
+  RetentionState& state = dir.state;
+  if (std::all_of(state.records.begin(), state.records.end(), has_flag)) return;
+  const RetentionState::Merits merits = state.merits();
   const Present present(directory, fs);
   const double since = changed_at(join_path(directory, kKeptFileName), fs);
   std::set<std::string> strangers;
-  for (const KeptRecord& record : book.records) {
+  for (const KeptRecord& record : state.records) {
     const std::string &name = record.name, prefix = join_path(directory, name);
     if (has_flag(record) || merits.best.count(name) || merits.good.count(name) ||
-        shelf.leaving.count(name))
+        dir.leaving.count(name))
       continue;
     const double written = present.has(name) ? written_at(prefix, fs) : 0;
     if ((written > 0 && written == record.written) ||
         !remains_of(prefix, kMetaEnding, since, fs).empty()) {
-      shelf.leaving.emplace(name, since);
+      dir.leaving.emplace(name, since);
     } else {
       strangers.insert(name);
     }
   }
-  std::erase_if(book.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
+  std::erase_if(state.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
 }
 
 // The newest of the series that other processes and Savers left count as ours.
 void Retention::join_series(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
-  RetentionBook& book = shelves_[directory].book;
+  RetentionState& state = directories_[directory].state;
   const bool first = joined_.empty();
   if (joined_.insert(saved.path).second) {
-    if (const auto since = book.hours.find(series); since != book.hours.end() && first)
+    if (const auto since = state.hours.find(series); since != state.hours.end() && first)
       preserved_ = since->second;
     warn_of_unrecorded(saved, fs);
   }
@@ -324,7 +325,7 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
   std::set<std::string> known, gone;
   Newest joining;
   for (const auto& [prefix, time] : newest_) known.insert(prefix);
-  for (KeptRecord& record : book.records) {
+  for (KeptRecord& record : state.records) {
     const std::string prefix = join_path(directory, record.name);
     if (record.series != series || !record.newest || known.count(prefix) || prefix == saved.prefix)
       continue;
@@ -337,7 +338,7 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
       gone.insert(record.name);
     }
   }
-  std::erase_if(book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+  std::erase_if(state.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
   std::stable_sort(joining.begin(), joining.end(),
                    [](const auto& a, const auto& b) { return a.second < b.second; });
   Newest all;
@@ -355,7 +356,7 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix);
   std::unordered_set<std::string> ours = {saved.prefix};
   for (const auto& [prefix, time] : newest_) ours.insert(prefix);
-  for (const KeptRecord& record : shelves_[directory].book.records)
+  for (const KeptRecord& record : directories_[directory].state.records)
     ours.insert(join_path(directory, record.name));
   std::vector<std::string> strangers;
   try {
@@ -378,12 +379,12 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
 }
 
 KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSystem& fs) {
-  RetentionBook& book = shelves_[directory_of(prefix)].book;
+  RetentionState& state = directories_[directory_of(prefix)].state;
   const std::string name = base_name(prefix);
-  if (KeptRecord* record = book.find(name)) return *record;
-  book.records.push_back(
+  if (KeptRecord* record = state.find(name)) return *record;
+  state.records.push_back(
       {.name = name, .series = series_of(name), .time = time, .written = written_at(prefix, fs)});
-  return book.records.back();
+  return state.records.back();
 }
 
 // Ends the turn of those beyond max_to_keep; gives the directories and series that this changed.
@@ -394,8 +395,8 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
                        newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
   newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
   std::unordered_map<std::string, size_t> places;  // of records, by prefix
-  for (const auto& [directory, shelf] : shelves_) {
-    const auto& records = shelf.book.records;
+  for (const auto& [directory, dir] : directories_) {
+    const auto& records = dir.state.records;
     for (size_t i = 0; i < records.size(); ++i) places[join_path(directory, records[i].name)] = i;
   }
   for (const auto& [prefix, time] : leaving) {
@@ -405,8 +406,8 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
                     " stays, for this Saver saves into other directories; remove it by hand"));
       continue;
     }
-    if (!shelves_.count(directory) && !open_shelf(directory, fs)) continue;
-    auto& records = shelves_[directory].book.records;
+    if (!directories_.count(directory) && !read_directory(directory, fs)) continue;
+    auto& records = directories_[directory].state.records;
     const auto place = places.find(prefix);
     const bool known = place != places.end() && place->second < records.size() &&
                        records[place->second].name == base_name(prefix);
@@ -426,19 +427,19 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
 
 // Who stays for a metric or as the last good one is decided anew: the one before may have to go.
 void Retention::sort_out(const std::string& directory, const std::string& series, FileSystem& fs) {
-  Shelf& shelf = shelves_[directory];
-  RetentionBook& book = shelf.book;
+  DirectoryState& dir = directories_[directory];
+  RetentionState& state = dir.state;
   const Present present(directory, fs);
-  std::erase_if(book.records, [&](const KeptRecord& r) {
-    return r.series == series && !r.newest && !shelf.leaving.count(r.name) && !present.has(r.name);
+  std::erase_if(state.records, [&](const KeptRecord& r) {
+    return r.series == series && !r.newest && !dir.leaving.count(r.name) && !present.has(r.name);
   });
-  const RetentionBook::Merits merits = book.merits();
-  for (const KeptRecord& record : book.records) {
+  const RetentionState::Merits merits = state.merits();
+  for (const KeptRecord& record : state.records) {
     if (record.series != series) continue;
     if (has_flag(record) || merits.best.count(record.name) || merits.good.count(record.name)) {
-      shelf.leaving.erase(record.name);
+      dir.leaving.erase(record.name);
     } else {
-      shelf.leaving.emplace(record.name, 0);
+      dir.leaving.emplace(record.name, 0);
     }
   }
 }
@@ -447,7 +448,7 @@ std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
   std::lock_guard lock(mutex_);
   const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
   saved_in_.insert(plain_directory(directory));
-  const bool usable = open_shelf(directory, fs);
+  const bool usable = read_directory(directory, fs);
   if (usable) join_series(saved, fs);
   std::erase_if(newest_, [&](const auto& n) { return n.first == saved.prefix; });
   newest_.emplace_back(saved.prefix, saved.time);
@@ -456,10 +457,10 @@ std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
     take_in(saved, fs);
     auto changed = rotate(fs);
     changed.emplace(directory, series);
-    RetentionBook& book = shelves_[directory].book;
-    book.hours[series] = preserved_;
+    RetentionState& state = directories_[directory].state;
+    state.hours[series] = preserved_;
     for (const BestRule& rule : best_) {
-      auto& rules = book.best[series];
+      auto& rules = state.best[series];
       std::erase_if(rules, [&](const BestRule& r) { return r.metric == rule.metric; });
       if (rule.count > 0) rules.push_back(rule);
     }
@@ -480,16 +481,16 @@ std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
 
 void Retention::take_in(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix), name = base_name(saved.prefix);
-  Shelf& shelf = shelves_[directory];
-  const KeptRecord* before = shelf.book.find(name);
+  DirectoryState& dir = directories_[directory];
+  const KeptRecord* before = dir.state.find(name);
   const bool pinned = before && before->pinned;
-  std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return r.name == name; });
+  std::erase_if(dir.state.records, [&](const KeptRecord& r) { return r.name == name; });
   std::map<std::string, double> missing;
   for (const auto& [prefix, time] : newest_) {
     if (directory_of(prefix) == directory && prefix != saved.prefix)
       missing[base_name(prefix)] = time;
   }
-  for (KeptRecord& record : shelf.book.records) {
+  for (KeptRecord& record : dir.state.records) {
     if (missing.erase(record.name) > 0) record.newest = true;
   }
   for (const auto& [other, time] : missing) {
@@ -507,18 +508,18 @@ void Retention::take_in(const Saved& saved, FileSystem& fs) {
 // Without a sync of the directory: the checkpoint file, replaced next, brings one before anything
 // is deleted.
 void Retention::write(const std::string& directory, FileSystem& fs) {
-  Shelf& shelf = shelves_[directory];
+  DirectoryState& dir = directories_[directory];
   try {
     AtomicFile file(fs, join_path(directory, kKeptFileName));
-    file.append(to_text(shelf.book));
+    file.append(to_text(dir.state));
     file.publish();
-    shelf.unwritten = false;
-    const bool decided = std::any_of(shelf.leaving.begin(), shelf.leaving.end(),
+    dir.unwritten = false;
+    const bool decided = std::any_of(dir.leaving.begin(), dir.leaving.end(),
                                      [](const auto& entry) { return entry.second == 0; });
     const double since = decided ? changed_at(file.path(), fs) : 0;
-    for (auto& [name, when] : shelf.leaving) when = when == 0 ? since : when;
+    for (auto& [name, when] : dir.leaving) when = when == 0 ? since : when;
   } catch (const Error& e) {
-    shelf.unwritten = true;
+    dir.unwritten = true;
     warn_(
         str_cat("no old checkpoint is removed, for why the others stay could not be written down: ",
                 e.what()));
@@ -527,10 +528,10 @@ void Retention::write(const std::string& directory, FileSystem& fs) {
 
 void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs) {
   std::lock_guard lock(mutex_);
-  for (auto& [directory, shelf] : shelves_) {
-    if (shelf.unwritten) continue;
+  for (auto& [directory, dir] : directories_) {
+    if (dir.unwritten) continue;
     std::set<std::string> gone;
-    for (const auto& [name, since] : shelf.leaving) {
+    for (const auto& [name, since] : dir.leaving) {
       const std::string prefix = join_path(directory, name);
       if (protected_.count(prefix)) continue;
       try {
@@ -548,8 +549,8 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
                       e.what()));
       }
     }
-    std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
-    for (const std::string& name : gone) shelf.leaving.erase(name);
+    std::erase_if(dir.state.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+    for (const std::string& name : gone) dir.leaving.erase(name);
   }
 }
 

@@ -15,7 +15,7 @@
 #include <set>
 #include <utility>
 
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 
 namespace cairn {
 
@@ -24,7 +24,7 @@ double written_at(const std::string& prefix, FileSystem& fs);
 
 // Files that are left of checkpoints that .cairn says are to go, of which the index (of V1 one of
 // several files) is gone already: what a dead writer was removing. Only those that were there when
-// .cairn came to say so. Throws as read_retention_book().
+// .cairn came to say so. Throws as read_retention_state().
 std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs);
 
 class Retention {
@@ -67,16 +67,16 @@ class Retention {
   void remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs);
 
  private:
-  struct Shelf {  // a directory
-    RetentionBook book;
-    bool unwritten = false;  // the book is newer than the file, which could not be written
+  struct DirectoryState {  // a directory
+    RetentionState state;
+    bool unwritten = false;  // the state is newer than the file, which could not be written
     // Names that are to be deleted, and when the file came to say so: 0 for not yet.
     std::map<std::string, double> leaving;
   };
-  bool open_shelf(const std::string& directory, FileSystem& fs);
+  bool read_directory(const std::string& directory, FileSystem& fs);
   void join_series(const Saved& saved, FileSystem& fs);
   void warn_of_unrecorded(const Saved& saved, FileSystem& fs);
-  void take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs);
+  void take_over_leftovers(DirectoryState& dir, const std::string& directory, FileSystem& fs);
   void take_in(const Saved& saved, FileSystem& fs);
   std::set<std::pair<std::string, std::string>> rotate(FileSystem& fs);
   void sort_out(const std::string& directory, const std::string& series, FileSystem& fs);
@@ -90,7 +90,7 @@ class Retention {
   Warn warn_;
   Newest newest_;
   std::vector<BestRule> best_;
-  std::map<std::string, Shelf> shelves_;  // by directory
+  std::map<std::string, DirectoryState> directories_;  // by directory
   std::set<std::string>
       saved_in_;  // directories that record() was called for: nothing is deleted elsewhere
   std::set<std::string> joined_;     // paths

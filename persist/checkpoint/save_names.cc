@@ -3,7 +3,7 @@
 #include "persist/checkpoint/bundle_format.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 #include "persist/files/publication.h"
 #include "persist/files/quote.h"
 

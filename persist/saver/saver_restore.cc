@@ -4,7 +4,7 @@
 #include "persist/checkpoint/checkpoint_reader.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/retention.h"
-#include "persist/files/undisturbed.h"
+#include "persist/files/read_retry.h"
 #include "persist/saver/restore_fit.h"
 #include "persist/saver/save_restore.h"
 #include "persist/saver/saver.h"
@@ -95,11 +95,11 @@ RestoreReport Saver::restore(Session& session, const std::string& path,
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
   if (saves_nothing()) return {};
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
-  for (Undisturbed look(files_of(session), path);; look.again()) {
+  for (ReadRetry attempt(files_of(session), path);; attempt.again()) {
     try {
-      return restore_from(session, look.prefix(), options);
+      return restore_from(session, attempt.prefix(), options);
     } catch (const Error& e) {
-      if (!look.was_disturbed(e)) throw;
+      if (!attempt.should_retry(e)) throw;
     }
   }
 }

@@ -51,7 +51,7 @@ inline std::map<std::string, std::string> tree(const std::filesystem::path& root
 
 // ---- bytes that others could make ---------------------------------------------------------------
 
-inline std::string book(const std::vector<std::string>& lines) {
+inline std::string retention_text(const std::vector<std::string>& lines) {
   std::string text = "cairn 1\n";
   for (const std::string& line : lines) text += line + "\n";
   char end[32];

@@ -33,7 +33,7 @@ struct BestRule {
   bool higher_is_better = true;
 };
 
-struct RetentionBook {
+struct RetentionState {
   // by series: when the hours rule kept one last, or began
   std::map<std::string, double> hours;
   std::map<std::string, std::vector<BestRule>> best;  // by series
@@ -53,12 +53,12 @@ struct RetentionBook {
 // "model" of "model-100" and "model-100-?????-of-00002".
 std::string series_of(const std::string& name);
 
-std::string to_text(const RetentionBook& book);
+std::string to_text(const RetentionState& state);
 // Throws DataLoss naming `path` and the line, Unimplemented for the text of a newer Cairn. What it
 // returns has plain names only, each once and of the series it says, so that they can be used as
 // names of files.
-RetentionBook parse_retention_book(const std::string& path, const std::string& text);
+RetentionState parse_retention_state(const std::string& path, const std::string& text);
 // Nothing when there is no such file.
-std::optional<RetentionBook> read_retention_book(FileSystem& fs, const std::string& directory);
+std::optional<RetentionState> read_retention_state(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

@@ -1,11 +1,11 @@
 // Reading a checkpoint while a writer may be at work in its directory: what goes wrong because the
 // files were replaced or removed between one look and the next is tried again.
 //
-//   for (Undisturbed look(fs, path);; look.again()) {
+//   for (ReadRetry attempt(fs, path);; attempt.again()) {
 //     try {
-//       return read(look.prefix());
+//       return read(attempt.prefix());
 //     } catch (const Error& e) {
-//       if (!look.was_disturbed(e)) throw;
+//       if (!attempt.should_retry(e)) throw;
 //     }
 //   }
 #pragma once
@@ -18,16 +18,16 @@
 
 namespace cairn {
 
-class Undisturbed {
+class ReadRetry {
  public:
   // `path` as checkpoint_prefix() takes it, and throws for it.
-  Undisturbed(FileSystem& fs, std::string path);
+  ReadRetry(FileSystem& fs, std::string path);
 
   const std::string& prefix() const { return prefix_; }
   // True when other files are under the prefix now, or the path stands for another prefix.
   bool has_changed() const;
   // True when that may be the reason for `error`, and it is not the hundredth time.
-  bool was_disturbed(const Error& error) const;
+  bool should_retry(const Error& error) const;
   void again();
 
  private:
