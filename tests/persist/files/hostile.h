@@ -10,6 +10,7 @@
 #include <map>
 
 #include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_reader.h"
 #include "persist/checkpoint/checkpoint_v1.h"
 #include "persist/extras/checkpoint_doctor.h"
 #include "persist/files/crc.h"
