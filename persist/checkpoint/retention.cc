@@ -18,13 +18,13 @@
 namespace cairn {
 namespace {
 
-constexpr const char* kMetaEnding = "meta";  // of a saver that is not told another
+constexpr const char* kMetaEnding = "meta";  // the default suffix of meta graphs
 
 bool all_digits(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-// What a directory has, listed once however many checkpoints are asked for.
+// The names of checkpoints that exist in a directory, which is listed only once.
 class Present {
  public:
   Present(const std::string& directory, FileSystem& fs) {
@@ -43,7 +43,7 @@ class Present {
   std::unordered_set<std::string> names_;
 };
 
-// The files of a checkpoint are under the prefix, and not something else that a file called so.
+// True if the prefix has the files of a checkpoint, and not other files of the same name.
 bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
   if (!is_plain_name(base_name(prefix))) return false;
   if (const std::string index = bundle_index_path(prefix); fs.exists(index))
@@ -54,14 +54,14 @@ bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
   });
 }
 
-// "./run" and "run" are one directory.
+// A normalized absolute path, so that "./run" and "run" compare equal.
 std::string plain_directory(const std::string& directory) {
   std::error_code error;
   const auto path = std::filesystem::absolute(directory, error);
   return (error ? std::filesystem::path(directory) : path).lexically_normal().string();
 }
 
-// Some of its several files are there and some are not.
+// True if some files of a V1 checkpoint in several files are missing.
 bool is_incomplete_v1(const std::string& prefix, FileSystem& fs) {
   const std::string name = base_name(prefix);
   if (without_shard_ending(name) == name) return false;
@@ -78,9 +78,8 @@ bool is_graph(const std::string& path, FileSystem& fs) {
   }
 }
 
-// Files of a checkpoint of which one is gone that makes it one: the index, or one of several of V1.
-// A removal began with it that did not come to its end. What was changed after `until` is another
-// writer's.
+// The files of a checkpoint whose removal was interrupted: its index, or one of several V1 files,
+// is gone. Files that were modified after `until` belong to another writer and are left out.
 std::vector<std::string> remains_of(const std::string& prefix, const std::string& meta_graph_suffix,
                                     double until, FileSystem& fs) {
   const std::string name = base_name(prefix), directory = directory_of(prefix),
@@ -89,7 +88,7 @@ std::vector<std::string> remains_of(const std::string& prefix, const std::string
       fs.exists(journal_path(prefix)))
     return {};
   std::vector<std::string> files;
-  bool has_graph = true;  // and no other checkpoint has it
+  bool has_graph = true;  // false if another checkpoint uses the same meta graph
   if (stem != prefix) {
     files = checkpoint_v1_files(fs, prefix);
     if (!files.empty() && !is_incomplete_v1(prefix, fs)) return {};
@@ -105,7 +104,7 @@ std::vector<std::string> remains_of(const std::string& prefix, const std::string
   std::erase_if(files, [&](const std::string& file) {
     const auto info = fs.stat(file);
     if (!info || !info->is_file() || info->is_link || info->modified > until) return true;
-    if (prefix_of_data_file(base_name(file))) return false;  // any bytes
+    if (prefix_of_data_file(base_name(file))) return false;  // a data file has no header to check
     return stem != prefix && file != meta ? !looks_like_table(fs, file) : !is_graph(file, fs);
   });
   return files;
@@ -242,8 +241,8 @@ std::vector<KeptCheckpoint> Retention::kept() const {
 
 // ---- taking a checkpoint in ---------------------------------------------------------------------
 
-// Reads what the directory's file says now: another Saver may have written it since. False when
-// that cannot be told, and then nothing may be decided.
+// Reads the directory's .cairn, which another Saver may have changed. False if it cannot be read;
+// then nothing may be deleted.
 bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
   const bool known = directories_.count(directory) > 0;
   DirectoryState& dir = directories_[directory];
@@ -259,7 +258,7 @@ bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
       warn_(
           str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
     }
-    // What this process knows of a file that was damaged since is better than nothing.
+    // A file that was damaged since is replaced by the state that this process has.
     return damaged;
   }
   if (!read) return true;
@@ -269,12 +268,12 @@ bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
     if (record.newest) newest.insert(record.name);
   }
   for (const KeptRecord& record : dir.state.records) {
-    // Another Saver's turn ended it.
+    // Another Saver no longer counts it among the newest.
     if (record.newest && !newest.count(record.name))
       std::erase_if(newest_,
                     [&](const auto& n) { return n.first == join_path(directory, record.name); });
   }
-  // Whatever reason it had to stay: it must not go for having none any more.
+  // The caller removed it from the list of newest checkpoints; it must not be deleted for that.
   for (KeptRecord& record : state.records) {
     if (!let_go_.count(join_path(directory, record.name))) continue;
     record.newest = false;
@@ -285,8 +284,8 @@ bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
   return true;
 }
 
-// What a process before this one decided to delete and did not come to. The name alone does not
-// prove that it is still that checkpoint.
+// Resumes the deletions that an earlier process decided on and did not complete. The name alone
+// does not prove that the files are still those of that checkpoint.
 void Retention::take_over_leftovers(DirectoryState& dir, const std::string& directory,
                                     FileSystem& fs) {
   RetentionState& state = dir.state;
@@ -311,7 +310,7 @@ void Retention::take_over_leftovers(DirectoryState& dir, const std::string& dire
   std::erase_if(state.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
 }
 
-// The newest of the series that other processes and Savers left count as ours.
+// Adds the newest checkpoints of the series that other processes and Savers wrote to newest_.
 void Retention::join_series(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
   RetentionState& state = directories_[directory].state;
@@ -370,7 +369,7 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
         strangers.push_back(prefix);
     }
   } catch (const Error&) {
-    return;  // it is about to be replaced
+    return;  // the checkpoint file is about to be replaced
   }
   if (strangers.empty()) return;
   warn_(str_cat("earlier checkpoints stay where they are, for ",
@@ -387,14 +386,15 @@ KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSys
   return state.records.back();
 }
 
-// Ends the turn of those beyond max_to_keep; gives the directories and series that this changed.
+// Removes the checkpoints beyond max_to_keep from newest_. Returns the directories and series that
+// changed.
 std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) {
   std::set<std::pair<std::string, std::string>> changed;
   const size_t most = max_to_keep_ > 0 ? static_cast<size_t>(max_to_keep_) : newest_.size();
   const Newest leaving(newest_.begin(),
                        newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
   newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
-  std::unordered_map<std::string, size_t> places;  // of records, by prefix
+  std::unordered_map<std::string, size_t> places;  // indices of records, by prefix
   for (const auto& [directory, dir] : directories_) {
     const auto& records = dir.state.records;
     for (size_t i = 0; i < records.size(); ++i) places[join_path(directory, records[i].name)] = i;
@@ -414,7 +414,7 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
     KeptRecord& record = known ? records[place->second] : record_of(prefix, time, fs);
     record.newest = record.foreign = false;
     changed.emplace(directory, record.series);
-    // Hours in which no process ran need no checkpoint kept for them.
+    // No checkpoint is kept for hours in which no process ran.
     if (time >= began_ && period_ > 0 && preserved_ + 2 * period_ <= began_)
       preserved_ += std::floor((began_ - preserved_ - period_) / period_) * period_;
     if (time > preserved_ + period_) {
@@ -425,7 +425,8 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
   return changed;
 }
 
-// Who stays for a metric or as the last good one is decided anew: the one before may have to go.
+// Recomputes which checkpoints are kept for a metric or as the last finite one; others may have to
+// be deleted for that.
 void Retention::sort_out(const std::string& directory, const std::string& series, FileSystem& fs) {
   DirectoryState& dir = directories_[directory];
   RetentionState& state = dir.state;
@@ -505,8 +506,8 @@ void Retention::take_in(const Saved& saved, FileSystem& fs) {
   record.metrics = saved.metrics;
 }
 
-// Without a sync of the directory: the checkpoint file, replaced next, brings one before anything
-// is deleted.
+// Does not sync the directory: the checkpoint file, which is replaced next, does, and deletions
+// follow that.
 void Retention::write(const std::string& directory, FileSystem& fs) {
   DirectoryState& dir = directories_[directory];
   try {
@@ -537,7 +538,7 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
       try {
         const auto remains = remains_of(prefix, meta_graph_suffix, since, fs);
         for (const std::string& file : remains) fs.remove(file);
-        // What a record says is not enough to delete a file.
+        // A record alone is not a reason to delete files: they must be those of a checkpoint.
         if (is_checkpoint(prefix, fs) && !is_incomplete_v1(prefix, fs)) {
           remove_checkpoint(prefix, meta_graph_suffix, &fs);
         } else if (fs.exists(bundle_index_path(prefix)) || fs.exists(prefix)) {

@@ -43,7 +43,7 @@ std::string checksum(std::string_view bytes) {
   return text;
 }
 
-// One line, word by word.
+// A line of the file, parsed word by word.
 class Line {
  public:
   Line(const std::string& path, int number, std::string_view text)
@@ -80,7 +80,7 @@ class Line {
     }
     corrupt("a quote is not closed");
   }
-  // What names a file of the directory: the rest of Cairn takes it for a name and not for a path.
+  // A string that is used as the name of a file: must not be a path.
   std::string name() {
     std::string text = string();
     if (!is_plain_name(text)) corrupt("what should be the name of a checkpoint is none");
@@ -155,7 +155,7 @@ KeptRecord parse_record(Line& line) {
   return record;
 }
 
-// Names of checkpoints, and series with metrics, that earlier lines had.
+// The names of checkpoints, and the pairs of series and metric, in the lines before.
 using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
 
 void parse_line(Line& line, RetentionState& state, Seen& seen) {
@@ -195,7 +195,7 @@ KeptRecord* RetentionState::find(const std::string& name) {
 
 RetentionState::Merits RetentionState::merits() const {
   std::map<std::string, std::string> last_good;
-  // By series and metric, in the order of the records.
+  // The values of each metric by series, in the order of the records.
   std::map<std::pair<std::string, std::string>, std::vector<std::pair<double, const KeptRecord*>>>
       measured;
   for (const KeptRecord& record : records) {
@@ -211,7 +211,8 @@ RetentionState::Merits RetentionState::merits() const {
       const auto found = measured.find({series, rule.metric});
       if (found == measured.end()) continue;
       auto ranked = found->second;
-      // Of equals the older one stays, so that a metric that stands still moves nothing.
+      // Of equal values the older checkpoint ranks first, so that a constant metric changes
+      // nothing.
       std::stable_sort(ranked.begin(), ranked.end(), [&](const auto& a, const auto& b) {
         return rule.higher_is_better ? a.first > b.first : a.first < b.first;
       });
@@ -273,7 +274,7 @@ std::string to_text(const RetentionState& state) {
 
 RetentionState parse_retention_state(const std::string& path, const std::string& text) {
   const std::string_view all(text);
-  // The last line is the checksum of those before it, in every version.
+  // In every version of the format the last line is the checksum of those before it.
   const size_t end_at = all.rfind("end ");
   if (end_at == std::string_view::npos ||
       all.substr(end_at) != str_cat("end ", checksum(all.substr(0, end_at)), "\n")) {

@@ -28,11 +28,11 @@ std::string ReadRetry::journal() const {
     return bytes;
   } catch (const Error& e) {
     if (e.code() != Code::kNotFound) throw;
-    return "";  // a writer has just removed it
+    return "";  // just removed by a writer
   }
 }
 
-// The files that are renamed last.
+// Describes the files that a writer renames last.
 std::vector<ReadRetry::Seen> ReadRetry::look() const {
   std::vector<Seen> seen;
   const auto take = [&](const std::string& path) {

@@ -1,5 +1,4 @@
-// Reading a checkpoint while a writer may be at work in its directory: what goes wrong because the
-// files were replaced or removed between one look and the next is tried again.
+// Retries reading a checkpoint when a concurrent writer replaced or removed its files meanwhile.
 //
 //   for (ReadRetry attempt(fs, path);; attempt.again()) {
 //     try {
@@ -20,14 +19,16 @@ namespace cairn {
 
 class ReadRetry {
  public:
-  // `path` as checkpoint_prefix() takes it, and throws for it.
+  // `path` is resolved by checkpoint_prefix(), whose errors are thrown. `fs` must outlive this.
   ReadRetry(FileSystem& fs, std::string path);
 
   const std::string& prefix() const { return prefix_; }
-  // True when other files are under the prefix now, or the path stands for another prefix.
+  // True if the files of the prefix were replaced since the attempt began, or `path` now denotes
+  // another prefix.
   bool has_changed() const;
-  // True when that may be the reason for `error`, and it is not the hundredth time.
+  // True if that may have caused `error`, for at most 100 attempts.
   bool should_retry(const Error& error) const;
+  // Begins the next attempt: resolves `path` again.
   void again();
 
  private:
@@ -43,7 +44,7 @@ class ReadRetry {
   FileSystem& fs_;
   std::string path_, prefix_;
   std::vector<Seen> seen_;
-  std::string journal_;  // of an overwriting, its bytes: different ones for each
+  std::string journal_;  // the bytes of the overwrite journal, which differ each time
   int times_ = 1;
 };
 
