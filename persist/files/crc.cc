@@ -8,8 +8,8 @@ namespace cairn {
 
 namespace {
 
-// ISA-L's CRC-32C takes the size as an int and a mutable pointer, which it only reads; hence the
-// pieces and the cast.
+// Feeds the bytes to a function of ISA-L in pieces: crc32_iscsi takes their number as an int. The
+// cast is for its mutable pointer, through which it only reads.
 template <class Update>
 uint32_t in_pieces(std::string_view bytes, uint32_t reg, Update update) {
   constexpr size_t kMost = size_t{1} << 30;
