@@ -7,8 +7,8 @@
 //
 // A call that fails:
 //
-//   diff_checkpoints(a, b, {.tolerance = -1});   // InvalidArgument: the tolerance of a comparison is
-//                                                // 0 or more, got -1
+//   diff_checkpoints(a, b, {.tolerance = -1});
+//   // InvalidArgument: the tolerance of a comparison is 0 or more, got -1
 #pragma once
 
 #include <optional>

@@ -10,6 +10,7 @@
 #include "persist/graph/convert.h"
 #include "persist/graph/meta_graph_rep.h"
 #include "persist/messages/message.h"
+#include "runtime/base/text.h"
 
 namespace cairn {
 namespace {

@@ -14,6 +14,7 @@
 #include "persist/messages/message.h"
 #include "persist/messages/utf8_check.h"
 #include "persist/version.h"
+#include "runtime/base/text.h"
 #include "runtime/graph/signature.h"
 
 namespace cairn {
