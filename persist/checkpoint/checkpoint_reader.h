@@ -31,6 +31,7 @@ namespace CAIRN_API cairn {
 class BundleReader;
 class CheckpointV1Reader;
 
+// An open checkpoint. The const functions may be called from several threads.
 class CheckpointReader {
  public:
   // Dtype and shape of a tensor. `slices` is empty for a tensor that is stored whole.
