@@ -47,6 +47,8 @@ class ProtoCollection {
  public:
   using ToBytes = std::function<std::string(const T& item)>;
   using FromBytes = std::function<T(const std::string& bytes)>;
+  // Prefer register_proto(). `to_bytes` must return what `from_bytes` accepts; `from_bytes` throws
+  // DataLoss for bytes that are no such message.
   ProtoCollection(std::string key, ToBytes to_bytes, FromBytes from_bytes)
       : key_(std::move(key)), to_bytes_(std::move(to_bytes)), from_bytes_(std::move(from_bytes)) {}
 
