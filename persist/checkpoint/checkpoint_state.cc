@@ -166,7 +166,7 @@ std::optional<std::string> latest_checkpoint(const std::string& directory,
   return state->model_checkpoint_path;
 }
 
-// ---- which checkpoint is whole ------------------------------------------------------------------
+// ---- finding complete checkpoints ---------------------------------------------------------------
 
 namespace {
 

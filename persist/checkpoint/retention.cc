@@ -150,7 +150,7 @@ Retention::Retention(int max_to_keep, double keep_every_n_hours, double now, War
       preserved_(now),
       warn_(std::move(warn)) {}
 
-// ---- what callers say ---------------------------------------------------------------------------
+// ---- settings -----------------------------------------------------------------------------------
 
 Retention::Newest Retention::newest() const {
   std::lock_guard lock(mutex_);
@@ -239,7 +239,7 @@ std::vector<KeptCheckpoint> Retention::kept() const {
   return all;
 }
 
-// ---- taking a checkpoint in ---------------------------------------------------------------------
+// ---- recording a checkpoint ---------------------------------------------------------------------
 
 // Reads the directory's .cairn, which another Saver may have changed. False if it cannot be read;
 // then nothing may be deleted.

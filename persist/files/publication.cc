@@ -222,7 +222,7 @@ void publish(FileSystem& fs, const std::string& prefix,
   own.commit();
 }
 
-// ---- what dead writers leave --------------------------------------------------------------------
+// ---- cleanup after dead writers -----------------------------------------------------------------
 
 namespace {
 

@@ -154,7 +154,7 @@ std::string NameRules::apply(const std::string& name, std::vector<bool>* fits) c
 
 std::string NameRules::operator()(const std::string& name) const { return apply(name, nullptr); }
 
-// ---- many names ---------------------------------------------------------------------------------
+// ---- renaming lists of names --------------------------------------------------------------------
 
 Renaming::Renaming(const NameRules& rules, const std::vector<std::string>& old_names) {
   std::vector<bool> fits(rules.rules_.size(), false);

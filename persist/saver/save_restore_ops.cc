@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-// ---- what they have in common -------------------------------------------------------------------
+// ---- shared by the ops --------------------------------------------------------------------------
 
 const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs,
                                               CheckpointReader::Files files) {

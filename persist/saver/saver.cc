@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-// ---- making -------------------------------------------------------------------------------------
+// ---- construction -------------------------------------------------------------------------------
 
 Saver::Saver(GraphAt graph, const SaverOptions& options)
     : graph_(graph->anchor()), epoch_(graph->epoch()), options_(options) {

@@ -103,7 +103,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   });
 }
 
-// ---- what stays ---------------------------------------------------------------------------------
+// ---- retention ----------------------------------------------------------------------------------
 
 Retention& Saver::retention() const {
   require_some();
