@@ -253,10 +253,11 @@ bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
   } catch (const Error& e) {
     const bool damaged = e.code() == Code::kDataLoss;
     if (damaged || e.code() == Code::kUnimplemented) {
-      warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints stay for good" : ""));
+      warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints are never removed" : ""));
     } else {
-      warn_(
-          str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
+      warn_(str_cat(
+          "no old checkpoint is removed, since the reasons to keep them could not be read: ",
+          e.what()));
     }
     // A file that was damaged since is replaced by the state that this process has.
     return damaged;
@@ -372,9 +373,9 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
     return;  // the checkpoint file is about to be replaced
   }
   if (strangers.empty()) return;
-  warn_(str_cat("earlier checkpoints stay where they are, for ",
-                join_path(directory, kKeptFileName), " does not say that Cairn wrote them: ",
-                join_for_people(strangers), "; recover_last_checkpoints() makes them count"));
+  warn_(str_cat("earlier checkpoints are not removed, since ", join_path(directory, kKeptFileName),
+                " does not list them as written by Cairn: ", join_for_people(strangers),
+                "; recover_last_checkpoints() adds them to the rotation"));
 }
 
 KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSystem& fs) {
@@ -402,8 +403,9 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
   for (const auto& [prefix, time] : leaving) {
     const std::string directory = directory_of(prefix);
     if (!saved_in_.count(plain_directory(directory))) {
-      warn_(str_cat(prefix,
-                    " stays, for this Saver saves into other directories; remove it by hand"));
+      warn_(str_cat(
+          prefix,
+          " is not removed, since this Saver saves into other directories; remove it by hand"));
       continue;
     }
     if (!directories_.count(directory) && !read_directory(directory, fs)) continue;
@@ -521,9 +523,9 @@ void Retention::write(const std::string& directory, FileSystem& fs) {
     for (auto& [name, when] : dir.leaving) when = when == 0 ? since : when;
   } catch (const Error& e) {
     dir.unwritten = true;
-    warn_(
-        str_cat("no old checkpoint is removed, for why the others stay could not be written down: ",
-                e.what()));
+    warn_(str_cat(
+        "no old checkpoint is removed, since the reasons to keep the others could not be written: ",
+        e.what()));
   }
 }
 
@@ -542,7 +544,7 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
         if (is_checkpoint(prefix, fs) && !is_incomplete_v1(prefix, fs)) {
           remove_checkpoint(prefix, meta_graph_suffix, &fs);
         } else if (fs.exists(bundle_index_path(prefix)) || fs.exists(prefix)) {
-          warn_(str_cat(prefix, " stays, for what is there is no checkpoint"));
+          warn_(str_cat(prefix, " is not removed, since its files are not a checkpoint"));
         }
         gone.insert(name);
       } catch (const Error& e) {

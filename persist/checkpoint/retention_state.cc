@@ -83,7 +83,7 @@ class Line {
   // A string that is used as the name of a file: must not be a path.
   std::string name() {
     std::string text = string();
-    if (!is_plain_name(text)) corrupt("what should be the name of a checkpoint is none");
+    if (!is_plain_name(text)) corrupt("a name is not that of a checkpoint");
     return text;
   }
   double finite() {
@@ -304,11 +304,11 @@ std::optional<RetentionState> read_retention_state(FileSystem& fs, const std::st
   const auto info = fs.stat(path);
   if (!info) return std::nullopt;
   if (!info->is_file() || info->size > kLargest) {
-    fail(Code::kDataLoss, path, ": ",
+    fail(Code::kDataLoss, path, ": this is ",
          info->is_directory ? "a directory"
-         : info->is_special ? "what is no file"
-                            : "so large a file",
-         " is no list of what is kept");
+         : info->is_special ? "a pipe, a device or a socket"
+                            : "a file of more than 64 MiB",
+         ", not a list of the checkpoints that are kept");
   }
   return parse_retention_state(path, read_file(fs, path));
 }

@@ -94,7 +94,7 @@ class Examination {
       for (const std::string& what : c.problems) {
         const bool unread = unread_.count(c.prefix) > 0;
         problem(str_cat(base_name(c.prefix), ": ", what),
-                unread ? "let it be read, or look again later: whether it is whole is not known"
+                unread ? "make it readable, or try again later: it is not known whether it is whole"
                        : "use another copy of it, or remove its files",
                 false);
       }
@@ -399,9 +399,10 @@ class Examination {
     }
     for (const auto& [parts, strangers] : kept_parts) {
       problem(
-          str_cat(parts,
-                  " is left by a writer that died, and stays for what is in it and no save makes: ",
-                  join_for_people(strangers)),
+          str_cat(
+              parts,
+              " is left by a writer that died, and is kept for files in it that no save makes: ",
+              join_for_people(strangers)),
           "put that elsewhere, and --fix will remove the rest", false);
     }
     // recovery files are kept as long as there is a foreign journal

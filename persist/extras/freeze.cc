@@ -168,7 +168,7 @@ void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names&
                     "=false`");
   }
   fail(Code::kInvalidArgument,
-       "the outputs need nodes that want a variable and not a constant: ", join_for_people(wrong),
+       "the outputs need nodes that require a variable, not a constant: ", join_for_people(wrong),
        cure,
        "; or leave it a variable with FreezeOptions::variable_names_blacklist, `cairn freeze "
        "--keep-variable NAME`");
@@ -190,8 +190,8 @@ MetaGraph with_constants(const Graph& graph, const NodeNames& outputs,
   if (!gone.empty()) {
     fail(Code::kInvalidArgument, "with these constants ", join_for_people(gone),
          gone.size() == 1 ? " has" : " have",
-         " no value: ", gone.size() == 1 ? "it stands" : "they stand",
-         " on the side of a cond that is not taken");
+         " no value: ", gone.size() == 1 ? "it is" : "they are",
+         " on a branch of a cond that is not taken");
   }
   return fixed;
 }

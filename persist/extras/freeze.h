@@ -14,7 +14,7 @@
 // Calls that fail:
 //
 //   convert_variables_to_constants(session, {"train_op"});
-//   // InvalidArgument: the outputs need nodes that want a variable and not a constant: ...
+//   // InvalidArgument: the outputs need nodes that require a variable, not a constant: ...
 //   extract_sub_graph(graph, {"sofmax"});
 //   // NotFound: there is no node 'sofmax' in the graph; did you mean softmax?
 #pragma once

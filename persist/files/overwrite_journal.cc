@@ -203,7 +203,7 @@ std::string OverwriteJournal::what_is_wrong(const FileInfo& journal) {
   if (journal.size > kLargestJournal) return str_cat("it has ", journal.size, " bytes");
   if (!parse(read_file(fs_, path_))) return "its bytes are not those of a journal, or damaged";
   if (const std::string unfit = unfit_name(); !unfit.empty())
-    return str_cat("it speaks of '", unfit, "', which is none of the files that it may be about");
+    return str_cat("it names '", unfit, "', which is not a file of its checkpoint");
   for (const auto* files : {&old_, &new_}) {
     for (const File& file : *files) {
       for (const std::string& name : {file.name, file.link}) {

@@ -313,7 +313,8 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
       }
     } catch (const Error& e) {
       if (e.code() != Code::kNotFound)
-        warnings.push_back(str_cat("what a dead writer left stays: ", e.what()));
+        warnings.push_back(
+            str_cat("a file that a dead writer left could not be removed: ", e.what()));
     }
   }
   return warnings;

@@ -106,8 +106,8 @@ struct NameRules::Rule {
       if (std::isalpha(static_cast<unsigned char>(next)))
         refuse(str_cat(
             "\\", next,
-            " in the replacement stands for nothing here; a backslash goes before a digit, & or ",
-            "what would mean something without it"));
+            " in the replacement has no meaning; write a backslash only before a digit, & or ",
+            "another character that has a meaning without it"));
     }
   }
 };

@@ -87,7 +87,8 @@ void forget_values(Session& session) noexcept {
 }  // namespace
 
 std::string PendingSave::wait() const {
-  if (!save_) fail(Code::kFailedPrecondition, "this PendingSave is none; save_async() makes one");
+  if (!save_)
+    fail(Code::kFailedPrecondition, "this PendingSave is empty; save_async() returns one");
   save_->result.wait();
   save_->told = true;
   return save_->result.get();
@@ -142,7 +143,7 @@ PendingSave Saver::save_async(Session& session, const std::string& path,
   } catch (const std::system_error& e) {
     forget_values(values);
     fail(Code::kResourceExhausted, "Saver::save_async: '", save->checkpoint,
-         "': no thread could be had: ", e.what());
+         "': no thread could be started: ", e.what());
   }
   saves.running = save;
   PendingSave pending;

@@ -90,9 +90,10 @@ void try_out(FileSystem& fs, const std::string& directory, std::vector<std::stri
       fs.link(first, second);
       fs.remove(first);
     } catch (const Error& e) {
-      warnings.push_back(str_cat(
-          "a checkpoint that is saved over another of its name could not be made safe, for files ",
-          "cannot be linked here: ", e.what()));
+      warnings.push_back(
+          str_cat("saving over a checkpoint of the same name will not be safe, since files cannot "
+                  "be linked ",
+                  "here: ", e.what()));
       fs.rename(first, second);
     }
     fs.rename(second, first);
@@ -141,7 +142,7 @@ uint64_t Saver::size_of_values(std::vector<std::string>& warnings) const {
     }
   }
   if (!unknown.empty())
-    warnings.push_back(str_cat("how large these are is not known yet: ", join_for_people(unknown)));
+    warnings.push_back(str_cat("the sizes of these are not known yet: ", join_for_people(unknown)));
   return bytes;
 }
 

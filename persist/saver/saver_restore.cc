@@ -120,7 +120,8 @@ RestoreReport Saver::restore_from(Session& session, const std::string& prefix,
     session.run_or_undo({restore_op}, {{def_.filename_tensor_name, prefix}}, std::move(shared));
   } else if (nodes.unknown) {
     fail(Code::kInvalidArgument, nodes.unknown->str(),
-         ": what it reads is computed as it runs; a restore that renames or leaves out variables "
+         ": the names that it reads are computed when it runs; a restore that renames or leaves "
+         "out variables "
          "needs names that are "
          "constants in the graph");
   } else if (fit.restored.size() == nodes.items.size()) {
