@@ -51,6 +51,7 @@ class Retention {
   // Replaces the list of newest checkpoints by those of `prefixes` that exist, with the times of
   // their files.
   void recover(const std::vector<std::string>& prefixes, FileSystem& fs);
+  // Replaces the list. Checkpoints that were in it are not deleted by this object any more.
   void set_newest(Newest newest);
   // This object does not delete these checkpoints, whatever .cairn says; a later Retention does.
   void protect(const std::vector<std::string>& prefixes);
@@ -92,7 +93,7 @@ class Retention {
 
   mutable std::recursive_mutex mutex_;  // recursive: warn_ may call kept()
   int max_to_keep_;
-  // of the hours rule, in seconds
+  // The interval of the hours rule, in seconds.
   double period_;
   double began_, preserved_;
   Warn warn_;

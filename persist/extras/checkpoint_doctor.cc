@@ -233,8 +233,8 @@ class Examination {
     // A mixture of the older and the newer files was read, which is not damage.
     if (is_disturbed(c.prefix)) c.problems.clear();
     if (!c.whole() && unread && !damaged) unread_.insert(c.prefix);
-    const bool just_removed =
-        !c.whole() && !is_still_there(c.prefix);  // by the retention of a writer
+    // Removed by the retention of a writer since the directory was listed.
+    const bool just_removed = !c.whole() && !is_still_there(c.prefix);
     if (!just_removed) report_.checkpoints.push_back(std::move(c));
   }
 

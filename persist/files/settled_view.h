@@ -61,8 +61,8 @@ class SettledView final : public FileSystem {
   std::string directory_;
   std::set<std::string> journals_, followed_;
   std::map<std::string, std::string> foreign_;
-  std::map<std::string, std::string>
-      places_;                    // names of the older files, and the names they have now
+  // From names of the older files to the names they have now.
+  std::map<std::string, std::string> places_;
   std::set<std::string> hidden_;  // names of new files and of recovery files
   std::optional<std::vector<std::string>> listed_;
   bool passes_over_links_ = false;

@@ -32,8 +32,8 @@ const FromFile* from_file(const Graph& graph) {
 void drop_defaults(const Op& op, pb::NodeDef& node, const Attrs& attrs) {
   for (const AttrDef& def : op.attrs) {
     const Attr* attr = attrs.find(def.name);
-    const bool is_function =
-        attr && attr->get<FuncAttr>();  // Attr does not hold the function's attributes
+    // Attr does not hold the function's own attributes.
+    const bool is_function = attr && attr->get<FuncAttr>();
     if (attr && def.default_value && *attr == *def.default_value && !is_function)
       node.mutable_attr()->erase(def.name);
   }

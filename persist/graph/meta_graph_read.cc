@@ -129,8 +129,8 @@ void choose(pb::SavedModel saved, const ReadOptions& options, MetaGraph::Rep& re
 }
 
 bool read_bytes_of(const std::string& content, const ReadOptions& options, MetaGraph::Rep& rep) {
-  constexpr char kSchemaVersion =
-      0x08;  // the first byte of a SavedModel; the other kinds begin differently
+  // The first byte of a SavedModel; the other kinds begin differently.
+  constexpr char kSchemaVersion = 0x08;
   if (pb::SavedModel saved;
       content[0] == kSchemaVersion && parse_bytes(content, saved) && saved.meta_graphs_size()) {
     choose(std::move(saved), options, rep);

@@ -143,8 +143,8 @@ std::string without_unknown_values(const std::string& text, const proto::Descrip
   proto::io::ArrayInputStream in(text.data(), static_cast<int>(text.size()));
   proto::io::Tokenizer tokens(&in, &ignored);
   tokens.set_comment_style(proto::io::Tokenizer::SH_COMMENT_STYLE);
-  size_t at =
-      0;  // the offset of (line, column); a tab advances the column to the next multiple of 8
+  // The offset of (line, column). A tab advances the column to the next multiple of 8.
+  size_t at = 0;
   int line = 0, column = 0;
   bool after_colon = false, in_list = false;
   while (tokens.Next()) {

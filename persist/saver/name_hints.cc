@@ -10,8 +10,8 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kFew =
-    8;  // the maximum number of candidates for one ending: "kernel" may have thousands
+// The maximum number of candidates for one ending: "kernel" may have thousands.
+constexpr size_t kFew = 8;
 
 // The beginnings of a name's parts: 0 and after each slash.
 std::vector<size_t> part_starts(std::string_view name) {

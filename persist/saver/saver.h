@@ -121,8 +121,9 @@ struct SaveOptions {
   std::string latest_filename = kCheckpointFileName;
   std::string meta_graph_suffix = "meta";
   bool write_meta_graph = true;
-  bool write_state =
-      true;  // write the checkpoint file and .cairn; false: the checkpoint is not counted either
+  // Write the checkpoint file and .cairn. false: the checkpoint does not count for max_to_keep
+  // either.
+  bool write_state = true;
   bool strip_default_attrs = false;
   OnNonfinite on_nonfinite = OnNonfinite::kWarn;
   std::map<std::string, double> metrics = {};  // for keep_best()
