@@ -231,7 +231,7 @@ constexpr OpDef kLookupTableSizeV2 = size_op("LookupTableSizeV2", "table_handle:
 
 Output HashTable::lookup(const Operand& keys, const NameOptions& options) const {
   Operand(handle, keys.at()).require("hash_table_Lookup");
-  const Building b(handle.graph(), "hash_table_Lookup", options.name);
+  const BuilderScope b(handle.graph(), "hash_table_Lookup", options.name);
   const DType key = AttrReader(handle.node()).dtype("key_dtype");
   return b.add(kLookupTableFindV2, {handle, keys.in(b.graph(), key, "keys"), default_value});
 }
@@ -252,12 +252,12 @@ HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values,
   Output from, to;
   std::string initializer;
   {
-    const Building init(graph, "key_value_init", "");
+    const BuilderScope init(graph, "key_value_init", "");
     from = keys.in(init.graph(), keys.natural_dtype(), "keys");
     to = values.in(init.graph(), values.natural_dtype(), "values");
     initializer = init.name();
   }
-  const Building b(graph, "hash_table", options.name);
+  const BuilderScope b(graph, "hash_table", options.name);
   table.handle = b.add(kHashTableV2, {},
                        {{"shared_name", options.shared_name},
                         {"key_dtype", from.dtype()},

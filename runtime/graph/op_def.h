@@ -1,4 +1,5 @@
-// What an operation is: its signature, and the functions that shape, run and differentiate it.
+// OpDef: the definition of an operation: its signature, and the functions for its shapes, kernel
+// and gradient.
 //
 // An op is one constexpr OpDef in one place (see ops/math/matmul.cc for the pattern and
 // docs/add_an_op.md for the steps):
@@ -6,6 +7,15 @@
 //   constexpr OpDef kSquare = {.name = "Square", .inputs = "x: T", .outputs = "y: T",
 //       .attrs = "T: {half, float, double, int32, int64}",
 //       .shape = unchanged_shape, .prepare = square_prepare, .gradient = square_gradient};
+//
+// OpDefs are referred to, not copied: one must outlive every graph that uses it, as a constant of
+// namespace scope does. Its functions may be called from several threads.
+//
+// Calls that fail:
+//
+//   parse_op({.name = "Bad", .inputs = "x T"});   // InvalidArgument: names the op and the place
+//   all_ops() + my_ops();                         // my_ops() defines a MatMul of its own:
+//                                                 // AlreadyExists: two ops are called MatMul
 #pragma once
 
 #include <functional>
@@ -28,91 +38,97 @@ class KernelContext;
 class Operation;
 class Output;
 
-// What runs at each step. Made once per plan by OpDef::prepare, which parsed and chose everything
-// beforehand.
+// The function that computes a node at each step. OpDef::prepare makes it once per plan, after
+// parsing attributes and choosing the implementation.
 using Kernel = std::function<void(KernelContext&)>;
 
-// Gradients of one op: with respect to its outputs on the way in, to its inputs on the way out. An
-// invalid Output (the default) means zero: nothing flows.
+// Gradients of one op: on input with respect to its outputs, on output with respect to its inputs.
+// An invalid Output (the default) means zero.
 using Grads = std::vector<Output>;
 
-// What an op does to the variables among its inputs (reference or resource inputs).
+// How an op accesses the variables among its inputs (reference or resource inputs).
 enum class Access : uint8_t {
-  kRead,    // reads them: they must hold a value
+  kRead,    // reads them; they must be initialized
   kUpdate,  // reads and writes them
-  kAssign,  // writes them whole: they need no value before
-  kQuery,   // asks about them: they need no value
+  kAssign,  // overwrites them; they may be uninitialized
+  kQuery,   // queries their state; they may be uninitialized
 };
 
 // How control flow passes through an op (values may be "dead" behind a Switch whose other side was
 // taken).
 enum class Flow : uint8_t {
-  kPlain,   // dead if any input is
+  kPlain,   // its outputs are dead if any input is
   kSwitch,  // decides which outputs are dead
   kMerge,   // runs with the first input that is not dead
 };
 
-// Whether output 0 is written row by row (KernelContext::parallel_rows), so that a plan may have a
-// piece of its rows taken on by other kernels while it is in the cache.
+// Whether a kernel can be fused row by row with the kernels before and after it: if it writes
+// output 0 in blocks of rows (KernelContext::parallel_rows), its consumer can process each block
+// while it is in the cache.
 enum class ByRows : uint8_t {
   kNo,
-  kMakes,       // it is
-  kTakesFirst,  // and so is input 0 read, there and nowhere else: the kernel can take on rows of it
-  kTakesAny,    // and so is each input: the kernel can take on rows of any (KernelContext::taken)
+  kMakes,       // writes output 0 in blocks of rows
+  kTakesFirst,  // also reads input 0 in the same blocks only, so it can consume blocks of it
+  kTakesAny,    // reads every input so: it can consume blocks of any one (KernelContext::taken)
 };
 
+// The definition of an op. Only `name` is required; a null function has the meaning given with it.
 struct OpDef {
   std::string_view name;
-  // TensorFlow's signature grammar.
+  // In TensorFlow's grammar:
+  //
   //   inputs, outputs: "a: T, values: N * T, ref: Ref(T), tensors: dtypes, x: float"
   //   attrs: "T: {float, int32} = DT_FLOAT, N: int >= 1, keep_dims: bool = false,
   //           shape: shape, value: tensor,
   //           strides: list(int), padding: {'SAME', 'VALID'}, T: numbertype, message: string = ''"
   std::string_view inputs, outputs, attrs;
-  bool stateful = false;  // never merged or folded: two nodes alike are two effects
-  bool commutative = false, aggregate = false,
-       allows_uninitialized_input = false;  // written to stripped_op_list
+  // Has side effects: never folded, and equal nodes are never merged.
+  bool stateful = false;
+  // Only written to the op list of files (stripped_op_list).
+  bool commutative = false, aggregate = false, allows_uninitialized_input = false;
   Access access = Access::kRead;
   Flow flow = Flow::kPlain;
-  // A run with such a node that fails leaves every variable as it was: what reads checkpoints
-  // should not set half.
+  // If a run with such a node fails, all variables get their previous values back: for ops that
+  // read checkpoints.
   bool undoes_failed_run = false;
-  bool passes_on = false;  // its one output is its input 0, as it stands (Identity)
-  bool reads_shapes =
-      false;  // its outputs follow from the shapes of its inputs alone (Shape, Size)
+  // Its only output is its input 0, unchanged (Identity).
+  bool passes_on = false;
+  // Its outputs depend only on the shapes of its inputs (Shape, Size).
+  bool reads_shapes = false;
   ByRows by_rows = ByRows::kNo;
-  // has no value of its own (Placeholder): a run that needs it must feed it
+  // Has no value of its own (Placeholder): a run that needs it must feed it.
   bool must_be_fed = false;
-  bool never_static = false;  // is there to be fed (PlaceholderWithDefault): not known before a
-                              // run, whatever its inputs
+  // Its value is not known before a run, even if all inputs are: it may be fed
+  // (PlaceholderWithDefault), or must run to fail (CheckNumerics).
+  bool never_static = false;
 
-  // Runs when a node is added, with input shapes known as far as they are: checks them and sets the
-  // output shapes. Output dtypes come from the signature. Throws InvalidArgument. Null: all outputs
-  // are of unknown shape.
+  // Called when a node is added, with the input shapes as far as they are known: checks them and
+  // sets the output shapes. Output dtypes follow from the signature. Throws InvalidArgument; the
+  // node is then not added. Null: all output shapes are unknown.
   void (*shape)(ShapeContext&) = nullptr;
-  // Runs once per plan. Throws for attributes or dtypes the kernel does not take. Null: the op
-  // cannot be run.
+  // Called once per plan. Throws for attributes or dtypes that the kernel does not support. Null:
+  // the op cannot be run.
   Kernel (*prepare)(const KernelSetup&) = nullptr;
-  // May the kernel make input `i` itself, from what the node that makes it reads? Where a plan
-  // finds such a pair and nobody else wants the value, prepare() is told (KernelSetup::absorbed),
-  // the kernel's inputs are followed by those of `producer`, and input `i` holds anything. Null:
-  // never.
+  // True if the kernel can compute input `i` itself from the inputs of `producer`, the node that
+  // computes it. If the plan finds such a pair and nothing else reads the value, prepare() is
+  // informed (KernelSetup::absorbed), `producer` is not run, the kernel's inputs are followed by
+  // the producer's, and input `i` is unspecified. Null: never.
   bool (*absorbs)(const Node& node, int i, const Node& producer) = nullptr;
-  // Is the kernel to see what the node's inputs were before they were reshaped? Where it is and a
-  // Reshape of the run makes each of them, the kernel's inputs are followed by what those Reshapes
-  // take, in order. Null: never.
+  // True if the kernel needs its inputs as they were before reshaping. If each of them is computed
+  // by a Reshape in the run, the inputs of those Reshapes are appended to the kernel's inputs, in
+  // order. Null: never.
   bool (*sees_before_reshape)(const Node& node) = nullptr;
-  // Adds the nodes that compute the gradient with respect to each input. `not_differentiable` where
-  // there is none to flow (the gradient stops, as TensorFlow's NotDifferentiable); null:
-  // gradients() refuses the op by name.
+  // Adds the nodes that compute the gradient with respect to each input. `not_differentiable` if
+  // the gradient stops here (TensorFlow's NotDifferentiable); null: gradients() refuses the op by
+  // name.
   Grads (*gradient)(const Operation&, const Grads& dy) = nullptr;
-  // The value of output 0 as far as the graph alone tells (Const, Shape of a known shape), else an
-  // invalid tensor. Null for most: their value is computed by running the kernel where all inputs
-  // are known. Where there is one it alone decides (PlaceholderWithDefault's value is never told).
+  // The value of output 0 if the graph determines it (Const, Shape of a known shape), otherwise an
+  // invalid tensor. Null for most ops: the value is computed by the kernel if all inputs are known.
+  // If this function exists it alone decides.
   Tensor (*static_value)(const Operation&) = nullptr;
 };
 
-// For OpDef::gradient: the op passes no gradient to any input.
+// For OpDef::gradient: no gradient flows to any input.
 Grads not_differentiable(const Operation& op, const Grads& dy);
 
 // ---- the signature, parsed ----------------------------------------------------------------------
@@ -133,33 +149,33 @@ struct AttrDef {
   std::vector<std::string> allowed_strings;
 };
 
-// An op as a graph knows it: a parsed OpDef, or what a file says about an op this build does not
-// have.
+// A parsed OpDef, or the definition in a file of an op that this build does not have.
 struct Op {
   std::string name;
   std::vector<ArgDef> inputs, outputs;
   std::vector<AttrDef> attrs;
   bool stateful = false, commutative = false, aggregate = false, allows_uninitialized_input = false;
-  const OpDef* def = nullptr;  // null: carried, not runnable
-  std::string wire;            // the OpDef message of the file it was read from, if any
+  const OpDef* def = nullptr;  // null: the op is carried but cannot be run
+  std::string wire;            // the serialized OpDef message if it was read from a file
 
   const AttrDef* find_attr(std::string_view attr) const;
 };
 
-// Throws InvalidArgument naming the op and the place in its signature that does not parse.
+// Parses the signature. Throws InvalidArgument naming the op and the place that does not parse.
 Op parse_op(const OpDef& def);
 
-// Ops by name: what a file's nodes are looked up in.
+// A set of ops by name, in which the nodes of files are looked up. Holds pointers to the OpDefs. A
+// value; const functions may be called from several threads.
 //
 //   OpSet ops = all_ops() + my_ops();
 class OpSet {
  public:
   OpSet() = default;
-  // Throws AlreadyExists when two ops have one name.
+  // Throws AlreadyExists if two different ops have the same name.
   explicit OpSet(std::span<const OpDef* const> defs);
 
   const OpDef* find(std::string_view name) const;
-  std::vector<const OpDef*> all() const;  // in order of name
+  std::vector<const OpDef*> all() const;  // ordered by name
   friend OpSet operator+(const OpSet& a, const OpSet& b);
 
  private:
