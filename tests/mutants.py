@@ -1,27 +1,31 @@
 #!/usr/bin/env python3
 """Plants small faults, one at a time, and says which of them no test notices.
 
-    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--programs A,B] [--seconds T]
+    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--programs A,B] [--seconds T] [--jobs J]
 
 ROOM is runtime, ops, train, persist or tools; without it places are drawn from all of them. Everything happens in
-build-mutants/: a copy of the tree, and a build of it. A mutant is one line changed in one .cc file; that file is
-compiled, and the test programs of its room and of the rooms above are linked and run, one after the other, until one
-fails, crashes or takes five times as long as it does without a mutant; the tests whose file shares a word with the
-mutant's go first. Changes that do not compile do not count, others
+build-mutants/: a copy of the tree, and one build of it without any mutant. A mutant is one line changed in one .cc
+file. The changed file is compiled beside the build, and the test programs of its room and of the rooms above are
+linked with it and run, one after the other, until one fails, crashes or takes five times as long as it does without a
+mutant; the tests whose file shares a word with the mutant's go first. Changes that do not compile do not count, others
 are drawn for them. The same seed draws the same places from the same tree.
 
 The last line is `R of N noticed, S survived, seed X`; what survived stands above it, file and line, before and after.
 """
 import argparse
 import collections
+import concurrent.futures
 import fnmatch
 import itertools
 import os
 import random
 import re
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 
 TOP = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
@@ -187,8 +191,8 @@ def configure(options):
         environment = dict(os.environ, CC="clang", CXX="clang++")
         if subprocess.run(["which", "ld.lld"], capture_output=True).returncode == 0:
             environment.update(CC_LD="lld", CXX_LD="lld")
-        subprocess.run(["meson", "setup", BUILD, TREE, "-Dbuildtype=plain", "-Doptimization=0", "-Ddebug=false",
-                        "-Dcpu=baseline", "-Dbench=false", "-Dsamples=true", *options], check=True,
+        subprocess.run(["meson", "setup", BUILD, TREE, "-Dbuildtype=plain", "-Doptimization=1", "-Ddebug=false",
+                        "-Dcpu=baseline", "-Dbench=false", "-Dsamples=true", "-Dgrouped=false", *options], check=True,
                        env=environment, stdout=sys.stderr)
 
 
@@ -200,6 +204,27 @@ def targets_of(program):
     return ["tests/" + program] + (["tools/cairn"] if program == "tools_tests" else [])
 
 
+def command_for(target):
+    """The command, as a list, that makes this target of the build and nothing before it."""
+    listed = subprocess.run(["ninja", "-C", BUILD, "-t", "commands", "-s", target], check=True, capture_output=True,
+                            text=True)
+    return shlex.split(listed.stdout.strip().split("\n")[-1])
+
+
+def objects():
+    """The object that the build makes of each file of the tree."""
+    listed = subprocess.run(["ninja", "-C", BUILD, "-t", "targets", "all"], check=True, capture_output=True, text=True)
+    found = {}
+    for line in listed.stdout.split("\n"):
+        target, _, rule = line.partition(": ")
+        if rule == "cpp_COMPILER" and target.endswith(".cc.o") and not target.startswith("tests/"):
+            # meson's name of it: the room's folder, the library, and the path with _ for /
+            source = target.split(".p/")[-1].removesuffix(".o").removeprefix(".._")
+            found.setdefault(source.replace("/", "_"), target)
+            found.setdefault("tools_" + source, target)
+    return found
+
+
 def likeliest_tests(program, path):
     """The tests of the program whose file shares a word with that file's name, as Catch2 selects them; "" for none."""
     words = set(re.findall("[a-z0-9]+", os.path.basename(path)[:-3])) - {"ops", "command"}
@@ -208,20 +233,17 @@ def likeliest_tests(program, path):
     return ",".join(f"[#{name}]" for name in names if words & set(name.split("_")))
 
 
-def run(program, seconds, tests=""):
+def run(program, where, seconds, tests=""):
     """Whether the program ended well within that time, and how long it took. It is ended with all that it started."""
     begin = time.monotonic()
-    where = os.path.join(SCRATCH, "work")
-    os.makedirs(where, exist_ok=True)
-    running = subprocess.Popen([os.path.join(BUILD, "tests", program), "--abort",
-                                *(["--filenames-as-tags", tests] if tests else [])], stdin=subprocess.DEVNULL,
-                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=where,
-                               start_new_session=True)
+    running = subprocess.Popen([program, "--abort", *(["--filenames-as-tags", tests] if tests else [])],
+                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                               cwd=where, env=dict(os.environ, CAIRN_TEST_PROGRAMS=where), start_new_session=True)
     try:
         well = running.wait(timeout=seconds) == 0
-        how = "" if well else program
+        how = "" if well else os.path.basename(program)
     except subprocess.TimeoutExpired:
-        well, how = False, program + ", which does not end"
+        well, how = False, os.path.basename(program) + ", which does not end"
     try:
         os.killpg(running.pid, signal.SIGKILL)
     except ProcessLookupError:
@@ -230,30 +252,60 @@ def run(program, seconds, tests=""):
     return well, how, time.monotonic() - begin
 
 
-def noticed_by(mutant, limits):
-    """The program that notices it, None where none does, "" where it does not compile."""
-    path = os.path.join(TREE, mutant.file)
-    with open(path, encoding="utf-8") as file:
-        whole = file.read()
-    lines = whole.split("\n")
-    lines[mutant.line - 1] = mutant.after
-    try:
-        with open(path, "w", encoding="utf-8") as file:
+class Lab:
+    """Tries mutants, several at a time, each in a folder of its own. The build is only read."""
+
+    def __init__(self, programs):
+        self.objects = objects()
+        self.links = {target: command_for(target) for program in programs for target in targets_of(program)}
+        self.limits = {}
+
+    def compile(self, mutant, where):
+        """The changed file's object, or None where it does not compile."""
+        with open(os.path.join(TREE, mutant.file), encoding="utf-8") as file:
+            lines = file.read().split("\n")
+        lines[mutant.line - 1] = mutant.after
+        source = os.path.join(where, "mutant.cc")
+        with open(source, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
+        command = command_for(self.objects[mutant.file.replace("/", "_")])
+        command = [part for part in command if part not in ("-Werror",)]
+        for flag in ("-o", "-MF", "-MQ"):
+            command[command.index(flag) + 1] = os.path.join(where, "mutant.o" if flag == "-o" else "mutant.d")
+        command[command.index("-c") + 1] = source
+        done = subprocess.run(command, cwd=BUILD, capture_output=True, text=True)
+        if done.returncode != 0 and "mutant.cc:" not in done.stderr:
+            sys.exit(f"{mutant.file} does not compile, and not for the change:\n{done.stderr[-4000:]}")
+        return os.path.join(where, "mutant.o") if done.returncode == 0 else None
+
+    def link(self, target, changed, where):
+        """The program with the changed object before all others: its definitions are those that count."""
+        command = list(self.links[target])
+        output = os.path.join(where, target)
+        os.makedirs(os.path.dirname(output), exist_ok=True)
+        at = command.index("-o")
+        command[at + 1] = output
+        command[at + 2:at + 2] = [changed, "-Wl,--allow-multiple-definition"]
+        done = subprocess.run(command, cwd=BUILD, capture_output=True, text=True)
+        if done.returncode != 0:
+            sys.exit(f"{target} cannot be linked:\n{done.stderr[-4000:]}")
+        return output
+
+    def noticed_by(self, mutant):
+        """The program that notices it, None where none does, "" where it does not compile."""
+        where = os.path.join(SCRATCH, "work", str(threading.get_ident()))
+        shutil.rmtree(where, ignore_errors=True)
+        os.makedirs(where)
+        changed = self.compile(mutant, where)
+        if changed is None:
+            return ""
         for program in PROGRAMS[mutant.file.split("/")[0]]:
-            built = build(*targets_of(program))
-            if built.returncode != 0:
-                if f"{mutant.file}:" not in built.stdout:
-                    sys.exit(f"the build fails elsewhere than in {mutant.file}:\n{built.stdout[-4000:]}")
-                return ""
+            path = [self.link(target, changed, where) for target in targets_of(program)][0]
             for tests in filter(None, [likeliest_tests(program, mutant.file), "*"]):
-                well, how, _ = run(program, limits[program], tests)
+                well, how, _ = run(path, where, self.limits[program], tests)
                 if not well:
                     return how
         return None
-    finally:
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(whole)
 
 
 def main():
@@ -265,6 +317,7 @@ def main():
     parser.add_argument("--only", default="*", help="files, as a pattern: runtime/exec/*")
     parser.add_argument("--programs", help="run these test programs alone, in this order: runtime_tests,ops_tests")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after so long")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--list", action="store_true", help="show the places and change nothing")
     parser.add_argument("-D", dest="options", action="append", default=[], help="an option for Meson")
     arguments = parser.parse_args()
@@ -283,28 +336,37 @@ def main():
     built = build(*(target for program in programs for target in targets_of(program)))
     if built.returncode != 0:
         sys.exit(built.stdout[-4000:])
-    limits = {}
+    lab = Lab(programs)
+    where = os.path.join(SCRATCH, "work")
+    os.makedirs(where, exist_ok=True)
     for program in programs:
-        well, how, seconds = run(program, 1800)
+        well, how, seconds = run(os.path.join(BUILD, "tests", program), where, 1800)
         if not well:
             sys.exit(f"without any mutant {how} fails")
-        limits[program] = 20 + 5 * seconds
+        lab.limits[program] = 20 + 5 * seconds * arguments.jobs
 
     begin, noticed, survivors, others = time.monotonic(), 0, [], 0
-    # Those of one file after each other: each file is compiled once more when it is whole again.
-    waiting = sorted(itertools.islice(places, arguments.count), reverse=True)
-    while waiting and time.monotonic() - begin < arguments.seconds:
-        mutant = waiting.pop()
-        by = noticed_by(mutant, limits)
-        if by == "":
-            others += 1
-            waiting.extend(itertools.islice(places, 1))
-        elif by is None:
-            survivors.append(mutant)
-        else:
-            noticed += 1
-        says = "SURVIVED" if by is None else by or "does not compile"
-        print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {says}", flush=True)
+    with concurrent.futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        running = {}
+        wanted = arguments.count
+        while running or wanted:
+            for mutant in itertools.islice(places, min(wanted, arguments.jobs - len(running))):
+                if time.monotonic() - begin < arguments.seconds:
+                    running[pool.submit(lab.noticed_by, mutant)] = mutant
+                    wanted -= 1
+            if not running:
+                break
+            for done in concurrent.futures.wait(running, return_when=concurrent.futures.FIRST_COMPLETED).done:
+                mutant, by = running.pop(done), done.result()
+                if by == "":
+                    others += 1
+                    wanted += 1
+                elif by is None:
+                    survivors.append(mutant)
+                else:
+                    noticed += 1
+                says = "SURVIVED" if by is None else by or "does not compile"
+                print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {says}", flush=True)
     print()
     for mutant in survivors:
         print(f"{mutant.file}:{mutant.line}: {mutant.kind}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")

@@ -88,11 +88,11 @@ int diff_saved_models(const Options& o) {
     return checkpoint_exists(saved_model_variables_path(path));
   };
   const bool values = both ? has_values(o.a) || has_values(o.b) : !graph;
-  if (o.json && graph && values) std::cout << "[";
+  if (o.json && graph && values) std::cout << R"({"graph": )";
   const int of_graphs = graph ? diff_graphs(o) : kFine;
-  if (o.json && graph && values) std::cout << ", ";
+  if (o.json && graph && values) std::cout << R"(, "values": )";
   const int of_values = values ? diff_checkpoints(o) : kFine;
-  if (o.json && graph && values) std::cout << "]\n";
+  if (o.json && graph && values) std::cout << "}\n";
   return std::max(of_graphs, of_values);
 }
 

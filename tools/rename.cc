@@ -16,16 +16,25 @@ struct Options {
   bool dry_run = false, json = false;
 };
 
+// OLD and NEW of "OLD=NEW"; an = that belongs to OLD is written \=.
+std::pair<std::string, std::string> names_of(const std::string& pair) {
+  std::string old;
+  for (size_t i = 0; i < pair.size(); ++i) {
+    if (pair[i] == '=') return {old, pair.substr(i + 1)};
+    if (pair.compare(i, 2, "\\=") == 0) ++i;
+    old += pair[i];
+  }
+  throw UsageError(str_cat("--map ", pair, ": there is no = between two names"));
+}
+
 NameRules rules_of(const Options& o) {
   if (o.rules.empty() && o.exact.empty())
     throw UsageError("give --re 's/OLD/NEW/' or --map OLD=NEW");
   try {
     NameRules rules(o.rules);
     for (const std::string& pair : o.exact) {
-      const size_t equals = pair.find('=');
-      if (equals == std::string::npos)
-        throw UsageError(str_cat("--map ", pair, ": there is no = between two names"));
-      rules.add(pair.substr(0, equals), pair.substr(equals + 1));
+      const auto [from, to] = names_of(pair);
+      rules.add(from, to);
     }
     return rules;
   } catch (const Error& e) {
@@ -90,8 +99,10 @@ Work make_rename(CLI::App& app) {
                  "(ignore case). PATTERN is a regular expression (RE2); in REPLACEMENT \\1 is a "
                  "group and & the match. Several rules are applied one after the other")
       ->allow_extra_args(false);
-  app.add_option("--map", o->exact,
-                 "OLD=NEW: renames the tensor OLD, before the rules; may be repeated")
+  app.add_option(
+         "--map", o->exact,
+         "OLD=NEW: renames the tensor OLD, before the rules (an = in OLD is written \\=); may "
+         "be repeated")
       ->allow_extra_args(false);
   app.add_flag("--dry-run", o->dry_run, "print the new names, and write nothing");
   app.add_flag("--json", o->json, "print one JSON object");

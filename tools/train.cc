@@ -306,13 +306,14 @@ class Saves {
   bool was_saved_here(const std::string& prefix) const {
     FileSystem& fs = posix_file_system();
     try {
-      const auto book = read_retention_book(fs, o_.dir);
-      if (!book) return false;
-      return std::any_of(book->records.begin(), book->records.end(), [&](const KeptRecord& record) {
-        return without_shard_ending(record.name) == base_name(prefix) && !record.foreign &&
-               record.written == written_at(join_path(o_.dir, record.name), fs);
-      });
-    } catch (const Error&) {  // the record cannot be read
+      const auto state = read_retention_state(fs, o_.dir);
+      if (!state) return false;
+      return std::any_of(
+          state->records.begin(), state->records.end(), [&](const KeptRecord& record) {
+            return without_shard_ending(record.name) == base_name(prefix) && !record.foreign &&
+                   record.written == written_at(join_path(o_.dir, record.name), fs);
+          });
+    } catch (const Error&) {  // the state cannot be read
       return false;
     }
   }

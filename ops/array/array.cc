@@ -461,11 +461,11 @@ Tensor repeated(const Shape& shape, const Tensor& value) {
   return all;
 }
 
-Output filled(const Building& b, const Output& dims, DType dtype, int number) {
+Output filled(const BuilderScope& b, const Output& dims, DType dtype, int number) {
   return b.add(kFill, {dims, constant(b, number_of(dtype, number), {.name = "Const"})});
 }
 
-Output filled(const Building& b, const Shape& shape, DType dtype, int number) {
+Output filled(const BuilderScope& b, const Shape& shape, DType dtype, int number) {
   constexpr int64_t kSmall = 1000;
   if (!shape.is_fully_defined())
     fail(Code::kInvalidArgument, "expected a fully known shape, got ", shape);
@@ -515,20 +515,20 @@ std::vector<Output> identity_n(const std::vector<Output>& xs, const NameOptions&
 }
 
 Output zeros(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {
-  return filled(Building(graph, "zeros", options.name), shape, dtype, 0);
+  return filled(BuilderScope(graph, "zeros", options.name), shape, dtype, 0);
 }
 Output ones(GraphAt graph, const Shape& shape, DType dtype, const NameOptions& options) {
-  return filled(Building(graph, "ones", options.name), shape, dtype, 1);
+  return filled(BuilderScope(graph, "ones", options.name), shape, dtype, 1);
 }
 Output zeros(const Operand& shape, DType dtype, const NameOptions& options) {
-  return filled(Building(shape, "zeros", options.name), shape.output(), dtype, 0);
+  return filled(BuilderScope(shape, "zeros", options.name), shape.output(), dtype, 0);
 }
 Output ones(const Operand& shape, DType dtype, const NameOptions& options) {
-  return filled(Building(shape, "ones", options.name), shape.output(), dtype, 1);
+  return filled(BuilderScope(shape, "ones", options.name), shape.output(), dtype, 1);
 }
 
 Output zeros_like(const Operand& x, const LikeOptions& options) {
-  const Building b(x, "zeros_like", options.name);
+  const BuilderScope b(x, "zeros_like", options.name);
   const DType own = base_dtype(x.output().dtype()), dtype = options.dtype.value_or(own);
   if (options.optimize && x.output().shape().is_fully_defined())
     return filled(b, x.output().shape(), dtype, 0);
@@ -539,25 +539,25 @@ Output zeros_like(const Operand& x, const LikeOptions& options) {
 }
 
 Output ones_like(const Operand& x, const LikeOptions& options) {
-  const Building b(x, "ones_like", options.name);
+  const BuilderScope b(x, "ones_like", options.name);
   const Output dims =
       shape(x, {.out_type = extents_dtype({x.output()}), .optimize = options.optimize});
   return filled(b, dims, options.dtype.value_or(base_dtype(x.output().dtype())), 1);
 }
 
 Output fill(const Operand& dims, const Operand& value, const NameOptions& options) {
-  const Building b(dims.is_output() ? dims : value, "Fill", options.name);
+  const BuilderScope b(dims.is_output() ? dims : value, "Fill", options.name);
   return b.add(kFill, {dims.in(b.graph(), DType::kInt32, "dims"),
                        value.in(b.graph(), value.natural_dtype(), "value")});
 }
 Output fill(GraphAt graph, const Shape& dims, const Tensor& value, const NameOptions& options) {
-  const Building b(graph, "Fill", options.name);
+  const BuilderScope b(graph, "Fill", options.name);
   const Output extents = IntList(dims).in(b, "dims");
   return b.add(kFill, {extents, constant(b, value, {.name = "value"})});
 }
 
 Output one_hot(const Operand& indices, const Operand& depth, const OneHotOptions& options) {
-  const Building b(indices.is_output() ? indices : depth, "one_hot", options.name);
+  const BuilderScope b(indices.is_output() ? indices : depth, "one_hot", options.name);
   const DType dtype = options.dtype       ? *options.dtype
                       : options.on_value  ? options.on_value->natural_dtype()
                       : options.off_value ? options.off_value->natural_dtype()
@@ -576,7 +576,7 @@ Output one_hot(const Operand& indices, const Operand& depth, const OneHotOptions
 Output range(const Operand& start, const Operand& limit, const Operand& delta,
              const NameOptions& options) {
   const Operand& known = start.is_output() ? start : limit.is_output() ? limit : delta;
-  const Building b(known, "range", options.name);
+  const BuilderScope b(known, "range", options.name);
   const DType dtype = known.output().dtype();
   const Output first = start.in(b.graph(), dtype, "start"),
                last = limit.in(b.graph(), dtype, "limit");
@@ -584,7 +584,7 @@ Output range(const Operand& start, const Operand& limit, const Operand& delta,
 }
 
 Output range(GraphAt graph, double start, double limit, double delta, const NameOptions& options) {
-  const Building b(graph, "range", options.name);
+  const BuilderScope b(graph, "range", options.name);
   const auto whole = [](double v) { return v == std::trunc(v) && std::abs(v) < 2147483648.0; };
   const bool integers = whole(start) && whole(limit) && whole(delta);
   std::vector<Output> inputs;
@@ -600,7 +600,7 @@ Output range(GraphAt graph, double start, double limit, double delta, const Name
 Output linspace(const Operand& start, const Operand& stop, const Operand& num,
                 const NameOptions& options) {
   const Operand& known = start.is_output() ? start : stop.is_output() ? stop : num;
-  const Building b(known, "LinSpace", options.name);
+  const BuilderScope b(known, "LinSpace", options.name);
   const DType dtype =
       start.is_output() || stop.is_output() ? base_dtype(known.output().dtype()) : DType::kFloat;
   const Output first = start.in(b.graph(), dtype, "start"),
@@ -610,7 +610,7 @@ Output linspace(const Operand& start, const Operand& stop, const Operand& num,
 
 Output sparse_to_dense(const Operand& indices, const IntList& output_shape, const Operand& values,
                        const SparseToDenseOptions& options) {
-  const Building b(indices.is_output() ? indices : values, "SparseToDense", options.name);
+  const BuilderScope b(indices.is_output() ? indices : values, "SparseToDense", options.name);
   const Output at = indices.in(b.graph(), DType::kInt32, "sparse_indices");
   const Output dims = output_shape.in(b, "output_shape", base_dtype(at.dtype()));
   const Output given = values.in(b.graph(), values.natural_dtype(), "sparse_values");

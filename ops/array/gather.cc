@@ -513,7 +513,7 @@ constexpr OpDef kDynamicPartition = {.name = "DynamicPartition",
 }  // namespace
 
 Output gather(const Operand& params, const Operand& indices, const GatherOptions& options) {
-  const Building b(params, "GatherV2", options.name);
+  const BuilderScope b(params, "GatherV2", options.name);
   const Output at = indices.in(b.graph(), DType::kInt32, "indices");
   return b.add(kGatherV2,
                {params.output(), at, Operand(options.axis).in(b.graph(), DType::kInt32, "axis")});
@@ -524,13 +524,13 @@ Output gather(const Operand& params, std::initializer_list<int64_t> indices,
 }
 
 Output gather_nd(const Operand& params, const Operand& indices, const NameOptions& options) {
-  const Building b(params, "GatherNd", options.name);
+  const BuilderScope b(params, "GatherNd", options.name);
   return b.add(kGatherNd, {params.output(), indices.in(b.graph(), DType::kInt32, "indices")});
 }
 
 Output scatter_nd(const Operand& indices, const Operand& updates, const IntList& shape,
                   const NameOptions& options) {
-  const Building b(indices, "ScatterNd", options.name);
+  const BuilderScope b(indices, "ScatterNd", options.name);
   const Output& at = indices.output();
   const Output rows = updates.in(b.graph(), DType::kFloat, "updates");
   return b.add(kScatterNd, {at, rows, shape.in(b, "shape", base_dtype(at.dtype()))});
@@ -538,7 +538,7 @@ Output scatter_nd(const Operand& indices, const Operand& updates, const IntList&
 
 Output unsorted_segment_sum(const Operand& data, const Operand& segment_ids,
                             const Operand& num_segments, const NameOptions& options) {
-  const Building b(data, "UnsortedSegmentSum", options.name);
+  const BuilderScope b(data, "UnsortedSegmentSum", options.name);
   return b.add(kUnsortedSegmentSum,
                {data.output(), segment_ids.in(b.graph(), DType::kInt32, "segment_ids"),
                 num_segments.in(b.graph(), DType::kInt32, "num_segments")});
@@ -558,7 +558,7 @@ Output dynamic_stitch(const std::vector<Output>& indices, const std::vector<Outp
 
 std::vector<Output> dynamic_partition(const Operand& data, const Operand& partitions, int64_t num,
                                       const NameOptions& options) {
-  const Building b(data, "DynamicPartition", options.name);
+  const BuilderScope b(data, "DynamicPartition", options.name);
   return outputs_of(b.add_op(kDynamicPartition,
                              {data.output(), partitions.in(b.graph(), DType::kInt32, "partitions")},
                              {{"num_partitions", num}}));

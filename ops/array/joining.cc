@@ -409,8 +409,8 @@ const Operand& known_of(const std::vector<Operand>& values, const char* what, So
        "): expected at least one tensor of a graph among the values");
 }
 
-std::vector<Output> outputs_in(const Building& b, const std::vector<Operand>& values, DType dtype,
-                               std::string_view prefix) {
+std::vector<Output> outputs_in(const BuilderScope& b, const std::vector<Operand>& values,
+                               DType dtype, std::string_view prefix) {
   std::vector<Output> outputs;
   for (const Operand& value : values) {
     outputs.push_back(value.in(b.graph(), dtype, str_cat(prefix, outputs.size())));
@@ -422,7 +422,7 @@ std::vector<Output> outputs_in(const Building& b, const std::vector<Operand>& va
 
 Output concat(const std::vector<Operand>& values, const Operand& axis, const NameOptions& options) {
   const Operand& known = known_of(values, "concat", axis.at());
-  const Building b(known, "concat", options.name);
+  const BuilderScope b(known, "concat", options.name);
   if (values.size() == 1) {
     axis.in(b.graph(), DType::kInt32, "concat_dim");
     return identity(known, {.name = b.name()});
@@ -434,7 +434,7 @@ Output concat(const std::vector<Operand>& values, const Operand& axis, const Nam
 
 Output stack(const std::vector<Operand>& values, const AxisOptions& options, SourceLocation at) {
   const Operand& known = known_of(values, "stack", at);
-  const Building b(known, "stack", options.name);
+  const BuilderScope b(known, "stack", options.name);
   const char* prefix = options.axis == 0 ? "" : "values_";
   return b.add(kPack, outputs_in(b, values, base_dtype(known.output().dtype()), prefix),
                {{"axis", options.axis}});
@@ -456,12 +456,12 @@ std::vector<Output> unstack(const Operand& x, const AxisOptions& options) {
   return unstack(x, num, options);
 }
 std::vector<Output> unstack(const Operand& x, int64_t num, const AxisOptions& options) {
-  const Building b(x, "unstack", options.name);
+  const BuilderScope b(x, "unstack", options.name);
   return outputs_of(b.add_op(kUnpack, {x.output()}, {{"num", num}, {"axis", options.axis}}));
 }
 
 std::vector<Output> split(const Operand& x, int64_t num, const AxisOptions& options) {
-  const Building b(x, "split", options.name);
+  const BuilderScope b(x, "split", options.name);
   const Output dim = Operand(options.axis).in(b.graph(), DType::kInt32, "split_dim");
   return outputs_of(b.add_op(kSplit, {dim, x.output()}, {{"num_split", num}}));
 }
@@ -475,7 +475,7 @@ std::vector<Output> split(const Operand& x, const std::vector<int64_t>& sizes,
 }
 std::vector<Output> split_v(const Operand& x, const Output& sizes, const Operand& axis, int64_t num,
                             const NameOptions& options) {
-  const Building b(x, "split", options.name);
+  const BuilderScope b(x, "split", options.name);
   const Output dim = axis.in(b.graph(), DType::kInt32, "split_dim");
   return outputs_of(b.add_op(kSplitV, {x.output(), sizes, dim}, {{"num_split", num}}));
 }

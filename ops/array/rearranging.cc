@@ -337,7 +337,7 @@ constexpr OpDef kPadV2 = {.name = "PadV2",
 }  // namespace
 
 Output transpose(const Operand& x, const IntList& perm, const NameOptions& options) {
-  const Building b(x, "transpose", options.name);
+  const BuilderScope b(x, "transpose", options.name);
   return b.add(kTranspose, {x.output(), perm.in(b, "perm")});
 }
 Output transpose(const Operand& x, const NameOptions& options) {
@@ -347,7 +347,7 @@ Output transpose(const Operand& x, const NameOptions& options) {
     for (int i = known - 1; i >= 0; --i) perm.push_back(i);
     return transpose(x, perm, options);
   }
-  const Building b(x, "transpose", options.name);
+  const BuilderScope b(x, "transpose", options.name);
   const Output ranks = rank(x);
   const Output perm = (ranks - 1) - range(0, ranks, 1, {.name = "Range"});
   return b.add(kTranspose, {x.output(), perm});
@@ -358,12 +358,12 @@ Output invert_permutation(const Operand& perm, const NameOptions& options) {
 }
 
 Output reverse(const Operand& x, const IntList& axis, const NameOptions& options) {
-  const Building b(x, "ReverseV2", options.name);
+  const BuilderScope b(x, "ReverseV2", options.name);
   return b.add(kReverseV2, {x.output(), axis.in(b, "axis")});
 }
 
 Output tile(const Operand& x, const IntList& multiples, const NameOptions& options) {
-  const Building b(x, "Tile", options.name);
+  const BuilderScope b(x, "Tile", options.name);
   return b.add(kTile, {x.output(), multiples.in(b, "multiples")});
 }
 
@@ -372,7 +372,7 @@ Output pad(const Operand& x, const Output& paddings, const NameOptions& options)
 }
 Output pad(const Operand& x, const Output& paddings, const Operand& value,
            const NameOptions& options) {
-  const Building b(x, "PadV2", options.name);
+  const BuilderScope b(x, "PadV2", options.name);
   return b.add(kPadV2,
                {x.output(), paddings, value.in(b.graph(), x.output().dtype(), "constant_values")});
 }
@@ -383,7 +383,7 @@ Output pad(const Operand& x, std::initializer_list<std::initializer_list<int64_t
       fail(Code::kInvalidArgument, "Pad (", x.at().str(), "): paddings[", &row - paddings.begin(),
            "] is of ", row.size(), " numbers, expected {before, after}");
   }
-  const Building b(x, "Pad", options.name);
+  const BuilderScope b(x, "Pad", options.name);
   const Tensor wide = Tensor::matrix<int64_t>(paddings);
   const Tensor table = IntList(wide.to_int64s()).tensor().reshaped(wide.shape());
   return b.add(kPad, {x.output(), constant(b, table, {.name = "paddings"})});

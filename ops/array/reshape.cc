@@ -355,12 +355,12 @@ std::vector<Output> shape_n(const std::vector<Output>& xs, const ShapeOptions& o
 }
 
 Output reshape(const Operand& x, const IntList& shape, const NameOptions& options) {
-  const Building b(x, "Reshape", options.name);
+  const BuilderScope b(x, "Reshape", options.name);
   return b.add(kReshape, {x.output(), shape.in(b, "shape")});
 }
 
 Output expand_dims(const Operand& x, const Operand& axis, const NameOptions& options) {
-  const Building b(x, "ExpandDims", options.name);
+  const BuilderScope b(x, "ExpandDims", options.name);
   return b.add(kExpandDims, {x.output(), axis.in(b.graph(), DType::kInt32, "dim")});
 }
 

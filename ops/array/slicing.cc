@@ -309,7 +309,7 @@ Attrs mask_attrs(const StridedSliceOptions& o) {
 
 Output slice(const Operand& x, const IntList& begin, const IntList& size,
              const NameOptions& options) {
-  const Building b(x, "Slice", options.name);
+  const BuilderScope b(x, "Slice", options.name);
   const DType index = IntList::common_dtype({&begin, &size});
   const Output from = begin.in(b, "begin", index);
   return b.add(kSlice, {x.output(), from, size.in(b, "size", index)});
@@ -318,7 +318,7 @@ Output slice(const Operand& x, const IntList& begin, const IntList& size,
 Output strided_slice(const Operand& x, const IntList& begin, const IntList& end,
                      const IntList& strides, const StridedSliceOptions& options) {
   const bool lists = begin.list() && end.list() && strides.list();
-  const Building b(x, lists ? "strided_slice" : "StridedSlice", options.name);
+  const BuilderScope b(x, lists ? "strided_slice" : "StridedSlice", options.name);
   const DType index = IntList::common_dtype({&begin, &end, &strides});
   const Output from = begin.in(b, lists ? "stack" : "begin", index),
                to = end.in(b, lists ? "stack" : "end", index);

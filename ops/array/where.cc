@@ -160,13 +160,13 @@ constexpr OpDef kWhere = {.name = "Where",
 }  // namespace
 
 Output broadcast_to(const Operand& x, const IntList& shape, const NameOptions& options) {
-  const Building b(x, "BroadcastTo", options.name);
+  const BuilderScope b(x, "BroadcastTo", options.name);
   return b.add(kBroadcastTo, {x.output(), shape.in(b, "shape")});
 }
 
 Output where_v2(const Operand& condition, const Operand& x, const Operand& y,
                 const NameOptions& options) {
-  const Building b(condition, "SelectV2", options.name);
+  const BuilderScope b(condition, "SelectV2", options.name);
   const DType dtype = base_dtype((x.is_output() ? x : y).natural_dtype());
   return b.add(kSelectV2,
                {condition.output(), x.in(b.graph(), dtype, "t"), y.in(b.graph(), dtype, "e")});

@@ -9,20 +9,20 @@
 
 namespace cairn {
 
-// A builder while it makes nodes: a transaction (if it throws, the graph is unchanged), the scope
-// named like the node to be made, in which the constants of its operands are ("Reshape/shape"), and
-// the line of the program that its nodes are made at.
+// For the length of one builder: a transaction (if the builder throws, the graph is unchanged), the
+// name scope of the node it makes, which also holds the constants of its operands
+// ("Reshape/shape"), and the user's line, which its nodes are attributed to.
 //
-//   const Building b(x, "Reshape", options.name);
+//   const BuilderScope b(x, "Reshape", options.name);
 //   return b.add(kReshape, {x.output(), shape.in(b, "shape")});
-class Building {
+class BuilderScope {
  public:
-  Building(GraphAt graph, std::string_view default_name, const std::string& name)
+  BuilderScope(GraphAt graph, std::string_view default_name, const std::string& name)
       : graph_(graph),
         whole_(*graph.graph, graph.at),
         scope_(graph->name_scope(name.empty() ? default_name : std::string_view(name))) {}
-  Building(const Operand& x, std::string_view default_name, const std::string& name)
-      : Building((x.require(default_name), GraphAt(x.graph(), x.at())), default_name, name) {}
+  BuilderScope(const Operand& x, std::string_view default_name, const std::string& name)
+      : BuilderScope((x.require(default_name), GraphAt(x.graph(), x.at())), default_name, name) {}
 
   operator GraphAt() const { return graph_; }  // NOLINT: implicit on purpose
   Graph& graph() const { return graph_; }

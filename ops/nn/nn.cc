@@ -520,7 +520,7 @@ constexpr OpDef kTopKV2 = {.name = "TopKV2",
 // ---- builders -----------------------------------------------------------------------------------
 
 Output bias_add(const Operand& value, const Operand& bias, const BiasAddOptions& options) {
-  const Building b(value, "BiasAdd", options.name);
+  const BuilderScope b(value, "BiasAdd", options.name);
   return b.add(kBiasAdd, {value.output(), bias.in(b.graph(), value.output().dtype(), "bias")},
                {{"data_format", options.data_format}});
 }
@@ -541,15 +541,15 @@ Output l2_loss(const Operand& t, const NameOptions& options) {
 
 Output in_top_k(const Operand& predictions, const Operand& targets, const Operand& k,
                 const NameOptions& options) {
-  const Building scope(predictions, "in_top_k", options.name);
-  const Building b(scope, "InTopKV2", "");
+  const BuilderScope scope(predictions, "in_top_k", options.name);
+  const BuilderScope b(scope, "InTopKV2", "");
   const Output& of = targets.output();
   return b.add(kInTopKV2, {predictions.output(), of, k.in(b.graph(), of.dtype(), "k")});
 }
 
 std::pair<Output, Output> top_k(const Operand& input, const Operand& k,
                                 const TopKOptions& options) {
-  const Building b(input, "TopKV2", options.name);
+  const BuilderScope b(input, "TopKV2", options.name);
   const Operation op = b.add_op(kTopKV2, {input.output(), k.in(b.graph(), DType::kInt32, "k")},
                                 {{"sorted", options.sorted}});
   return {op.output(0), op.output(1)};
@@ -567,7 +567,7 @@ Output dropout(const Operand& operand, const Operand& keep_prob, const DropoutOp
            "): keep_prob must be in (0, 1], is ", *number);
     if (*number == 1) return x;
   }
-  const Building b(operand, "dropout", options.name);
+  const BuilderScope b(operand, "dropout", options.name);
   const Output keep = keep_prob.in(b.graph(), dtype, "keep_prob");
   const IntList extents = options.noise_shape ? *options.noise_shape : IntList(extents_of(x));
   const Output noise =

@@ -427,7 +427,7 @@ Attrs mark_for(const Shape& labels, const Shape& logits) {
 }
 
 // `labels` and `logits` in the scope of `b`, whose name the op itself bears.
-Output dense_cross_entropy(const Building& b, const Output& labels_as_given,
+Output dense_cross_entropy(const BuilderScope& b, const Output& labels_as_given,
                            const Output& logits_as_given) {
   const Output logits = precise(logits_as_given),
                labels = cast(labels_as_given, base_dtype(logits.dtype()));
@@ -475,7 +475,7 @@ Output softmax_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   require_both(options, "softmax_cross_entropy_with_logits");
   refuse_scalars(options, "softmax_cross_entropy_with_logits");
   check_shapes(options, "softmax_cross_entropy_with_logits");
-  const Building b(options.labels, "softmax_cross_entropy_with_logits_sg", options.name);
+  const BuilderScope b(options.labels, "softmax_cross_entropy_with_logits_sg", options.name);
   const Output labels = stop_gradient(options.labels, {.name = "labels_stop_gradient"});
   return dense_cross_entropy(b, labels, options.logits);
 }
@@ -484,7 +484,7 @@ Output softmax_cross_entropy_with_logits_v2(const CrossEntropyOptions& options) 
   require_both(options, "softmax_cross_entropy_with_logits_v2");
   refuse_scalars(options, "softmax_cross_entropy_with_logits_v2");
   check_shapes(options, "softmax_cross_entropy_with_logits_v2");
-  const Building b(options.labels, "softmax_cross_entropy_with_logits", options.name);
+  const BuilderScope b(options.labels, "softmax_cross_entropy_with_logits", options.name);
   return dense_cross_entropy(b, options.labels, options.logits);
 }
 
@@ -495,7 +495,7 @@ Output sparse_softmax_cross_entropy_with_logits(const CrossEntropyOptions& optio
     fail(Code::kInvalidArgument, "sparse_softmax_cross_entropy_with_logits (",
          options.logits.at().str(), "): logits must not be a scalar; expected [..., classes]");
   check_shapes(options, "sparse_softmax_cross_entropy_with_logits", /*sparse=*/true);
-  const Building b(options.labels, "SparseSoftmaxCrossEntropyWithLogits", options.name);
+  const BuilderScope b(options.labels, "SparseSoftmaxCrossEntropyWithLogits", options.name);
   const Output logits = precise(given), extents = shape(labels);
   Output loss;
   if (given.shape().rank() == 2) {
@@ -513,7 +513,7 @@ Output sigmoid_cross_entropy_with_logits(const CrossEntropyOptions& options) {
   require_both(options, "sigmoid_cross_entropy_with_logits");
   const Output &x = options.logits, &labels = options.labels;
   check_shapes(options, "sigmoid_cross_entropy_with_logits");
-  const Building b(options.logits, "logistic_loss", options.name);
+  const BuilderScope b(options.logits, "logistic_loss", options.name);
   const Output zeros = zeros_like(x);
   const Output positive = greater_equal(x, zeros);
   const Output relu_x = where(positive, x, zeros);

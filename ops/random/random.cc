@@ -344,7 +344,7 @@ struct RandomWrapper {
   std::string_view scope;
 };
 
-Output shape_in(const Building& b, const IntList& shape) {
+Output shape_in(const BuilderScope& b, const IntList& shape) {
   if (const auto* extents = shape.list()) {
     for (int64_t extent : *extents) {
       if (extent < 0)
@@ -356,7 +356,7 @@ Output shape_in(const Building& b, const IntList& shape) {
 }
 
 // The op alone: stateless if a stateless seed is given, else stateful.
-Output draw(const Building& b, const OpDef& op, const Output& shape, DType dtype,
+Output draw(const BuilderScope& b, const OpDef& op, const Output& shape, DType dtype,
             std::optional<int64_t> op_seed, const Operand* stateless_seed) {
   const GraphAt graph = b;
   if (stateless_seed) {
@@ -378,7 +378,7 @@ Output uniform(GraphAt graph, const IntList& extents, const RandomWrapper& wrapp
     fail(Code::kInvalidArgument, wrapper.scope, " (", graph.at.str(), "): ",
          stateless_seed ? "it makes no integers; cast() its result"
                         : "of integers it needs .maxval");
-  const Building b(graph, wrapper.scope, o.name);
+  const BuilderScope b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output low = o.minval.in(graph, o.dtype, "min");
   const Output high = o.maxval.value_or(Operand(1)).in(graph, o.dtype, "max");
@@ -392,7 +392,7 @@ Output uniform(GraphAt graph, const IntList& extents, const RandomWrapper& wrapp
 
 Output normal(GraphAt graph, const IntList& extents, const RandomWrapper& wrapper,
               const RandomNormalOptions& o, const Operand* stateless_seed = nullptr) {
-  const Building b(graph, wrapper.scope, o.name);
+  const BuilderScope b(graph, wrapper.scope, o.name);
   const Output shape = shape_in(b, extents);
   const Output mean = o.mean.in(graph, o.dtype, "mean"),
                stddev = o.stddev.in(graph, o.dtype, "stddev");

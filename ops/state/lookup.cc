@@ -135,12 +135,17 @@ Kernel import_prepare(const KernelSetup& s) {
   });
 }
 
+// As TensorFlow declares the ops of tables: those whose handle is a string are not stateful.
+constexpr bool has_resource(std::string_view inputs) {
+  return inputs.find("resource") != std::string_view::npos;
+}
+
 constexpr OpDef import_op(std::string_view name, std::string_view inputs, std::string_view attrs) {
   return {.name = name,
           .inputs = inputs,
           .outputs = "",
           .attrs = attrs,
-          .stateful = true,
+          .stateful = has_resource(inputs),
           .access = Access::kAssign,
           .shape = import_shape,
           .prepare = import_prepare,
@@ -192,7 +197,7 @@ constexpr OpDef find_op(std::string_view name, std::string_view inputs) {
           .inputs = inputs,
           .outputs = "values: Tout",
           .attrs = "Tin: type, Tout: type",
-          .stateful = true,
+          .stateful = has_resource(inputs),
           .access = Access::kQuery,
           .shape = find_shape,
           .prepare = find_prepare,
@@ -213,7 +218,7 @@ constexpr OpDef size_op(std::string_view name, std::string_view inputs) {
           .inputs = inputs,
           .outputs = "size: int64",
           .attrs = "",
-          .stateful = true,
+          .stateful = has_resource(inputs),
           .access = Access::kQuery,
           .shape = scalar_shape,
           .prepare = size_prepare,
@@ -226,7 +231,7 @@ constexpr OpDef kLookupTableSizeV2 = size_op("LookupTableSizeV2", "table_handle:
 
 Output HashTable::lookup(const Operand& keys, const NameOptions& options) const {
   Operand(handle, keys.at()).require("hash_table_Lookup");
-  const Building b(handle.graph(), "hash_table_Lookup", options.name);
+  const BuilderScope b(handle.graph(), "hash_table_Lookup", options.name);
   const DType key = AttrReader(handle.node()).dtype("key_dtype");
   return b.add(kLookupTableFindV2, {handle, keys.in(b.graph(), key, "keys"), default_value});
 }
@@ -247,12 +252,12 @@ HashTable hash_table(GraphAt graph, const Operand& keys, const Operand& values,
   Output from, to;
   std::string initializer;
   {
-    const Building init(graph, "key_value_init", "");
+    const BuilderScope init(graph, "key_value_init", "");
     from = keys.in(init.graph(), keys.natural_dtype(), "keys");
     to = values.in(init.graph(), values.natural_dtype(), "values");
     initializer = init.name();
   }
-  const Building b(graph, "hash_table", options.name);
+  const BuilderScope b(graph, "hash_table", options.name);
   table.handle = b.add(kHashTableV2, {},
                        {{"shared_name", options.shared_name},
                         {"key_dtype", from.dtype()},

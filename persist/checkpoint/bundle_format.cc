@@ -7,7 +7,7 @@ namespace {
 
 constexpr auto kVarint = 0, kBytes = 2, kFixed32 = 5;
 constexpr char tag(int field, int kind) { return static_cast<char>(field << 3 | kind); }
-// BundleEntryProto's, and TensorShapeProto's of one extent.
+// The tags of BundleEntryProto, then those of a TensorShapeProto's dimension.
 constexpr char kDType = tag(1, kVarint), kShape = tag(2, kBytes), kShard = tag(3, kVarint),
                kOffset = tag(4, kVarint), kSize = tag(5, kVarint), kChecksum = tag(6, kFixed32);
 constexpr char kDim = tag(2, kBytes), kExtent = tag(1, kVarint);
@@ -18,7 +18,7 @@ bool take(std::string_view& bytes, char expected) {
   return true;
 }
 
-// A field that is left out where it is zero.
+// Reads a varint field, which writers omit if it is 0.
 bool take_field(std::string_view& bytes, char tag, uint64_t most, uint64_t& value) {
   value = 0;
   if (!take(bytes, tag)) return true;
@@ -29,7 +29,7 @@ bool take_field(std::string_view& bytes, char tag, uint64_t most, uint64_t& valu
 }
 
 std::optional<std::string_view> take_bytes(std::string_view& bytes) {
-  // protobuf takes no longer ones, also where the rest is zeros
+  // As in protobuf, a length has at most 32 bits, even if the higher ones are zero.
   const auto length = take_varint<uint32_t>(bytes);
   if (!length || *length > bytes.size()) return std::nullopt;
   const std::string_view taken = bytes.substr(0, *length);
@@ -92,7 +92,7 @@ void put_plain_entry(std::string& out, const BundleEntry& entry) {
   };
   uint64_t shape_size = 0;
   for (int64_t extent : entry.shape) shape_size += 2 + extent_size(extent);
-  out += kShape;  // also where there is nothing in it: a scalar's
+  out += kShape;  // written even if it is empty, for a scalar
   put_varint(out, shape_size);
   for (int64_t extent : entry.shape) {
     out += kDim;

@@ -1,5 +1,5 @@
-// What the bundle's writer, reader and merge agree on. The numbers are the format; do not change
-// them.
+// Constants and encodings shared by the bundle's writer, reader and merge. They define the file
+// format and must not change.
 #pragma once
 
 #include "cairn/checkpoint.pb.h"
@@ -11,8 +11,7 @@
 namespace cairn {
 
 inline constexpr int kBundleVersion = 1;
-// Bytes go to and from files in pieces of this size: large enough for the disk, small enough for
-// the cache.
+// The size of one read or write: large enough for the disk, small enough for the cache.
 inline constexpr size_t kTransferSize = size_t{256} << 10;
 
 inline bool is_storable(DType dtype) {
@@ -20,7 +19,8 @@ inline bool is_storable(DType dtype) {
          (dtype == DType::kString || dtype_size(dtype) > 0);
 }
 
-// The lengths of strings as the checksums cover them; in the file they are varints.
+// Appends a string's length in the form that checksums cover: fixed width. In the file the lengths
+// are varints.
 inline void put_string_length(std::string& out, uint64_t length) {
   if (length <= UINT32_MAX) {
     put_fixed<uint32_t>(out, static_cast<uint32_t>(length));
@@ -29,29 +29,30 @@ inline void put_string_length(std::string& out, uint64_t length) {
   }
 }
 
-// Throws InvalidArgument for a version of another time; `path` is the file that says it. V1 files
-// count as V2's do.
+// Throws InvalidArgument for a version that this reader does not support, naming `path`. V1 and V2
+// files share these version numbers.
 void check_checkpoint_version(const std::string& path, const pb::VersionDef& version);
-// The header of an index, its version checked. Throws DataLoss, or InvalidArgument for a version of
-// another time.
+// Parses the header of an index and checks its version. Throws DataLoss, or InvalidArgument as
+// check_checkpoint_version().
 pb::BundleHeaderProto read_bundle_header(const TableReader& table);
-// Reads an entry, whose numbers must not be negative and whose shard must exist, into `proto`.
-// Throws DataLoss.
+// Parses an entry into `proto`. Throws DataLoss if it does not parse, has a negative number or
+// names a data file that does not exist.
 void parse_bundle_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
                         pb::BundleEntryProto& proto);
 
-// Most entries are of tensors stored whole, in few fields in their order; a checkpoint may have ten
-// thousands. These two go past protobuf, which allocates for each extent of a shape.
+// Most entries describe unsliced tensors, with few fields in order of number, and a checkpoint may
+// have ten thousand of them. The following two functions bypass protobuf, which allocates for each
+// extent of a shape.
 
-// Appends the bytes of such an entry as protobuf makes them.
+// Appends such an entry, with the bytes that protobuf would write.
 void put_plain_entry(std::string& out, const BundleEntry& entry);
-// Into an entry as it was made. False where the bytes are anything else: protobuf is to be asked,
-// and the entry holds anything.
+// Parses such an entry. `entry` must be default-constructed. False for any other bytes: the caller
+// must then use protobuf, and `entry` is unspecified.
 bool take_plain_entry(std::string_view bytes, int num_shards, BundleEntry& entry);
 
-// "model.data-00000-of-00001" -> "model"; nothing for other names.
+// "model.data-00000-of-00001" -> "model"; nullopt for other names.
 std::optional<std::string> prefix_of_data_file(const std::string& name);
-// "run/m.index", "run/m.meta", "run/m.data-00000-of-00001" -> "run/m"; nothing for other names.
+// "run/m.index", "run/m.meta", "run/m.data-00000-of-00001" -> "run/m"; nullopt for other names.
 std::optional<std::string> prefix_of_file(const std::string& path);
 
 }  // namespace cairn

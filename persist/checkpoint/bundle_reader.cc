@@ -29,7 +29,7 @@ std::string key_text(std::string_view key) {
        "; the file is damaged, use another copy");
 }
 
-// `proto` is memory to work in, which several entries share.
+// `proto` is scratch memory, reused for all entries.
 void read_entry(const TableReader& table, const TableReader::Entry& item, int num_shards,
                 pb::BundleEntryProto& proto, BundleEntry& entry) {
   if (!take_plain_entry(item.value, num_shards, entry)) {
@@ -91,7 +91,7 @@ pb::BundleHeaderProto read_bundle_header(const TableReader& table) {
   if (!item) refuse("failed to seek to header entry");
   pb::BundleHeaderProto header;
   if (!parse_bytes(item->value, header)) refuse("unable to parse header");
-  constexpr int kMostShards = 99999;  // their numbers have five digits
+  constexpr int kMostShards = 99999;  // the file names have five digits
   if (header.num_shards() <= 0 || header.num_shards() > kMostShards)
     refuse(str_cat("the header counts ", header.num_shards(), " data files"));
   if (header.endianness() != pb::BundleHeaderProto::LITTLE &&
@@ -138,7 +138,7 @@ BundleReader::BundleReader(FileSystem& fs, std::string prefix)
 
 BundleReader::~BundleReader() = default;
 
-// Entries that share bytes would let small files stand for large tensors.
+// If entries could share bytes, a small file could describe arbitrarily large tensors.
 void BundleReader::check_overlaps() const {
   std::vector<const Stored*> by_place;
   by_place.reserve(stored_.size());
@@ -164,7 +164,7 @@ std::vector<std::string> BundleReader::names_but(std::span<const std::string_vie
   std::vector<std::string> names;
   auto next = sorted.begin();
   for (const Stored& s : stored_) {
-    int order = 1;  // of the next name, after the key
+    int order = 1;  // of the next listed name, relative to the key
     while (next != sorted.end() && (order = next->compare(s.key)) < 0) ++next;
     const bool listed = next != sorted.end() && order == 0;
     if (!listed && !is_slice_key(s.key)) names.emplace_back(s.key);
@@ -172,7 +172,8 @@ std::vector<std::string> BundleReader::names_but(std::span<const std::string_vie
   return names;
 }
 
-// Keys are mostly asked for in order, some several times.
+// Tries the entry after the last one found and that one again: keys are mostly looked up in order,
+// some repeatedly.
 const BundleEntry* BundleReader::find_key(std::string_view key) const {
   const size_t last = last_found_.load(std::memory_order_relaxed);
   for (const size_t i : {last + 1, last}) {
@@ -264,7 +265,7 @@ void BundleReader::corrupt(const BundleEntry& entry, std::string_view name,
        "; the checkpoint is damaged, use another one");
 }
 
-// Everything the entry says about its bytes, held against the dtype and the data file's size.
+// Checks the entry's size and position against its dtype and the size of the data file.
 void BundleReader::check_place(const BundleEntry& entry, const std::string& name) const {
   if (!is_storable(entry.dtype)) {
     fail(Code::kUnimplemented, bundle_index_path(prefix_), ": tensor ", quote(name),
@@ -277,7 +278,7 @@ void BundleReader::check_place(const BundleEntry& entry, const std::string& name
          "wrote it");
   }
   const auto elements = static_cast<uint64_t>(entry.shape.num_elements());
-  uint64_t expected = elements;  // strings: a length of one byte each, at least
+  uint64_t expected = elements;  // of strings the minimum: one byte of length each
   if (entry.dtype == DType::kString) {
     if (entry.size < elements) {
       corrupt(entry, name,
@@ -293,7 +294,7 @@ void BundleReader::check_place(const BundleEntry& entry, const std::string& name
   const RandomAccessFile& file = shard(entry.shard);
   const uint64_t limit = file.size();
   if (entry.offset > limit || entry.size > limit - entry.offset) {
-    // A pointer or a web page that a download left in place of the data.
+    // A failed download may have left a Git LFS pointer or a web page in place of the data.
     const std::string begin = beginning_of(file),
                       what = is_plain_text(begin) ? no_checkpoint_but(begin, "a data file") : "";
     if (!what.empty()) fail(Code::kDataLoss, file.path(), ": ", what);
@@ -323,7 +324,7 @@ void swap_bytes(char* data, size_t bytes, DType dtype) {
 
 }  // namespace
 
-// Small tensors lie side by side: one read of the file brings many of them.
+// Small tensors are adjacent in the file, so one read fetches many of them.
 void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<char> into) const {
   constexpr size_t kSmall = 4096, kAhead = 65536;
   const uint64_t from = entry.offset + at;
@@ -342,7 +343,7 @@ void BundleReader::read_bytes(const BundleEntry& entry, uint64_t at, std::span<c
   std::memcpy(into.data(), ahead_.bytes.data() + (from - ahead_.offset), into.size());
 }
 
-// Bytes [begin, end) of the entry, from `data` on. Gives their checksum.
+// Reads bytes [begin, end) of the entry into `data` and returns their checksum.
 uint32_t BundleReader::read_stretch(const BundleEntry& entry, uint64_t begin, uint64_t end,
                                     char* data) const {
   uint32_t crc = 0;
@@ -384,7 +385,7 @@ void BundleReader::check_bools(const BundleEntry& entry, std::string_view name,
     corrupt(entry, name, "a bool is neither 0 nor 1");
 }
 
-// check_place() was called.
+// Requires check_place().
 void BundleReader::read_stored_into(const BundleEntry& entry, const std::string& name, Tensor& into,
                                     const ParallelFor& in_parallel) const {
   if (entry.dtype == DType::kString) return read_strings(entry, name, into);
@@ -403,7 +404,7 @@ void BundleReader::read_strings(const BundleEntry& entry, const std::string& nam
   std::string_view rest = bytes;
   const auto strings = into.span<std::string>();
   if (strings.empty() && bytes.empty()) return;
-  std::string covered;  // the lengths as the checksums see them
+  std::string covered;  // the lengths as the checksum covers them
   std::vector<uint64_t> lengths(strings.size());
   for (uint64_t& length : lengths) {
     const auto taken = take_varint(rest);
@@ -433,8 +434,8 @@ void BundleReader::read_strings(const BundleEntry& entry, const std::string& nam
 
 // ---- Slices -------------------------------------------------------------------------------------
 
-// The stored slices hold every element of `asked` once. Looks only at the index and the sizes of
-// the files.
+// Throws unless the stored slices hold every element of `asked` exactly once. Needs only the index
+// and the sizes of the files.
 void BundleReader::check_coverage(const BundleEntry& entry, const std::string& name,
                                   const TensorSlice& asked) const {
   uint64_t held = 0;
@@ -457,7 +458,7 @@ void BundleReader::check_coverage(const BundleEntry& entry, const std::string& n
   }
 }
 
-// check_coverage() was called.
+// Requires check_coverage().
 void BundleReader::read_sliced_into(const BundleEntry& entry, const std::string& name,
                                     const TensorSlice& asked, Tensor& into) const {
   for (const TensorSlice& slice : entry.slices) {
@@ -542,7 +543,8 @@ Tensor BundleReader::read_slice(const std::string& name, const TensorSlice& slic
 }
 
 void BundleReader::verify() const {
-  // First: no piece is read twice, as it might be very often.
+  // Overlaps are checked first: otherwise a damaged index could make the loop below read one piece
+  // any number of times.
   for (const Stored& s : stored_) {
     if (s.entry.slices.empty()) continue;
     check_coverage(s.entry, std::string(s.key),

@@ -16,7 +16,7 @@
 namespace cairn {
 namespace {
 
-// `add_entries` adds them in the order of their keys.
+// `add_entries` must add the entries in order of their keys.
 template <class F>
 void write_index(WritableFile& file, const pb::BundleHeaderProto& header, F&& add_entries) {
   TableWriter table(file);
@@ -25,20 +25,20 @@ void write_index(WritableFile& file, const pb::BundleHeaderProto& header, F&& ad
   table.finish();
 }
 
-// What the index will say of one key.
+// An entry of the index under construction.
 struct Piece {
   std::string_view key;
   BundleEntry entry;
 };
 
-// Pieces by key. Savers give keys in order, and then adding one is putting it at the end.
+// The entries by key. Savers add keys in order, which makes each insertion an append.
 class Pieces {
  public:
   Piece* find(std::string_view key) {
     const size_t i = place_of(key);
     return i < list_.size() && at(i).key == key ? &at(i) : nullptr;
   }
-  // Null when there is one of this key. Valid for as long as these are.
+  // Null if the key exists already. The pointer remains valid as long as this object.
   Piece* add(std::string_view key) {
     const size_t i = place_of(key);
     if (i < list_.size() && at(i).key == key) return nullptr;
@@ -70,10 +70,10 @@ class Pieces {
   }
   StringPool keys_;
   std::deque<Piece> list_;
-  std::vector<uint32_t> order_;  // empty while the list is in order
+  std::vector<uint32_t> order_;  // positions in list_ by key; empty while list_ is sorted
 };
 
-// One string serves for all entries, for the memory that it has.
+// `bytes` is scratch memory, reused for all entries.
 void add_to_table(TableWriter& table, const Piece& piece, std::string& bytes) {
   bytes.clear();
   put_plain_entry(bytes, piece.entry);
@@ -141,8 +141,9 @@ struct BundleWriter::Impl {
     entry.masked_crc = mask_crc(crc);
   }
 
-  // Appends bytes and extends `crc` over them, piece by piece so that a piece is read from memory
-  // once for all. Pieces that are not full wait for the next ones.
+  // Appends bytes and extends `crc` over them. Works in pieces that fit the cache, so that
+  // checksum, counter and write read each from memory once. A piece that is not full is held in
+  // `pending` until it is.
   uint32_t put(std::string_view bytes, uint32_t crc, NonfiniteCounter* counter = nullptr) {
     offset += bytes.size();
     while (!bytes.empty()) {
@@ -288,7 +289,7 @@ class Merge {
     }
   }
 
-  // `tidy` is done when the merged bundle has its names.
+  // `tidy` is called after the merged bundle has been published.
   void write(const std::string& destination, std::function<void()> tidy) {
     NewDirectories made(fs_, directory_of(destination), NewDirectories::kLast);
     const int n = static_cast<int>(data_files_.size());

@@ -8,16 +8,17 @@
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
 #include "persist/files/quote.h"
+#include "persist/files/read_retry.h"
 #include "persist/files/settled_view.h"
-#include "persist/files/undisturbed.h"
 #include "runtime/base/text.h"
 
 namespace cairn {
 
 CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_system, Files files) {
   FileSystem& fs = or_posix(file_system);
-  for (Undisturbed look(fs, path);; look.again()) {
-    prefix_ = files == Files::kNamed && look.prefix() == shard_pattern(path) ? path : look.prefix();
+  for (ReadRetry attempt(fs, path);; attempt.again()) {
+    prefix_ =
+        files == Files::kNamed && attempt.prefix() == shard_pattern(path) ? path : attempt.prefix();
     try {
       const auto view = view_for(fs, prefix_);
       if ((view ? *view : fs).exists(bundle_index_path(prefix_))) {
@@ -26,9 +27,9 @@ CheckpointReader::CheckpointReader(const std::string& path, FileSystem* file_sys
       }
       v1_ = std::make_unique<CheckpointV1Reader>(fs, prefix_);
       // Files of two saves would each be whole.
-      if (v1_->files().size() == 1 || !look.has_changed()) return;
+      if (v1_->files().size() == 1 || !attempt.has_changed()) return;
     } catch (const Error& e) {
-      if (!look.was_disturbed(e)) throw;
+      if (!attempt.should_retry(e)) throw;
     }
   }
 }

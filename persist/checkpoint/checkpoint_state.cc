@@ -23,7 +23,7 @@ namespace {
 
 bool is_absolute(const std::string& path) { return !path.empty() && path[0] == '/'; }
 
-// Checkpoints written on Windows say C:\run\m.
+// Checkpoints written on Windows have paths such as C:\run\m.
 std::string last_component(const std::string& path) {
   const size_t at = path.find_last_of("/\\");
   return at == std::string::npos ? path : path.substr(at + 1);
@@ -36,8 +36,8 @@ std::string relative_to(const std::string& directory, const std::string& path) {
                                                                  : path;
 }
 
-// Like checkpoint_exists(), without looking through the directory: for names that a file may hold
-// any number of.
+// Like checkpoint_exists(), but does not list the directory: a checkpoint file may name any number
+// of checkpoints.
 bool is_there_as_named(FileSystem& fs, const std::string& prefix) {
   const auto view = view_for(fs, prefix);
   FileSystem& as_it_counts = view ? *view : fs;
@@ -46,7 +46,7 @@ bool is_there_as_named(FileSystem& fs, const std::string& prefix) {
     return info && info->is_file();
   };
   const std::string begin = without_shard_ending(prefix);
-  std::string first = prefix;  // of the files of V1 that a pattern stands for
+  std::string first = prefix;  // the first V1 file that a pattern stands for
   std::replace(first.begin() + static_cast<std::ptrdiff_t>(begin.size()), first.end(), '?', '0');
   return is_file(bundle_index_path(prefix)) || is_file(prefix) ||
          (first != prefix && is_file(first));
@@ -58,13 +58,13 @@ std::string locate(FileSystem& fs, const std::string& directory, const std::stri
   const std::string as_it_stands = join_path(directory, stored);
   if ((!is_absolute(stored) && !foreign) || is_there_as_named(fs, as_it_stands))
     return as_it_stands;
-  // A backslash may be a letter of a name like any other.
+  // On Linux a backslash may be part of a file's name.
   const std::string last = join_path(directory, base_name(stored));
   return !foreign || is_there_as_named(fs, last) ? last
                                                  : join_path(directory, last_component(stored));
 }
 
-// Checkpoint files that people write name one file of the checkpoint now and then.
+// Checkpoint files written by hand sometimes name one file of the checkpoint.
 std::string as_prefix(FileSystem& fs, const std::string& path) {
   const auto prefix = prefix_of_file(path);
   return prefix && !fs.exists(bundle_index_path(path)) ? *prefix : path;
@@ -136,7 +136,8 @@ std::optional<std::string> interrupted_overwriting(const std::string& prefix,
   try {
     fs.lock_dir(directory_of(prefix));
   } catch (const Error& e) {
-    if (e.code() == Code::kFailedPrecondition) return std::nullopt;  // its writer is at work
+    if (e.code() == Code::kFailedPrecondition)
+      return std::nullopt;  // a live writer is overwriting it
   }
   if (!view->followed().empty()) {
     return str_cat(*view->followed().begin(), ": a writer was interrupted while it overwrote ",
@@ -165,7 +166,7 @@ std::optional<std::string> latest_checkpoint(const std::string& directory,
   return state->model_checkpoint_path;
 }
 
-// ---- which checkpoint is whole ------------------------------------------------------------------
+// ---- finding complete checkpoints ---------------------------------------------------------------
 
 namespace {
 
@@ -188,7 +189,8 @@ class LatestSearch {
   std::optional<std::string> run() {
     constexpr int kMostTimes = 10;
     std::optional<std::string> whole;
-    // A writer at work may have removed what was named when we looked: then another one is by now.
+    // A concurrent writer may remove a checkpoint between reading its name and opening it. The
+    // checkpoint file has then changed, and the search is repeated.
     for (int times = 0; times < kMostTimes; ++times) {
       const auto before = contents();
       skipped_.clear();
@@ -203,7 +205,7 @@ class LatestSearch {
   }
 
  private:
-  // Of the checkpoint file.
+  // The bytes of the checkpoint file.
   std::optional<std::string> contents() const {
     const std::string path = join_path(directory_, options_.latest_filename);
     const auto info = fs_.stat(path);
@@ -232,7 +234,7 @@ class LatestSearch {
     skipped_.emplace_back(prefix, why);
   }
 
-  // Oldest first, as checkpoint files list them.
+  // `prefixes` are ordered from oldest to newest, as in checkpoint files.
   std::optional<std::string> newest_whole(const std::vector<std::string>& prefixes) {
     for (size_t i = prefixes.size(); i-- > 0;) {
       if (!tried_.insert(prefixes[i]).second) continue;
@@ -247,8 +249,8 @@ class LatestSearch {
   }
 
   void check(const std::string& prefix) const {
-    // Files of V1 that a name only begins are looked for in the whole directory, which is not done
-    // for any number.
+    // Finding V1 files by the beginning of their names lists the directory, so it is limited to
+    // this many prefixes.
     constexpr size_t kMostSearched = 100;
     const bool searches = tried_.size() <= kMostSearched;
     if (!is_there_as_named(fs_, prefix) && !(searches && checkpoint_exists(prefix, &fs_))) {
@@ -267,8 +269,8 @@ class LatestSearch {
   std::vector<std::pair<std::string, std::string>> skipped_;
 };
 
-// What a directory means whose checkpoint file does not lead to a checkpoint: a SavedModel's
-// variables, or the only checkpoint that is there.
+// The checkpoint of a directory whose checkpoint file does not lead to one: a SavedModel's
+// variables, or the only checkpoint in it.
 std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory) {
   if (!saved_model_graph_path(directory, &fs).empty()) {
     const std::string variables = saved_model_variables_path(directory);
@@ -295,7 +297,8 @@ std::string checkpoint_in_directory(FileSystem& fs, const std::string& directory
 }  // namespace
 
 std::vector<std::string> find_checkpoints(const std::string& directory, FileSystem* file_system) {
-  // One whose overwriting was interrupted may be there under hidden names only.
+  // The view also shows checkpoints whose overwriting was interrupted, which exist under hidden
+  // names only.
   const auto view = SettledView::of_directory(or_posix(file_system), directory);
   FileSystem& fs = *view;
   std::set<std::string> found;

@@ -1,15 +1,20 @@
-// The `checkpoint` file of a directory, which says what the newest checkpoint is, and checkpoints
+// The `checkpoint` file, which names a directory's newest checkpoint, and functions on checkpoints
 // as sets of files.
 //
 //   if (auto newest = latest_checkpoint("run")) saver.restore(session, *newest);
 //
 // The file is protobuf text (TensorFlow's CheckpointState); docs/formats.md shows one. Every
-// function takes the file system last; null is the machine's.
+// function takes the file system as its last argument or option; null: posix_file_system(). All may
+// be called from several threads.
 //
-// A writer that died while it overwrote a checkpoint in place left the older one under hidden
-// names, and so does one at work. Whoever reads finds the older one under its own name all the
-// same: no function here but update_checkpoint_state() and remove_checkpoint() changes a file or
-// waits for a writer.
+// While a writer overwrites a checkpoint in place, and after it died doing so, the older checkpoint
+// exists under hidden names. Readers find it under its own name all the same. Only
+// update_checkpoint_state() and remove_checkpoint() change files; no function waits for a writer.
+//
+// Calls that fail:
+//
+//   get_checkpoint_state("run");   // DataLoss: "run/checkpoint: line 1, column 7: ..."
+//   checkpoint_prefix("run/m");    // NotFound: "... (there is no run/m.index); did you mean ...?"
 #pragma once
 
 #include <functional>
@@ -24,33 +29,35 @@ namespace CAIRN_API cairn {
 inline constexpr const char* kCheckpointFileName = "checkpoint";
 
 struct CheckpointState {
-  std::string model_checkpoint_path;                    // the newest
-  std::vector<std::string> all_model_checkpoint_paths;  // oldest first, the newest included
-  std::vector<double>
-      all_model_checkpoint_timestamps;  // seconds since 1970; empty in files a Saver wrote
+  // the prefix of the newest checkpoint
+  std::string model_checkpoint_path;
+  // prefixes, oldest first, including the newest
+  std::vector<std::string> all_model_checkpoint_paths;
+  // Seconds since 1970, one for each path; empty in files that a Saver wrote.
+  std::vector<double> all_model_checkpoint_timestamps;
   double last_preserved_timestamp = 0;
 };
 
-// What `directory`'s checkpoint file says, its paths joined to the directory; nothing when there is
-// none. A path that was absolute and is not there any more is taken to be in `directory`, under the
-// name it had (the directory was moved); one that names a file of a checkpoint (.index, .meta,
-// .data-00000-of-00001) stands for its prefix. Throws DataLoss, naming file and line, for one that
-// cannot be read. (tf.train.get_checkpoint_state)
+// Reads `directory`'s checkpoint file; nullopt if there is none. Relative paths are joined to
+// `directory`. An absolute path that no longer exists is replaced by the same name in `directory`
+// (the directory was moved); the path of a checkpoint's file (.index, .meta, .data-00000-of-00001)
+// is replaced by its prefix. Throws DataLoss, naming file and line, for a file that cannot be
+// parsed. (tf.train.get_checkpoint_state)
 std::optional<CheckpointState> get_checkpoint_state(
     const std::string& directory, const std::string& latest_filename = kCheckpointFileName,
     FileSystem* fs = nullptr);
 
-// Replaces the checkpoint file, in one step. Paths inside `directory` are written relative to it,
-// so that it can be moved; `path` is put last in `all` if it is not there. Throws InvalidArgument
-// when `path` is the checkpoint file itself. (tf.train.update_checkpoint_state) Without
-// relative_paths, absolute paths stay so.
+// Replaces the checkpoint file atomically; on an error the old one is unchanged. `path` becomes the
+// newest checkpoint, and the last of `all`. Paths inside `directory` are written relative to it, so
+// that the directory can be moved; without `relative_paths` absolute ones stay absolute. Throws
+// InvalidArgument if `path` is the checkpoint file itself. (tf.train.update_checkpoint_state)
 void update_checkpoint_state(const std::string& directory, const std::string& path,
                              std::vector<std::string> all = {},
                              const std::string& latest_filename = kCheckpointFileName,
                              FileSystem* fs = nullptr, bool relative_paths = true);
 
-// The prefix of the newest checkpoint that the checkpoint file names and whose files are there;
-// nothing when the directory has no checkpoint file or no such checkpoint.
+// The prefix of the newest checkpoint according to the checkpoint file; nullopt if there is no such
+// file or the checkpoint it names does not exist. Throws as get_checkpoint_state().
 // (tf.train.latest_checkpoint)
 std::optional<std::string> latest_checkpoint(
     const std::string& directory, const std::string& latest_filename = kCheckpointFileName,
@@ -58,52 +65,55 @@ std::optional<std::string> latest_checkpoint(
 
 struct LatestOptions {
   std::string latest_filename = kCheckpointFileName;
-  // Read the checkpoint whole before it is believed: index, sizes, checksums, the meta graph if
-  // there is one. Where the newest is not complete, the next older one is taken that the checkpoint
-  // file names; where none of them is, or that file is lost or damaged, the newest that is found in
-  // the directory, by the number at the end of its name.
+  // Verify a checkpoint before returning it: index, sizes, checksums, and its meta graph if there
+  // is one. If the newest is not complete, older ones that the checkpoint file names are tried,
+  // newest first; after them, or if that file is missing or damaged, all checkpoints of the
+  // directory, by the number at the end of their names.
   bool verify = false;
-  // Told of each checkpoint (or checkpoint file) that was passed over, and why.
+  // Called for each checkpoint (or checkpoint file) that was skipped, with the reason.
   std::function<void(const std::string& prefix, const std::string& why)> on_skip = nullptr;
   FileSystem* file_system = nullptr;
 };
 
-// The same, for a directory that something may have happened to.
+// The same with options, for directories that may be damaged.
+//
 //   latest_checkpoint("run", {.verify = true, .on_skip = [](auto& prefix, auto& why) {
 //                       std::cerr << why << "\n";
 //                     }});
 std::optional<std::string> latest_checkpoint(const std::string& directory,
                                              const LatestOptions& options);
 
-// The prefixes of all checkpoints in a directory, whether a checkpoint file names them or not:
-// those with an index, and V1 files. By the number at the end of the name, those without first; of
-// one number, by name.
+// The prefixes of all checkpoints in a directory, whether the checkpoint file names them or not:
+// those with an index, and V1 files. Ordered by the number at the end of the name, names without
+// one first; then by name.
 std::vector<std::string> find_checkpoints(const std::string& directory, FileSystem* fs = nullptr);
 
-// True when `prefix` names a checkpoint: its index is there, or V1 files (checkpoint_v1_files()).
-// (tf.train.checkpoint_exists)
+// True if `prefix` names a checkpoint: it has an index, or V1 files (checkpoint_v1_files()). Does
+// not look into the files. (tf.train.checkpoint_exists)
 bool checkpoint_exists(const std::string& prefix, FileSystem* fs = nullptr);
 
-// Where a writer died while it overwrote the checkpoint `prefix`, or something stands there that
-// looks so and is not believed: one sentence that says it, for people. Nothing otherwise, and while
-// a writer has the directory.
+// One sentence for the user if a writer died while it overwrote the checkpoint `prefix`, or if a
+// file has the name of its journal but is not a valid one. nullopt otherwise, and while another
+// writer holds the directory's lock.
 std::optional<std::string> interrupted_overwriting(const std::string& prefix,
                                                    FileSystem* fs = nullptr);
 
-// The prefix that `path` means: a prefix itself, one of its files (.index, .meta,
-// .data-00000-of-00001), a directory or its checkpoint file (the newest one there). Of V1 the
-// prefix is the file, or the name of several without what differs or with question marks for it.
-// Throws NotFound when nothing of the kind is there.
+// The prefix that `path` denotes: a prefix itself, one of its files (.index, .meta,
+// .data-00000-of-00001), or a directory or its checkpoint file, which stand for the newest
+// checkpoint. For V1 it is the file; for a V1 checkpoint in several files, the common part of their
+// names, or that with question marks in place of the number. Throws NotFound if there is no such
+// checkpoint.
 std::string checkpoint_prefix(const std::string& path, FileSystem* fs = nullptr);
 
-// Where the meta graph of a checkpoint is: "run/m.meta" for "run/m" and for V1's
+// The path of a checkpoint's meta graph: "run/m.meta" for "run/m" and for V1's
 // "run/m-?????-of-00002".
 std::string meta_graph_path(const std::string& prefix,
                             const std::string& meta_graph_suffix = "meta");
 
-// Removes the checkpoint's files: the meta graph, the index, then the data; of V1 the file, or all
-// that a name with question marks stands for. Files that are not there are fine. Nothing is matched
-// by pattern otherwise: a path with * or [ in it is just that path. (tf.train.remove_checkpoint)
+// Removes a checkpoint's files: the meta graph, the index, then the data files; for V1 the file, or
+// all files that a name with question marks stands for. Missing files are ignored. No other
+// patterns are expanded: * and [ in a path are literal. Throws the file system's errors; files
+// removed before that remain removed. (tf.train.remove_checkpoint)
 void remove_checkpoint(const std::string& prefix, const std::string& meta_graph_suffix = "meta",
                        FileSystem* fs = nullptr);
 

@@ -23,7 +23,7 @@ namespace {
 
 // ---- values -------------------------------------------------------------------------------------
 
-// The format's messages have no room for the other dtypes.
+// The messages of the format have no fields for the other dtypes.
 bool fits_format(DType dtype) {
   using enum DType;
   return is_storable(dtype) && dtype != kBFloat16 && dtype != kUInt32 && dtype != kUInt64 &&
@@ -41,7 +41,7 @@ template <class T>
 inline constexpr bool kIsComplex =
     std::is_same_v<T, std::complex<float>> || std::is_same_v<T, std::complex<double>>;
 
-// The field that holds values of T.
+// The field of a TensorProto for values of T.
 template <class T>
 auto& values_of(pb::TensorProto& proto) {
   if constexpr (std::is_same_v<T, float>)
@@ -64,7 +64,7 @@ auto& values_of(pb::TensorProto& proto) {
     return *proto.mutable_int_val();
 }
 
-// At most so many bytes per element, as TensorFlow counts: varints are taken at their longest.
+// The bytes per element by TensorFlow's estimate, which takes every varint at its maximum length.
 template <class T>
 constexpr size_t kMostBytes = std::is_same_v<T, uint8_t>                               ? 2
                               : std::is_same_v<T, uint16_t> || std::is_same_v<T, Half> ? 3
@@ -90,7 +90,7 @@ size_t estimated_size(const pb::SavedSlice& head, const Tensor& tensor) {
 constexpr char field_tag(int number, int kind) { return static_cast<char>(number << 3 | kind); }
 constexpr int kBytesKind = 2;
 
-// The number of the field of a TensorProto in which values of T stand: values_of()'s.
+// The number of the field that values_of<T>() returns.
 template <class T>
 constexpr int kValuesField =
     std::is_same_v<T, float>                  ? pb::TensorProto::kFloatValFieldNumber
@@ -106,7 +106,7 @@ constexpr int kValuesField =
 template <class T>
 constexpr bool kIsVarint = std::is_integral_v<T> || std::is_same_v<T, Half>;
 
-// As protobuf writes it: negative numbers as 64 bits.
+// Protobuf's varint of an element: negative numbers are extended to 64 bits.
 template <class T>
 uint64_t varint_of(T v) {
   if constexpr (std::is_same_v<T, Half>)
@@ -115,14 +115,14 @@ uint64_t varint_of(T v) {
     return static_cast<uint64_t>(static_cast<int64_t>(v));
 }
 
-// Calls `sink` with the bytes of a SavedTensorSlices that holds `head` and the tensor's values,
-// piece by piece, and with no more than a piece beside the tensor.
+// Passes the bytes of a SavedTensorSlices that holds `head` and the tensor's values to `sink`, in
+// pieces, with only one piece in memory beside the tensor.
 class RecordBytes {
  public:
   RecordBytes(const pb::SavedSlice& head, const Tensor& tensor) : tensor_(tensor) {
     with_type(tensor.dtype(), [&]<class T> { values_size_ = size_of_values<T>(); });
     const bool packed = tensor.dtype() != DType::kString;
-    std::string before;  // of the values
+    std::string before;  // the bytes before the values
     if (packed && values_size_ > 0) {
       with_type(tensor.dtype(), [&]<class T> { before += field_tag(kValuesField<T>, kBytesKind); });
       put_varint(before, values_size_);
@@ -185,11 +185,12 @@ class RecordBytes {
   }
 
   const Tensor& tensor_;
-  std::string begin_;  // all that comes before the values
+  std::string begin_;  // all bytes before the values
   uint64_t values_size_ = 0;
 };
 
-// The tensor whose values are all listed in `proto`; says what is wrong by calling `refuse`.
+// Converts the values listed in `proto`, one for each element, to a tensor. Reports faults by
+// calling `refuse`, which throws.
 template <class Refuse>
 Tensor take_values(pb::TensorProto& proto, DType dtype, const Shape& shape, const Refuse& refuse) {
   Tensor tensor;
@@ -236,7 +237,7 @@ struct CheckpointV1Writer::Impl {
     std::function<Tensor()> read;
   };
 
-  // The record's tensor, which is read once.
+  // Reads the record's tensor and drops the function that reads it.
   Tensor take(Record& record) const {
     const Tensor tensor = std::exchange(record.read, nullptr)();
     if (tensor.dtype() != record.dtype || tensor.shape() != record.shape) {
@@ -404,7 +405,7 @@ std::vector<std::string> checkpoint_v1_files(FileSystem& fs, const std::string& 
   const bool is_pattern = asked && asked->shard.find_first_not_of('?') == std::string::npos;
   const auto info = fs.stat(directory);
   if (name.empty() || !info || !info->is_directory) return {};
-  std::map<std::string, std::vector<std::string>> series;  // by count
+  std::map<std::string, std::vector<std::string>> series;  // by the number of files
   for (const std::string& there : fs.list_dir(directory)) {
     const auto found = parse_shard_name(there);
     if (!found || !all_digits(found->shard)) continue;
@@ -449,7 +450,7 @@ pb::SavedTensorSliceMeta read_contents(const TableReader& table) {
   return std::move(*contents.mutable_meta());
 }
 
-// Adds what one file says of one tensor to what others said.
+// Merges one file's description of a tensor into `entry`.
 void merge_entry(const TableReader& table, int file, const pb::SavedSliceMeta& meta,
                  CheckpointV1Entry& entry) {
   const uint64_t offset = table.find("")->block;
@@ -572,7 +573,8 @@ Tensor CheckpointV1Reader::read_stored(const std::string& name, size_t index) co
                      slice.shape_in(found.shape), refuse);
 }
 
-// The slices hold every element of `asked` once. Looks only at the tables of contents.
+// Throws unless the slices hold every element of `asked` exactly once. Needs only the tables of
+// contents.
 void CheckpointV1Reader::check_coverage(const CheckpointV1Entry& entry, const std::string& name,
                                         const TensorSlice& asked) const {
   uint64_t held = 0;
@@ -587,7 +589,7 @@ void CheckpointV1Reader::check_coverage(const CheckpointV1Entry& entry, const st
          ": existing slice = ", overlap->first.str(), ", new slice = ", overlap->second.str(),
          "; the file is damaged, use another copy");
   }
-  if (twice)  // a slice of no elements
+  if (twice)  // only possible for a slice without elements
     fail(Code::kDataLoss, path_, ": a slice of ", quote(name),
          " is named twice; the file is damaged, use another copy");
   if (held != volume(asked)) {
@@ -623,7 +625,8 @@ void CheckpointV1Reader::verify() const {
   for (const auto& table : tables_) stored += table->entries().size() - 1;
   for (const auto& [name, entry] : entries_) {
     named += entry.slices.size();
-    // First: no record is read twice, as it might be very often.
+    // Overlaps are checked first: otherwise a damaged file could make the loop below read one
+    // record any number of times.
     check_coverage(entry, name, TensorSlice::whole(entry.shape.rank()).within(entry.shape));
     for (size_t i = 0; i < entry.slices.size(); ++i) read_stored(name, i);
   }

@@ -21,13 +21,14 @@ void add_piece(BundleWriter& writer, const BundleReader& reader, const BundlePie
                    reader.read_slice(piece.name, *piece.slice));
 }
 
-// A directory of parts that is gone at the end. A file in it stays open, by which whoever sweeps
-// knows that it is in use also while no part is being written.
+// A directory for the parts of a sharded copy, removed by the destructor. A file in it stays open,
+// so that other writers' sweeps recognise the directory as in use even while no part is being
+// written.
 class PartsDirectory {
  public:
   PartsDirectory(FileSystem& fs, std::string path)
       : fs_(fs), path_(std::move(path)), made_(fs, path_) {
-    constexpr size_t kDigits = 8;  // of a temporary file
+    constexpr size_t kDigits = 8;  // as in names of temporary files
     in_use_ = fs_.create(join_path(path_, ".t-" + random_digits(kDigits)));
   }
   ~PartsDirectory() {
@@ -42,11 +43,11 @@ class PartsDirectory {
  private:
   FileSystem& fs_;
   const std::string path_;
-  NewDirectories made_;  // goes where the file could not be made
+  NewDirectories made_;  // removes the directory if the file could not be created
   std::unique_ptr<WritableFile> in_use_;
 };
 
-// One data file for each of the source's, merged when all are complete.
+// Writes one bundle for each data file of the source and merges them when all are complete.
 void copy_v2(FileSystem& fs, const std::string& source, const std::string& destination,
              const Naming& name) {
   const BundleReader reader(fs, source);
@@ -58,11 +59,12 @@ void copy_v2(FileSystem& fs, const std::string& source, const std::string& desti
   }
   const auto directory =
       std::make_shared<PartsDirectory>(fs, str_cat(destination, "_temp_", random_digits(32)));
-  // A publication that gathers moves the parts only later.
+  // If an outer publication gathers these files, the parts are moved only when it commits: keep the
+  // directory until then.
   publish(fs, destination,
           [&](Publication& publication) { publication.afterwards([directory] {}); });
   std::vector<std::string> parts;
-  // A data file with nothing in it is of no use to anyone, however many the index counts.
+  // Data files without any tensor are not copied.
   for (auto piece = pieces.begin(); piece != pieces.end();) {
     const int shard = piece->shard;
     char part[64];
@@ -128,11 +130,11 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source,
     fail(Code::kAlreadyExists, destination,
          " is the source itself, which is never overwritten; give another name");
   check_checkpoint_name(destination);
-  // Where the source is of as many files, they are written.
+  // A name with a shard ending is allowed if the source has the same one: the copy then has as many
+  // files.
   if (const std::string ending = shard_ending(destination); ending != shard_ending(prefix))
     check_is_whole(destination);
-  // A file of the prefix may be of a checkpoint whose index is lost, a link to one elsewhere, or
-  // someone's own.
+  // Such a file may belong to a checkpoint that lost its index, be a link, or be unrelated.
   if (const auto taken = files_of_prefix(fs, destination); !taken.empty()) {
     fail(Code::kAlreadyExists, destination, ": ",
          checkpoint_exists(destination, &fs) ? "there is a checkpoint already"
@@ -143,7 +145,7 @@ std::string check_copy_paths(FileSystem& fs, const std::string& source,
   }
   if (!make_folder) return prefix;
   fs.create_dirs(directory_of(destination));
-  sweep_dead(fs, directory_of(destination));  // of a copy that was killed
+  sweep_dead(fs, directory_of(destination));  // remains of a copy that was killed
   return prefix;
 }
 

@@ -1,4 +1,4 @@
-// Checkpoints written again, as they are or under other names.
+// Copies of checkpoints, with the same or with other tensor names.
 #pragma once
 
 #include <functional>
@@ -9,25 +9,27 @@
 
 namespace cairn {
 
-// Writes the checkpoint `source` (a prefix) again as `destination`: its shards, its slices, the
-// order of the bytes and its format stay, so that one whose names stay too gets the same bytes.
-// `name` gives the new names, which must differ. Meta graphs are not its business. Nothing is seen
-// under `destination` before all is complete, but for V1 of several files, which come one by one.
-// Throws NotFound when files of the source are missing, DataLoss for damage.
+// Copies the checkpoint `source` (a prefix) to `destination`. Shards, slices, order of the bytes
+// and format are preserved: if the names are the same, so are the bytes. `name` returns the new
+// name of a tensor; new names must differ from each other. Meta graphs are not copied. Nothing
+// appears under `destination` before everything is complete, except for V1 checkpoints in several
+// files, which appear one by one. Throws NotFound if files of the source are missing, DataLoss for
+// damage.
 void copy_checkpoint(FileSystem& fs, const std::string& source, const std::string& destination,
                      const std::function<std::string(const std::string&)>& name);
 
-// The prefix that `source` means. Throws where `destination` is not free to be written: a
-// directory, or a prefix of which any file is there already, with or without an index, the source's
-// above all; or no name for a checkpoint. Then makes the folder it is in.
+// Returns the prefix that `source` denotes and, with `make_folder`, creates the directory of
+// `destination`. Throws InvalidArgument if `destination` is a directory or not a valid name for a
+// checkpoint, AlreadyExists if it is the source or any file of this prefix exists, with or without
+// an index.
 std::string check_copy_paths(FileSystem& fs, const std::string& source,
                              const std::string& destination, bool make_folder = true);
 
-// Throws InvalidArgument for a name that would make what is written under it one file of several V1
-// ones.
+// Throws InvalidArgument for a name that denotes one file of a V1 checkpoint in several files.
 void check_is_whole(const std::string& destination);
 
-// Adds a tensor or slice that `read` gives: at once, or in finish() where the writer takes it then.
+// Adds the tensor or slice that `read` returns. BundleWriter reads it now, CheckpointV1Writer in
+// finish().
 inline void add_when_needed(BundleWriter& writer, const std::string& name, const Shape& full,
                             const TensorSlice& slice, DType, const std::function<Tensor()>& read) {
   writer.add_slice(name, full, slice, read());

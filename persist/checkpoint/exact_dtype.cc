@@ -18,7 +18,7 @@ bool is_real(DType dtype) {
   return !is_quantized(dtype) && for_real(dtype, []<class T> {});
 }
 
-// Every real dtype's values are values of one of these three.
+// Converts a value of any real dtype exactly to one of double, int64_t and uint64_t.
 template <class T>
 auto wide(T v) {
   if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>)
@@ -31,10 +31,10 @@ auto wide(T v) {
     return static_cast<uint64_t>(v);
 }
 
-// `v` as an integer; false, and nothing written, where it is none of the type's.
+// Converts `v` to an integer. False, and `out` unchanged, if the type cannot represent it.
 template <class Integer>
 bool to_integer(double v, Integer& out) {
-  // The first number past the largest is a power of two, which a double holds.
+  // The largest value plus 1: a power of two, which a double represents exactly.
   constexpr double kPast = static_cast<double>(std::numeric_limits<Integer>::max() / 2 + 1) * 2;
   if (v != std::trunc(v) || v >= kPast ||
       v < static_cast<double>(std::numeric_limits<Integer>::lowest()))
@@ -43,7 +43,7 @@ bool to_integer(double v, Integer& out) {
   return true;
 }
 
-// False when T does not hold `v`.
+// Converts `v` to T. False if T cannot represent it.
 template <class T, class Wide>
 bool narrow(Wide v, T& out) {
   constexpr bool kFloating =

@@ -18,13 +18,13 @@
 namespace cairn {
 namespace {
 
-constexpr const char* kMetaEnding = "meta";  // of a saver that is not told another
+constexpr const char* kMetaEnding = "meta";  // the default suffix of meta graphs
 
 bool all_digits(const std::string& text) {
   return !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
 }
 
-// What a directory has, listed once however many checkpoints are asked for.
+// The names of checkpoints that exist in a directory, which is listed only once.
 class Present {
  public:
   Present(const std::string& directory, FileSystem& fs) {
@@ -43,7 +43,7 @@ class Present {
   std::unordered_set<std::string> names_;
 };
 
-// The files of a checkpoint are under the prefix, and not something else that a file called so.
+// True if the prefix has the files of a checkpoint, and not other files of the same name.
 bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
   if (!is_plain_name(base_name(prefix))) return false;
   if (const std::string index = bundle_index_path(prefix); fs.exists(index))
@@ -54,14 +54,14 @@ bool is_checkpoint(const std::string& prefix, FileSystem& fs) {
   });
 }
 
-// "./run" and "run" are one directory.
+// A normalized absolute path, so that "./run" and "run" compare equal.
 std::string plain_directory(const std::string& directory) {
   std::error_code error;
   const auto path = std::filesystem::absolute(directory, error);
   return (error ? std::filesystem::path(directory) : path).lexically_normal().string();
 }
 
-// Some of its several files are there and some are not.
+// True if some files of a V1 checkpoint in several files are missing.
 bool is_incomplete_v1(const std::string& prefix, FileSystem& fs) {
   const std::string name = base_name(prefix);
   if (without_shard_ending(name) == name) return false;
@@ -78,9 +78,8 @@ bool is_graph(const std::string& path, FileSystem& fs) {
   }
 }
 
-// Files of a checkpoint of which one is gone that makes it one: the index, or one of several of V1.
-// A removal began with it that did not come to its end. What was changed after `until` is another
-// writer's.
+// The files of a checkpoint whose removal was interrupted: its index, or one of several V1 files,
+// is gone. Files that were modified after `until` belong to another writer and are left out.
 std::vector<std::string> remains_of(const std::string& prefix, const std::string& meta_graph_suffix,
                                     double until, FileSystem& fs) {
   const std::string name = base_name(prefix), directory = directory_of(prefix),
@@ -89,7 +88,7 @@ std::vector<std::string> remains_of(const std::string& prefix, const std::string
       fs.exists(journal_path(prefix)))
     return {};
   std::vector<std::string> files;
-  bool has_graph = true;  // and no other checkpoint has it
+  bool has_graph = true;  // false if another checkpoint uses the same meta graph
   if (stem != prefix) {
     files = checkpoint_v1_files(fs, prefix);
     if (!files.empty() && !is_incomplete_v1(prefix, fs)) return {};
@@ -105,7 +104,7 @@ std::vector<std::string> remains_of(const std::string& prefix, const std::string
   std::erase_if(files, [&](const std::string& file) {
     const auto info = fs.stat(file);
     if (!info || !info->is_file() || info->is_link || info->modified > until) return true;
-    if (prefix_of_data_file(base_name(file))) return false;  // any bytes
+    if (prefix_of_data_file(base_name(file))) return false;  // a data file has no header to check
     return stem != prefix && file != meta ? !looks_like_table(fs, file) : !is_graph(file, fs);
   });
   return files;
@@ -122,11 +121,11 @@ bool has_flag(const KeptRecord& r) { return r.newest || r.hours || r.pinned || r
 
 std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs) {
   std::vector<std::string> files;
-  const auto book = read_retention_book(fs, directory);
-  if (!book) return files;
+  const auto state = read_retention_state(fs, directory);
+  if (!state) return files;
   const double since = changed_at(join_path(directory, kKeptFileName), fs);
-  const RetentionBook::Merits merits = book->merits();
-  for (const KeptRecord& record : book->records) {
+  const RetentionState::Merits merits = state->merits();
+  for (const KeptRecord& record : state->records) {
     const std::string& name = record.name;
     if (has_flag(record) || merits.best.count(name) || merits.good.count(name)) continue;
     const auto remains = remains_of(join_path(directory, name), kMetaEnding, since, fs);
@@ -151,7 +150,7 @@ Retention::Retention(int max_to_keep, double keep_every_n_hours, double now, War
       preserved_(now),
       warn_(std::move(warn)) {}
 
-// ---- what callers say ---------------------------------------------------------------------------
+// ---- settings -----------------------------------------------------------------------------------
 
 Retention::Newest Retention::newest() const {
   std::lock_guard lock(mutex_);
@@ -187,34 +186,34 @@ void Retention::keep_best(const std::string& metric, int count, bool higher_is_b
 void Retention::set_pinned(const std::string& prefix, bool pinned, FileSystem& fs) {
   std::lock_guard lock(mutex_);
   const std::string directory = directory_of(prefix), name = base_name(prefix);
-  const auto book = read_retention_book(fs, directory);
-  Shelf& shelf = shelves_[directory];
-  if (book && !shelf.unwritten) shelf.book = *book;
-  const RetentionBook before = shelf.book;
-  KeptRecord* record = shelf.book.find(name);
+  const auto state = read_retention_state(fs, directory);
+  DirectoryState& dir = directories_[directory];
+  if (state && !dir.unwritten) dir.state = *state;
+  const RetentionState before = dir.state;
+  KeptRecord* record = dir.state.find(name);
   if (!record && !checkpoint_exists(prefix, &fs))
     fail(Code::kNotFound, pinned ? "pin" : "unpin", ": there is no checkpoint ", prefix);
   if (!record) {
-    shelf.book.records.push_back({.name = name, .series = series_of(name), .foreign = true});
-    record = &shelf.book.records.back();
+    dir.state.records.push_back({.name = name, .series = series_of(name), .foreign = true});
+    record = &dir.state.records.back();
   }
   record->pinned = pinned;
   if (record->foreign && !pinned)
-    std::erase_if(shelf.book.records, [&](const auto& r) { return r.name == name; });
+    std::erase_if(dir.state.records, [&](const auto& r) { return r.name == name; });
   try {
-    write_file_atomically(fs, join_path(directory, kKeptFileName), to_text(shelf.book));
+    write_file_atomically(fs, join_path(directory, kKeptFileName), to_text(dir.state));
   } catch (...) {
-    shelf.book = before;
+    dir.state = before;
     throw;
   }
-  if (pinned) shelf.leaving.erase(name);
+  if (pinned) dir.leaving.erase(name);
 }
 
 std::string Retention::prefix_of_step(int64_t step) const {
   std::lock_guard lock(mutex_);
   std::vector<std::string> found;
-  for (const auto& [directory, shelf] : shelves_) {
-    for (const KeptRecord& record : shelf.book.records) {
+  for (const auto& [directory, dir] : directories_) {
+    for (const KeptRecord& record : dir.state.records) {
       const std::string name = without_shard_ending(record.name);
       const size_t dash = name.rfind('-');
       const std::string digits = dash == std::string::npos ? "" : name.substr(dash + 1);
@@ -234,89 +233,91 @@ std::string Retention::prefix_of_step(int64_t step) const {
 std::vector<KeptCheckpoint> Retention::kept() const {
   std::lock_guard lock(mutex_);
   std::vector<KeptCheckpoint> all;
-  for (const auto& [directory, shelf] : shelves_) {
-    for (KeptCheckpoint& kept : shelf.book.kept(directory)) all.push_back(std::move(kept));
+  for (const auto& [directory, dir] : directories_) {
+    for (KeptCheckpoint& kept : dir.state.kept(directory)) all.push_back(std::move(kept));
   }
   return all;
 }
 
-// ---- taking a checkpoint in ---------------------------------------------------------------------
+// ---- recording a checkpoint ---------------------------------------------------------------------
 
-// Reads what the directory's file says now: another Saver may have written it since. False when
-// that cannot be told, and then nothing may be decided.
-bool Retention::open_shelf(const std::string& directory, FileSystem& fs) {
-  const bool known = shelves_.count(directory) > 0;
-  Shelf& shelf = shelves_[directory];
-  if (shelf.unwritten) return true;
-  std::optional<RetentionBook> read;
+// Reads the directory's .cairn, which another Saver may have changed. False if it cannot be read;
+// then nothing may be deleted.
+bool Retention::read_directory(const std::string& directory, FileSystem& fs) {
+  const bool known = directories_.count(directory) > 0;
+  DirectoryState& dir = directories_[directory];
+  if (dir.unwritten) return true;
+  std::optional<RetentionState> read;
   try {
-    read = read_retention_book(fs, directory);
+    read = read_retention_state(fs, directory);
   } catch (const Error& e) {
     const bool damaged = e.code() == Code::kDataLoss;
     if (damaged || e.code() == Code::kUnimplemented) {
-      warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints stay for good" : ""));
+      warn_(str_cat(e.what(), damaged && !known ? "; earlier checkpoints are never removed" : ""));
     } else {
-      warn_(
-          str_cat("no old checkpoint is removed, for why they stay could not be read: ", e.what()));
+      warn_(str_cat(
+          "no old checkpoint is removed, since the reasons to keep them could not be read: ",
+          e.what()));
     }
-    // What this process knows of a file that was damaged since is better than nothing.
+    // A file that was damaged since is replaced by the state that this process has.
     return damaged;
   }
   if (!read) return true;
-  RetentionBook& book = *read;
+  RetentionState& state = *read;
   std::set<std::string> newest;
-  for (const KeptRecord& record : book.records) {
+  for (const KeptRecord& record : state.records) {
     if (record.newest) newest.insert(record.name);
   }
-  for (const KeptRecord& record : shelf.book.records) {
-    // Another Saver's turn ended it.
+  for (const KeptRecord& record : dir.state.records) {
+    // Another Saver no longer counts it among the newest.
     if (record.newest && !newest.count(record.name))
       std::erase_if(newest_,
                     [&](const auto& n) { return n.first == join_path(directory, record.name); });
   }
-  // Whatever reason it had to stay: it must not go for having none any more.
-  for (KeptRecord& record : book.records) {
+  // The caller removed it from the list of newest checkpoints; it must not be deleted for that.
+  for (KeptRecord& record : state.records) {
     if (!let_go_.count(join_path(directory, record.name))) continue;
     record.newest = false;
     record.foreign = true;
   }
-  shelf.book = std::move(book);
-  take_over_leftovers(shelf, directory, fs);
+  dir.state = std::move(state);
+  take_over_leftovers(dir, directory, fs);
   return true;
 }
 
-// What a process before this one decided to delete and did not come to. The name alone does not
-// prove that it is still that checkpoint.
-void Retention::take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs) {
-  RetentionBook& book = shelf.book;
-  if (std::all_of(book.records.begin(), book.records.end(), has_flag)) return;
-  const RetentionBook::Merits merits = book.merits();
+// Resumes the deletions that an earlier process decided on and did not complete. The name alone
+// does not prove that the files are still those of that checkpoint.
+void Retention::take_over_leftovers(DirectoryState& dir, const std::string& directory,
+                                    FileSystem& fs) {
+  RetentionState& state = dir.state;
+  if (std::all_of(state.records.begin(), state.records.end(), has_flag)) return;
+  const RetentionState::Merits merits = state.merits();
   const Present present(directory, fs);
   const double since = changed_at(join_path(directory, kKeptFileName), fs);
   std::set<std::string> strangers;
-  for (const KeptRecord& record : book.records) {
+  for (const KeptRecord& record : state.records) {
     const std::string &name = record.name, prefix = join_path(directory, name);
     if (has_flag(record) || merits.best.count(name) || merits.good.count(name) ||
-        shelf.leaving.count(name))
+        dir.leaving.count(name))
       continue;
     const double written = present.has(name) ? written_at(prefix, fs) : 0;
     if ((written > 0 && written == record.written) ||
         !remains_of(prefix, kMetaEnding, since, fs).empty()) {
-      shelf.leaving.emplace(name, since);
+      dir.leaving.emplace(name, since);
     } else {
       strangers.insert(name);
     }
   }
-  std::erase_if(book.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
+  std::erase_if(state.records, [&](const KeptRecord& r) { return strangers.count(r.name) > 0; });
 }
 
-// The newest of the series that other processes and Savers left count as ours.
+// Adds the newest checkpoints of the series that other processes and Savers wrote to newest_.
 void Retention::join_series(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
-  RetentionBook& book = shelves_[directory].book;
+  RetentionState& state = directories_[directory].state;
   const bool first = joined_.empty();
   if (joined_.insert(saved.path).second) {
-    if (const auto since = book.hours.find(series); since != book.hours.end() && first)
+    if (const auto since = state.hours.find(series); since != state.hours.end() && first)
       preserved_ = since->second;
     warn_of_unrecorded(saved, fs);
   }
@@ -324,7 +325,7 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
   std::set<std::string> known, gone;
   Newest joining;
   for (const auto& [prefix, time] : newest_) known.insert(prefix);
-  for (KeptRecord& record : book.records) {
+  for (KeptRecord& record : state.records) {
     const std::string prefix = join_path(directory, record.name);
     if (record.series != series || !record.newest || known.count(prefix) || prefix == saved.prefix)
       continue;
@@ -337,7 +338,7 @@ void Retention::join_series(const Saved& saved, FileSystem& fs) {
       gone.insert(record.name);
     }
   }
-  std::erase_if(book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+  std::erase_if(state.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
   std::stable_sort(joining.begin(), joining.end(),
                    [](const auto& a, const auto& b) { return a.second < b.second; });
   Newest all;
@@ -355,7 +356,7 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix);
   std::unordered_set<std::string> ours = {saved.prefix};
   for (const auto& [prefix, time] : newest_) ours.insert(prefix);
-  for (const KeptRecord& record : shelves_[directory].book.records)
+  for (const KeptRecord& record : directories_[directory].state.records)
     ours.insert(join_path(directory, record.name));
   std::vector<std::string> strangers;
   try {
@@ -369,51 +370,53 @@ void Retention::warn_of_unrecorded(const Saved& saved, FileSystem& fs) {
         strangers.push_back(prefix);
     }
   } catch (const Error&) {
-    return;  // it is about to be replaced
+    return;  // the checkpoint file is about to be replaced
   }
   if (strangers.empty()) return;
-  warn_(str_cat("earlier checkpoints stay where they are, for ",
-                join_path(directory, kKeptFileName), " does not say that Cairn wrote them: ",
-                join_for_people(strangers), "; recover_last_checkpoints() makes them count"));
+  warn_(str_cat("earlier checkpoints are not removed, since ", join_path(directory, kKeptFileName),
+                " does not list them as written by Cairn: ", join_for_people(strangers),
+                "; recover_last_checkpoints() adds them to the rotation"));
 }
 
 KeptRecord& Retention::record_of(const std::string& prefix, double time, FileSystem& fs) {
-  RetentionBook& book = shelves_[directory_of(prefix)].book;
+  RetentionState& state = directories_[directory_of(prefix)].state;
   const std::string name = base_name(prefix);
-  if (KeptRecord* record = book.find(name)) return *record;
-  book.records.push_back(
+  if (KeptRecord* record = state.find(name)) return *record;
+  state.records.push_back(
       {.name = name, .series = series_of(name), .time = time, .written = written_at(prefix, fs)});
-  return book.records.back();
+  return state.records.back();
 }
 
-// Ends the turn of those beyond max_to_keep; gives the directories and series that this changed.
+// Removes the checkpoints beyond max_to_keep from newest_. Returns the directories and series that
+// changed.
 std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) {
   std::set<std::pair<std::string, std::string>> changed;
   const size_t most = max_to_keep_ > 0 ? static_cast<size_t>(max_to_keep_) : newest_.size();
   const Newest leaving(newest_.begin(),
                        newest_.end() - static_cast<std::ptrdiff_t>(std::min(most, newest_.size())));
   newest_.erase(newest_.begin(), newest_.begin() + static_cast<std::ptrdiff_t>(leaving.size()));
-  std::unordered_map<std::string, size_t> places;  // of records, by prefix
-  for (const auto& [directory, shelf] : shelves_) {
-    const auto& records = shelf.book.records;
+  std::unordered_map<std::string, size_t> places;  // indices of records, by prefix
+  for (const auto& [directory, dir] : directories_) {
+    const auto& records = dir.state.records;
     for (size_t i = 0; i < records.size(); ++i) places[join_path(directory, records[i].name)] = i;
   }
   for (const auto& [prefix, time] : leaving) {
     const std::string directory = directory_of(prefix);
     if (!saved_in_.count(plain_directory(directory))) {
-      warn_(str_cat(prefix,
-                    " stays, for this Saver saves into other directories; remove it by hand"));
+      warn_(str_cat(
+          prefix,
+          " is not removed, since this Saver saves into other directories; remove it by hand"));
       continue;
     }
-    if (!shelves_.count(directory) && !open_shelf(directory, fs)) continue;
-    auto& records = shelves_[directory].book.records;
+    if (!directories_.count(directory) && !read_directory(directory, fs)) continue;
+    auto& records = directories_[directory].state.records;
     const auto place = places.find(prefix);
     const bool known = place != places.end() && place->second < records.size() &&
                        records[place->second].name == base_name(prefix);
     KeptRecord& record = known ? records[place->second] : record_of(prefix, time, fs);
     record.newest = record.foreign = false;
     changed.emplace(directory, record.series);
-    // Hours in which no process ran need no checkpoint kept for them.
+    // No checkpoint is kept for hours in which no process ran.
     if (time >= began_ && period_ > 0 && preserved_ + 2 * period_ <= began_)
       preserved_ += std::floor((began_ - preserved_ - period_) / period_) * period_;
     if (time > preserved_ + period_) {
@@ -424,21 +427,22 @@ std::set<std::pair<std::string, std::string>> Retention::rotate(FileSystem& fs) 
   return changed;
 }
 
-// Who stays for a metric or as the last good one is decided anew: the one before may have to go.
+// Recomputes which checkpoints are kept for a metric or as the last finite one; others may have to
+// be deleted for that.
 void Retention::sort_out(const std::string& directory, const std::string& series, FileSystem& fs) {
-  Shelf& shelf = shelves_[directory];
-  RetentionBook& book = shelf.book;
+  DirectoryState& dir = directories_[directory];
+  RetentionState& state = dir.state;
   const Present present(directory, fs);
-  std::erase_if(book.records, [&](const KeptRecord& r) {
-    return r.series == series && !r.newest && !shelf.leaving.count(r.name) && !present.has(r.name);
+  std::erase_if(state.records, [&](const KeptRecord& r) {
+    return r.series == series && !r.newest && !dir.leaving.count(r.name) && !present.has(r.name);
   });
-  const RetentionBook::Merits merits = book.merits();
-  for (const KeptRecord& record : book.records) {
+  const RetentionState::Merits merits = state.merits();
+  for (const KeptRecord& record : state.records) {
     if (record.series != series) continue;
     if (has_flag(record) || merits.best.count(record.name) || merits.good.count(record.name)) {
-      shelf.leaving.erase(record.name);
+      dir.leaving.erase(record.name);
     } else {
-      shelf.leaving.emplace(record.name, 0);
+      dir.leaving.emplace(record.name, 0);
     }
   }
 }
@@ -447,7 +451,7 @@ std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
   std::lock_guard lock(mutex_);
   const std::string directory = directory_of(saved.prefix), series = base_name(saved.path);
   saved_in_.insert(plain_directory(directory));
-  const bool usable = open_shelf(directory, fs);
+  const bool usable = read_directory(directory, fs);
   if (usable) join_series(saved, fs);
   std::erase_if(newest_, [&](const auto& n) { return n.first == saved.prefix; });
   newest_.emplace_back(saved.prefix, saved.time);
@@ -456,10 +460,10 @@ std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
     take_in(saved, fs);
     auto changed = rotate(fs);
     changed.emplace(directory, series);
-    RetentionBook& book = shelves_[directory].book;
-    book.hours[series] = preserved_;
+    RetentionState& state = directories_[directory].state;
+    state.hours[series] = preserved_;
     for (const BestRule& rule : best_) {
-      auto& rules = book.best[series];
+      auto& rules = state.best[series];
       std::erase_if(rules, [&](const BestRule& r) { return r.metric == rule.metric; });
       if (rule.count > 0) rules.push_back(rule);
     }
@@ -480,16 +484,16 @@ std::vector<std::string> Retention::record(const Saved& saved, FileSystem& fs) {
 
 void Retention::take_in(const Saved& saved, FileSystem& fs) {
   const std::string directory = directory_of(saved.prefix), name = base_name(saved.prefix);
-  Shelf& shelf = shelves_[directory];
-  const KeptRecord* before = shelf.book.find(name);
+  DirectoryState& dir = directories_[directory];
+  const KeptRecord* before = dir.state.find(name);
   const bool pinned = before && before->pinned;
-  std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return r.name == name; });
+  std::erase_if(dir.state.records, [&](const KeptRecord& r) { return r.name == name; });
   std::map<std::string, double> missing;
   for (const auto& [prefix, time] : newest_) {
     if (directory_of(prefix) == directory && prefix != saved.prefix)
       missing[base_name(prefix)] = time;
   }
-  for (KeptRecord& record : shelf.book.records) {
+  for (KeptRecord& record : dir.state.records) {
     if (missing.erase(record.name) > 0) record.newest = true;
   }
   for (const auto& [other, time] : missing) {
@@ -504,43 +508,43 @@ void Retention::take_in(const Saved& saved, FileSystem& fs) {
   record.metrics = saved.metrics;
 }
 
-// Without a sync of the directory: the checkpoint file, replaced next, brings one before anything
-// is deleted.
+// Does not sync the directory: the checkpoint file, which is replaced next, does, and deletions
+// follow that.
 void Retention::write(const std::string& directory, FileSystem& fs) {
-  Shelf& shelf = shelves_[directory];
+  DirectoryState& dir = directories_[directory];
   try {
     AtomicFile file(fs, join_path(directory, kKeptFileName));
-    file.append(to_text(shelf.book));
+    file.append(to_text(dir.state));
     file.publish();
-    shelf.unwritten = false;
-    const bool decided = std::any_of(shelf.leaving.begin(), shelf.leaving.end(),
+    dir.unwritten = false;
+    const bool decided = std::any_of(dir.leaving.begin(), dir.leaving.end(),
                                      [](const auto& entry) { return entry.second == 0; });
     const double since = decided ? changed_at(file.path(), fs) : 0;
-    for (auto& [name, when] : shelf.leaving) when = when == 0 ? since : when;
+    for (auto& [name, when] : dir.leaving) when = when == 0 ? since : when;
   } catch (const Error& e) {
-    shelf.unwritten = true;
-    warn_(
-        str_cat("no old checkpoint is removed, for why the others stay could not be written down: ",
-                e.what()));
+    dir.unwritten = true;
+    warn_(str_cat(
+        "no old checkpoint is removed, since the reasons to keep the others could not be written: ",
+        e.what()));
   }
 }
 
 void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs) {
   std::lock_guard lock(mutex_);
-  for (auto& [directory, shelf] : shelves_) {
-    if (shelf.unwritten) continue;
+  for (auto& [directory, dir] : directories_) {
+    if (dir.unwritten) continue;
     std::set<std::string> gone;
-    for (const auto& [name, since] : shelf.leaving) {
+    for (const auto& [name, since] : dir.leaving) {
       const std::string prefix = join_path(directory, name);
       if (protected_.count(prefix)) continue;
       try {
         const auto remains = remains_of(prefix, meta_graph_suffix, since, fs);
         for (const std::string& file : remains) fs.remove(file);
-        // What a record says is not enough to delete a file.
+        // A record alone is not a reason to delete files: they must be those of a checkpoint.
         if (is_checkpoint(prefix, fs) && !is_incomplete_v1(prefix, fs)) {
           remove_checkpoint(prefix, meta_graph_suffix, &fs);
         } else if (fs.exists(bundle_index_path(prefix)) || fs.exists(prefix)) {
-          warn_(str_cat(prefix, " stays, for what is there is no checkpoint"));
+          warn_(str_cat(prefix, " is not removed, since its files are not a checkpoint"));
         }
         gone.insert(name);
       } catch (const Error& e) {
@@ -548,8 +552,8 @@ void Retention::remove_surplus(const std::string& meta_graph_suffix, FileSystem&
                       e.what()));
       }
     }
-    std::erase_if(shelf.book.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
-    for (const std::string& name : gone) shelf.leaving.erase(name);
+    std::erase_if(dir.state.records, [&](const KeptRecord& r) { return gone.count(r.name) > 0; });
+    for (const std::string& name : gone) dir.leaving.erase(name);
   }
 }
 

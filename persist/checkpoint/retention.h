@@ -1,13 +1,13 @@
-// What a Saver keeps: the max_to_keep newest checkpoints, and beside them those that the hours
-// rule, a metric, a pin or the last good values hold on to. All but the newest ones are remembered
-// in DIR/.cairn, for this process and the next.
+// Retention: which checkpoints a Saver keeps. These are the max_to_keep newest ones, and others
+// that are kept by the hours rule, for a metric, by a pin or as the last one with finite values.
+// Everything except the newest ones is recorded in DIR/.cairn, for this process and later ones.
 //
-// A save calls record() when its files are whole and before the checkpoint file names them, and
-// remove_surplus() after that. What goes is decided and written down in the first, so that a
-// process that dies between them leaves it to the next save. Nothing is deleted that no .cairn and
-// no caller says a Saver wrote.
+// A save calls record() when its files are complete and before the checkpoint file names them, and
+// remove_surplus() afterwards. record() decides what to delete and writes that down, so that the
+// next save resumes the deletions of a process that died in between. A checkpoint is deleted only
+// if .cairn or the caller says that a Saver wrote it.
 //
-// Thread-safe: a save in the background and pin() may come together.
+// Thread-safe: pin() may be called during a save in the background.
 #pragma once
 
 #include <functional>
@@ -15,22 +15,23 @@
 #include <set>
 #include <utility>
 
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 
 namespace cairn {
 
-// When a checkpoint's table of contents was changed last; 0 when there is none.
+// When a checkpoint's index (for V1 its first file) was last modified, in seconds since 1970; 0 if
+// there is none.
 double written_at(const std::string& prefix, FileSystem& fs);
 
-// Files that are left of checkpoints that .cairn says are to go, of which the index (of V1 one of
-// several files) is gone already: what a dead writer was removing. Only those that were there when
-// .cairn came to say so. Throws as read_retention_book().
+// The remaining files of checkpoints whose removal by a dead writer was incomplete: .cairn has no
+// reason to keep them, and their index (for V1 one of several files) is gone already. Only files
+// that are older than .cairn. Throws as read_retention_state().
 std::vector<std::string> remains_of_removals(const std::string& directory, FileSystem& fs);
 
 class Retention {
  public:
   using Warn = std::function<void(const std::string&)>;
-  // The newest ones, oldest first: prefix and time.
+  // The newest checkpoints, ordered from oldest to newest: prefix and time.
   using Newest = std::vector<std::pair<std::string, double>>;
   struct Saved {
     std::string path, prefix;  // "run/model", "run/model-100"
@@ -40,61 +41,69 @@ class Retention {
     std::string latest_filename;
   };
 
-  // `now` is when the saver is made: the hours rule counts from then.
+  // `now` is the time at which the saver is created, from which the hours rule counts. `warn`
+  // receives warnings; it may call const functions of this object.
   Retention(int max_to_keep, double keep_every_n_hours, double now, Warn warn);
 
   void warn(const std::string& message) const { warn_(message); }
 
   Newest newest() const;
+  // Replaces the list of newest checkpoints by those of `prefixes` that exist, with the times of
+  // their files.
   void recover(const std::vector<std::string>& prefixes, FileSystem& fs);
+  // Replaces the list. Checkpoints that were in it are not deleted by this object any more.
   void set_newest(Newest newest);
-  // These are not deleted here, whatever .cairn comes to say of them; a later Retention does it.
+  // This object does not delete these checkpoints, whatever .cairn says; a later Retention does.
   void protect(const std::vector<std::string>& prefixes);
 
+  // Replaces the rule for `metric`; `count` 0 ends it. Takes effect with the next record().
   void keep_best(const std::string& metric, int count, bool higher_is_better);
-  // Throws NotFound for what is no checkpoint; and what the file system throws, with the pin as it
-  // was.
+  // Writes the pin to .cairn. Throws NotFound if `prefix` is not a checkpoint, and the file
+  // system's errors; the pin is then unchanged.
   void set_pinned(const std::string& prefix, bool pinned, FileSystem& fs);
-  // The prefix of a step, among what is remembered of the directories that were saved in.
+  // The prefix of the checkpoint of a step, in the directories known to this object. Throws
+  // NotFound if there is none, InvalidArgument if there are several.
   std::string prefix_of_step(int64_t step) const;
   std::vector<KeptCheckpoint> kept() const;
 
-  // Takes the checkpoint in. Returns the prefixes that the checkpoint file should list, oldest
-  // first.
+  // Adds a checkpoint, decides which ones to delete and writes .cairn. Returns the prefixes that
+  // the checkpoint file should list, oldest first. If .cairn cannot be read or written, warns, and
+  // remove_surplus() deletes nothing.
   std::vector<std::string> record(const Saved& saved, FileSystem& fs);
-  // Deletes what has no reason to stay. A file that cannot be deleted is a warning, and tried again
-  // after the next save.
+  // Deletes the checkpoints that record() decided on. If a file cannot be deleted, warns, and the
+  // next save tries again.
   void remove_surplus(const std::string& meta_graph_suffix, FileSystem& fs);
 
  private:
-  struct Shelf {  // a directory
-    RetentionBook book;
-    bool unwritten = false;  // the book is newer than the file, which could not be written
-    // Names that are to be deleted, and when the file came to say so: 0 for not yet.
+  struct DirectoryState {
+    RetentionState state;
+    bool unwritten = false;  // `state` could not be written to the file
+    // Names of checkpoints to delete, and when the file that says so was written; 0: not yet.
     std::map<std::string, double> leaving;
   };
-  bool open_shelf(const std::string& directory, FileSystem& fs);
+  bool read_directory(const std::string& directory, FileSystem& fs);
   void join_series(const Saved& saved, FileSystem& fs);
   void warn_of_unrecorded(const Saved& saved, FileSystem& fs);
-  void take_over_leftovers(Shelf& shelf, const std::string& directory, FileSystem& fs);
+  void take_over_leftovers(DirectoryState& dir, const std::string& directory, FileSystem& fs);
   void take_in(const Saved& saved, FileSystem& fs);
   std::set<std::pair<std::string, std::string>> rotate(FileSystem& fs);
   void sort_out(const std::string& directory, const std::string& series, FileSystem& fs);
   KeptRecord& record_of(const std::string& prefix, double time, FileSystem& fs);
   void write(const std::string& directory, FileSystem& fs);
 
-  mutable std::recursive_mutex mutex_;  // a warning's receiver may ask what is kept
+  mutable std::recursive_mutex mutex_;  // recursive: warn_ may call kept()
   int max_to_keep_;
-  double period_;  // seconds
+  // The interval of the hours rule, in seconds.
+  double period_;
   double began_, preserved_;
   Warn warn_;
   Newest newest_;
   std::vector<BestRule> best_;
-  std::map<std::string, Shelf> shelves_;  // by directory
-  std::set<std::string>
-      saved_in_;  // directories that record() was called for: nothing is deleted elsewhere
-  std::set<std::string> joined_;     // paths
-  std::set<std::string> let_go_;     // prefixes that set_newest() took out of our hands
+  std::map<std::string, DirectoryState> directories_;  // by directory
+  // directories that record() was called for; nothing is deleted elsewhere
+  std::set<std::string> saved_in_;
+  std::set<std::string> joined_;  // paths that join_series() was called for
+  std::set<std::string> let_go_;  // prefixes that set_newest() removed: not deleted by this object
   std::set<std::string> protected_;  // prefixes
 };
 

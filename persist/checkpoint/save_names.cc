@@ -3,14 +3,14 @@
 #include "persist/checkpoint/bundle_format.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/checkpoint_v1.h"
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 #include "persist/files/publication.h"
 #include "persist/files/quote.h"
 
 namespace cairn {
 namespace {
 
-// Names that Cairn gives to files of its own.
+// True for names that Cairn reserves for its own files.
 bool is_reserved(const std::string& name) {
   return name == kKeptFileName || is_temporary_name(name) || is_journal_name(name) ||
          is_recovery_name(name) || is_parts_directory_name(name);
@@ -20,7 +20,7 @@ bool holds_values(const std::string& name) {
   return name.ends_with(".index") || prefix_of_data_file(name);
 }
 
-// Whether a save to `stem` can write a file called `name`: "m" itself or, with a step, "m-1000" and
+// True if a save to `stem` can write a file called `name`: "m" itself or, with a step, "m-1000" and
 // "m--1".
 bool may_become(std::string_view name, const std::string& stem, bool has_step) {
   if (!has_step) return name == stem;
@@ -34,7 +34,7 @@ bool may_become(std::string_view name, const std::string& stem, bool has_step) {
   fail(Code::kInvalidArgument, "'", option, "' gives a file the name '", name, "', ", why);
 }
 
-// Of a name that is not the checkpoint's own.
+// Checks the name of a file other than the checkpoint's own.
 void check_other_name(const char* option, const std::string& name) {
   if (name.find('\0') != std::string::npos) refuse(option, name, "which has a zero byte in it");
   if (name == "." || name == "..") refuse(option, name, "which is a directory's");
@@ -93,7 +93,7 @@ void check_save_names(const SaveOptions& options, const SaverDef& saver, const s
   if (suffix.find('/') != std::string::npos)
     fail(Code::kInvalidArgument, "'meta_graph_suffix' must not contain path components, got '",
          suffix, "'");
-  // With a step before the suffix or without: what is refused is refused for all.
+  // The check does not depend on the step that may come before the suffix.
   const std::string meta = base_name(meta_graph_path(path, suffix)), ending = "." + suffix;
   check_other_name("meta_graph_suffix", meta);
   const std::string_view stem =
@@ -109,7 +109,7 @@ void check_state_place(FileSystem& fs, const std::string& directory,
   try {
     const auto there = fs.stat(path);
     if (!there || !there->is_directory || there->is_link) return;
-  } catch (const Error&) {  // a link, which is replaced
+  } catch (const Error&) {  // a link that cannot be followed: the save replaces it
     return;
   }
   fail(Code::kFailedPrecondition, path,
@@ -119,8 +119,7 @@ void check_state_place(FileSystem& fs, const std::string& directory,
 
 namespace {
 
-// "m-00000-of-00002", ".data-00000-of-00002": five digits or more, as printf pads them, where
-// numbers stand.
+// True for "-00000-of-00002". The numbers have five digits or more, as printf pads them.
 bool ends_as_shard(std::string_view rest) {
   const auto digits = [&] {
     const size_t end = std::min(rest.find_first_not_of("0123456789"), rest.size());
@@ -158,7 +157,7 @@ std::string about_missing_checkpoint(FileSystem& fs, const std::string& prefix) 
     const auto info = fs.stat(directory);
     if (!info || !info->is_directory) return str_cat("; there is no directory '", directory, "'");
     const std::vector<std::string> found = find_checkpoints(directory, &fs);
-    // "m" for "m-5", the newest first; a step that is not there for the nearest.
+    // For "m" the newest of "m-5" and the like; for a step that does not exist, the nearest names.
     std::vector<std::string> near;
     for (size_t i = found.size(); i-- > 0;) {
       if (base_name(found[i]).starts_with(base + "-")) near.push_back(found[i]);
@@ -174,7 +173,7 @@ std::string about_missing_checkpoint(FileSystem& fs, const std::string& prefix) 
     if (!near.empty()) return str_cat("; did you mean ", quote_list(near), "?");
     if (found.empty()) return "; there is no checkpoint in this directory";
     return str_cat(found.size() == 1 ? "; there is " : "; there are ", quote_list(found, kMost));
-  } catch (const Error&) {  // a directory that may not be looked into
+  } catch (const Error&) {  // the directory cannot be read
     return "";
   }
 }

@@ -21,8 +21,9 @@ constexpr size_t kTrailerSize = 5;  // type byte, masked checksum
 constexpr size_t kFooterSize = 48;
 enum BlockType : uint8_t { kRaw = 0, kSnappy = 1 };
 
-// Snappy cannot do better than 64 bytes for 3; keys are cut to what they do not share at most 15
-// times in a row. Beyond these a file is made to exhaust memory.
+// Limits on how much larger the contents of a block may be than its bytes; a file beyond them was
+// made to exhaust memory. Snappy expands 3 bytes to at most 64. A key may share bytes with its
+// predecessor at most 15 times in a row.
 constexpr size_t kMostSnappyGrowth = 24;
 constexpr size_t kMostKeyGrowth = 16;
 
@@ -35,10 +36,10 @@ void put_handle(std::string& out, BlockHandle handle) {
   put_varint(out, handle.size);
 }
 
-// The entries of one block, keys cut to what they do not share with the one before.
+// Builds one block. Each key is stored without the prefix that it shares with the previous one.
 class BlockBuilder {
  public:
-  // Every so many entries a key is whole: a restart.
+  // After every `restart_interval` entries a key is stored in full.
   explicit BlockBuilder(size_t restart_interval) : restart_interval_(restart_interval) { clear(); }
 
   void clear() {
@@ -50,7 +51,7 @@ class BlockBuilder {
   bool empty() const { return bytes_.empty(); }
   size_t size() const { return bytes_.size() + (restarts_.size() + 1) * sizeof(uint32_t); }
 
-  // An entry but for its value.
+  // Appends an entry without its value.
   void add_key(std::string_view key, uint64_t value_size) {
     size_t shared = 0;
     if (since_restart_ == restart_interval_) {
@@ -73,7 +74,7 @@ class BlockBuilder {
     add_value(value);
   }
   const std::string& bytes() const { return bytes_; }
-  // What comes after the entries.
+  // The bytes after the entries.
   std::string tail() const {
     std::string tail;
     for (const uint32_t restart : restarts_) put_fixed<uint32_t>(tail, restart);
@@ -93,7 +94,7 @@ class BlockBuilder {
 struct TableWriter::Impl {
   explicit Impl(WritableFile& writable) : file(writable) {}
 
-  // Writes what `produce` gives as one block.
+  // Writes the bytes that `produce` passes on as one block.
   BlockHandle write_block(const std::function<void(const Sink&)>& produce) {
     const uint64_t begin = at;
     uint32_t crc = 0;
@@ -115,8 +116,8 @@ struct TableWriter::Impl {
     return write_block([&](const Sink& sink) { sink(block.bytes() + block.tail()); });
   }
 
-  // Ends the block of data; the index learns of it when the next key, from which its last is to be
-  // told, is known.
+  // Writes the current data block. Its index entry is added later: the separator key depends on the
+  // first key of the next block.
   void flush() {
     if (data.empty()) return;
     pending = write_block(data);
@@ -211,7 +212,7 @@ TableReader::TableReader(FileSystem& fs, const std::string& path)
   read_entries(index, [&](std::string_view, std::string_view value, uint64_t at) {
     const Handle handle = take_handle(value, at);
     if (handle.offset > file_.size() || handle.size > file_.size()) corrupt(at, "bad block handle");
-    // Blocks that overlap would let a small file stand for a large one.
+    // If blocks could overlap, a small file could describe an arbitrarily large table.
     if (handle.offset < end) corrupt(at, "bad block handle (blocks overlap)");
     end = handle.offset + handle.size;
     blocks.push_back(handle);
@@ -247,7 +248,7 @@ TableReader::Handle TableReader::take_handle(std::string_view& bytes, uint64_t o
   return {*at, *size};
 }
 
-// The contents of a block, its place and checksum verified.
+// Reads a block, checks its position and checksum, and returns its contents.
 std::string_view TableReader::block(Handle handle) {
   const uint64_t limit = file_.size() - kFooterSize;
   if (handle.offset > limit || limit - handle.offset < kTrailerSize ||
@@ -275,7 +276,7 @@ std::string_view TableReader::block(Handle handle) {
   return out;
 }
 
-// Calls on_entry(key, value, offset of the block) for each entry; the key is valid only during the
+// Calls on_entry(key, value, offset of the block) for each entry. The key is valid only during the
 // call.
 template <class OnEntry>
 void TableReader::read_entries(Handle handle, OnEntry on_entry) {

@@ -2,10 +2,10 @@
 // checkpoints. The format is LevelDB's table with TensorFlow's options; docs/formats.md describes
 // it.
 //
-// Both ways are our own. LevelDB's builder, which the tests compare the writer's bytes with, holds
-// a value twice while it writes it; here a large one passes through in pieces. In reading every
-// block's checksum is verified, every length is checked before it is used, and memory stays
-// proportional to the file whatever it says.
+// Writer and reader are Cairn's own. LevelDB's builder, whose bytes the tests compare with, holds a
+// value twice while it writes it; this writer passes large values through in pieces. The reader
+// verifies every block's checksum, checks every length before it is used, and needs memory
+// proportional to the size of the file.
 #pragma once
 
 #include <deque>
@@ -25,17 +25,18 @@ inline constexpr uint64_t kTableMagic = 0xdb4775248b80fb57u;
 
 class TableWriter {
  public:
-  // Appends to `file`, which must be empty and outlive the writer. The caller syncs and closes it.
+  // Appends to `file`, which must be empty and outlive the writer. Syncing and closing are up to
+  // the caller.
   explicit TableWriter(WritableFile& file);
   ~TableWriter();
   TableWriter(const TableWriter&) = delete;
   TableWriter& operator=(const TableWriter&) = delete;
 
-  // Throws InvalidArgument unless `key` comes after the one before in byte order; and what the file
-  // throws.
+  // Appends an entry. Throws InvalidArgument unless `key` is greater than the previous one in byte
+  // order, and the file's errors.
   void add(std::string_view key, std::string_view value);
-  // The same with a value of `size` bytes that comes piece by piece and, where it is large, is
-  // never held whole. `produce` is called once, and gives its argument the pieces in order.
+  // The same for a value of `size` bytes that `produce` passes to its argument in pieces. `produce`
+  // is called once. A large value is never held whole.
   using Sink = std::function<void(std::string_view piece)>;
   void add(std::string_view key, uint64_t size, const std::function<void(const Sink&)>& produce);
   void finish();
@@ -45,10 +46,10 @@ class TableWriter {
   std::unique_ptr<Impl> impl_;
 };
 
-// Many short strings that are freed all at once.
+// Storage for many short strings, which are freed together.
 class StringPool {
  public:
-  // A copy that lives as long as the pool.
+  // A copy of `text`, valid as long as the pool.
   std::string_view keep(std::string_view text) {
     char* const kept = static_cast<char*>(memory_.allocate(text.size() + 1, 1));
     text.copy(kept, text.size());
@@ -62,20 +63,20 @@ class StringPool {
 class TableReader {
  public:
   struct Entry {
-    std::string_view key, value;  // into the reader's memory
-    uint64_t block;               // where in the file the entry's block begins
+    std::string_view key, value;  // valid as long as the reader
+    uint64_t block;               // the offset of the entry's block in the file
   };
 
-  // Reads and checks the whole file. Throws DataLoss that names the path, the offset and what is
-  // wrong there, and what the file system throws.
+  // Reads and checks the whole file. Throws DataLoss that names path, offset and fault, and the
+  // file system's errors.
   TableReader(FileSystem& fs, const std::string& path);
 
   const std::string& path() const { return path_; }
-  // Keys strictly increasing in byte order.
+  // All entries. Keys are strictly increasing in byte order.
   const std::vector<Entry>& entries() const { return entries_; }
   // The entry of `key`, or null.
   const Entry* find(std::string_view key) const;
-  // What holds the keys, for one who keeps them for longer than the reader.
+  // Transfers the memory of the keys to the caller, so that keys can outlive the reader.
   std::unique_ptr<StringPool> take_keys() { return std::move(keys_); }
 
  private:
@@ -94,8 +95,8 @@ class TableReader {
   std::vector<Entry> entries_;
 };
 
-// The same for a file that a user named: where it is of another kind, the DataLoss says which and
-// what to do.
+// Opens a table that a user named. If the file is of another kind, the DataLoss names the kind and
+// a remedy.
 std::unique_ptr<TableReader> open_table(FileSystem& fs, const std::string& path);
 
 }  // namespace cairn

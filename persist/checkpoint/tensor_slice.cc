@@ -7,7 +7,7 @@
 namespace cairn {
 namespace {
 
-// The parts between separators: one more than there are separators.
+// Splits `text` at each separator.
 std::vector<std::string_view> split(std::string_view text, char separator) {
   std::vector<std::string_view> parts;
   for (size_t at; (at = text.find(separator)) != std::string_view::npos;
@@ -54,8 +54,8 @@ void put_string(std::string& key, std::string_view text) {
   key += '\1';
 }
 
-// n bytes of two's complement, the first n bits flipped so that longer codes sort outside shorter
-// ones.
+// n bytes of two's complement with the first n bits flipped, so that longer encodings sort outside
+// shorter ones.
 void put_signed(std::string& key, int64_t value) {
   const uint64_t magnitude = static_cast<uint64_t>(value < 0 ? ~value : value);
   int n = 1;
@@ -69,7 +69,7 @@ void put_signed(std::string& key, int64_t value) {
   }
 }
 
-// Elements to step for one more in each dimension of a row-major tensor of the slice's shape.
+// The strides, in elements, of a row-major tensor of the slice's shape.
 std::vector<int64_t> strides_of(const TensorSlice& slice) {
   std::vector<int64_t> strides(slice.extents().size(), 1);
   for (size_t i = strides.size(); i-- > 1;) strides[i - 1] = strides[i] * slice.extents()[i].length;
@@ -165,8 +165,8 @@ bool have_common(const TensorSlice& a, const TensorSlice& b) {
   return true;
 }
 
-// The axis along which the slices begin at the most places: of a tensor that is cut along one axis,
-// that one.
+// The axis with the most distinct starts. For a tensor that is partitioned along one axis, this is
+// that axis.
 size_t axis_of_cuts(const std::vector<TensorSlice>& slices) {
   size_t best = 0, most = 0;
   for (size_t axis = 0; axis < slices[0].extents().size(); ++axis) {
@@ -189,8 +189,8 @@ std::optional<std::pair<TensorSlice, TensorSlice>> first_overlap(std::vector<Ten
   const auto extent = [&](const TensorSlice& s) -> const Extent& { return s.extents()[axis]; };
   std::sort(slices.begin(), slices.end(),
             [&](const auto& a, const auto& b) { return extent(a).start < extent(b).start; });
-  // Of slices that lie side by side along other axes, all pairs are compared: more than a grid has,
-  // a file does not need.
+  // Slices with overlapping ranges on the chosen axis are compared pairwise. The limit is higher
+  // than any grid of slices needs.
   constexpr size_t kComparisons = 1000;
   size_t left = kComparisons * (slices.size() + kComparisons);
   for (size_t i = 0; i < slices.size(); ++i) {
@@ -236,7 +236,7 @@ void copy_common(const Tensor& from, const TensorSlice& from_slice, Tensor& to,
     from_at += (common->extents()[i].start - from_slice.extents()[i].start) * from_strides[i];
     to_at += (common->extents()[i].start - to_slice.extents()[i].start) * to_strides[i];
   }
-  // One run along the last dimension at a time; `index` counts through the others like an odometer.
+  // Copies one run along the last dimension at a time; `index` counts through the other dimensions.
   const int64_t run = rank == 0 ? 1 : common->extents()[rank - 1].length;
   std::vector<int64_t> index(rank, 0);
   const auto step = [&] {

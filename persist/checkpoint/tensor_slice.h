@@ -1,9 +1,14 @@
-// Slices: rectangular parts of a tensor, as checkpoints hold them for partitioned variables.
+// Slices: rectangular parts of a tensor, as checkpoints store them for partitioned variables.
 //
-// A saved variable W of shape [4,10] in two parts of two rows each is the slices 0,2:0,10 and
-// 2,2:0,10. A save or restore op names such a part with the string "4 10 2,2:0,10": the full shape,
-// then start,length for each dimension, or - for the whole of it. The empty string stands for the
-// whole tensor.
+// A variable W of shape [4,10] that is saved in two parts of two rows each has the slices 0,2:0,10
+// and 2,2:0,10. A save or restore op names such a part with the string "4 10 2,2:0,10": the full
+// shape, then start,length for each dimension, or - for a whole dimension. The empty string stands
+// for the whole tensor.
+//
+//   const auto spec = parse_shape_and_slice("4 10 2,2:-");
+//   spec->slice.shape_in(spec->full);             // [2,10]
+//   parse_shape_and_slice("4 10 3,2:-");          // InvalidArgument: row 4 of 4 rows
+//   TensorSlice::parse("0,x");                    // InvalidArgument
 #pragma once
 
 #include <cstdint>
@@ -17,6 +22,7 @@
 
 namespace CAIRN_API cairn {
 
+// The range of a slice in one dimension: `length` indices from `start` on.
 struct Extent {
   static constexpr int64_t kWhole = -1;
   int64_t start = 0;
@@ -24,27 +30,29 @@ struct Extent {
   friend bool operator==(const Extent&, const Extent&) = default;
 };
 
+// One Extent for each dimension. A value; equal if the extents are written the same.
 class TensorSlice {
  public:
-  // The one slice of a scalar.
+  // The only slice of a scalar.
   TensorSlice() = default;
-  // Throws InvalidArgument for a negative start, a length that is negative but not kWhole, a whole
-  // extent that does not start at 0, or an end beyond 63 bits.
+  // Throws InvalidArgument for a negative start, a length that is negative but not kWhole, kWhole
+  // with a start other than 0, or an end that exceeds 63 bits.
   explicit TensorSlice(std::vector<Extent> extents);
   static TensorSlice whole(int rank) {
     return TensorSlice(std::vector<Extent>(static_cast<size_t>(rank)));
   }
-  // "0,2:-". Throws InvalidArgument.
+  // Parses "0,2:-". Throws InvalidArgument.
   static TensorSlice parse(std::string_view text);
 
   int rank() const { return static_cast<int>(extents_.size()); }
   const std::vector<Extent>& extents() const { return extents_; }
+  // "0,2:-", as parse() takes it.
   std::string str() const;
 
-  // The same slice with every length written out. Throws InvalidArgument when it does not fit into
-  // a tensor of shape `full`.
+  // The same slice with every length given as a number. Throws InvalidArgument if it does not fit
+  // into a tensor of shape `full`.
   TensorSlice within(const Shape& full) const;
-  // The slice's own shape; throws as within().
+  // The shape of the slice in a tensor of shape `full`. Throws as within().
   Shape shape_in(const Shape& full) const;
   bool covers(const Shape& full) const { return shape_in(full) == full; }
 
@@ -54,19 +62,20 @@ class TensorSlice {
   std::vector<Extent> extents_;
 };
 
-// What two slices of one tensor have in common, if anything. Both must have their lengths written
-// out (within()).
+// The common part of two slices of one tensor; nullopt if they do not overlap. Both must be results
+// of within().
 std::optional<TensorSlice> intersection(const TensorSlice& a, const TensorSlice& b);
-// How many elements a slice has, and two of several slices that have one in common; lengths written
-// out.
+// The number of elements of a slice, and a pair of slices that overlap, if there is one. The slices
+// must be results of within(). first_overlap() throws ResourceExhausted for slices whose
+// arrangement would need too many comparisons, which no real partition does.
 uint64_t volume(const TensorSlice& slice);
 std::optional<std::pair<TensorSlice, TensorSlice>> first_overlap(std::vector<TensorSlice> slices);
-// Whether two of them are the same.
+// True if two of the slices are equal.
 bool has_equal(const std::vector<TensorSlice>& slices);
 
-// Copies what `from` (the elements of `from_slice`) and `to` (those of `to_slice`) have in common;
-// lengths written out. Throws InvalidArgument when dtypes differ or a tensor has not its slice's
-// shape.
+// Copies the elements that two slices have in common: `from` holds the elements of `from_slice`,
+// `to` those of `to_slice`. The slices must be results of within(). Throws InvalidArgument if the
+// dtypes differ or a tensor does not have the shape of its slice; `to` is then unchanged.
 void copy_common(const Tensor& from, const TensorSlice& from_slice, Tensor& to,
                  const TensorSlice& to_slice);
 
@@ -74,14 +83,14 @@ struct ShapeAndSlice {
   Shape full;
   TensorSlice slice;
 };
-// "4 10 0,2:-"; nothing for the empty string. Throws InvalidArgument, also when the slice does not
-// fit the shape.
+// Parses "4 10 0,2:-"; nullopt for the empty string. Throws InvalidArgument, also if the slice does
+// not fit the shape.
 std::optional<ShapeAndSlice> parse_shape_and_slice(std::string_view spec);
 
-// The key under which a checkpoint stores a slice: TensorFlow's order-preserving code of the name
-// and the extents.
+// The key under which a checkpoint stores a slice: TensorFlow's order-preserving encoding of name
+// and extents.
 std::string slice_key(std::string_view name, const TensorSlice& slice);
-// True for keys that slice_key() makes; no tensor name begins so.
+// True for keys that slice_key() makes; no tensor name begins with a zero byte.
 inline bool is_slice_key(std::string_view key) { return key.starts_with('\0'); }
 
 }  // namespace cairn

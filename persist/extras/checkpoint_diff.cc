@@ -11,8 +11,8 @@
 namespace cairn {
 namespace {
 
-// One element for arithmetic: double, or complex. Integers beyond 2^53 are compared exactly and
-// measured roughly.
+// Converts an element for the measured distance: double, or complex. Equality is tested on the
+// original bits, so integers beyond 2^53 are compared exactly.
 template <class T>
 auto as_number(const T& v) {
   if constexpr (std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>) {
@@ -40,7 +40,7 @@ void compare_numbers(std::span<const T> a, std::span<const T> b, double toleranc
       d.differing += tolerance == 0 || x_nan != y_nan;
       continue;
     }
-    // Infinities of one sign are a distance of NaN apart.
+    // The difference of two equal infinities would be NaN.
     const double away = x == y ? 0 : std::abs(x - y), larger = std::max(std::abs(x), std::abs(y));
     d.differing +=
         tolerance == 0 || !(away <= tolerance * std::max(1.0, std::isinf(larger) ? 1.0 : larger));

@@ -26,8 +26,8 @@ std::string without(const std::string& name, std::string_view ending) {
   return name.substr(0, name.size() - ending.size());
 }
 
-// The name of the checkpoint whose data file this is, and how many there are; nothing for other
-// names.
+// The checkpoint that a data file belongs to, and the number of data files, according to its name;
+// nullopt for other names.
 struct DataName {
   std::string checkpoint;
   int shard = 0, shards = 0;
@@ -65,11 +65,12 @@ bool by_number(const std::string& a, const std::string& b) {
 
 class Examination {
  public:
-  // `locked`: the caller has the directory's lock, so that no writer is at work in it.
+  // `locked`: the caller holds the directory's lock, so there is no other writer.
   Examination(const std::string& directory, FileSystem& fs, bool locked = false)
       : fs_(fs), view_(SettledView::of_directory(fs, directory)) {
     report_.directory = directory;
-    fs_.exists(path("."));  // throws where nothing in it may be looked at: then no link is to blame
+    fs_.exists(path(
+        "."));  // throws if the directory is not readable, so that later errors are due to links
     view_->pass_over_links();
     if (locked) has_writer_ = false;
     for (const std::string& name : fs_.list_dir(directory))
@@ -93,7 +94,7 @@ class Examination {
       for (const std::string& what : c.problems) {
         const bool unread = unread_.count(c.prefix) > 0;
         problem(str_cat(base_name(c.prefix), ": ", what),
-                unread ? "let it be read, or look again later: whether it is whole is not known"
+                unread ? "make it readable, or try again later: it is not known whether it is whole"
                        : "use another copy of it, or remove its files",
                 false);
       }
@@ -104,8 +105,7 @@ class Examination {
   }
 
   DirectoryReport take() { return std::move(report_); }
-  // What the checkpoint file ought to list, oldest first, the newest last; empty where it is right
-  // as it is.
+  // The prefixes that the checkpoint file should list, oldest first; empty if it is correct.
   const std::vector<std::string>& new_state() const { return new_state_; }
 
  private:
@@ -114,8 +114,8 @@ class Examination {
     report_.problems.push_back({std::move(what), std::move(remedy), can_repair});
   }
 
-  // Asked only where something looks wrong that a writer at work would explain: for the moment of
-  // the question a writer that begins could not have the directory.
+  // True if another writer holds the lock. Called only for findings that a writer could explain,
+  // since the test takes the lock for a moment, in which a starting writer would be refused.
   bool has_writer() {
     if (has_writer_) return *has_writer_;
     has_writer_ = false;
@@ -127,8 +127,8 @@ class Examination {
     return *has_writer_;
   }
 
-  // What is there; nothing, too, for a link that cannot be followed, of which `is_lost_link` is
-  // told.
+  // Describes a file; nullopt if it does not exist or is a link that cannot be followed, which sets
+  // `is_lost_link`.
   std::optional<FileInfo> look(const std::string& name, FileSystem& fs,
                                bool* is_lost_link = nullptr) const {
     try {
@@ -152,7 +152,8 @@ class Examination {
     };
     if (info && info->is_directory)
       return is(is_parts_directory_name(name) ? FileRole::kParts : FileRole::kDirectory);
-    // Pipes, devices, sockets, links that lead nowhere, and links of names that Cairn makes itself.
+    // These are pipes, devices, sockets, dangling links, and links with names that Cairn makes for
+    // itself.
     if (!info || info->is_special || (info->is_link && is_own_name(name))) return file;
     if (is_temporary_name(name)) return is(FileRole::kTemporary);
     if (is_journal_name(name)) return is(FileRole::kJournal);
@@ -169,7 +170,7 @@ class Examination {
       return is(FileRole::kMetaGraph, without(name, kMetaEnding));
     }
     if (name.find("tfevents") != std::string::npos) return is(FileRole::kEvents);
-    // A damaged one is known by its graph.
+    // A damaged V1 file is recognised by its meta graph.
     if (is_table(name, fs) || is_file(meta_graph_path(name), fs)) {
       return is(FileRole::kV1, v1_checkpoint(name));
     }
@@ -179,12 +180,12 @@ class Examination {
   bool is_table(const std::string& name, FileSystem& fs) const {
     try {
       return looks_like_table(fs, path(name));
-    } catch (const Error&) {  // one that cannot be read is someone else's, as far as one can tell
+    } catch (const Error&) {  // an unreadable file is assumed to be unrelated
       return false;
     }
   }
 
-  // "m-00000-of-00002" -> "m-?????-of-00002": what all its files are called together.
+  // "m-00000-of-00002" -> "m-?????-of-00002", the common name of all its files.
   static std::string v1_checkpoint(const std::string& name) {
     const std::string begin = without_shard_ending(name);
     if (begin == name) return name;
@@ -198,7 +199,7 @@ class Examination {
     return info && info->is_file();
   }
 
-  // A writer began to overwrite it, or ended doing so, since this began to look.
+  // True if a writer began or completed overwriting it during the examination.
   bool is_disturbed(const std::string& prefix) const {
     const std::string journal = journal_path(prefix);
     return fs_.exists(journal) != (view_->journals().count(journal) > 0);
@@ -229,10 +230,11 @@ class Examination {
       try_to([&] { MetaGraph::read(path(file->name), {.tags = {}, .file_system = view_.get()}); });
     }
     try_to([&] { check(c); });
-    // Half of it may be of the older and half of the newer one, which is no damage.
+    // A mixture of the older and the newer files was read, which is not damage.
     if (is_disturbed(c.prefix)) c.problems.clear();
     if (!c.whole() && unread && !damaged) unread_.insert(c.prefix);
-    const bool just_removed = !c.whole() && !is_still_there(c.prefix);  // by a writer's retention
+    // Removed by the retention of a writer since the directory was listed.
+    const bool just_removed = !c.whole() && !is_still_there(c.prefix);
     if (!just_removed) report_.checkpoints.push_back(std::move(c));
   }
 
@@ -245,7 +247,7 @@ class Examination {
     }
   }
 
-  // Its graph; what is in its variables/ is examined as if it were here.
+  // Examines the graph, and lists the files in variables/ as if they were in this directory.
   void examine_saved_model() {
     const std::string graph = saved_model_graph_path(report_.directory, view_.get());
     if (graph.empty()) return;
@@ -267,7 +269,8 @@ class Examination {
     report_.files.insert(report_.files.end(), in_saved_model_.begin(), in_saved_model_.end());
   }
 
-  // No checkpoint file is wanted: a SavedModel has one set of values.
+  // True for a SavedModel and its variables/: it has one set of values and needs no checkpoint
+  // file.
   bool belongs_to_saved_model() const {
     const std::string above = directory_of(report_.directory);
     return is_saved_model_ ||
@@ -306,15 +309,15 @@ class Examination {
     try {
       const auto remains = remains_of_removals(report_.directory, fs_);
       remains_.insert(remains.begin(), remains.end());
-    } catch (const Error&) {  // a damaged .cairn is told of by itself, and says nothing
+    } catch (const Error&) {  // examine_kept() reports a damaged .cairn
     }
   }
 
-  // Data files that no index speaks of.
+  // Reports data files that no index lists.
   void examine_strays() {
     std::map<std::string, std::vector<std::string>> strays;
     for (const DirectoryFile& file : report_.files) {
-      // not one that will go when the older one is put back
+      // hidden by the view: restoring the older checkpoint removes it
       const bool in_place = view_->exists(path(file.name));
       if (file.role != FileRole::kData || !in_place || is_disturbed(path(file.checkpoint)) ||
           remains_.count(path(file.name)))
@@ -343,12 +346,11 @@ class Examination {
       return fs_.is_being_written(path(name));
     } catch (const Error& e) {
       if (e.code() != Code::kNotFound) throw;
-      return true;  // its writer has just renamed it
+      return true;  // just renamed by its writer
     }
   }
 
-  // What is in a directory of parts and would keep it from being removed; nothing where all of it
-  // may go.
+  // The files in a directory of parts that keep it from being removed; empty if all may be removed.
   std::vector<std::string> strangers_in(const std::string& parts) {
     std::vector<std::string> strangers;
     try {
@@ -397,12 +399,13 @@ class Examination {
     }
     for (const auto& [parts, strangers] : kept_parts) {
       problem(
-          str_cat(parts,
-                  " is left by a writer that died, and stays for what is in it and no save makes: ",
-                  join_for_people(strangers)),
+          str_cat(
+              parts,
+              " is left by a writer that died, and is kept for files in it that no save makes: ",
+              join_for_people(strangers)),
           "put that elsewhere, and --fix will remove the rest", false);
     }
-    // they stay as long as someone else's journal is there
+    // recovery files are kept as long as there is a foreign journal
     if (!view_->foreign().empty()) recovery.clear();
     if (!journals.empty()) {
       problem(str_cat("a writer died while it overwrote a checkpoint: ", join_for_people(journals)),
@@ -415,7 +418,7 @@ class Examination {
             "remove what it left", true);
   }
 
-  // What stands where a file of Cairn's would, and is none.
+  // Reports links, pipes and the like under names of Cairn's files.
   void examine_strangers() {
     for (const auto& [journal, why] : view_->foreign()) {
       problem(str_cat(base_name(journal), " has the name of a journal and is not followed: ", why),
@@ -428,7 +431,7 @@ class Examination {
                             file.name.ends_with(kMetaEnding) || parse_data_name(file.name);
       if ((file.role != FileRole::kOther && !is_link) || !has_role) continue;
       const auto info = look(file.name, fs_);
-      // One of such a name, or of a name's ending alone, is somebody's own.
+      // A plain file that only has such a name belongs to the user.
       const bool is_plain = info && !info->is_link && !info->is_special;
       if (is_plain || view_->foreign().count(path(file.name))) continue;
       const char* what = is_link         ? "a symbolic link that cannot be followed"
@@ -463,14 +466,14 @@ class Examination {
     return info ? info->modified : 0;
   }
 
-  // The one to go on from: the last of the series that was written to last.
+  // The checkpoint to continue from: the last one of the series that was written most recently.
   const DirectoryCheckpoint* newest_whole() const {
     std::map<std::string, std::pair<double, const DirectoryCheckpoint*>> series;
     for (const DirectoryCheckpoint& c : report_.checkpoints) {
       if (!c.whole()) continue;
       auto& [time, last] = series[series_of(c.prefix).first];
       time = std::max(time, modified(c));
-      last = &c;  // they are in order of number
+      last = &c;  // checkpoints are ordered by number
     }
     const DirectoryCheckpoint* newest = nullptr;
     double newest_time = -1;
@@ -482,7 +485,8 @@ class Examination {
     return newest;
   }
 
-  // No save and no repair could put the file there.
+  // Reports a directory under the name of the checkpoint file, which neither a save nor a repair
+  // can replace.
   bool is_state_a_directory() {
     const auto info = look(kCheckpointFileName, fs_);
     if (!info || !info->is_directory || info->is_link) return false;
@@ -509,18 +513,20 @@ class Examination {
     }
     if (state && directory_of(state->model_checkpoint_path) != report_.directory &&
         checkpoint_exists(state->model_checkpoint_path, view_.get())) {
-      // of another directory, whose health is not the question
+      // a checkpoint of another directory, which is not examined
       report_.newest = state->model_checkpoint_path;
       return;
     }
-    // Then it is not known what is whole, and nothing to be decided.
+    // If the named checkpoint could not be read, it is unknown whether the checkpoint file is
+    // correct.
     if (state && unread_.count(state->model_checkpoint_path)) return;
     const DirectoryCheckpoint* newest = state ? newest_of_state(*state, wrong) : newest_whole();
     if (newest) report_.newest = newest->prefix;
     if (state && wrong.empty()) check_listed(*state, wrong);
-    // The checkpoint file is what a save writes last.
+    // A running save may not have written the checkpoint file yet.
     if (wrong.empty() || has_writer()) return;
-    // Commands that write a checkpoint make none: only a saver's directory has lost it.
+    // Commands that write a checkpoint write no checkpoint file, so only in a saver's directory is
+    // its absence a problem.
     const bool wanted = state || damaged || fs_.exists(path(kKeptFileName));
     (wanted ? report_.problems : report_.notes)
         .push_back({wrong,
@@ -530,7 +536,8 @@ class Examination {
     if (newest) decide_state(state, newest->prefix);
   }
 
-  // What the state names, or ought to.
+  // The checkpoint that the checkpoint file names or should name; describes a difference in
+  // `wrong`.
   const DirectoryCheckpoint* newest_of_state(const CheckpointState& state,
                                              std::string& wrong) const {
     const DirectoryCheckpoint* named = find_whole(state.model_checkpoint_path);
@@ -571,11 +578,12 @@ class Examination {
                     gone.size() == 1 ? ", which is" : ", which are", " not there");
   }
 
-  // What it listed and is whole, and what of the newest one's series it did not know of.
+  // Fills new_state_: the complete checkpoints that the file listed, and newer ones of the same
+  // series.
   void decide_state(const std::optional<CheckpointState>& state, const std::string& newest) {
     const auto [series, number] = series_of(newest);
     std::set<std::string> listed;
-    int64_t known = -2;  // before all numbers
+    int64_t known = -2;  // less than all numbers
     if (state) {
       listed.insert(state->all_model_checkpoint_paths.begin(),
                     state->all_model_checkpoint_paths.end());
@@ -598,14 +606,14 @@ class Examination {
   DirectoryReport report_;
   std::unordered_map<std::string, std::vector<const DirectoryFile*>> files_of_;  // by checkpoint
   std::set<std::string> v1_;
-  std::set<std::string> unread_;       // prefixes of which nothing is known but that reading failed
-  std::set<std::string> remains_;      // paths: of checkpoints that were being removed
-  std::map<std::string, int> shards_;  // of the indexes that could be read
+  std::set<std::string> unread_;   // prefixes that could not be read for other reasons than damage
+  std::set<std::string> remains_;  // paths of files of checkpoints that were being removed
+  std::map<std::string, int> shards_;  // the number of data files, from the indexes
   std::optional<bool> has_writer_;
   std::vector<std::string> new_state_;
 };
 
-// "run/" and "run" are one directory.
+// Removes slashes at the end, and throws if `directory` is not one.
 std::string plain(const std::string& directory, FileSystem& fs) {
   std::string path = directory;
   while (path.size() > 1 && path.ends_with('/')) path.pop_back();

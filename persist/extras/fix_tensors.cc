@@ -30,14 +30,15 @@ void make_constant(pb::NodeDef& node, const std::string& name, const Tensor& val
   *(*node.mutable_attr())["value"].mutable_tensor() = to_proto(value);
 }
 
-// One round: decides what is known now. What that makes known is for the next.
+// One round of folding: decides the Switches whose predicates are known. Predicates that become
+// known by that are left to the next round.
 class Folding {
  public:
   explicit Folding(pb::GraphDef& def) : def_(def) {
     for (const auto& node : def_.node()) by_name_[node.name()] = &node;
   }
 
-  // False where no Switch has a predicate that the graph alone decides.
+  // False if no Switch has a predicate that is known from the graph alone.
   bool fold(const Graph& graph) {
     for (const auto& node : def_.node()) {
       if (!is_switch(node) || node.input_size() < 2) continue;
@@ -55,9 +56,9 @@ class Folding {
   }
 
  private:
-  // An output lives if its node does, and is not what a decided Switch leaves out. A node lives
-  // when all that it takes does; of what a Merge takes one is enough (so that a loop lives by what
-  // enters it).
+  // Finds the live nodes. An output is live if its node is and it is not the output that a decided
+  // Switch does not take. A node is live if all its inputs are; a Merge needs only one live input,
+  // so that a loop is live if its entry is.
   void find_live() {
     struct Waiting {
       int for_controls = 0, for_inputs = 0;
@@ -113,8 +114,9 @@ class Folding {
     def_ = std::move(folded);
   }
 
-  // A decided Switch has one output left. A variable is taken from where it comes, for those who
-  // read or change it look for it there.
+  // The input to read from in place of `input`. A decided Switch becomes an Identity, whose single
+  // output is read. A variable must be read from its own node, since ops that read or change it
+  // expect it there.
   std::string source_of(std::string input) const {
     while (!is_control(input)) {
       if (!taken_.count(node_of(input))) break;
@@ -164,7 +166,7 @@ class Folding {
       (*left.mutable_attr())["N"].set_i(static_cast<int64_t>(alive.size()));
     }
     if (undecided && static_cast<int>(alive.size()) == count) return;
-    // Which of its inputs a Merge passed on can be asked for.
+    // The second output of a Merge is the index of the input that it passed on.
     const std::string index = node.name() + ":1";
     for (const auto& reader : def_.node()) {
       if (!live_.count(reader.name()) ||
@@ -182,8 +184,8 @@ class Folding {
   }
 
  public:
-  // Readers of a folded Merge's index read a constant; after the fold, as they may stand before the
-  // Merge.
+  // Makes readers of a folded Merge's index read a constant. Done after the fold, since readers may
+  // precede the Merge.
   void redirect() {
     for (auto& node : *def_.mutable_node()) {
       for (auto& input : *node.mutable_input()) {
@@ -196,7 +198,7 @@ class Folding {
  private:
   pb::GraphDef& def_;
   std::unordered_map<std::string, const pb::NodeDef*> by_name_;
-  // of a Switch that is decided: the output that has the value
+  // for each decided Switch, the index of the output that has the value
   std::unordered_map<std::string, int> taken_;
   Names live_;
   std::unordered_map<std::string, std::string> replace_index_;

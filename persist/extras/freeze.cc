@@ -10,14 +10,14 @@
 #include "persist/graph/convert.h"
 #include "persist/graph/meta_graph_rep.h"
 #include "persist/messages/message.h"
+#include "runtime/base/text.h"
 
 namespace cairn {
 namespace {
 
 using Names = std::unordered_set<std::string>;
 
-// "a" of the inputs "a", "a:1" and "^a".
-// A graph of nodes of `meta`, with what belongs to them.
+// An empty graph with the versions, functions and op definitions of `meta`.
 std::shared_ptr<MetaGraph::Rep> without_nodes(const pb::MetaGraphDef& meta) {
   auto rep = std::make_shared<MetaGraph::Rep>();
   if (meta.graph_def().has_versions())
@@ -31,7 +31,8 @@ std::shared_ptr<MetaGraph::Rep> without_nodes(const pb::MetaGraphDef& meta) {
   return rep;
 }
 
-// What is told about ops becomes that of the nodes left; functions may need any.
+// Reduces the op definitions to those of the remaining nodes. With functions all are kept, since
+// functions may use any.
 void finish(pb::MetaGraphDef& meta) {
   std::set<std::string> used;
   for (const auto& node : meta.graph_def().node()) used.insert(node.op());
@@ -75,7 +76,7 @@ bool is_variable_op(const std::string& op) {
   return op == "Variable" || op == "VariableV2" || op == "VarHandleOp";
 }
 
-// The variables among `nodes` that are to become constants.
+// The names of the variables that become constants.
 std::vector<std::string> chosen_variables(const pb::GraphDef& graph, const FreezeOptions& options) {
   std::vector<std::string> all, chosen;
   for (const auto& node : graph.node()) {
@@ -94,7 +95,7 @@ std::vector<std::string> chosen_variables(const pb::GraphDef& graph, const Freez
   return chosen;
 }
 
-// Their values; all that have none are named.
+// Their values. Throws an error that lists all variables without one.
 std::unordered_map<std::string, Tensor> values_of(Session& session,
                                                   const std::vector<std::string>& names) {
   std::unordered_map<std::string, Tensor> values;
@@ -119,7 +120,7 @@ std::unordered_map<std::string, Tensor> values_of(Session& session,
   return values;
 }
 
-// What decides whether a node behind a Switch runs, as far as it can be fed: "train:0".
+// Adds the tensors that can be fed and that determine `pred`, such as "train:0".
 void add_deciders(const Graph& graph, const Output& pred, std::set<std::string>& deciders) {
   std::vector<Output> open = {pred};
   Names seen;
@@ -137,7 +138,7 @@ void add_deciders(const Graph& graph, const Output& pred, std::set<std::string>&
   }
 }
 
-// A variable's reference or handle may only be read.
+// Throws if a node does anything with the reference or handle of a frozen variable but read it.
 void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names& frozen) {
   std::vector<std::string> wrong;
   std::set<std::string> deciders;
@@ -167,13 +168,13 @@ void check_only_read(const Graph& graph, const pb::GraphDef& nodes, const Names&
                     "=false`");
   }
   fail(Code::kInvalidArgument,
-       "the outputs need nodes that want a variable and not a constant: ", join_for_people(wrong),
+       "the outputs need nodes that require a variable, not a constant: ", join_for_people(wrong),
        cure,
        "; or leave it a variable with FreezeOptions::variable_names_blacklist, `cairn freeze "
        "--keep-variable NAME`");
 }
 
-// All of the graph, with what the options make constant.
+// The whole graph with the constants of the options.
 MetaGraph with_constants(const Graph& graph, const NodeNames& outputs,
                          const FreezeOptions& options) {
   const MetaGraph all = whole(graph);
@@ -189,8 +190,8 @@ MetaGraph with_constants(const Graph& graph, const NodeNames& outputs,
   if (!gone.empty()) {
     fail(Code::kInvalidArgument, "with these constants ", join_for_people(gone),
          gone.size() == 1 ? " has" : " have",
-         " no value: ", gone.size() == 1 ? "it stands" : "they stand",
-         " on the side of a cond that is not taken");
+         " no value: ", gone.size() == 1 ? "it is" : "they are",
+         " on a branch of a cond that is not taken");
   }
   return fixed;
 }
@@ -216,7 +217,7 @@ pb::NodeDef identity_node(const pb::NodeDef& read) {
   return node;
 }
 
-// Where what `name` passed on comes from, when the nodes in `spliced` are gone.
+// Follows `input` through the nodes in `spliced`, which are removed, to its source.
 std::string source_of(std::string input,
                       const std::unordered_map<std::string, std::string>& spliced) {
   for (auto at = spliced.find(node_of(input)); at != spliced.end();
@@ -283,7 +284,7 @@ MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outp
 }
 
 MetaGraph remove_training_nodes(const MetaGraph& graph, const NodeNames& protected_nodes) {
-  Names kept, removed, control;  // control: nodes that have control inputs, or are some
+  Names kept, removed, control;  // control: nodes with control edges, incoming or outgoing
   for (const NodeName& name : protected_nodes) kept.insert(name.str());
   std::unordered_map<std::string, std::string> spliced;
   const auto& nodes = graph.rep().def.graph_def().node();

@@ -1,4 +1,4 @@
-// Graphs cut down to what computing needs: training taken off, variables turned into constants.
+// Reduces graphs to what inference needs: removes training and turns variables into constants.
 //
 //   Saver saver = import_meta_graph(graph, "run/model-1000.meta");
 //   saver.restore(session, "run/model-1000");
@@ -8,8 +8,15 @@
 //   // another process; nothing to restore
 //   import_graph_def(serving, "serve/model.pb", {.name = ""});
 //
-// All of these give a graph of their own, a GraphDef without collections and savers, and leave what
-// they are given as it is. They are tf.graph_util's, op for op; TensorFlow reads the files.
+// All functions return a new graph, a GraphDef without collections and savers, and do not change
+// their arguments. They correspond to tf.graph_util's, op for op; TensorFlow reads the files.
+//
+// Calls that fail:
+//
+//   convert_variables_to_constants(session, {"train_op"});
+//   // InvalidArgument: the outputs need nodes that require a variable, not a constant: ...
+//   extract_sub_graph(graph, {"sofmax"});
+//   // NotFound: there is no node 'sofmax' in the graph; did you mean softmax?
 #pragma once
 
 #include <map>
@@ -21,7 +28,7 @@
 
 namespace CAIRN_API cairn {
 
-// A node of a graph, by its name or by a handle. Of "softmax:0" the node is softmax.
+// A node of a graph, by name or by handle. "softmax:0" denotes the node softmax.
 class NodeName {
  public:
   NodeName(const char* name)
@@ -37,35 +44,36 @@ class NodeName {
 using NodeNames = std::vector<NodeName>;
 
 struct FreezeOptions {
-  // By name, which variables become constants: only these (if there are any), and not those.
+  // The names of variables that become constants: if the whitelist is not empty, only those in it;
+  // never those in the blacklist.
   std::vector<std::string> variable_names_whitelist = {}, variable_names_blacklist = {};
-  // Tensors that become constants first, whatever gave them their value: what a training program
-  // fed. Of each cond that they decide only the side that is taken stays, so that a model with
-  // batch normalisation behind a training flag can be frozen: {.constants = {{"is_training:0",
-  // false}, {"keep_prob:0", 1.0f}}}.
+  // Tensors that are replaced by constants first, such as those that a training program fed. Of
+  // each cond that they decide only the branch taken remains, so a model with batch normalisation
+  // behind a training flag can be frozen: {.constants = {{"is_training:0", false}, {"keep_prob:0",
+  // 1.0f}}}.
   std::map<std::string, Tensor> constants = {};
 };
 
-// The nodes that `outputs` need, in their order, with each variable a Const of its name that holds
-// the session's value and each ReadVariableOp an Identity. Functions are kept.
-// (tf.graph_util.convert_variables_to_constants)
+// The nodes that `outputs` depend on, in the order of the graph. Each variable is replaced by a
+// Const with its name and the session's value, each ReadVariableOp by an Identity. Functions are
+// kept. (tf.graph_util.convert_variables_to_constants)
 //
-// Throws NotFound listing outputs and whitelisted variables that the graph does not have,
-// FailedPrecondition listing variables without a value, and InvalidArgument listing nodes that
-// would still change or ask about a variable that is none any more (an assignment among the
-// outputs' inputs) with what decides whether they run; for a constant of another dtype or shape,
-// and for an output on a side of a cond that the constants leave out.
+// Throws NotFound listing outputs and whitelisted variables that do not exist; FailedPrecondition
+// listing variables without a value; InvalidArgument for constants of another dtype or shape, for
+// an output on a branch that the constants exclude, and for nodes that would still assign to or
+// query a variable that is now a constant, listing these and the tensors that decide whether they
+// run.
 MetaGraph convert_variables_to_constants(Session& session, const NodeNames& outputs,
                                          const FreezeOptions& options = {});
 
-// The nodes that `outputs` need, by data and control edges. Throws NotFound listing those that are
-// not there. (tf.graph_util.extract_sub_graph)
+// The nodes that `outputs` depend on by data and control edges. Throws NotFound listing outputs
+// that do not exist. (tf.graph_util.extract_sub_graph)
 MetaGraph extract_sub_graph(const MetaGraph& graph, const NodeNames& outputs);
 MetaGraph extract_sub_graph(const Graph& graph, const NodeNames& outputs);
 
-// The graph without nodes that only training is helped by: CheckNumerics, and Identity where no
-// control edge is involved. What they passed on is taken from where they had it. Outputs to be
-// fetched are to be among `protected_nodes`. (tf.graph_util.remove_training_nodes)
+// The graph without nodes that only training needs: CheckNumerics, and Identity nodes without
+// control edges. Their readers read their inputs instead. List tensors that will be fetched in
+// `protected_nodes`. (tf.graph_util.remove_training_nodes)
 MetaGraph remove_training_nodes(const MetaGraph& graph, const NodeNames& protected_nodes = {});
 MetaGraph remove_training_nodes(const Graph& graph, const NodeNames& protected_nodes = {});
 
@@ -73,8 +81,8 @@ struct WriteGraphOptions {
   bool as_text = false;               // protobuf text (.pbtxt)
   FileSystem* file_system = nullptr;  // null: posix_file_system()
 };
-// Writes a graph's GraphDef alone, whole or not at all, in directories made as needed.
-// (tf.train.write_graph)
+// Writes a graph's GraphDef atomically and creates missing directories. On an error an older file
+// is unchanged. (tf.train.write_graph)
 void write_graph(const MetaGraph& graph, const std::string& path,
                  const WriteGraphOptions& options = {});
 void write_graph(const Graph& graph, const std::string& path,

@@ -18,14 +18,14 @@
 namespace cairn {
 namespace {
 
-// In the order of the listing.
+// Ordered as in the listing.
 constexpr const char* kParts[] = {"meta_info", "versions", "saver",      "node",
                                   "function",  "gradient", "collection", "signature",
                                   "asset",     "op",       "other"};
 
 struct Fact {
-  std::string what, text;  // the text in a line, whole
-  std::string exact;       // what is compared; "": the text
+  std::string what, text;  // the whole value on one line
+  std::string exact;       // the value that is compared; "": the text
   const std::string& compared() const { return exact.empty() ? text : exact; }
 };
 
@@ -49,12 +49,12 @@ std::string checksum(const std::string& bytes) {
   return str_cat("crc32c ", hex);
 }
 
-// characters of a text that is told whole, and of one that is cut
+// the maximum length of a text shown in full, and the length of an abbreviated one
 constexpr size_t kMost = 400, kShown = 120;
 
 bool continues_character(char c) { return (static_cast<unsigned char>(c) & 0xc0) == 0x80; }
 
-// Long text by its beginning and what tells it from others that begin so.
+// Abbreviates a long text to its beginning and a checksum.
 std::string shortened(const Fact& fact) {
   if (fact.text.size() <= kMost) return fact.text;
   size_t end = kShown;
@@ -63,13 +63,13 @@ std::string shortened(const Fact& fact) {
                  checksum(fact.compared()), ")");
 }
 
-// Two texts that differ, each as its piece around the first difference where one of them is long.
+// Two different texts, each abbreviated around the first difference if one is long.
 std::pair<std::string, std::string> told_apart(const Fact& a, const Fact& b) {
   constexpr size_t kBefore = 40;
   const size_t same = static_cast<size_t>(
       std::mismatch(a.text.begin(), a.text.end(), b.text.begin(), b.text.end()).first -
       a.text.begin());
-  const bool alike = a.text == b.text;  // what differs has no name here
+  const bool alike = a.text == b.text;  // the difference is in unknown fields
   if (alike || (a.text.size() <= kMost && b.text.size() <= kMost))
     return {shortened(a), shortened(b)};
   size_t begin = same > kBefore ? same - kBefore : 0;
@@ -83,8 +83,8 @@ std::pair<std::string, std::string> told_apart(const Fact& a, const Fact& b) {
   return {piece(a.text), piece(b.text)};
 }
 
-// What of a collection's message is a set, which its writer lists in any order: the tensors in a
-// context.
+// Sorts the fields of a collection's message that are sets (the tensors of a context), which
+// writers list in any order.
 void sort_sets(google::protobuf::Message& message) {
   const auto& reflection = *message.GetReflection();
   std::vector<const google::protobuf::FieldDescriptor*> fields;
@@ -116,7 +116,7 @@ class Gatherer {
     if (def.has_saver_def()) fields("saver", def.saver_def());
     std::set<std::string> seen;
     for (const auto& node : def.graph_def().node()) {
-      // No graph has two nodes of a name; a damaged file may.
+      // A damaged file may have two nodes with the same name.
       std::string name = node.name();
       while (!seen.insert(name).second) name += " (again)";
       add_node(node, name);
@@ -207,7 +207,7 @@ class Gatherer {
       }
     }
     for (const std::string& input : control) add("node", name, "control input " + input, "");
-    // A map iterates in any order.
+    // The order of a protobuf map is unspecified.
     std::map<std::string, const pb::AttrValue*> attrs;
     for (const auto& [key, attr] : node.attr()) attrs[key] = &attr;
     for (const auto& [key, attr] : attrs) add_attr(name, key, *attr);
@@ -226,12 +226,12 @@ class Gatherer {
     std::string text = to_line(proto), exact = to_bytes(proto);
     try {
       Attr attr = from_proto(proto, allowance_);
-      if (attr.get<Tensor>()) {  // one tensor can be written in several ways
+      if (attr.get<Tensor>()) {  // a tensor has several encodings
         attr.wire = nullptr;
         exact = to_bytes(to_proto(attr));
       }
       if (!std::holds_alternative<std::monostate>(attr.value)) text = attr_text(attr, exact);
-    } catch (const Error&) {  // what Cairn cannot read is told as the file has it
+    } catch (const Error&) {  // shown as it is in the file
     }
     add("node", node, "attr " + key, text.empty() ? "{}" : text, exact.empty() ? "{}" : exact);
   }
@@ -278,10 +278,10 @@ class Gatherer {
   }
 
   Facts facts_;
-  Allowance allowance_;  // of one file
+  Allowance allowance_;  // for this file
 };
 
-// What stands for all of a node, a collection, ... that one side lacks.
+// A one-line summary of a node, a collection, ... that one side lacks.
 std::string summary(const Key& key, const std::vector<Fact>& facts) {
   const std::string_view part = kParts[key.first];
   if (part == "node") return shortened(facts[0]);

@@ -11,11 +11,11 @@
 
 namespace cairn {
 
-// ---- what has no value --------------------------------------------------------------------------
+// ---- initialize_rest ----------------------------------------------------------------------------
 
 namespace {
 
-// Global and local variables, each once.
+// All global and local variables, without duplicates.
 std::vector<Variable> variables_of(const Graph& graph) {
   std::vector<Variable> variables;
   std::unordered_set<const Node*> seen;
@@ -27,8 +27,8 @@ std::vector<Variable> variables_of(const Graph& graph) {
   return variables;
 }
 
-// Puts the initializers in rounds: in each, those that depend on no variable that is still to be
-// initialised. Those that depend on each other come last, together.
+// Groups the initializers into rounds, each of which depends only on variables of earlier rounds.
+// Those in cycles come last, in one round.
 class Rounds {
  public:
   explicit Rounds(const std::vector<Variable>& variables) {
@@ -98,13 +98,13 @@ std::vector<std::string> initialize_rest(Session& session) {
   return names;
 }
 
-// ---- from a checkpoint --------------------------------------------------------------------------
+// ---- init_from_checkpoint -----------------------------------------------------------------------
 
 namespace {
 
 bool is_scope(const std::string& name) { return name.ends_with('/'); }
 
-// The name under which a checkpoint has a variable: of a slice the whole's.
+// The name of a variable in a checkpoint: for a slice that of the whole variable.
 const std::string& stored_name(const Variable& variable) {
   return variable.slice() ? variable.slice()->full_name : variable.name();
 }
@@ -123,7 +123,7 @@ class AssignmentMap {
   }
 
   const std::vector<RestoreItem>& items() const { return items_; }
-  const std::vector<Variable>& variables() const { return variables_; }  // of the items
+  const std::vector<Variable>& variables() const { return variables_; }  // one for each of items()
 
  private:
   void refuse(Code code, const std::string& why) {

@@ -8,8 +8,8 @@ namespace cairn {
 
 namespace {
 
-// ISA-L counts in int or takes what is left in one go, and never writes though some of it takes a
-// mutable pointer.
+// Feeds the bytes to a function of ISA-L in pieces: crc32_iscsi takes their number as an int. The
+// cast is for its mutable pointer, through which it only reads.
 template <class Update>
 uint32_t in_pieces(std::string_view bytes, uint32_t reg, Update update) {
   constexpr size_t kMost = size_t{1} << 30;
@@ -22,8 +22,8 @@ uint32_t in_pieces(std::string_view bytes, uint32_t reg, Update update) {
   return reg;
 }
 
-// Checksums are polynomials over bits modulo Castagnoli's, the highest bit being the coefficient
-// of 1.
+// Multiplies two checksums as polynomials over GF(2) modulo Castagnoli's; the highest bit is the
+// coefficient of x^0.
 uint32_t times(uint32_t a, uint32_t b) {
   constexpr uint32_t kCastagnoli = 0x82f63b78;
   uint32_t product = 0;
@@ -37,13 +37,13 @@ uint32_t times(uint32_t a, uint32_t b) {
 }  // namespace
 
 uint32_t crc32c(std::string_view bytes, uint32_t crc) {
-  // It wants the register rather than the checksum.
+  // ISA-L takes the inverted checksum (the register).
   return ~in_pieces(bytes, ~crc, [](unsigned char* data, size_t n, uint32_t reg) {
     return crc32_iscsi(data, static_cast<int>(n), reg);
   });
 }
 
-// What comes first is multiplied by x^8 for each byte that follows.
+// Appending a byte multiplies the first checksum by x^8.
 uint32_t crc32c_joined(uint32_t before, uint32_t after, uint64_t size) {
   uint32_t power = uint32_t{1} << (31 - 8);
   for (; size != 0; size >>= 1) {

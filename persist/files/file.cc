@@ -16,7 +16,8 @@ struct ErrnoMeaning {
   std::string_view advice;
 };
 
-// Codes as TensorFlow's IOError gives them, but EIO (there Unknown) and EFBIG (there OutOfRange).
+// TensorFlow's codes (its IOError), except for EIO, which is Unknown there, and EFBIG, which is
+// OutOfRange there.
 constexpr ErrnoMeaning kMeanings[] = {
     {ENOENT, Code::kNotFound, "check the path and that its directory exists"},
     {EEXIST, Code::kAlreadyExists, "choose another path or remove what is there"},
@@ -46,7 +47,7 @@ constexpr ErrnoMeaning kMeanings[] = {
     {ESTALE, Code::kAborted, "the network file system lost the file; open it again"},
 };
 
-// Runs `call` on a temporary file so that its errors begin with the path the caller knows.
+// Runs `call` on a temporary file and rethrows its errors with the path that the caller knows.
 template <class Call>
 void naming(const std::string& temporary, const std::string& path, Call call) {
   try {
@@ -81,14 +82,7 @@ void fail_locked(const std::string& directory) {
        "directory of its own");
 }
 
-void FileSystem::create_dirs(const std::string& path) {
-  const auto there = stat(path);
-  if (there && there->is_directory) return;
-  const std::string parent = directory_of(path);
-  if (parent != path && parent != ".") create_dirs(parent);
-  create_dir(path);
-  sync_dir(parent);
-}
+void FileSystem::create_dirs(const std::string& path) { NewDirectories(*this, path).keep(); }
 
 NewDirectories::NewDirectories(FileSystem& fs, const std::string& path, Levels levels) : fs_(fs) {
   try {
@@ -114,7 +108,7 @@ void NewDirectories::remove_made() {
   for (; !made_.empty(); made_.pop_back()) {
     try {
       fs_.remove_dir(made_.back());
-    } catch (const Error&) {  // somebody has put something into it
+    } catch (const Error&) {  // no longer empty
       return;
     }
   }
@@ -173,7 +167,7 @@ AtomicFile::AtomicFile(FileSystem& fs, std::string path) : fs_(fs), path_(std::m
     try {
       naming(temporary_, path_, [&] { file_ = fs_.create(temporary_); });
     } catch (const Error& e) {
-      // else: another file's name was drawn
+      // the random name is taken: draw another one
       if (e.code() != Code::kAlreadyExists || times == kMostTimes) throw;
     }
   }
@@ -184,7 +178,7 @@ AtomicFile::~AtomicFile() {
   file_.reset();
   try {
     fs_.remove(temporary_);
-    // the error that brought us here matters more; the next save finds the leftover
+    // the original error matters more; the next save removes the file
   } catch (const Error&) {
   }
 }

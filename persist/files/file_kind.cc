@@ -47,8 +47,7 @@ std::string file_kind(std::string_view begin) {
   for (const auto& [bytes, kind] : kKinds) {
     if (begin.starts_with(bytes)) return std::string(kind);
   }
-  // A pickle says its protocol, 2 to 5; the safetensors format begins with the length of a JSON
-  // text.
+  // A pickle begins with its protocol, 2 to 5; a safetensors file with the length of a JSON text.
   if (begin.size() > 2 && begin[0] == '\x80' && begin[1] >= 2 && begin[1] <= 5) {
     return "a Python pickle, as pickle.dump and old torch.save write; Cairn does not run pickles";
   }
@@ -56,7 +55,7 @@ std::string file_kind(std::string_view begin) {
       get_fixed<uint64_t>(begin) < (uint64_t{1} << 32)) {
     return "a safetensors file";
   }
-  // A record's length and its checksum are before the first event, which says what follows.
+  // The first event, which contains the file's version, follows the record's length and checksum.
   if (begin.substr(0, 48).find("brain.Event:") != std::string_view::npos) {
     return "a TensorFlow event file, as summary writers write for TensorBoard; it holds no "
            "checkpoint and no graph "
@@ -82,8 +81,8 @@ std::string file_kind(std::string_view begin) {
 
 namespace {
 
-// Where the contents of a length-delimited field begin that `bytes` begin with; npos where they do
-// not.
+// The offset of the contents of the length-delimited field at the beginning of `bytes`; npos if
+// there is no such field.
 size_t after_field_head(std::string_view bytes, char tag) {
   if (bytes.empty() || bytes[0] != tag) return std::string_view::npos;
   size_t at = 1;
@@ -91,7 +90,8 @@ size_t after_field_head(std::string_view bytes, char tag) {
   return at + 1 < bytes.size() ? at + 1 : std::string_view::npos;
 }
 
-// A name that a graph begins with: of a node, after its op follows, or of an op in the list of ops.
+// True for the first name in a graph: a node's, which its op follows, or an op's in the list of
+// ops.
 bool begins_with_name(std::string_view bytes) {
   const size_t at = after_field_head(bytes, '\x0a');
   if (at != 2) return false;
@@ -100,8 +100,8 @@ bool begins_with_name(std::string_view bytes) {
          is_plain_text(bytes.substr(at, length));
 }
 
-// A GraphDef begins with a node, a MetaGraphDef with what it says of itself, and a SavedModel with
-// its version.
+// A GraphDef begins with a node, a MetaGraphDef with its MetaInfoDef, and a SavedModel with its
+// version.
 bool begins_like_graph(std::string_view begin) {
   static constexpr std::string_view kWords[] = {
       "node {",      "node: {",    "node{",    "meta_info_def", "saved_model_schema_version",

@@ -1,4 +1,4 @@
-// What a file is that turns out not to be what was asked for.
+// Identifies files that are not of the expected kind.
 #pragma once
 
 #include <string>
@@ -8,19 +8,18 @@
 
 namespace cairn {
 
-// "a zip archive, as torch.save and numpy.savez write", told by how the file begins: a Git LFS
-// pointer, a web page, HDF5, a pickle and more. "" where the bytes do not tell, as plain text does
-// not. A few hundred bytes are enough.
+// The kind of a file, from its first few hundred bytes: "a zip archive, as torch.save and
+// numpy.savez write", a Git LFS pointer, a web page, HDF5, a pickle and more. "" if it cannot be
+// identified; plain text cannot.
 std::string file_kind(std::string_view begin);
-// So many bytes of a file.
+// The first bytes of a file, as many as file_kind() needs.
 std::string beginning_of(const RandomAccessFile& file);
-// What a file that should be part of a checkpoint is instead, and what to do: "this is no
-// checkpoint but a zip archive,
-// ...; give ...". "" where `begin` does not tell. `part` is what the file's name says it is ("an
-// index"): then nobody gave it in the place of another file, and what has no advice of its own is
-// called damaged.
+// The message about a file that should be part of a checkpoint and is not: "this is no checkpoint
+// but a zip archive, ...; give ...". "" if `begin` does not identify it. `part` is the role that
+// the file's name implies ("an index"); such a file was not given by mistake, so a kind without
+// specific advice is called damaged.
 std::string no_checkpoint_but(std::string_view begin, std::string_view part = "");
-// Nothing in `bytes` that a text would not have.
+// True if `bytes` contains only characters of a text.
 bool is_plain_text(std::string_view bytes);
 
 }  // namespace cairn

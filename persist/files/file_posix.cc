@@ -1,4 +1,4 @@
-// The file system of the machine.
+// The FileSystem of POSIX.
 #include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
@@ -17,7 +17,7 @@
 namespace cairn {
 namespace {
 
-// One read or write call moves at most this much; Linux itself stops a little below 2 GiB.
+// The maximum size of one read or write call; Linux's own limit is a little below 2 GiB.
 constexpr size_t kLargestTransfer = size_t{1} << 30;
 
 template <class Call>
@@ -28,8 +28,8 @@ auto retry_on_signal(Call call) {
   }
 }
 
-// Never 0, 1 or 2: in a program that was started with these closed, whoever writes to std::cerr
-// would write into the file.
+// Returns a descriptor above 2. In a program that was started with the standard streams closed,
+// output to std::cerr would otherwise be written into the file.
 int away_from_standard_streams(int fd) {
   if (fd < 0 || fd > STDERR_FILENO) return fd;
   const int moved =
@@ -64,7 +64,7 @@ class FileDescriptor {
 
   int get() const { return fd_; }
   int release() { return std::exchange(fd_, -1); }
-  // The descriptor is gone even when this is false (close must not be repeated on Linux).
+  // The descriptor is closed even if this returns false; on Linux close must not be repeated.
   bool close() {
     const int fd = std::exchange(fd_, -1);
     return fd < 0 || ::close(fd) == 0 || errno == EINTR;
@@ -74,8 +74,8 @@ class FileDescriptor {
   int fd_;
 };
 
-// A path as system calls take it. A directory of parts, which has a name that others can foretell,
-// is opened without following a link, and what is in it is named from there.
+// A path in the form of the *at system calls. A directory of parts, whose name others can predict,
+// is opened without following a link, and files in it are named relative to it.
 class Place {
  public:
   Place(const std::string& path, std::string_view operation)
@@ -91,8 +91,8 @@ class Place {
     if (is_link_at(AT_FDCWD, directory.c_str())) fail_link(directory, operation);
   }
 
-  // The result of `call(directory, name)`, which is that of a system call; -1 and its errno where
-  // the directory is not there.
+  // Returns the result of the system call `call(directory, name)`; -1 with errno set if the
+  // directory does not exist.
   template <class Call>
   int at(Call call) const {
     if (at_ != -1) return call(at_, name_.c_str());
@@ -135,8 +135,8 @@ FileInfo info_of(const struct stat& s) {
           .is_mine = s.st_uid == ::geteuid()};
 }
 
-// Everything but files is refused before it is opened, since opening a device may do something, and
-// again after.
+// Throws for everything but files. Called before opening, since opening a device may have effects,
+// and again afterwards.
 void require_file(const std::string& path, std::string_view operation, const struct stat& s) {
   if (S_ISREG(s.st_mode)) return;
   if (S_ISDIR(s.st_mode)) fail_with_errno(path, operation, EISDIR);
@@ -189,9 +189,9 @@ class PosixReadFile final : public RandomAccessFile {
   FileDescriptor fd_;
 };
 
-// Keeps a write beyond the limit on file sizes (ulimit -f) from ending the process: the write fails
-// with EFBIG, and the signal that comes with it is taken here. Only this thread's signals are
-// touched.
+// Prevents SIGXFSZ from ending the process when a write exceeds the limit on file sizes (ulimit
+// -f): the write fails with EFBIG, and the pending signal is consumed here. Affects only this
+// thread.
 class WithoutSizeSignal {
  public:
   WithoutSizeSignal() {
@@ -226,9 +226,9 @@ class PosixWriteFile final : public WritableFile {
         fd_(Place(path_, "opening for writing")
                 .must_open(O_WRONLY | O_CREAT |
                            (is_own_name(base_name(path)) ? O_EXCL : O_TRUNC))) {
-    // For is_being_written(). Without locks nobody can tell, and nobody will sweep.
+    // For is_being_written(). Without locks that returns true, and nothing is swept.
     ::flock(fd_.get(), LOCK_SH | LOCK_NB);
-    // Someone who sweeps may have found it before it was locked.
+    // A sweep may have removed the file before it was locked.
     struct stat s;
     if (is_own_name(base_name(path)) && ::fstat(fd_.get(), &s) == 0 && s.st_nlink == 0)
       fail_with_errno(path, "opening for writing", EEXIST);
@@ -264,7 +264,7 @@ class PosixWriteFile final : public WritableFile {
 class PosixDirLock final : public DirLock {
  public:
   explicit PosixDirLock(FileDescriptor fd) : fd_(std::move(fd)) {}
-  // Closing alone would leave the lock with a process that was forked meanwhile.
+  // A process that was forked meanwhile shares the lock, which closing would not release.
   ~PosixDirLock() override { ::flock(fd_.get(), LOCK_UN); }
 
  private:
@@ -288,7 +288,7 @@ class PosixFileSystem final : public FileSystem {
     });
     if (done != 0) fail_with_errno(from, operation, errno);
   }
-  // Of a link, the file that it leads to: what is linked shall be there when the link is gone.
+  // Follows a symbolic link, so that the new name remains valid when the link is removed.
   void link(const std::string& from, const std::string& to) override {
     const std::string operation = str_cat("linking to ", to);
     const Place old(from, operation), now(to, operation);
@@ -336,8 +336,8 @@ class PosixFileSystem final : public FileSystem {
   }
   void sync_dir(const std::string& path) override {
     const FileDescriptor fd = open_dir(path, kSyncingDirectory);
-    // Some file systems cannot sync a directory and say EINVAL; their renames are durable by other
-    // means or not at all.
+    // Some file systems cannot sync a directory and return EINVAL. Their renames are durable by
+    // other means, or not at all.
     if (retry_on_signal([&] { return ::fsync(fd.get()); }) != 0 && errno != EINVAL) {
       fail_with_errno(path, kSyncingDirectory, errno);
     }

@@ -65,7 +65,7 @@ OverwriteJournal::Identity OverwriteJournal::identify(const std::string& path) c
   return {file->size(), crc32c(end)};
 }
 
-// A second name, or a copy where the file system has no second names.
+// Links a file, or copies it if the file system has no hard links.
 void OverwriteJournal::keep(const std::string& path, const std::string& link) {
   try {
     fs_.link(path, link);
@@ -80,8 +80,8 @@ void OverwriteJournal::keep(const std::string& path, const std::string& link) {
 void OverwriteJournal::begin(const std::vector<std::string>& old,
                              const std::vector<NewFile>& new_files) {
   for (const NewFile& file : new_files) new_.push_back({file.name, "", identify(file.path)});
-  // New each time: a recovery name that an earlier overwriting left must not be taken for this
-  // one's.
+  // A new token each time: recovery files that an earlier journal left must not be mistaken for
+  // this one's.
   const std::string token = random_digits(kTokenDigits);
   for (const std::string& path : old) {
     const Identity identity = identify(path);
@@ -135,7 +135,8 @@ bool OverwriteJournal::parse(std::string_view bytes) {
 
 namespace {
 
-// Of "m.ckpt.index": itself, "m.ckpt" and "m"; of "m-00000-of-00002": "m" too.
+// The prefixes that a file's name may belong to: for "m.ckpt.index" itself, "m.ckpt" and "m"; for
+// "m-00000-of-00002" also "m".
 std::vector<std::string> possible_prefixes(const std::string& name) {
   std::vector<std::string> prefixes = {name, without_shard_ending(name)};
   for (size_t dot = name.find('.', 1); dot != std::string::npos; dot = name.find('.', dot + 1)) {
@@ -164,7 +165,7 @@ std::vector<std::string> journals_about(const std::string& path) {
   return journals;
 }
 
-// A name that this journal has no business with.
+// A name in the journal that it must not contain; "" if there is none.
 std::string OverwriteJournal::unfit_name() const {
   const auto is_plain = [](const File& file) { return is_plain_name(file.name); };
   if (!std::all_of(old_.begin(), old_.end(), is_plain)) return "a path in place of a name";
@@ -196,13 +197,13 @@ bool OverwriteJournal::belongs_to_owner_of_files(const FileInfo& journal) const 
   });
 }
 
-// Fills there_. Nothing is wrong: "".
+// The reason not to follow the journal; "" if there is none. Fills there_.
 std::string OverwriteJournal::what_is_wrong(const FileInfo& journal) {
   if (!journal.is_file() || journal.is_link) return "it is no file";
   if (journal.size > kLargestJournal) return str_cat("it has ", journal.size, " bytes");
   if (!parse(read_file(fs_, path_))) return "its bytes are not those of a journal, or damaged";
   if (const std::string unfit = unfit_name(); !unfit.empty())
-    return str_cat("it speaks of '", unfit, "', which is none of the files that it may be about");
+    return str_cat("it names '", unfit, "', which is not a file of its checkpoint");
   for (const auto* files : {&old_, &new_}) {
     for (const File& file : *files) {
       for (const std::string& name : {file.name, file.link}) {
@@ -292,11 +293,11 @@ void OverwriteJournal::tidy() {
 void OverwriteJournal::roll_back() {
   for (const File& file : old_) {
     const std::string link = in_directory(file.link);
-    if (!fs_.exists(link)) continue;  // before: put back already; or the names were never touched
+    if (!fs_.exists(link)) continue;  // restored already, or never replaced
     if (const auto at = there_.find(file.link); at != there_.end() && at->second != file.identity)
       continue;
     fs_.rename(link, in_directory(file.name));
-    // Renaming one name of a file to another name of it does nothing.
+    // Renaming between two names of the same file does nothing.
     if (fs_.exists(link)) fs_.remove(link);
   }
   for (const File& file : new_) {
@@ -310,7 +311,8 @@ void OverwriteJournal::roll_back() {
 }
 
 void OverwriteJournal::undo() {
-  // A journal that is on the disk must not be gone while the names change back.
+  // The removal of the journal may not be durable yet. It must be there while the names change
+  // back.
   if (ended_ && !written_) write();
   if (written_) return roll_back();
   tidy();

@@ -1,12 +1,12 @@
-// The journal of an overwriting: which files a checkpoint had, under which recovery names they are
-// still there, and which files are to take their place. While it exists the older checkpoint
-// counts: readers read it where it is, and the next writer puts it back. docs/formats.md has its
-// bytes.
+// The journal of an overwritten checkpoint: its old files, the recovery names under which they
+// still exist, and the files that replace them. While the journal exists the older checkpoint is
+// the valid one: readers read it from the recovery names, and the next writer restores it.
+// docs/formats.md has the format.
 //
-// A journal is a file that anybody may have put there. It is followed only where it can do no harm:
-// every name in it is one of the files of the prefix that its own name stands for, the older files
-// are there as it describes them, and it belongs to the user of this process or to the one whose
-// the checkpoint's files are.
+// Anybody may create a file with a journal's name. A journal is followed only if that is harmless:
+// every name in it is a file of the prefix that the journal's name stands for, the older files
+// exist as it describes them, and it belongs to the user of this process or to the owner of the
+// checkpoint's files.
 #pragma once
 
 #include <map>
@@ -22,40 +22,44 @@ namespace cairn {
 class OverwriteJournal {
  public:
   struct NewFile {
-    std::string name;  // it will have
-    std::string path;  // where it is now
+    std::string name;  // the name it will have
+    std::string path;  // its present path
   };
 
   OverwriteJournal(FileSystem& fs, std::string path);
 
-  // Gives every file of `old` (paths) a recovery name and writes the journal, durably. On an error,
-  // call undo().
+  // Links every file of `old` (paths) to a recovery name and writes the journal, durably. After an
+  // error, call undo().
   void begin(const std::vector<std::string>& old, const std::vector<NewFile>& new_files);
-  // The new files count from here on, durably. On an error, call undo().
+  // Removes the journal, durably: the new files are valid from here on. After an error, call
+  // undo().
   void end();
-  // Removes the recovery names; what cannot be removed is left to the next save.
+  // Removes the recovery names. Errors are ignored; the next save removes what is left.
   void tidy();
-  // Everything as before begin(), the new files gone. Throws when that cannot be done now: the
-  // journal then stays for the next who looks.
+  // Restores the files as before begin() and removes the new ones. If that fails, throws, and the
+  // journal remains for the next reader or writer.
   void undo();
 
   enum class Standing {
-    kInForce,  // the older checkpoint counts
-    kSpent,    // the names have other files by now than the older and the new ones
-    kForeign   // not to be followed: why() says what is wrong with it
+    // the older checkpoint is the valid one
+    kInForce,
+    // the files are neither the older nor the new ones: replaced since
+    kSpent,
+    // not followed: why() says what is wrong with it
+    kForeign
   };
-  // Reads the journal and what it speaks of, and changes nothing. Nothing where it is not there.
+  // Reads the journal and checks the files it names. Changes nothing. nullopt if there is no
+  // journal.
   std::optional<Standing> look();
   const std::string& why() const { return why_; }
-  // Where each of the older files is now, by its name: under its recovery name, or already back.
-  // For one in force.
+  // The present name of each older file, by its own name: its recovery name, or its own name if it
+  // was restored. For a journal in force.
   std::map<std::string, std::string> older() const;
-  // The names of new files that replace none of the older. For one in force.
+  // The names of new files that do not replace an older one. For a journal in force.
   std::vector<std::string> newcomers() const;
 
-  // Looks, and puts the older checkpoint back where the journal is in force; removes one that is
-  // spent, with its recovery files; leaves a foreign one alone. The caller has the directory's
-  // lock.
+  // Calls look(). Restores the older checkpoint if the journal is in force; removes a spent journal
+  // with its recovery files; leaves a foreign one alone. The caller must hold the directory's lock.
   std::optional<Standing> recover();
 
  private:
@@ -65,7 +69,7 @@ class OverwriteJournal {
     friend bool operator==(const Identity&, const Identity&) = default;
   };
   struct File {
-    std::string name, link;  // link: of old files
+    std::string name, link;  // link: the recovery name, of old files only
     Identity identity;
   };
   Identity identify(const std::string& path) const;
@@ -82,17 +86,16 @@ class OverwriteJournal {
   FileSystem& fs_;
   std::string path_, directory_;
   std::vector<File> old_, new_;
-  // what the names and the recovery names have, when look() looked
+  // the files under names and recovery names at the time of look()
   std::map<std::string, Identity> there_;
   std::string why_;
   bool written_ = false, ended_ = false;
 };
 
-// Where a journal would be that has to do with the file `path`, or with the checkpoint of that
-// prefix.
+// The paths that a journal about the file or prefix `path` could have.
 std::vector<std::string> journals_about(const std::string& path);
 
-// True for a file that ends as tables do: what a V1 checkpoint is.
+// True for a file that ends like a table, as V1 checkpoints do.
 bool looks_like_table(FileSystem& fs, const std::string& path);
 
 }  // namespace cairn

@@ -22,7 +22,7 @@ bool has_digits(std::string_view name, std::string_view prefix, size_t digits) {
          is_hex(name.substr(prefix.size()));
 }
 
-// Takes "-00000-of-00002" and its like from the front of `text`.
+// Removes "-00000-of-00002" and the like from the front of `text`.
 bool take_shard(std::string_view& text, std::string_view before) {
   const std::string form = std::string(before) + "-00000-of-00000";
   if (text.size() < form.size()) return false;

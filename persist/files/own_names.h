@@ -1,5 +1,5 @@
-// The names that Cairn makes for itself in a checkpoint directory. Only what has such a name is
-// ever swept; docs/formats.md lists them.
+// The names that Cairn makes for its own files in a checkpoint directory; docs/formats.md lists
+// them. Sweeps remove only files with such names.
 #pragma once
 
 #include <cstdint>
@@ -10,24 +10,23 @@
 
 namespace cairn {
 
-// Where the journal of an overwriting of `prefix` is: ".r-" and 16 hex digits of its name, in the
-// same directory.
+// The path of the journal for overwriting `prefix`: ".r-" and 16 hex digits of a hash of the
+// prefix's name, in the same directory.
 std::string journal_path(const std::string& prefix);
 bool is_journal_name(std::string_view base_name);
 bool is_recovery_name(std::string_view base_name);
-// A directory in which a sharded save has its parts: "model_temp_" and 32 hex digits.
+// A directory for the parts of a sharded save: "model_temp_" and 32 hex digits.
 bool is_parts_directory_name(std::string_view base_name);
-// A file that a sharded save makes in it: "part-00000-of-00002.index" and its like, or a hidden
-// name.
+// A file in such a directory: "part-00000-of-00002.index" and the like, or a hidden name.
 bool is_part_name(std::string_view base_name);
-// A name of a file or directory that Cairn makes for itself: never followed where it is a link.
+// True for any of these names and temporary ones. Links with such names are never followed.
 bool is_own_name(std::string_view base_name);
 
-// True for one component of a path: not empty, not "." or "..", without '/' and NUL, and of at most
-// 255 bytes.
+// True for a valid single component of a path: not empty, not "." or "..", without '/' and NUL, at
+// most 255 bytes.
 bool is_plain_name(std::string_view name);
 
-// `digits` hex digits that nobody can foretell.
+// `digits` unpredictable hex digits.
 std::string random_digits(size_t digits);
 // The last `digits` hex digits of a number.
 std::string hex_digits(uint64_t number, size_t digits);

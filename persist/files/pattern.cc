@@ -9,7 +9,7 @@ namespace {
 
 using re2::RE2;
 
-constexpr int64_t kMostMemory = 8 << 20;  // of one pattern's program and its automata
+constexpr int64_t kMostMemory = 8 << 20;  // for one pattern's program and automata
 
 std::unique_ptr<RE2> compiled(const std::string& text, bool any_case,
                               RE2::Options::Encoding encoding) {

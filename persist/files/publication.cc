@@ -12,8 +12,8 @@
 namespace cairn {
 namespace {
 
-// What a failure leaves is found and removed by the next save: the error that brought us here
-// matters more.
+// Runs a cleanup and ignores its errors: the original error matters more, and the next save removes
+// what is left.
 template <class Action>
 bool quietly(Action action) {
   try {
@@ -24,7 +24,7 @@ bool quietly(Action action) {
   }
 }
 
-// The data files that the index under `prefix` speaks of; none where it cannot be read.
+// The data files that the index of `prefix` lists; none if it cannot be read.
 std::vector<std::string> data_files_of(FileSystem& fs, const std::string& prefix) {
   std::vector<std::string> files;
   try {
@@ -93,7 +93,8 @@ std::vector<std::string> Publication::files_to_replace() const {
     return std::any_of(moves_.begin(), moves_.end(),
                        [&](const Move& move) { return move.path == path; });
   };
-  // The format before goes with its files: an index makes a checkpoint V2 whatever else is there.
+  // The old checkpoint may be of the other format. Its files must go too: with an index left a
+  // checkpoint is V2, whatever else exists.
   if (writes(index) || writes(prefix_)) {
     if (fs_.exists(index)) {
       take(index);
@@ -125,15 +126,15 @@ void Publication::check_alone() const {
 
 void Publication::place_new() {
   try {
-    // Names may reach the disk in any order: whoever finds an index shall find all that belongs to
-    // it.
+    // Renames may become durable in any order, but an index must not be there before the files it
+    // names.
     rename_until(first_last_);
     if (gathers_ && renamed_ > 0) fs_.sync_dir(directory_);
     rename_until(moves_.size());
     if (only_new_) check_alone();
     fs_.sync_dir(directory_);
   } catch (const Error&) {
-    // Backwards, so that the index goes first.
+    // In reverse order, so that the index is removed first.
     for (size_t i = renamed_; i-- > 0;) {
       const Move& move = moves_[i];
       quietly([&] { move.temporary ? fs_.remove(move.path) : fs_.rename(move.path, move.from); });
@@ -163,8 +164,8 @@ void Publication::overwrite(const std::vector<std::string>& old) {
   journal.tidy();
 }
 
-// Where something is there already. What a dead writer left half overwritten is put back first:
-// this one's journal would take the place of the journal that says how.
+// Locks the directory if files must be replaced. First restores what a dead writer left half
+// overwritten, since this writer's journal would replace the one needed for that.
 std::unique_ptr<DirLock> Publication::lock_alone() {
   const std::string journal = journal_path(prefix_);
   const bool interrupted = fs_.exists(journal);
@@ -221,7 +222,7 @@ void publish(FileSystem& fs, const std::string& prefix,
   own.commit();
 }
 
-// ---- what dead writers leave --------------------------------------------------------------------
+// ---- cleanup after dead writers -----------------------------------------------------------------
 
 namespace {
 
@@ -230,7 +231,7 @@ void remove_unwritten(FileSystem& fs, const std::string& path) {
   if (info && info->is_file() && !info->is_link && !fs.is_being_written(path)) fs.remove(path);
 }
 
-// A directory with the parts of a sharded save, and nothing else, none of it being written.
+// Removes a directory of parts if it contains nothing else and no process is writing them.
 void remove_parts_here(FileSystem& fs, const std::string& directory) {
   const auto names = fs.list_dir(directory);
   for (const std::string& name : names) {
@@ -258,7 +259,7 @@ void sweep_dead(FileSystem& fs, const std::string& directory) {
   remove_dead_temporaries(fs, directory);
   auto names = fs.list_dir(directory);
   std::erase_if(names, [](const std::string& name) { return !is_parts_directory_name(name); });
-  // A lock that is held for nothing could turn away a saver.
+  // Do not take the lock without need: a saver could be refused meanwhile.
   if (names.empty()) return;
   quietly([&] {
     const auto lock = fs.lock_dir(directory);
@@ -288,7 +289,7 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
   std::vector<std::string> warnings;
   bool synced = false;
   const auto names = fs.list_dir(directory);
-  // While a journal could not be followed, what it speaks of is all there is of the older
+  // A journal that could not be followed may name recovery files that are the only copy of a
   // checkpoint.
   const bool needed = std::any_of(names.begin(), names.end(), is_journal_name);
   for (const std::string& name : names) {
@@ -296,14 +297,14 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
     const std::string path = join_path(directory, name);
     try {
       const auto info = fs.stat(path);
-      if (!info || info->is_link || info->is_special) continue;  // someone else's
+      if (!info || info->is_link || info->is_special) continue;  // not made by Cairn
       if (is_parts_directory_name(name)) {
         if (info->is_directory) remove_parts_here(fs, path);
       } else if (info->is_directory) {
         continue;
       } else if (is_recovery_name(name)) {
         if (needed) continue;
-        // The journal that spoke of it must not come back without it.
+        // The removal of the journal must be durable before that of the files it names.
         if (!synced) fs.sync_dir(directory);
         synced = true;
         fs.remove(path);
@@ -312,7 +313,8 @@ std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& dire
       }
     } catch (const Error& e) {
       if (e.code() != Code::kNotFound)
-        warnings.push_back(str_cat("what a dead writer left stays: ", e.what()));
+        warnings.push_back(
+            str_cat("a file that a dead writer left could not be removed: ", e.what()));
     }
   }
   return warnings;

@@ -1,9 +1,9 @@
-// Publications: the files of one checkpoint get their names together, or none does.
+// Publications: the files of a checkpoint get their names as one transaction.
 //
-// Where nothing is under the names yet, files are renamed into place, the one that makes it a
-// checkpoint last. Where an older checkpoint is overwritten, its files are linked to recovery names
-// first and a journal says which is which, so that readers find the older checkpoint and the next
-// writer puts it back: see docs/formats.md, "Overwriting".
+// If no file has the names yet, the files are renamed, and the index or V1 file, which makes them a
+// checkpoint, comes last. If an older checkpoint is overwritten, its files are first linked to
+// recovery names and listed in a journal, so that readers find the older checkpoint and the next
+// writer restores it: see docs/formats.md, "Overwriting".
 #pragma once
 
 #include <functional>
@@ -18,42 +18,43 @@ namespace cairn {
 
 class Publication {
  public:
-  // kLast: an index or a V1 file, by which readers know a checkpoint
+  // kLast: an index or a V1 file, which identifies a checkpoint to readers.
   enum Place { kBefore, kLast };
 
-  // `prefix` is the checkpoint's. Files are added until commit(). Destroyed without it, removes the
-  // temporary files.
+  // For the checkpoint `prefix`. Files are added before commit(). The destructor removes the
+  // temporary files if commit() was not called.
   Publication(FileSystem& fs, std::string prefix);
   ~Publication();
   Publication(const Publication&) = delete;
   Publication& operator=(const Publication&) = delete;
 
-  // From now on everything that publish() is asked to publish under this prefix in this file system
-  // is added here. The caller holds the directory's lock.
+  // From now on publish() with this prefix and file system adds its files to this object. The
+  // caller must hold the directory's lock.
   void gather();
 
-  // From now on nothing is replaced, also what comes between a look beforehand and commit(), which
-  // then throws AlreadyExists. Nor is a file of the prefix left beside these that is not among
-  // them: two writers of different formats, or of different numbers of files, would make a mixture.
+  // Forbids replacing files, including those that appear before commit(), which then throws
+  // AlreadyExists. It does so also if the prefix has other files afterwards: two writers with
+  // different formats or numbers of files would leave a mixture.
   void only_new() { only_new_ = true; }
 
-  // Takes over a file, which must be in the prefix's directory. Seals it.
+  // Adds a file, which must be in the prefix's directory, and seals it.
   void add(AtomicFile& file, Place place);
-  // A complete file that is to be called `path`. It keeps its old name if the publication fails.
+  // Adds a complete file that is to be renamed to `path`. If the publication fails it has its old
+  // name.
   void move(std::string from, std::string path, Place place);
-  // What to do once all is durable. Errors of it are passed over.
+  // Adds an action to perform when everything is durable. Its errors are ignored.
   void afterwards(std::function<void()> action) { afterwards_.push_back(std::move(action)); }
 
-  // Everything under its name, durably. On an error, what was under the names before is there
-  // again. Throws FailedPrecondition when something is to be overwritten, or to be put back first,
-  // and another writer has the directory.
+  // Gives all files their names, durably. On an error the files that were under these names are
+  // restored. Throws FailedPrecondition if an older checkpoint must be overwritten or restored and
+  // another writer holds the directory's lock.
   void commit();
 
  private:
   struct Move {
     std::string from, path;
     bool temporary;
-    std::unique_ptr<WritableFile> open;  // says that the temporary file is in use
+    std::unique_ptr<WritableFile> open;  // held open to mark the temporary file as in use
   };
   std::vector<std::string> files_to_replace() const;
   void place_new();
@@ -72,29 +73,28 @@ class Publication {
   friend void publish(FileSystem&, const std::string&, const std::function<void(Publication&)>&);
 };
 
-// Lets `fill` add to the publication that gathers what is saved under `prefix`, or to one of its
-// own, which is committed. A file of V1 may give its own name.
+// Calls `fill` with the publication that gathers the files of `prefix`, or with a new one, which is
+// then committed. For a V1 file `prefix` may be its own path.
 void publish(FileSystem& fs, const std::string& prefix,
              const std::function<void(Publication&)>& fill);
 
-// Gives a file a name that none has, however late another writer takes it: then throws
-// AlreadyExists, saying `to`. Where the file system has no second names, a moment is left in which
-// it is replaced.
+// Renames a file to a name that must not exist, and throws AlreadyExists naming `to` if it does,
+// without a race against other writers. Without hard links a file that appears at the last moment
+// is replaced.
 void rename_to_new(FileSystem& fs, const std::string& from, const std::string& to);
 
-// For whoever has the directory's lock: puts back what dead writers left half overwritten. Says
-// which journals were not followed, and why.
+// Restores the checkpoints that dead writers left half overwritten. The caller must hold the
+// directory's lock. Returns a line for each journal that was not followed, with the reason.
 std::vector<std::string> recover_directory(FileSystem& fs, const std::string& directory);
-// And removes the files they left: temporary and recovery files, parts of sharded saves. Only what
-// has a name of own_names.h and is a plain file, or a directory with nothing but such files. Says
-// what could not be removed.
+// Removes the files that dead writers left: temporary and recovery files, parts of sharded saves.
+// Only names of own_names.h that are plain files, or directories that contain only such files. The
+// caller must hold the directory's lock. Returns a line for each file that could not be removed.
 std::vector<std::string> sweep_directory(FileSystem& fs, const std::string& directory);
-// For whoever is about to write into a directory without having its lock: removes the temporary
-// files in it that nobody is writing, and directories of parts where no writer has the lock. What
-// cannot be removed stays.
+// For writers without the directory's lock: removes the temporary files that no process is writing,
+// and directories of parts if no other writer holds the lock. Errors are ignored.
 void sweep_dead(FileSystem& fs, const std::string& directory);
-// Removes a directory of parts, if nothing else is in it and none of it is being written. Passes
-// over errors.
+// Removes a directory of parts if it contains nothing else and no process is writing them. Errors
+// are ignored.
 void remove_parts(FileSystem& fs, const std::string& directory);
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Names as messages show them.
+// Names in quotes, for messages.
 #pragma once
 
 #include <string>
@@ -11,7 +11,7 @@ namespace cairn {
 
 inline std::string quote(const std::string& name) { return "'" + printable(name) + "'"; }
 
-// "'a', 'b' and 'c'"; of many "... and 7 more".
+// "'a', 'b' and 'c'"; after `most` names "... and 7 more".
 inline std::string quote_list(std::vector<std::string> names, size_t most = 20) {
   for (std::string& name : names) name = quote(name);
   return join_for_people(names, most);

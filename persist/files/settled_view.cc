@@ -45,7 +45,7 @@ void SettledView::follow(const std::string& path) {
       standing = journal.look();
       break;
     } catch (const Error& e) {
-      // A writer at work moved on between one look and the next.
+      // A concurrent writer has removed a file in between.
       if (e.code() != Code::kNotFound || times == kMostTimes) throw;
     }
   }

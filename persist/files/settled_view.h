@@ -1,8 +1,7 @@
-// A checkpoint directory as a reader sees it: where a writer died while it overwrote a checkpoint,
-// or is doing so now, the older checkpoint is under its names, read from where it is. Nothing can
-// be changed through it, and it asks for no lock.
+// A read-only view of a checkpoint directory for readers. If a writer is overwriting a checkpoint,
+// or died doing so, the view shows the older one under its own names. It takes no lock.
 //
-//   const auto view = view_for(fs, prefix);  // null: no journal is about it, as most of the time
+//   const auto view = view_for(fs, prefix);  // null: no journal exists, the usual case
 //   FileSystem& as_it_counts = view ? *view : fs;
 #pragma once
 
@@ -19,20 +18,19 @@ namespace cairn {
 
 class SettledView final : public FileSystem {
  public:
-  // What `journals` (paths in `directory`) say holds from now on, whatever becomes of them.
+  // Evaluates `journals` (paths in `directory`) once, whatever becomes of them later.
   SettledView(FileSystem& inner, std::string directory, const std::vector<std::string>& journals);
-  // All journals of a directory. Lists the directory once, for all who ask.
+  // Evaluates all journals of a directory. Lists the directory once, also for list_dir().
   static std::unique_ptr<SettledView> of_directory(FileSystem& inner, const std::string& directory);
 
-  // From now on a link that cannot be followed is as one that leads nowhere: to stat() nothing is
-  // there.
+  // From now on stat() returns nullopt for links that cannot be followed.
   void pass_over_links() { passes_over_links_ = true; }
 
-  // The paths of the journals that were there.
+  // The paths of the journals that existed.
   const std::set<std::string>& journals() const { return journals_; }
-  // Of those that are in force.
+  // Those that are in force.
   const std::set<std::string>& followed() const { return followed_; }
-  // Of those that are not to be followed, and why.
+  // Those that are not followed, with the reason.
   const std::map<std::string, std::string>& foreign() const { return foreign_; }
 
   std::unique_ptr<RandomAccessFile> open(const std::string& path) override;
@@ -55,7 +53,7 @@ class SettledView final : public FileSystem {
 
  private:
   void follow(const std::string& journal);
-  // Where `path` is in inner_; nothing where the view has no such file.
+  // The path in inner_ that the view shows as `path`; nullopt if it shows none.
   std::optional<std::string> place_of(const std::string& path) const;
   std::vector<std::string> shown(std::vector<std::string> names) const;
 
@@ -63,18 +61,19 @@ class SettledView final : public FileSystem {
   std::string directory_;
   std::set<std::string> journals_, followed_;
   std::map<std::string, std::string> foreign_;
-  std::map<std::string, std::string> places_;  // names of the older files, and of where they are
-  std::set<std::string> hidden_;               // names of new files and of recovery files
+  // From names of the older files to the names they have now.
+  std::map<std::string, std::string> places_;
+  std::set<std::string> hidden_;  // names of new files and of recovery files
   std::optional<std::vector<std::string>> listed_;
   bool passes_over_links_ = false;
 };
 
-// Whether stat() of a name in a directory that may be looked into failed for what a link of this
-// name leads to.
+// True if stat() failed because of the target of a symbolic link, provided the directory itself is
+// readable.
 bool is_about_link(const Error& e);
 
-// How the files of a checkpoint are to be read: `path` is its prefix or any file of it. Null where
-// no journal has to do with it.
+// The view for reading a checkpoint: `path` is its prefix or any of its files. Null if no journal
+// concerns it: read from `fs` then.
 std::unique_ptr<SettledView> view_for(FileSystem& fs, const std::string& path);
 
 }  // namespace cairn

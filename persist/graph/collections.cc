@@ -34,7 +34,7 @@ CollectionItem named(const std::string& name, const Graph& graph) {
   return UnresolvedName{name};
 }
 
-// An item as each kind of list writes it.
+// The name of an item in a node_list.
 std::string node_name(const CollectionItem& item) {
   if (const auto* output = std::get_if<Output>(&item)) return output->name();
   if (const auto* op = std::get_if<Operation>(&item)) return op->name();
@@ -61,7 +61,7 @@ Kind kind_of(const CollectionItem& item, bool variable_defs) {
   return std::visit(Of{variable_defs}, item);
 }
 
-// The one kind for all items; KIND_NOT_SET where there is none.
+// The kind of list that can hold all items; KIND_NOT_SET if there is none.
 Kind kind_of(const std::vector<CollectionItem>& items, bool variable_defs) {
   const auto all = [&](auto is) { return std::all_of(items.begin(), items.end(), is); };
   for (const bool as_defs : {variable_defs, false}) {

@@ -25,8 +25,8 @@ void Allowance::take(int64_t bytes) {
 
 namespace {
 
-// Lite messages of proto3 keep the bytes of unknown fields here, and have no function that gives
-// them.
+// proto3's lite messages keep the bytes of unknown fields in this member and have no accessor for
+// it.
 struct LiteMessage : google::protobuf::MessageLite {
   using MessageLite::_internal_metadata_;
 };
@@ -104,7 +104,7 @@ inline constexpr bool kIsComplex<std::complex<T>> = true;
 template <class T>
 inline constexpr bool kIs16BitFloat = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
 
-// The *_val field in which elements of type T stand.
+// The *_val field for elements of type T.
 template <class T>
 const auto& values_of(const pb::TensorProto& proto) {
   if constexpr (std::is_same_v<T, float>)
@@ -133,7 +133,7 @@ const auto& values_of(const pb::TensorProto& proto) {
 template <class T>
 auto& values_of(pb::TensorProto& proto) {
   using Values = std::remove_cvref_t<decltype(values_of<T>(std::as_const(proto)))>;
-  // the field is a member of `proto`, which is ours
+  // the field belongs to `proto`, which is not const
   return const_cast<Values&>(values_of<T>(std::as_const(proto)));
 }
 
@@ -160,7 +160,7 @@ void add_value(Values& values, const T& value) {
     values.Add(value);
 }
 
-// tensor_content of strings: all lengths as varints, then all bytes.
+// Parses a tensor_content of strings: all lengths as varints, then all bytes.
 void read_string_content(std::string_view content, std::span<std::string> into) {
   size_t at = 0;
   std::vector<uint64_t> lengths(std::min(into.size(), content.size()));
@@ -215,7 +215,7 @@ void read_values(const pb::TensorProto& proto, std::span<T> into) {
               value_at<T>(values, stored - 1));
 }
 
-// What `count` elements take in memory; INT64_MAX where that is no number.
+// The memory of `count` elements in bytes; INT64_MAX on overflow.
 template <class T>
 int64_t bytes_in_memory(const pb::TensorProto& proto, int64_t count) {
   int64_t bytes = 0;
@@ -289,7 +289,7 @@ pb::TensorProto to_proto(const Tensor& tensor) {
 
 namespace {
 
-// The lists of an AttrValue: their fields, elementwise as Attr has them.
+// Converts the list of an AttrValue to the vector that Attr has for it.
 Attr::Value read_list(const pb::AttrValue::ListValue& list, Allowance& allowance) {
   if (list.s_size()) return std::vector<std::string>(list.s().begin(), list.s().end());
   if (list.i_size()) return std::vector<int64_t>(list.i().begin(), list.i().end());
@@ -398,7 +398,7 @@ pb::AttrValue write_value(const Attr& attr) {
 
 Attr from_proto(const pb::AttrValue& proto, Allowance& allowance) {
   Attr attr(read_or_leave(proto, allowance));
-  // Most are of these kinds, which have but one form.
+  // Most attributes are of these kinds, which have only one encoding.
   const auto kind = proto.value_case();
   const bool simple =
       kind == pb::AttrValue::kType || kind == pb::AttrValue::kB || kind == pb::AttrValue::kI;

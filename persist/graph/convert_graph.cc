@@ -1,4 +1,4 @@
-// Nodes, ops, versions, savers and variables.
+// Conversion of nodes, ops, versions, savers and variables.
 #include <algorithm>
 #include <charconv>
 
@@ -12,7 +12,7 @@ namespace cairn {
 
 namespace {
 
-// Calls `convert`; what it throws says where, which is place().
+// Calls `convert` and rethrows its errors with place() in front.
 template <class Place, class F>
 auto at_place(const Place& place, F&& convert) {
   try {
@@ -31,7 +31,7 @@ ImportedNode from_proto(const pb::NodeDef& proto, Allowance& allowance) {
                     .attrs = {},
                     .device = proto.device(),
                     .unknown_fields = {}};
-  // in order, as Attrs keeps them
+  // sorted by name, as in Attrs
   std::vector<std::pair<std::string_view, const pb::AttrValue*>> attrs;
   for (const auto& [name, value] : proto.attr()) attrs.emplace_back(name, &value);
   std::sort(attrs.begin(), attrs.end());

@@ -14,13 +14,13 @@
 #include "persist/messages/message.h"
 #include "persist/messages/utf8_check.h"
 #include "persist/version.h"
+#include "runtime/base/text.h"
 #include "runtime/graph/signature.h"
 
 namespace cairn {
 namespace {
 
-// What readers take the file for: the release whose GraphDef.versions.producer and op definitions
-// Cairn writes.
+// The TensorFlow release whose GraphDef.versions.producer and op definitions Cairn writes.
 constexpr char kTensorFlowVersion[] = "1.12.0";
 
 const FromFile* from_file(const Graph& graph) {
@@ -32,7 +32,8 @@ const FromFile* from_file(const Graph& graph) {
 void drop_defaults(const Op& op, pb::NodeDef& node, const Attrs& attrs) {
   for (const AttrDef& def : op.attrs) {
     const Attr* attr = attrs.find(def.name);
-    const bool is_function = attr && attr->get<FuncAttr>();  // its own attributes are not compared
+    // Attr does not hold the function's own attributes.
+    const bool is_function = attr && attr->get<FuncAttr>();
     if (attr && def.default_value && *attr == *def.default_value && !is_function)
       node.mutable_attr()->erase(def.name);
   }
@@ -85,8 +86,8 @@ void write_collections(const Graph& graph, const std::optional<std::vector<std::
   }
 }
 
-// The definitions, in order of name, of the ops of all nodes and of the functions that stand as
-// ops. An op that nobody has described is left out.
+// Writes the definitions, ordered by name, of the ops of all nodes, including those in functions
+// that are used as ops. Ops without a known definition are omitted.
 void write_op_list(const Graph& graph, pb::MetaGraphDef& meta) {
   std::map<std::string, const pb::FunctionDef*> functions;
   for (const auto& function : meta.graph_def().library().function())
@@ -127,8 +128,8 @@ void write_op_list(const Graph& graph, pb::MetaGraphDef& meta) {
 
 // ---- import -------------------------------------------------------------------------------------
 
-// The functions of `more` added to those of a graph. Throws AlreadyExists for two functions of one
-// name.
+// Adds the functions of `more` to those of a graph. Throws AlreadyExists for two different
+// functions of the same name.
 std::string merge_libraries(const std::string& graph_library, const pb::FunctionDefLibrary& more) {
   pb::FunctionDefLibrary all;
   if (!parse_bytes(graph_library, all))
@@ -164,7 +165,8 @@ GraphVersions merge_versions(const Graph& graph, const pb::VersionDef& proto) {
   return all;
 }
 
-// For ImportOptions::strict: what this build does not have, with how many nodes need it.
+// For ImportOptions::strict: throws for ops and attributes that this build does not have, with the
+// number of nodes that need each.
 void check_known(const pb::GraphDef& def, const OpSet& known,
                  const std::vector<ImportedNode>& nodes, const std::vector<Op>& described) {
   std::map<std::string, const Op*> told;
@@ -190,7 +192,7 @@ void check_known(const pb::GraphDef& def, const OpSet& known,
        ", needs what this build does not have; nothing was imported (.strict):", list);
 }
 
-// What the file says of the ops that its nodes use.
+// The definitions that the file contains for the ops of its nodes.
 std::vector<Op> described_ops(const pb::MetaGraphDef& meta, Allowance& allowance) {
   std::set<std::string> used;
   for (const auto& node : meta.graph_def().node()) used.insert(node.op());
@@ -221,7 +223,7 @@ void add_collections(Graph& graph, const pb::MetaGraphDef& meta, FromFile& carri
   }
 }
 
-// What is left of the message once the graph has taken its part.
+// Keeps the parts of the message that the graph has no place for.
 void keep_rest(Graph& graph, pb::MetaGraphDef& meta, FromFile carried) {
   auto& graph_def = *meta.mutable_graph_def();
   graph_def.clear_node();
@@ -249,7 +251,7 @@ std::string scope_for(Graph& graph, std::string wish) {
   return graph.unique_name(wish, false);
 }
 
-// Uses `meta` up.
+// Consumes `meta`.
 ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta,
                                  const ImportOptions& options) {
   const Graph::Transaction whole(graph);
@@ -276,7 +278,7 @@ ImportedMetaGraph import_message(Graph& graph, pb::MetaGraphDef& meta,
   std::string library = meta.graph_def().has_library() || !graph.library.empty()
                             ? merge_libraries(graph.library, meta.graph_def().library())
                             : "";
-  // Shapes are inferred as the producer understood the ops.
+  // Shape functions may depend on the producer's version.
   GraphVersions versions =
       std::exchange(graph.versions, merge_versions(graph, meta.graph_def().versions()));
   try {
@@ -352,7 +354,7 @@ ImportedMetaGraph import_meta_graph_def(Graph& graph, const MetaGraph& meta,
            "the text has what this build cannot carry; nothing was imported (.strict): ",
            join_for_people(meta.left_out()));
     }
-    google::protobuf::Arena arena;  // a graph is many small messages
+    google::protobuf::Arena arena;  // an arena, since a graph consists of many small messages
     auto& copy = *google::protobuf::Arena::CreateMessage<pb::MetaGraphDef>(&arena);
     copy = meta.rep().def;
     return import_message(graph, copy, options);

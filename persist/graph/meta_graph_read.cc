@@ -1,4 +1,4 @@
-// What a file is, and where it stops making sense.
+// Reading graphs: detects the kind of a file and locates damage.
 #include <google/protobuf/descriptor.h>
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/wire_format_lite.h>
@@ -20,7 +20,7 @@ namespace {
 
 namespace proto = google::protobuf;
 
-// Where `bytes`, which do not parse as `type`, first go wrong: "graph_def.node at byte 4711 says it
+// Locates the damage in `bytes`, which do not parse as `type`: "graph_def.node at byte 4711 says it
 // has ...". The message begins at byte `base` of the file.
 std::string first_damage(std::string_view bytes, size_t base, const proto::Descriptor* type,
                          const std::string& path, int depth = 0) {
@@ -58,7 +58,7 @@ std::string first_damage(std::string_view bytes, size_t base, const proto::Descr
   return str_cat(path.empty() ? type->name() : path, " at byte ", base);
 }
 
-// The first word, which tells the kind of a text message.
+// The first word of a text message, which identifies its type.
 std::string first_word(const std::string& text) {
   size_t at = 0;
   while (at < text.size() &&
@@ -70,8 +70,8 @@ std::string first_word(const std::string& text) {
   return text.substr(at, end - at);
 }
 
-// The first key of a JSON object, which tells the kind of message it stands for; "" where that is
-// no object.
+// The first key of a JSON object, which identifies the type of the message; "" if it is not an
+// object.
 std::string first_key(const std::string& json) {
   constexpr char kSpace[] = " \t\r\n";
   const size_t brace = json.find_first_not_of(kSpace);
@@ -86,7 +86,7 @@ bool has_field(const proto::MessageLite& message, const std::string& name) {
   return type.FindFieldByName(name) || type.FindFieldByCamelcaseName(name);
 }
 
-// What a file is instead of a graph, where its bytes tell; "" where they do not.
+// The kind of a file that is not a graph; "" if it cannot be identified.
 std::string other_kind(const std::string& content) {
   const std::string kind = file_kind(content);
   if (!kind.empty()) return "it is " + kind;
@@ -103,7 +103,7 @@ std::string damage(const std::string& content) {
          first_damage(content, 0, &descriptor_of(meta), "");
 }
 
-// The graph of a SavedModel that has the wanted tags.
+// Selects the graph of a SavedModel by its tags.
 void choose(pb::SavedModel saved, const ReadOptions& options, MetaGraph::Rep& rep) {
   for (const auto& meta : saved.meta_graphs()) {
     const auto& tags = meta.meta_info_def().tags();
@@ -129,7 +129,8 @@ void choose(pb::SavedModel saved, const ReadOptions& options, MetaGraph::Rep& re
 }
 
 bool read_bytes_of(const std::string& content, const ReadOptions& options, MetaGraph::Rep& rep) {
-  constexpr char kSchemaVersion = 0x08;  // how a SavedModel begins, and neither of the others
+  // The first byte of a SavedModel; the other kinds begin differently.
+  constexpr char kSchemaVersion = 0x08;
   if (pb::SavedModel saved;
       content[0] == kSchemaVersion && parse_bytes(content, saved) && saved.meta_graphs_size()) {
     choose(std::move(saved), options, rep);
@@ -145,7 +146,7 @@ bool read_bytes_of(const std::string& content, const ReadOptions& options, MetaG
 using Parse = bool (*)(const std::string& content, proto::MessageLite& into, std::string* why,
                        std::vector<std::string>* left_out);
 
-// `word` is the first thing that `content` names; `form` is what it is written in.
+// Reads text or JSON. `word` is the first name in `content`; `form` is the name of the format.
 bool read_named(const std::string& content, const ReadOptions& options, const std::string& word,
                 const char* form, Parse parse, MetaGraph::Rep& rep) {
   pb::MetaGraphDef& into = rep.def;
@@ -201,8 +202,8 @@ MetaGraph MetaGraph::parse(const std::string& content, const std::string& name,
 
 namespace {
 
-// The file that `path` stands for: itself, or of a directory the SavedModel's or its newest
-// checkpoint's.
+// The file that `path` denotes: itself; for a directory, the graph of the SavedModel or of the
+// newest checkpoint.
 std::string graph_file(FileSystem& fs, const std::string& path) {
   const auto info = fs.stat(path);
   if (info && info->is_directory) {
@@ -220,7 +221,7 @@ std::string graph_file(FileSystem& fs, const std::string& path) {
 MetaGraph MetaGraph::read(const std::string& path, const ReadOptions& options) {
   FileSystem& fs = or_posix(options.file_system);
   const std::string file = graph_file(fs, path);
-  // Like the values beside it, what was there before an overwriting that did not come to its end.
+  // As for the values: if overwriting was interrupted, the older file is read.
   const auto view = view_for(fs, file);
   return parse(read_file(view ? *view : fs, file), file, options);
 }

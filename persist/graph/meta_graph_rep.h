@@ -1,4 +1,4 @@
-// What stands behind a MetaGraph, and what a Graph keeps of the file it was read from.
+// The representation of a MetaGraph, and the parts of a file that a Graph carries.
 #pragma once
 
 #include <google/protobuf/arena.h>
@@ -16,16 +16,17 @@ struct MetaGraph::Rep {
   std::string name;  // the file, for messages
   std::vector<std::vector<std::string>> all_tags;
   std::vector<std::string> left_out;
-  google::protobuf::Arena arena;  // a graph is many small messages
+  google::protobuf::Arena arena;  // a graph consists of many small messages
   pb::MetaGraphDef& def = *google::protobuf::Arena::CreateMessage<pb::MetaGraphDef>(&arena);
 };
 
-// Graph::from_file: what of a MetaGraphDef has no other place in a Graph.
+// The type of Graph::from_file: the parts of a MetaGraphDef that a Graph has no other place for.
 struct FromFile {
-  // Without nodes, functions, versions, saver and collections; stripped_op_list is the file's.
+  // Without nodes, functions, versions, saver and collections. stripped_op_list is that of the
+  // file.
   pb::MetaGraphDef rest;
-  // Collections that would be written otherwise than they were: without items, of no kind, with
-  // unknown fields. As long as the graph has the same items they are written as they were.
+  // Collections that to_proto() would write differently: empty ones, ones without a kind or with
+  // unknown fields. They are written back unchanged as long as the graph has the same items.
   struct Collection {
     std::vector<CollectionItem> items;
     pb::CollectionDef as_read;

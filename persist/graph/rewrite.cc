@@ -35,10 +35,10 @@ using google::protobuf::FieldDescriptor;
 constexpr char kUnboundPrefix[] = "$unbound_inputs_";
 constexpr char kUnboundKey[] = "unbound_inputs";
 
-// The new name of a node; "" when it has none.
+// Returns the new name of a node; "" if it has none.
 using Rename = std::function<std::string(const std::string&)>;
 
-// The same for what refers to a node: "x:1", "^x", "loc:@x".
+// Renames a reference to a node: "x:1", "^x", "loc:@x".
 std::string renamed(const std::string& reference, const Rename& rename) {
   size_t mark = 0;
   for (const std::string_view prefix : {"^", "loc:@"}) {
@@ -50,8 +50,8 @@ std::string renamed(const std::string& reference, const Rename& rename) {
   return name.empty() ? "" : reference.substr(0, mark) + name + reference.substr(end);
 }
 
-// Renames every string in `message`; all strings of the messages given here are names of nodes.
-// What has no new name keeps its own.
+// Renames every string in `message`, whose strings must all be names of nodes. A string without a
+// new name is unchanged.
 void rename_strings(Message& message, const Rename& rename) {
   const auto* reflection = message.GetReflection();
   std::vector<const FieldDescriptor*> fields;
@@ -80,7 +80,7 @@ void rename_strings(Message& message, const Rename& rename) {
   }
 }
 
-// Renames the items of a collection; those about nodes that have no new name go.
+// Renames the items of a collection and removes those whose nodes have no new name.
 void rename_items(const std::string& key, pb::CollectionDef& collection, const Rename& rename) {
   if (collection.has_node_list()) {
     auto& names = *collection.mutable_node_list()->mutable_value();
@@ -132,7 +132,7 @@ void rename_class(pb::NodeDef& node, const Rename& rename) {
   if (groups.empty()) node.mutable_attr()->erase(attr);
 }
 
-// Everything but names and inputs of nodes.
+// Renames everything except the names and inputs of nodes.
 void rename_rest(pb::MetaGraphDef& meta, const Rename& rename) {
   for (auto& node : *meta.mutable_graph_def()->mutable_node()) rename_class(node, rename);
   if (meta.has_saver_def()) rename_strings(*meta.mutable_saver_def(), rename);
@@ -146,13 +146,13 @@ void rename_rest(pb::MetaGraphDef& meta, const Rename& rename) {
     rename_tensor(*asset.mutable_tensor_info(), rename);
 }
 
-// "x:0" and "x" are one input.
+// A canonical form, since "x:0" and "x" denote the same input.
 std::string input_key(const std::string& input) {
   return input.empty() || input[0] == '^' || input.find(':') != std::string::npos ? input
                                                                                   : input + ":0";
 }
 
-// "1.12.0" as {1, 12}; {0, 0} when it is nothing of the kind.
+// {1, 12} for "1.12.0"; {0, 0} for text that is not a version.
 std::pair<int, int> version_of(const std::string& text) {
   std::pair<int, int> version{0, 0};
   std::sscanf(text.c_str(), "%4d.%4d", &version.first, &version.second);
@@ -198,7 +198,8 @@ void clear_devices(pb::GraphDef& graph) {
 
 namespace {
 
-// A variable, a table …: a node without inputs that gives a reference or a resource.
+// True for stateful nodes (variables, tables, ...): they have no inputs, and a reference or
+// resource as output.
 bool holds_state(const pb::NodeDef& node) {
   const OpDef* op = all_ops().find(node.op());
   return op && op->inputs.empty() &&
@@ -254,7 +255,7 @@ std::vector<MappedInput> rename_nodes(pb::MetaGraphDef& meta, const NewNames& na
     const auto known = names.find(name);
     return known != names.end() ? known->second : scope.empty() ? name : scope + "/" + name;
   };
-  std::map<std::string, std::string> keys;  // of the map, as inputs are compared
+  std::map<std::string, std::string> keys;  // keys of input_map by their canonical form
   for (const auto& [key, to] : input_map) keys[input_key(key)] = key;
   std::set<std::string> unused, unbound;
   for (const auto& [input, key] : keys) unused.insert(input);
@@ -332,7 +333,7 @@ void drop_other_savers(pb::MetaGraphDef& meta) {
     if (std::find(std::begin(kSaverOps), std::end(kSaverOps), node.op()) != std::end(kSaverOps))
       scopes.insert(scope_of(node.name()));
   }
-  scopes.erase("");  // a saver outside any scope cannot be told from the model
+  scopes.erase("");  // a saver outside any scope cannot be distinguished from the model
   scopes.erase(scope_of(meta.saver_def().save_tensor_name()));
   scopes.erase(scope_of(meta.saver_def().restore_op_name()));
   nodes.erase(std::remove_if(nodes.begin(), nodes.end(),

@@ -1,4 +1,4 @@
-// What export and import do to a MetaGraphDef before it is written, or before it becomes a graph.
+// Transformations of a MetaGraphDef before export and import.
 #pragma once
 
 #include <google/protobuf/message.h>
@@ -13,49 +13,49 @@
 
 namespace cairn {
 
-// Says what old files leave out as newer ones do: GraphDef.version becomes versions.producer;
-// VariableDef.trainable, which exists since TensorFlow 1.9, is whether the variable is in
-// trainable_variables.
+// Fills in fields that old files lack: GraphDef.version becomes versions.producer;
+// VariableDef.trainable, new in TensorFlow 1.9, is set if the variable is in trainable_variables.
 void modernize(pb::MetaGraphDef& meta);
 
 void clear_devices(pb::GraphDef& graph);
 
-// How nodes are called in a graph: by the names they have in a file.
+// The names of nodes in a graph, by their names in a file.
 using NewNames = std::map<std::string, std::string>;
-// Of the nodes of `meta`: under `scope`/, unless it is empty. One whose name the graph has given to
-// a node already gets the next that is free (init_1), as TensorFlow's import does it. Throws
-// AlreadyExists listing all names that are taken where a variable's or another holder's of state is
-// among them, for which of the two then is meant (by a collection, a key of a checkpoint) nobody
-// could tell any more; and where all are: the graph has been imported before.
+// The names for the nodes of `meta`: under `scope`/, unless it is empty. A name that the graph has
+// already is replaced by the next free one (init_1), as in TensorFlow's import. Throws
+// AlreadyExists, listing the taken names, if one of them is a variable's or other stateful node's,
+// since references to it (in a collection, as a key of a checkpoint) would be ambiguous; and if all
+// are taken, which means that the graph was imported before.
 NewNames names_in(const Graph& graph, const pb::MetaGraphDef& meta, const std::string& scope);
 
-// An input that is not to be linked by its name: input number `input` of node number `node`.
+// An input that is replaced by a tensor of input_map: input number `input` of node number `node`.
 struct MappedInput {
   int node, input;
-  std::string key;  // of the map
+  std::string key;  // in input_map
 };
-// Gives every node its new name, also in inputs and `_class`, and in the saver, signatures and
-// collections (the messages in them too, where their kind is known); other names get `scope`/
-// before them. Returns the inputs that `input_map` has, which stay as they are: "x:1" as "x:1", "x"
-// and "x:0" as "x:0" or "x", "^x" as "^x". Throws InvalidArgument, naming them, for inputs in the
-// map that no node has, and for unbound inputs (see cut_scope) that it has not.
+// Renames all nodes, also in inputs, `_class`, the saver, signatures and collections (inside
+// messages whose type is known); other names get the prefix `scope`/. Returns the inputs that
+// `input_map` contains, which are not renamed: "x:1" matches "x:1"; "x" and "x:0" match "x:0" and
+// "x"; "^x" matches "^x". Throws InvalidArgument listing inputs in the map that no node has, and
+// unbound inputs (see cut_scope()) that are not in the map.
 std::vector<MappedInput> rename_nodes(pb::MetaGraphDef& meta, const NewNames& names,
                                       const std::string& scope,
                                       const std::map<std::string, Output>& input_map);
 
-// Keeps the nodes under `scope`/ and takes that off every name. Inputs from outside become
-// "$unbound_inputs_NAME" and are listed in the collection unbound_inputs. Of collections what is
-// inside is kept.
+// Keeps only the nodes under `scope`/ and removes that from all names. Inputs from outside become
+// "$unbound_inputs_NAME" and are listed in the collection unbound_inputs. Collections keep the
+// items under the scope.
 void cut_scope(pb::MetaGraphDef& meta, const std::string& scope);
 
-// Drops the nodes of every saver but the one in saver_def, and makes that one the only item of the
+// Removes the nodes of all savers except saver_def's, and makes that the only item of the
 // collection savers.
 void drop_other_savers(pb::MetaGraphDef& meta);
 
-// An empty message of the kind that a collection holds as bytes, where all its strings are names of
-// nodes: variables, savers, queue runners, contexts of loops and conditions. Null for others.
+// An empty message of the type that the collection stores, if all strings of that type are names of
+// nodes: variables, savers, queue runners, contexts of loops and conditions. Null for other
+// collections.
 std::unique_ptr<google::protobuf::Message> message_of_names(const std::string& key);
-// The first string of such a message: the name of what it is about.
+// The first string of such a message, which is the name of its subject.
 std::string subject(const google::protobuf::Message& message);
 
 }  // namespace cairn

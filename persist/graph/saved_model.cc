@@ -17,7 +17,7 @@ std::string in_scope(const std::string& name, const std::string& scope) {
   return scope.empty() || name.empty() ? name : scope + "/" + name;
 }
 
-// Assets are in a field of their own since TensorFlow 2, in a collection before.
+// The assets: in a field since TensorFlow 2, in a collection before.
 std::vector<pb::AssetFileDef> assets_of(const pb::MetaGraphDef& def) {
   std::vector<pb::AssetFileDef> assets(def.asset_file_def().begin(), def.asset_file_def().end());
   const auto collection = def.collection_def().find(kAssetsKey);
@@ -29,7 +29,7 @@ std::vector<pb::AssetFileDef> assets_of(const pb::MetaGraphDef& def) {
   return assets;
 }
 
-// The op that makes a restored graph ready, as the file names it.
+// The name of the init op in the file.
 std::string init_op_of(const pb::MetaGraphDef& def) {
   const auto signature = def.signature_def().find(kInitOp);
   if (signature != def.signature_def().end() && signature->second.outputs().count(kInitOp)) {
@@ -48,7 +48,7 @@ std::string init_op_of(const pb::MetaGraphDef& def) {
   return "";
 }
 
-// The files of assets, which must lie in the directory.
+// The paths of the assets, which must be inside the directory.
 std::map<std::string, std::string> asset_paths(const MetaGraph& meta, const std::string& directory,
                                                const std::string& scope) {
   std::map<std::string, std::string> paths;

@@ -1,5 +1,5 @@
-// SavedModels: directories that hold a graph (saved_model.pb or .pbtxt), the values of its
-// variables and files it reads, as tf.saved_model and estimators export them.
+// SavedModels: directories with a graph (saved_model.pb or .pbtxt), the values of its variables,
+// and assets (files that it reads), as tf.saved_model and estimators export them.
 //
 //   Graph graph;
 //   Session session(graph);
@@ -7,9 +7,14 @@
 //   const Signature& serving = model.signatures.at("serving_default");
 //   session.run(serving.outputs.at("scores").name, {{serving.inputs.at("x").name, x}});
 //
-// The directory is also taken where a meta graph is asked for (MetaGraph::read, import_meta_graph)
-// and where a checkpoint is (Saver::restore, CheckpointReader): that is then its
+// Functions that take a meta graph (MetaGraph::read, import_meta_graph) or a checkpoint
+// (Saver::restore, CheckpointReader) also take such a directory; the checkpoint is then its
 // variables/variables.
+//
+// A call that fails:
+//
+//   load_saved_model(session, "run");   // NotFound: run: this is no SavedModel (there is neither
+//                                       // saved_model.pb nor saved_model.pbtxt in it)
 #pragma once
 
 #include <map>
@@ -20,40 +25,41 @@
 
 namespace CAIRN_API cairn {
 
-// The file that holds `directory`'s graph, saved_model.pb or else saved_model.pbtxt; "" where there
-// is neither.
+// The path of the graph of `directory`: saved_model.pb, or else saved_model.pbtxt; "" if neither
+// exists. `fs` null: posix_file_system().
 std::string saved_model_graph_path(const std::string& directory, FileSystem* fs = nullptr);
-// The prefix that the variables of `directory` are stored under, whether they are there or not.
+// The prefix under which the variables of `directory` are stored, whether they exist or not.
 std::string saved_model_variables_path(const std::string& directory);
 
 struct LoadOptions {
-  // See ReadOptions: the graph that has exactly these tags; if empty, the one tagged "serve", else
-  // the first.
+  // As in ReadOptions: load the graph that has exactly these tags; if empty, the one tagged
+  // "serve", or else the first.
   std::vector<std::string> tags = {};
   std::string import_scope = {};  // see ImportOptions
 };
 
+// The result of load_saved_model().
 struct SavedModel {
-  Saver saver;  // none (false) for a graph without variables
+  Saver saver;  // empty (false) for a graph without variables
   std::vector<std::string> tags;
-  std::map<std::string, Signature> signatures;  // with names of tensors as they are in the graph
-  std::map<std::string, std::string>
-      assets;  // the file that each tensor names: "asset:0" -> "DIR/assets/vocab.txt"
-  std::string initialized_by;  // the op that was run after restoring; "" where there is none
+  std::map<std::string, Signature> signatures;  // with the names of tensors in the graph
+  // The file for each tensor that names an asset: "asset:0" -> "DIR/assets/vocab.txt".
+  std::map<std::string, std::string> assets;
+  std::string initialized_by;  // the init op that was run; "" if there is none
 };
 
-// Adds the graph of a SavedModel to the session's, restores its variables and runs its init op
-// (main_op or legacy_init_op), with the tensors that name assets fed with where these are. An init
-// op that this build cannot run is left: what needs it says so when it is run. Throws NotFound (no
-// SavedModel, no graph with such tags, no file of an asset), DataLoss for what is damaged, and as
-// import_meta_graph and Saver::restore; the graph keeps what was imported when restoring fails.
-// (tf.saved_model.loader.load)
+// Imports the graph of a SavedModel into the session's graph, restores its variables and runs its
+// init op (main_op or legacy_init_op), feeding the paths of the assets. An init op that this build
+// cannot run is skipped; ops that depend on it then fail when they are run. Throws NotFound (no
+// SavedModel, no graph with these tags, no asset file), DataLoss for damage, and the errors of
+// import_meta_graph() and Saver::restore(). If importing fails the graph is unchanged; if a later
+// step fails, the imported nodes remain. (tf.saved_model.loader.load)
 SavedModel load_saved_model(Session& session, const std::string& directory,
                             const LoadOptions& options = {});
 
-// The last step of loading, for a graph that was imported and restored by hand from `meta` of
-// `directory`: runs the init op and returns its name, "" where there is none or this build cannot
-// run it.
+// The last step of load_saved_model(), for a graph that was imported and restored separately from
+// `meta` of `directory`: runs the init op and returns its name; "" if there is none or this build
+// cannot run it.
 std::string run_saved_model_init(Session& session, const MetaGraph& meta,
                                  const std::string& directory,
                                  const std::string& import_scope = "");

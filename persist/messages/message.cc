@@ -27,14 +27,14 @@ namespace {
 
 namespace proto = google::protobuf;
 
-// Keeps the library from printing what is said in our own errors.
+// Keeps protobuf from printing faults that Cairn's errors report.
 #if GOOGLE_PROTOBUF_VERSION < 4022000
 using Quiet = proto::LogSilencer;
 #else
 struct Quiet {};
 #endif
 
-// The first error, and each kind of warning once with how often it came.
+// Collects the first error, and each kind of warning once with its number of occurrences.
 class Findings final : public proto::io::ErrorCollector {
  public:
   void AddError(int line, int column, const std::string& message) override {
@@ -84,14 +84,13 @@ constexpr char kTypeUrl[] = "type.googleapis.com/";
 constexpr char kTheirs[] = "tensorflow.";
 constexpr char kOurs[] = "cairn.pb.";
 
-// What is after the last slash; TensorFlow's types are ours.
+// The type after the last slash; TensorFlow's types are mapped to Cairn's.
 std::string type_name(const std::string& type_url) {
   const std::string name = type_url.substr(type_url.rfind('/') + 1);
   return name.starts_with(kTheirs) ? kOurs + name.substr(sizeof kTheirs - 1) : name;
 }
 
-// Writers that know the type inside an Any print it as [type.googleapis.com/tensorflow.X] { ... }:
-// it is our X.
+// Resolves the expanded form of an Any, [type.googleapis.com/tensorflow.X] { ... }, to Cairn's X.
 class AnyTypes final : public proto::TextFormat::Finder {
  public:
   const proto::Descriptor* FindAnyType(const proto::Message&, const std::string&,
@@ -100,7 +99,7 @@ class AnyTypes final : public proto::TextFormat::Finder {
   }
 };
 
-// The schema is looked for only where the message is large enough to be looked at.
+// Looks up the schema only for messages that are large enough to be checked.
 void check_cost(std::string_view bytes, const proto::MessageLite& message, uint64_t size) {
   if (bytes.size() > kSmallMessage) check_message_cost(bytes, &descriptor_of(message), size);
 }
@@ -111,14 +110,14 @@ bool parse_bytes(std::string_view bytes, proto::MessageLite& into) {
   if (bytes.size() > INT_MAX) return false;
   check_cost(bytes, into, bytes.size());
   [[maybe_unused]] const Quiet quiet;
-  // Nesting is limited to 100 by itself. Through a stream, whose end it does not see, protobuf
-  // would take 50 MB for any length that a few bytes claim.
+  // protobuf's default limit on nesting is 100. From a stream, whose end it cannot see, it would
+  // allocate 50 MB for any length that a few bytes claim.
   return into.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
 }
 
 namespace {
 
-// The names of all values of all enums in the schemas of a file and of what that imports.
+// The names of all enum values in the schema of a file and its imports.
 void gather_enum_values(const proto::FileDescriptor& file, std::set<std::string_view>& names) {
   const auto gather = [&](const proto::EnumDescriptor& type) {
     for (int i = 0; i < type.value_count(); ++i) names.insert(type.value(i)->name());
@@ -133,8 +132,8 @@ void gather_enum_values(const proto::FileDescriptor& file, std::set<std::string_
   for (int i = 0; i < file.dependency_count(); ++i) gather_enum_values(*file.dependency(i), names);
 }
 
-// Puts 0 for names of enum values that the schema does not have. Those are words in capitals where
-// a value may stand, which nothing else in a text is.
+// Replaces enum values that the schema does not have by 0. They are the only capitalized words that
+// occur where a value is expected.
 std::string without_unknown_values(const std::string& text, const proto::Descriptor& type,
                                    Findings& findings) {
   std::set<std::string_view> known = {"INF", "INFINITY", "NAN"};
@@ -144,7 +143,8 @@ std::string without_unknown_values(const std::string& text, const proto::Descrip
   proto::io::ArrayInputStream in(text.data(), static_cast<int>(text.size()));
   proto::io::Tokenizer tokens(&in, &ignored);
   tokens.set_comment_style(proto::io::Tokenizer::SH_COMMENT_STYLE);
-  size_t at = 0;  // the offset of (line, column); columns count a tab up to the next multiple of 8
+  // The offset of (line, column). A tab advances the column to the next multiple of 8.
+  size_t at = 0;
   int line = 0, column = 0;
   bool after_colon = false, in_list = false;
   while (tokens.Next()) {
@@ -189,7 +189,8 @@ bool parse_text(const std::string& text, proto::MessageLite& into, std::string* 
                                     message.get());
   }
   Findings& last = again.empty() ? findings : again;
-  // Text may hold what bytes may not: what is read here must be readable again once it is written.
+  // The text format accepts strings that the binary format does not; the message must be readable
+  // after it is written.
   const std::string bytes = parsed ? message->SerializeAsString() : "";
   check_cost(bytes, into, text.size());
   if (parsed && !parse_bytes(bytes, into)) {
@@ -202,7 +203,7 @@ bool parse_text(const std::string& text, proto::MessageLite& into, std::string* 
 }
 
 std::string to_bytes(const proto::MessageLite& message) {
-  [[maybe_unused]] const Quiet quiet;  // text that is not UTF-8 is told by who asks for it
+  [[maybe_unused]] const Quiet quiet;  // callers report text that is not UTF-8
   const size_t size = message.ByteSizeLong();
   if (size > INT_MAX) {
     fail(Code::kResourceExhausted, "a message of ", size,
@@ -239,7 +240,7 @@ std::string to_line(const proto::MessageLite& message) { return printed(message,
 
 namespace {
 
-// Our types are in one pool, those of the program in the other.
+// Resolves Cairn's types in its own pool and all others in the program's.
 class Types final : public proto::util::TypeResolver {
  public:
   using Status = decltype(proto::util::MessageToJsonString(proto::Any(), nullptr));
@@ -288,7 +289,7 @@ void for_each_any(proto::Message& message, const std::function<void(proto::Any&)
   }
 }
 
-// JSON can tell all that the Any holds.
+// True if JSON can express the whole content of the Any.
 bool is_telling(const proto::Any& any) {
   const auto* type = find_message_type(type_name(any.type_url()));
   if (!type || !any.type_url().starts_with(kTypeUrl) || type == &descriptor_of(pb::OpaqueAny()))
@@ -315,8 +316,8 @@ void unwrap(proto::Any& any) {
   any.set_value(opaque.value());
 }
 
-// JSON in which "-0" is "-0.0": protobuf's reader takes the former for an integer, which has one
-// zero only.
+// Replaces "-0" by "-0.0": protobuf's reader takes the former for an integer, which has no negative
+// zero.
 std::string with_signed_zeros(const std::string& json) {
   std::string told;
   told.reserve(json.size());

@@ -16,11 +16,11 @@ namespace {
 namespace proto = google::protobuf;
 using Field = proto::FieldDescriptor;
 
-// A graph's message is copied once while it is imported, and a list may be twice as long as it is
-// full.
+// A graph's message is copied once during import, and a growing list may have twice the capacity it
+// needs.
 constexpr uint64_t kCopies = 2;
 constexpr uint64_t kPointer = 16, kString = 40, kNumber = 8, kUnknown = 32, kMapEntry = 64;
-constexpr uint64_t kNodeOfGraph = 600;  // beside its message
+constexpr uint64_t kNodeOfGraph = 600;  // in addition to its message
 
 enum WireType : uint32_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
@@ -28,7 +28,7 @@ class Cost {
  public:
   uint64_t total = 0;
 
-  // False where the bytes do not go on as a message.
+  // False if the bytes are not a valid message.
   bool add(std::string_view bytes, const proto::Descriptor* type, int depth) {
     while (!bytes.empty()) {
       const auto tag = take_varint<uint32_t>(bytes);
@@ -69,7 +69,7 @@ class Cost {
       return depth < kMaxNesting && add(bytes, inside, depth + 1);
     }
     const bool text = field.cpp_type() == Field::CPPTYPE_STRING;
-    // Packed numbers take a byte or more each.
+    // Each packed number has at least one byte.
     total += kCopies * (text ? kString + bytes.size() : bytes.size() * kNumber);
     return true;
   }
@@ -96,7 +96,7 @@ uint64_t memory_of_message(std::string_view bytes, const proto::Descriptor* type
 }
 
 void check_message_cost(std::string_view bytes, const proto::Descriptor* type, uint64_t size) {
-  // Less than the 64 MB and 50 bytes per byte that looking at the whole file may take.
+  // Below the limit for examining a whole file: 64 MB plus 50 bytes per byte.
   constexpr uint64_t kFree = uint64_t{48} << 20, kPerByte = 40;
   if (bytes.size() <= kSmallMessage) return;
   const uint64_t memory = memory_of_message(bytes, type);

@@ -25,7 +25,7 @@ struct Schema {
   }
 };
 
-// Never destroyed: what is saved while the program ends needs it.
+// Never destroyed: static objects may save while the program ends.
 Schema& schema() {
   static Schema& once = *new Schema;
   return once;

@@ -15,8 +15,8 @@ namespace {
 namespace proto = google::protobuf;
 using Field = proto::FieldDescriptor;
 
-// Finds the fields of text that are not UTF-8 in a message's bytes, with the way to each. Bytes,
-// since what has text of that kind can be written and not be read again.
+// Finds string fields that are not UTF-8 in a serialized message, with their paths. Works on bytes,
+// since such a message can be written but not parsed.
 class Search {
  public:
   explicit Search(const std::string& except) : except_(except) {}
@@ -41,7 +41,7 @@ class Search {
   std::vector<std::string> found;
 
  private:
-  // Calls `visit` with each field that has bytes: text, messages, packed numbers.
+  // Calls `visit` with each length-delimited field: strings, messages, packed numbers.
   template <class Visit>
   static void for_each_field(std::string_view bytes, const proto::Descriptor* type,
                              const Visit& visit) {
@@ -63,7 +63,7 @@ class Search {
     }
   }
 
-  // What people know the item by: its key in a map or its name, else its number.
+  // The label of an item in a path: its key in a map or its name, otherwise its index.
   static std::string label(std::string_view item, const proto::Descriptor* type, int index) {
     const Field* named = type->map_key() ? type->map_key() : type->FindFieldByName("name");
     if (!named || named->type() != Field::TYPE_STRING || named->is_repeated())
@@ -82,7 +82,7 @@ class Search {
   const std::string& except_;
 };
 
-// The functions that an attribute names.
+// The names of the functions in an attribute.
 std::vector<std::string> functions_in(const Attr& attr) {
   std::vector<std::string> names;
   if (const auto* one = attr.get<FuncAttr>()) names.push_back(one->name);

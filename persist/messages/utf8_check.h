@@ -1,5 +1,5 @@
-// Text that cannot be written: protobuf takes any bytes into a field of text, and no reader takes
-// the message again unless they are UTF-8.
+// Checks that text is UTF-8 before it is written: protobuf accepts any bytes in a string field, but
+// no reader accepts such a message.
 #pragma once
 
 #include <google/protobuf/message_lite.h>
@@ -8,12 +8,12 @@
 
 namespace cairn {
 
-// Throws InvalidArgument when a field of text anywhere in `message` is not UTF-8, naming those
-// fields: "collection_def key '\xe9t\xe9'". `except`: the full name of a field that is not looked
-// into, as its text was checked elsewhere.
+// Throws InvalidArgument if string fields anywhere in `message` are not UTF-8, naming them:
+// "collection_def key '\xe9t\xe9'". `except` is the full name of a field that is skipped because it
+// was checked elsewhere.
 void require_utf8(const google::protobuf::MessageLite& message, const std::string& except = "");
 
-// The same of what a node's message will hold; names the node and where it was made.
+// The same for the message of a node; the error names the node and the line that made it.
 void require_utf8(const Node& node);
 
 }  // namespace cairn

@@ -1,4 +1,4 @@
-// Numbers as the formats of this room write them: little-endian fixed width, and base-128 varints.
+// Encodings of numbers in files: little-endian fixed width, and base-128 varints.
 #pragma once
 
 #include <bit>
@@ -19,7 +19,7 @@ void put_fixed(std::string& out, T value) {
   out.append(reinterpret_cast<const char*>(&value), sizeof value);
 }
 
-// The number at the front of `bytes`, which must be long enough.
+// Decodes the number at the beginning of `bytes`, which must be long enough.
 template <std::unsigned_integral T>
 T get_fixed(std::string_view bytes) {
   T value;
@@ -36,7 +36,7 @@ inline size_t varint_size(uint64_t value) {
   return (static_cast<size_t>(std::bit_width(value | 1)) + 6) / 7;
 }
 
-// Takes a varint off the front of `bytes`; nothing when it is cut short or does not fit T.
+// Decodes a varint and removes it from `bytes`; nullopt if it is truncated or does not fit T.
 template <std::unsigned_integral T = uint64_t>
 std::optional<T> take_varint(std::string_view& bytes) {
   T value = 0;

@@ -1,4 +1,4 @@
-// Saves on their way: what one consists of, and those that go on in the background.
+// The state of saves in progress, in the foreground and in the background.
 #pragma once
 
 #include <atomic>
@@ -13,7 +13,7 @@
 
 namespace cairn::internal {
 
-// Everything that a save needs besides the values, settled when it is begun.
+// Everything that a save needs besides the values; determined when it begins.
 struct SaveJob {
   std::string path, checkpoint;  // "run/model", "run/model-100"
   SaveOptions options;
@@ -25,28 +25,28 @@ struct SaveJob {
 struct BackgroundSave {
   std::string checkpoint;
   std::shared_future<std::string> result;
-  std::atomic<bool> told = false;  // its error, if any, was thrown at someone
+  std::atomic<bool> told = false;  // its error, if any, was thrown to a caller
 };
 
-// Of one saver and its copies. The session that runs the save nodes is of the same graph and has
-// the values of the moment; it is kept, for its plan.
+// The saves in the background of one saver and its copies. They run the save nodes in a session of
+// their own, which shares the values of the moment and is kept for its plan.
 struct BackgroundSaves {
   explicit BackgroundSaves(std::function<void(const std::string&)> on_warning)
       : warn(std::move(on_warning)) {}
   ~BackgroundSaves();
-  // Waits for the one under way. Throws its error unless someone was told; FailedPrecondition in
-  // its own thread. The caller has `turn`.
+  // Waits for the running save. Throws its error unless a caller got it already; FailedPrecondition
+  // if called in the save's own thread. The caller must hold `turn`.
   void settle();
   Session& session_for(Session& session);
 
-  // Whose turn it is to save with this saver, from before settle() until the save is done or goes
-  // on in the background. A callback of a save may save again.
+  // Held from before settle() until the save is done or continues in the background. Recursive,
+  // since a callback of a save may save again.
   std::recursive_mutex turn;
   std::function<void(const std::string&)> warn;
   std::shared_ptr<BackgroundSave> running;
   std::thread thread;
   std::unique_ptr<Session> values;
-  uint64_t epoch = 0;  // of the graph when `values` was made
+  uint64_t epoch = 0;  // the graph's epoch when `values` was made
 };
 
 }  // namespace cairn::internal

@@ -7,8 +7,8 @@ thread_local FiniteWatch* watch_of_this_thread = nullptr;
 
 }  // namespace
 
-// A number is not finite when its exponent is all ones; infinite when nothing else but the sign is
-// set.
+// A number is NaN or infinite if its exponent is all ones, and infinite if its mantissa is zero
+// then.
 template <class Bits>
 void NonfiniteCounter::add_as(std::string_view bytes, Bits exponent) {
   const size_t n = bytes.size() / sizeof(Bits);

@@ -1,5 +1,5 @@
-// Looks for NaN and infinity in what a save writes, while the bytes pass through the cache for
-// their checksum.
+// Finds NaN and infinity in the values of a save while their bytes are in the cache for the
+// checksum.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@
 
 namespace cairn {
 
-// Counts in one tensor, piece by piece; a piece holds whole elements. Real and imaginary parts
-// count apart.
+// Counts the values in one tensor, in pieces of whole elements. Real and imaginary parts are
+// counted separately.
 class NonfiniteCounter {
  public:
   explicit NonfiniteCounter(DType dtype) : dtype_(dtype) {}
@@ -28,11 +28,12 @@ class NonfiniteCounter {
   int64_t nan_ = 0, infinite_ = 0;
 };
 
-// What one save found.
+// The tensors with NaN or infinity that one save found.
 class FiniteWatch {
  public:
-  // The watch of the save that runs on this thread, or null. It belongs to the call, not to the
-  // graph or the session, and a run's kernels are called on its own thread.
+  // The watch of the save that runs on this thread, or null. It is thread-local, since it belongs
+  // to a call of save() and not to the graph or session; a run calls its kernels on the thread that
+  // started it.
   static FiniteWatch* current();
   class Scope {
    public:
@@ -46,7 +47,7 @@ class FiniteWatch {
   };
 
   void note(const std::string& name, const Tensor& tensor, const NonfiniteCounter& counter);
-  // For writers that do not count themselves.
+  // Counts and notes; for writers that do not count while writing.
   void look_at(const std::string& name, const Tensor& tensor);
 
   bool all_finite() const { return found_.empty(); }

@@ -10,9 +10,10 @@
 namespace cairn {
 namespace {
 
-constexpr size_t kFew = 8;  // candidates looked at for one ending: "kernel" may have thousands
+// The maximum number of candidates for one ending: "kernel" may have thousands.
+constexpr size_t kFew = 8;
 
-// Where the parts of a name begin: 0 and after each slash.
+// The beginnings of a name's parts: 0 and after each slash.
 std::vector<size_t> part_starts(std::string_view name) {
   std::vector<size_t> starts = {0};
   for (size_t slash = name.find('/'); slash != std::string_view::npos && slash + 1 < name.size();
@@ -27,8 +28,8 @@ std::string_view scope_of(std::string_view name) {
   return slash == std::string_view::npos ? std::string_view() : name.substr(0, slash + 1);
 }
 
-// One way to rewrite names: the text `from` at their beginning (or end, or behind the first scope)
-// becomes `to`.
+// A rewriting of names: replaces the text `from` at the beginning (or at the end, or at the end of
+// the first scope) by `to`.
 struct Rewrite {
   enum Kind { kBeginning, kEnd, kFirstScope } kind;
   std::string from, to;
@@ -47,7 +48,7 @@ struct Rewrite {
   std::string rule() const {
     const char mark = (from + to).find('/') == std::string::npos && kind != kFirstScope ? '/' : '|';
     std::string pattern, replacement;
-    // in brackets a special character stands for itself, without a backslash
+    // special characters are literal in brackets
     for (const char c : from) {
       const bool special = std::string_view(".*+?()[{}|$").find(c) != std::string_view::npos;
       pattern += c == '^' || c == '\\' || c == ']' || c == mark ? str_cat('\\', c)
@@ -70,8 +71,7 @@ struct Rewrite {
 
 constexpr const char* kEndings[] = {":0", "_1", "_2", "/.ATTRIBUTES/VARIABLE_VALUE"};
 
-// The rewrites by an ending that names get in other programs: one that would make `name` of a
-// candidate each.
+// The rewrites by endings that other programs append to names; each maps one candidate to `name`.
 std::vector<Rewrite> ending_rewrites(const std::string& name) {
   std::vector<Rewrite> rewrites;
   for (const std::string ending : kEndings) {
@@ -86,7 +86,7 @@ std::vector<Rewrite> ending_rewrites(const std::string& name) {
   return rewrites;
 }
 
-// What `rewrite` makes `name` of.
+// The name that `rewrite` maps to `name`.
 std::string source_of(const Rewrite& rewrite, const std::string& name) {
   return Rewrite{rewrite.kind, rewrite.to, rewrite.from}.apply(name).value_or("");
 }
@@ -129,8 +129,8 @@ std::vector<std::string> NameHints::nearest(const std::string& name) const {
   for (const size_t start : part_starts(view)) {
     const Places* places = at(by_ending_, view.substr(start));
     if (!places) continue;
-    // A last part alone, "kernel", says little unless it is the whole of either name or nobody else
-    // has it.
+    // The last part alone, "kernel", is weak evidence unless it is the whole of one of the names or
+    // is unique.
     const bool telling =
         start == 0 || view.find('/', start) != std::string_view::npos || places->size() == 1;
     for (const std::string* candidate : *places) {

@@ -1,4 +1,4 @@
-// What names that were not found may be called instead.
+// Suggests names and renaming rules for names that were not found.
 #pragma once
 
 #include <optional>
@@ -10,22 +10,20 @@
 
 namespace cairn {
 
-// Of a list in a report: after so many lines it says how many more there are.
+// The maximum number of lines of a list in a report; it ends with the number of the remaining ones.
 inline constexpr size_t kMostLines = 20;
 
 class NameHints {
  public:
-  // `candidates` are referred to, not copied.
+  // `candidates` are not copied and must outlive this.
   explicit NameHints(const std::vector<std::string>& candidates);
 
-  // Candidates that look most like `name`, at most three, the likeliest first: those that differ in
-  // a common way (":0",
-  // "_1", a scope more or less), then those that end alike, then by edit distance.
+  // The candidates most similar to `name`, at most three, best first: those that differ in a common
+  // way (":0", "_1", a scope more or less), then those with the same ending, then by edit distance.
   std::vector<std::string> nearest(const std::string& name) const;
 
-  // The rule, as NameRules reads it, under which the most candidates become names that are wanted,
-  // and how many do. Nothing when it would be fewer than two. Takes time linear in the number of
-  // names.
+  // The rule, in the syntax of NameRules, that turns the most candidates into wanted names, and
+  // their number. nullopt if that is less than two. Takes time linear in the number of names.
   std::optional<std::pair<std::string, size_t>> common_rule(
       const std::vector<std::string>& wanted) const;
 
@@ -35,7 +33,7 @@ class NameHints {
                    std::string_view part) const;
 
   const std::vector<std::string>& candidates_;
-  // By what is left of a name after some of its first scopes, and by all before the last slash; a
+  // Candidates by each ending that begins after a slash, and by the scope before the last slash; a
   // few of each.
   std::unordered_map<std::string_view, Places> by_ending_, by_scope_;
 };

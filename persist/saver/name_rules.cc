@@ -12,9 +12,9 @@ namespace {
 
 bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-// `replacement`, in which & is all of what was found and a backslash makes any other character but
-// a digit itself (letters are refused), as RE2 has them: \0, and a backslash before backslashes and
-// digits alone.
+// Converts `replacement` to RE2's syntax. In a rule, & is the whole match and a backslash makes any
+// character but a digit literal (letters are refused). RE2 writes \0 for the match and accepts a
+// backslash only before backslashes and digits.
 std::string re2_rewrite(std::string_view replacement) {
   std::string rewrite;
   for (size_t i = 0; i < replacement.size(); ++i) {
@@ -84,7 +84,7 @@ struct NameRules::Rule {
   }
 
   void compile(char mark, std::string source, bool any_case) {
-    if (mark == '_') {  // the one mark that means nothing to RE2 behind a backslash
+    if (mark == '_') {  // the only delimiter that RE2 does not accept after a backslash
       for (size_t at = source.find('\\'); at != std::string::npos; at = source.find('\\', at + 1)) {
         source[at + 1] == mark ? source.erase(at, 1), 0 : ++at;
       }
@@ -106,8 +106,8 @@ struct NameRules::Rule {
       if (std::isalpha(static_cast<unsigned char>(next)))
         refuse(str_cat(
             "\\", next,
-            " in the replacement stands for nothing here; a backslash goes before a digit, & or ",
-            "what would mean something without it"));
+            " in the replacement has no meaning; write a backslash only before a digit, & or ",
+            "another character that has a meaning without it"));
     }
   }
 };
@@ -154,7 +154,7 @@ std::string NameRules::apply(const std::string& name, std::vector<bool>* fits) c
 
 std::string NameRules::operator()(const std::string& name) const { return apply(name, nullptr); }
 
-// ---- many names ---------------------------------------------------------------------------------
+// ---- renaming lists of names --------------------------------------------------------------------
 
 Renaming::Renaming(const NameRules& rules, const std::vector<std::string>& old_names) {
   std::vector<bool> fits(rules.rules_.size(), false);

@@ -1,4 +1,4 @@
-// Rules that give tensors other names, as sed does, and patterns that choose names.
+// Rules for renaming tensors, in the syntax of sed, and patterns for selecting names.
 //
 //   // net/W becomes model/W
 //   saver.restore(session, "run/model-1000", {.rename = "s/^net/model/"});
@@ -7,16 +7,16 @@
 //   // exactly this name
 //   saver.restore(session, "run/model-1000", {.rename = {{"W", "softmax/W"}}});
 //
-// A rule is s/PATTERN/REPLACEMENT/, for instance  s/^layer(\d+)\//block\1\//  or, with another mark
-// in place of the slash,  s|^layer(\d+)/|block\1/| .  It is looked for anywhere in a name, and the
-// first place it fits is replaced, with the flag g every one, with i whatever the case of letters.
-// In the replacement \1 … \9 are the pattern's groups, \0 and & are all of what was found; \& and
-// \\ are the characters. A dollar sign stands for itself.
+// A rule is s/PATTERN/REPLACEMENT/, for instance  s/^layer(\d+)\//block\1\//  or, with another
+// delimiter,  s|^layer(\d+)/|block\1/| .  The pattern may match anywhere in a name. The first match
+// is replaced; with the flag g all matches are; the flag i ignores case. In the replacement \1 … \9
+// are the pattern's groups, \0 and & the whole match; \& and \\ are the characters themselves. A
+// dollar sign is literal.
 //
-// Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): Perl's without what takes more
-// time than the name is long, which are (?=look-ahead) and \1 within the pattern. Names and
-// patterns are UTF-8; where one is not, both are taken byte by byte. A pattern that RE2 does not
-// take is InvalidArgument, with RE2's reason:
+// Patterns are RE2's (https://github.com/google/re2/wiki/Syntax): Perl's without the constructs
+// that need more than linear time, (?=look-ahead) and \1 within the pattern. Names and patterns are
+// UTF-8; if one is not, both are matched as bytes. A pattern that RE2 does not accept is
+// InvalidArgument, with RE2's reason:
 //
 //   // the pattern 'net(?=\/)' is no regular expression that RE2 takes: invalid …
 //   NameRules("s/net(?=\\/)/model/");
@@ -35,12 +35,14 @@
 
 namespace CAIRN_API cairn {
 
+// A list of rules and of exact renamings. A value; the const functions may be called from several
+// threads.
 class NameRules {
  public:
   using Map = std::map<std::string, std::string>;
 
-  NameRules() = default;  // every name stays as it is
-  // Throw InvalidArgument for a rule that does not read as one, and say where and why.
+  NameRules() = default;  // no rules: names are unchanged
+  // Throw InvalidArgument for a rule that does not parse, with the position and the reason.
   NameRules(const char* rule) { add(rule); }         // NOLINT: implicit on purpose, as are all here
   NameRules(const std::string& rule) { add(rule); }  // NOLINT
   NameRules(std::initializer_list<const char*> rules);      // NOLINT
@@ -50,14 +52,15 @@ class NameRules {
     for (const auto& [from, to] : exact) add(from, to);
   }
 
+  // Appends a rule. Throws InvalidArgument; the rules are then unchanged.
   NameRules& add(std::string_view rule);
-  // The name `from` becomes `to`. Throws InvalidArgument for an empty name, and when `from` has
-  // another new name.
+  // Renames exactly `from` to `to`. Throws InvalidArgument if either is empty, or if `from` has
+  // another new name already.
   NameRules& add(const std::string& from, const std::string& to);
 
   bool empty() const { return exact_.empty() && rules_.empty(); }
-  // The new name: where `name` is listed exactly, that; else what the rules make of it, one after
-  // the other. Throws InvalidArgument when nothing is left of it.
+  // The new name of `name`: that of an exact renaming if there is one, otherwise the result of
+  // applying all rules in order. Throws InvalidArgument if the result is empty.
   std::string operator()(const std::string& name) const;
 
  private:
@@ -69,31 +72,32 @@ class NameRules {
   std::vector<std::shared_ptr<const Rule>> rules_;
 };
 
-// What rules make of some names.
+// The result of applying rules to a list of names.
 struct Renaming {
-  // Throws as NameRules does.
+  // Throws as NameRules::operator().
   Renaming(const NameRules& rules, const std::vector<std::string>& names);
 
   std::vector<std::pair<std::string, std::string>> names;  // old and new, in the order given
-  std::map<std::string, std::vector<std::string>>
-      clashes;  // new names that several would have: those, as given
-  std::vector<std::string>
-      unmatched;  // rules, and names listed exactly ("old=new"), that fit none of the names
+  // New names that several names would get, with these names.
+  std::map<std::string, std::vector<std::string>> clashes;
+  // Rules, and exact renamings ("old=new"), that match none of the names.
+  std::vector<std::string> unmatched;
 
-  // A line for each clash: "'a/W' and 'b/W' would both be 'W'".
+  // One line for each clash: "'a/W' and 'b/W' would both be 'W'".
   std::string clash_text() const;
 };
 
-// Names chosen by a regular expression (RE2's, as above), or all, or none.
+// A set of names: those that match a regular expression (RE2's, as above), all, or none.
+//
 //   {.allow_missing = true}          {.allow_missing = "^head/|/Momentum$"}
 class NamePattern {
  public:
   NamePattern(bool all = false) : all_(all) {}  // NOLINT: implicit on purpose, as are all here
-  // Throw InvalidArgument for what is no regular expression.
+  // Throw InvalidArgument for text that is not a regular expression.
   NamePattern(const std::string& pattern);                                 // NOLINT
   NamePattern(const char* pattern) : NamePattern(std::string(pattern)) {}  // NOLINT
-  bool matches(const std::string& name) const;                             // anywhere in the name
-  bool matches_whole(const std::string& name) const;  // from its beginning to its end
+  bool matches(const std::string& name) const;        // matches anywhere in the name
+  bool matches_whole(const std::string& name) const;  // matches the whole name
 
  private:
   struct Compiled;

@@ -22,7 +22,7 @@ std::optional<int64_t> step_of(const std::string& prefix) {
                                                                 : std::nullopt;
 }
 
-// The names in the checkpoint by what they are called after renaming.
+// The names in the checkpoint by their names after renaming.
 class StoredNames {
  public:
   StoredNames(const CheckpointReader& reader, const NameRules& rules, RestoreReport& report)
@@ -35,7 +35,7 @@ class StoredNames {
     report.unmatched_rules = std::move(renaming.unmatched);
   }
 
-  // What holds the tensor that is asked for as `key`; maybe nothing does.
+  // The name in the checkpoint of the tensor `key`; empty if there is none.
   const SharedString& of(const SharedString& key) {
     if (!renamed_) return key;
     if (const auto clash = clashes_.find(key); clash != clashes_.end())
@@ -60,7 +60,7 @@ class StoredNames {
   std::map<std::string, std::vector<std::string>> clashes_, asked_clashes_;
 };
 
-// Looks one item up; says where it belongs in the report.
+// Looks up one item and adds it to the report.
 void sort_item(const CheckpointReader& reader, const RestoreItem& item, const SharedString& stored,
                const RestoreOptions& options, RestoreFit& fit) {
   RestoreReport::Item line;
@@ -124,7 +124,7 @@ std::string about_mismatches(const std::vector<RestoreReport::Item>& items, cons
   return text;
 }
 
-// What helps where dtypes differ.
+// The options that help if dtypes differ.
 std::string about_dtypes(const std::vector<RestoreReport::Item>& items,
                          const RestoreOptions& options) {
   const auto converts = [](const auto& item) {
@@ -137,7 +137,7 @@ std::string about_dtypes(const std::vector<RestoreReport::Item>& items,
       ".ignore_dtype = true leaves variables of another dtype alone");
 }
 
-// As it stands in a program.
+// The rule as a C++ literal.
 std::string literal(const std::string& rule) {
   return rule.find('\\') == std::string::npos ? str_cat('"', rule, '"')
                                               : str_cat("R\"(", rule, ")\"");
@@ -185,7 +185,7 @@ void require_fit(const RestoreReport& report, const RestoreOptions& options) {
                              "'; no variable was changed: ", report.summary());
   text += about_missing(report, missing);
   if (bad_shapes) text += about_mismatches(report.shape_mismatches, "shape");
-  // One line says both where both differ.
+  // If shape and dtype differ, one line reports both.
   std::unordered_set<std::string> shown;
   for (const auto& item : report.shape_mismatches) shown.insert(item.variable);
   std::vector<RestoreReport::Item> dtypes;

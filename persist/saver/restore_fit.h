@@ -1,4 +1,4 @@
-// How what is asked of a checkpoint fits what it holds.
+// Compares the tensors that a restore asks for with those of the checkpoint.
 #pragma once
 
 #include <string>
@@ -12,33 +12,33 @@ namespace cairn {
 
 // One tensor that a restore reads from a checkpoint.
 struct RestoreItem {
-  SharedString key;  // as RestoreV2 (RestoreSlice, Restore) asks for it
+  SharedString key;  // the name that RestoreV2 (RestoreSlice, Restore) asks for
   std::string spec;
   DType dtype = DType::kInvalid;
-  Endpoint read;                   // the tensor that a node reads; none where no node does
-  const Node* variable = nullptr;  // what it is given to; null where that cannot be told
-  SharedString variable_name;      // its, or the key
+  Endpoint read;                   // the output that reads it; none if no node does
+  const Node* variable = nullptr;  // the variable it is assigned to; null if unknown
+  SharedString variable_name;      // the variable's name, or the key
   Shape shape = Shape::unknown();  // of the variable
-  bool reshapes = false;           // only the number of elements counts
+  bool reshapes = false;           // only the number of elements must match
 };
 
 struct RestoreFit {
   RestoreReport report;
-  std::vector<const RestoreItem*> restored;  // as report.restored; points into what was given
+  std::vector<const RestoreItem*> restored;  // parallel to report.restored; point into the argument
 
-  // Every item is restored, under the name it has.
+  // True if every item is restored, without renaming or conversion.
   bool whole(const std::vector<RestoreItem>& items) const;
 };
 
-// Reads no values. Throws InvalidArgument when the rules give several tensors one name that is
-// asked for.
+// Compares names, dtypes and shapes; reads no values. Throws InvalidArgument if the rules give
+// several tensors the same name and that name is asked for.
 RestoreFit fit_to_checkpoint(const CheckpointReader& reader, const std::vector<RestoreItem>& items,
                              const RestoreOptions& options);
-// Throws what does not fit and is not allowed for, all of it in one Error: NotFound where anything
-// is missing, else InvalidArgument.
+// Throws one error that lists everything that does not fit and is not allowed by the options:
+// NotFound if anything is missing, otherwise InvalidArgument.
 void require_fit(const RestoreReport& report, const RestoreOptions& options);
 
-// The tensor, or the part of it, that an item asks for.
+// Reads the tensor of an item, or the part of it, and converts it if dtypes differ.
 Tensor read_item(const CheckpointReader& reader, const RestoreItem& item,
                  const std::string& stored);
 

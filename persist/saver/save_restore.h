@@ -1,4 +1,4 @@
-// What the ops and savers that touch files have in common.
+// Shared by the ops and savers that access files.
 #pragma once
 
 #include <map>
@@ -24,14 +24,16 @@ inline FileSystem& files_of(const Session& s) {
   return s.file_system() ? *s.file_system() : posix_file_system();
 }
 
-// The checkpoints that one run has open (of its RunState): each is opened, and what is in it
-// learned, once, however many nodes read it. What a node of the run writes is seen by those after
-// it.
+// The checkpoints that one run has open (in its RunState). Each is opened and its index read once,
+// however many nodes read it. Nodes that write checkpoints clear the list, so that later nodes see
+// the new files.
 class OpenCheckpoints {
  public:
-  // As CheckpointReader's constructor. Valid until clear().
+  // Opens a checkpoint, as CheckpointReader's constructor, or returns the open one. Valid until
+  // clear().
   const CheckpointReader& open(const std::string& path, FileSystem& fs,
                                CheckpointReader::Files files = CheckpointReader::Files::kAll);
+  // The open checkpoint, or null.
   const CheckpointReader* find(const std::string& path) const;
   void add(const std::string& path, std::shared_ptr<const CheckpointReader> reader) {
     readers_[path] = std::move(reader);
@@ -42,18 +44,18 @@ class OpenCheckpoints {
   std::map<std::string, std::shared_ptr<const CheckpointReader>> readers_;
 };
 
-// Input i as one string for each of `count` tensors; `what` names it in messages.
+// Input i as `count` strings, one for each tensor; `what` names the input in messages.
 std::span<const std::string> strings_at(KernelContext& c, int i, const char* what, size_t count);
-// Input i as a path that is not empty.
+// Input i as a path; fails if it is empty.
 const std::string& path_at(KernelContext& c, int i);
 
-// Output i becomes tensor names[i] of the checkpoint, or the part of it that specs[i] names. Checks
-// names and dtypes of all before anything is read.
+// Reads tensor names[i] of the checkpoint, or the part of it that specs[i] names, into output i.
+// Checks all names and dtypes before reading any value.
 void restore_tensors(KernelContext& c, const CheckpointReader& reader,
                      std::span<const std::string> names, std::span<const std::string> specs,
                      std::span<const DType> dtypes);
 
-// The shapes of the parts that the constant strings at input i name.
+// Sets the output shapes to those of the parts in the constant strings of input i.
 void shape_of_parts(ShapeContext& c, int i);
 
 }  // namespace cairn

@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-// ---- what they have in common -------------------------------------------------------------------
+// ---- shared by the ops --------------------------------------------------------------------------
 
 const CheckpointReader& OpenCheckpoints::open(const std::string& path, FileSystem& fs,
                                               CheckpointReader::Files files) {
@@ -40,8 +40,8 @@ const std::string& path_at(KernelContext& c, int i) {
 
 namespace {
 
-// Everything wrong with what is asked for, before anything is read; in TensorFlow's words for the
-// format. Gives the number of elements of each.
+// Checks all names and dtypes before any value is read, and throws all faults together, in
+// TensorFlow's words for the format. Returns the number of elements of each tensor.
 std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& reader,
                                    std::span<const std::string> names,
                                    std::span<const DType> dtypes) {
@@ -71,7 +71,7 @@ std::vector<int64_t> check_entries(KernelContext& c, const CheckpointReader& rea
   return elements;
 }
 
-// One tensor, or the part of it that `spec` asks for.
+// Reads one tensor, or the part `spec` of it.
 Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::string& name,
                 const std::string& spec, const ParallelFor& in_parallel = nullptr) {
   const auto part = parse_shape_and_slice(spec);
@@ -88,8 +88,8 @@ Tensor restored(KernelContext& c, const CheckpointReader& reader, const std::str
 void restore_tensors(KernelContext& c, const CheckpointReader& reader,
                      std::span<const std::string> names, std::span<const std::string> specs,
                      std::span<const DType> dtypes) {
-  // Elements. Smaller tensors lie side by side and are read together; of larger ones each thread
-  // reads some, and of the largest a part.
+  // Numbers of elements. Tensors below kLarge are adjacent in the file and read together; larger
+  // ones are distributed over threads; those from kLargest on are each read by all threads.
   constexpr int64_t kLarge = 1 << 20, kLargest = 1 << 24;
   const std::vector<int64_t> elements = check_entries(c, reader, names, dtypes);
   const ParallelFor in_parallel = [&c](int64_t n, const std::function<void(int64_t)>& body) {

@@ -35,8 +35,8 @@ Kernel save_prepare(const KernelSetup& s) {
 
 // ---- Restore, RestoreSlice ----------------------------------------------------------------------
 
-// The reader to take a tensor from: of the preferred file alone if that holds all that is asked
-// for, unless all of them are open already.
+// The reader for a tensor: of the preferred file alone if it contains everything that is asked for,
+// unless all files are open already.
 const CheckpointReader& reader_for(OpenCheckpoints& opened, FileSystem& fs,
                                    const std::string& pattern, int64_t preferred_shard,
                                    const std::string& name, const std::string& spec) {

@@ -1,5 +1,11 @@
-// What a saver saves: variables, partitioned variables, and whatever knows how to put its tensors
-// back.
+// The things that a saver saves: variables, partitioned variables, and objects that restore their
+// own tensors.
+//
+//   Saver saver(graph, {.var_list = {{"weight", v1}, {"bias", v2}}});
+//   Saver twice(graph, {.var_list = {v1, v1}});   // throws InvalidArgument: At least two variables
+//                                                 // have the same name: ...
+//
+// The types here only hold handles of a graph; Saver's constructor checks them.
 #pragma once
 
 #include <functional>
@@ -17,14 +23,14 @@ namespace CAIRN_API cairn {
 
 // One tensor of a Saveable (TensorFlow's SaveSpec).
 struct SaveSpec {
-  Output tensor;     // what is written: a tensor or a variable's reference
+  Output tensor;     // the tensor or variable's reference that is saved
   std::string name;  // its key in the checkpoint
-  std::string slice =
-      "";  // the part of a bigger tensor that it is, "4 10 0,2:0,10"; "" for a whole one
+  // The part of a larger tensor that it is, "4 10 0,2:0,10"; "" for a whole tensor.
+  std::string slice = "";
 };
 
-// Something with a state of its own (TensorFlow's SaveableObject): a counter outside variables, two
-// variables that are saved as one.
+// An object with its own state (TensorFlow's SaveableObject): a counter outside variables, or two
+// variables that are saved as one tensor.
 //
 //   Saveable pair = {.name = "pair",
 //                    .specs = {{concat({a, b}, 0), "pair"}},
@@ -34,14 +40,15 @@ struct SaveSpec {
 //                    }};
 //   Saver saver(graph, {.var_list = {pair, c}});
 struct Saveable {
-  std::string name;             // by which it is sorted among what is saved
-  std::vector<SaveSpec> specs;  // one or more, all on one device
-  // Adds the nodes that take the tensors read, one for each spec, and returns the operation that
-  // runs them. Called once, when the saver is made. A saver's `reshape` does not concern it.
+  std::string name;             // determines its position among the saved items
+  std::vector<SaveSpec> specs;  // one or more, all on the same device
+  // Adds the nodes that restore the state from the tensors read, one for each spec, and returns the
+  // operation that does. Called once, by Saver's constructor. Is not affected by
+  // SaverOptions::reshape.
   std::function<Operation(const std::vector<Output>& restored)> restore;
 };
 
-// An entry of a list of what to save.
+// An entry of a VarList.
 class Saved {
  public:
   Saved(const Variable& variable) : what_(variable) {}  // NOLINT: implicit on purpose, as all are
@@ -55,11 +62,14 @@ class Saved {
   std::variant<Variable, std::vector<Variable>, Saveable> what_;
 };
 
-// Which variables, and under which keys of the checkpoint: a list, each under its own name, or
-// names with variables.
+// What to save, and under which keys of the checkpoint: a list, in which each item has its own
+// name, or a map from keys to items.
+//
 //   {.var_list = {v1, v2}}          {.var_list = {{"weight", v1}, {"bias", v2}}}
-// In a list a part of a partitioned variable is saved as its slice. In a map it is a tensor of its
-// own, unless the key is the name of the whole; the whole under a key is the PartitionedVariable.
+//
+// In a list, a part of a partitioned variable is saved as a slice of the whole. In a map it is
+// saved as a separate tensor, unless the key is the name of the whole. To save the whole under
+// another key, give the PartitionedVariable.
 class VarList {
  public:
   using Named = std::map<std::string, Saved>;

@@ -10,7 +10,7 @@
 
 namespace cairn {
 
-// ---- making -------------------------------------------------------------------------------------
+// ---- construction -------------------------------------------------------------------------------
 
 Saver::Saver(GraphAt graph, const SaverOptions& options)
     : graph_(graph->anchor()), epoch_(graph->epoch()), options_(options) {
@@ -54,7 +54,7 @@ Saver Saver::from_proto(Graph& graph, const SaverDef& def, const SaverOptions& o
 
 void Saver::require_some() const {
   if (!graph_)
-    fail(Code::kFailedPrecondition, "this Saver is none: its graph had no variables to save");
+    fail(Code::kFailedPrecondition, "this Saver is empty: its graph had no variables to save");
 }
 
 Graph& Saver::graph() const {

@@ -31,7 +31,7 @@ void BackgroundSaves::settle() {
 
 namespace {
 
-// Says it, and what kept the user's own function from hearing it.
+// Passes the message to the user's function; if that throws, prints both to standard error.
 void warn_or_print(const std::function<void(const std::string&)>& warn,
                    const std::string& message) {
   std::string why = "something that is no std::exception";
@@ -46,7 +46,7 @@ void warn_or_print(const std::function<void(const std::string&)>& warn,
 
 }  // namespace
 
-// Nothing may leave a destructor, whatever the save or on_warning threw.
+// A destructor must not throw, whatever the save or on_warning threw.
 BackgroundSaves::~BackgroundSaves() {
   std::string message;
   try {
@@ -75,8 +75,8 @@ Session& BackgroundSaves::session_for(Session& session) {
 
 namespace {
 
-// Of a session whose graph was reset or destroyed meanwhile nothing is forgotten: it is not used
-// again, and goes with the saver.
+// Releases the values of the session. If its graph was reset or destroyed meanwhile they remain
+// until the saver is destroyed; such a session is not used again.
 void forget_values(Session& session) noexcept {
   try {
     session.load({});
@@ -87,7 +87,8 @@ void forget_values(Session& session) noexcept {
 }  // namespace
 
 std::string PendingSave::wait() const {
-  if (!save_) fail(Code::kFailedPrecondition, "this PendingSave is none; save_async() makes one");
+  if (!save_)
+    fail(Code::kFailedPrecondition, "this PendingSave is empty; save_async() returns one");
   save_->result.wait();
   save_->told = true;
   return save_->result.get();
@@ -105,7 +106,7 @@ PendingSave Saver::save_async(Session& session, const std::string& path,
   internal::BackgroundSaves& saves = *background_;
   const std::lock_guard turn(saves.turn);
   saves.settle();
-  // Everything that looks at the graph happens here, for it may grow as soon as this returns.
+  // The graph is accessed only here: the caller may add nodes as soon as this returns.
   Session& values = saves.session_for(session);
   values.load(session.snapshot());
   internal::SaveJob job;
@@ -122,8 +123,8 @@ PendingSave Saver::save_async(Session& session, const std::string& path,
   save->checkpoint = job.checkpoint;
   std::promise<std::string> promise;
   save->result = promise.get_future().share();
-  // A copy of the saver, for this one may be moved; it shares what is kept, and must not wait for
-  // itself.
+  // A copy of the saver, since this one may be moved. It shares the retention, but must not wait
+  // for itself.
   Saver saver = *this;
   saver.background_ = nullptr;
   auto work = [saver = std::move(saver), job = std::move(job), call = std::move(call),
@@ -142,7 +143,7 @@ PendingSave Saver::save_async(Session& session, const std::string& path,
   } catch (const std::system_error& e) {
     forget_values(values);
     fail(Code::kResourceExhausted, "Saver::save_async: '", save->checkpoint,
-         "': no thread could be had: ", e.what());
+         "': no thread could be started: ", e.what());
   }
   saves.running = save;
   PendingSave pending;

@@ -7,7 +7,7 @@
 
 namespace cairn {
 
-// What an export depends on besides the nodes themselves, which never change once they are made.
+// Everything that an export depends on besides the nodes, which never change.
 struct Saver::Exported {
   uint64_t epoch;
   int num_nodes;
@@ -49,7 +49,7 @@ std::unique_ptr<DirLock> Saver::lock_for_saving(FileSystem& fs,
   return lock;
 }
 
-// Values and meta graph get their names together: no prefix has new values and an old meta graph.
+// Publishes values and meta graph together, so that no prefix has new values and an old meta graph.
 std::string Saver::write_checkpoint(const internal::SaveJob& job,
                                     const std::function<Tensor()>& run,
                                     std::optional<bool>& finite) const {

@@ -62,9 +62,9 @@ class SaverNodes {
     filename_ = placeholder_with_default(filename_, {}, {.name = "Const"});
   }
 
-  // What is saved: the reference itself, but the value of a slice or of a resource. Where slices of
-  // resources are wanted on `device`, they are read again, as TensorFlow does it: beside the
-  // variable, then taken to its processor.
+  // The tensors to save for an item: the reference, or the value of a slice or resource. A slice of
+  // a resource is read again, as in TensorFlow: next to the variable (or on `device` if it has
+  // none), then copied to that host's CPU.
   std::vector<Output> saved_tensors(const SaverItem& item, const std::string& device) {
     if (item.saveable) {
       std::vector<Output> tensors;
@@ -162,7 +162,8 @@ class SaverNodes {
     return put_back(item, values, on_device);
   }
 
-  // The operation that gives the item what was read; `device` is that of the nodes made around it.
+  // Adds the operation that assigns the values read to the item; `device` is that of the nodes
+  // around it.
   Operation put_back(const SaverItem& item, const std::vector<Output>& values,
                      const std::string& device) {
     if (item.saveable) {
@@ -200,8 +201,8 @@ class SaverNodes {
     return add_node(*compute_ops().find("Reshape"), {value, shape}, {}, inside.name());
   }
 
-  // Slices of resources count as being where their value is read to; finding that out makes nodes,
-  // in TensorFlow too.
+  // The device of a resource's slice is the one its value is read to; determining it adds nodes, in
+  // TensorFlow too.
   void split_by_device(const std::vector<SaverItem>& all) {
     for (const SaverItem& item : all) {
       shards_[canonical_device(saved_tensors(item, "")[0].node().device)].push_back(item);
@@ -269,10 +270,10 @@ class SaverNodes {
   const SaverOptions& options_;
   SaverEra era_;
   Output filename_;
-  std::map<std::string, std::vector<SaverItem>> shards_;  // by device, in order of name
+  std::map<std::string, std::vector<SaverItem>> shards_;  // by device; items ordered by name
 };
 
-// Follows a value back through the ops that only pass it on or reshape it.
+// Follows a value back through Identity and Reshape.
 Endpoint source_of(Endpoint e, bool& reshapes) {
   for (int steps = 0; steps < 8 && !e.node->inputs.empty(); ++steps) {
     if (e.node->op->name == "Reshape") {
@@ -290,8 +291,8 @@ bool reads_checkpoint(const Node& node) {
   return op == "RestoreV2" || op == "RestoreSlice" || op == "Restore";
 }
 
-// Input i as one string for each output, where the graph alone decides it; an input that the op
-// lacks says nothing.
+// Input i as one string for each output; nullopt if it is not constant. An input that the op does
+// not have is read as empty strings.
 std::optional<std::vector<std::string>> constant_strings(const Graph& graph, const Node& node,
                                                          size_t i) {
   const auto count = static_cast<size_t>(node.num_outputs());

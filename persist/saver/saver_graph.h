@@ -1,4 +1,4 @@
-// The nodes of a Saver.
+// Builds and analyses the nodes of a Saver.
 #pragma once
 
 #include <string>
@@ -9,24 +9,24 @@
 
 namespace cairn {
 
-// How TensorFlow's savers differ from release to release; those of 1.6 to 1.12 unless told.
+// How TensorFlow's savers differ between releases; the default is 1.6 to 1.12.
 struct SaverEra {
   bool reads_each = false;  // up to 1.5: a RestoreV2 for each tensor
-  bool shards_anywhere =
-      false;  // up to 1.4: a shard's nodes on its device, not on the processor beside it
-  bool filename_placeholder =
-      false;  // from 1.13: save/filename, and save/Const is a placeholder with a default
+  // Up to 1.4: a shard's nodes are placed on its device instead of the CPU of the same host.
+  bool shards_anywhere = false;
+  // From 1.13 on: save/filename exists, and save/Const is a placeholder with a default.
+  bool filename_placeholder = false;
 };
 
-// Adds the nodes that save and restore what `options` names, and says what they are called. Adds
-// none where there is nothing to save; then the names are empty.
+// Adds the nodes that save and restore the variables of `options` and returns their names. For a
+// graph without variables it adds none, and the names are empty.
 SaverDef add_saver_nodes(Graph& graph, const SaverOptions& options, const SaverEra& era = {});
 
-// What a restore reads from a checkpoint, found by following the nodes of any saver, TensorFlow's
-// too.
+// The tensors that a restore reads, found by following the nodes of any saver, TensorFlow's
+// included.
 struct RestoreNodes {
   std::vector<RestoreItem> items;
-  const Node* unknown = nullptr;  // a node that reads what the graph alone does not tell
+  const Node* unknown = nullptr;  // a node whose names or slices are not constants
 };
 RestoreNodes find_restore_nodes(const Graph& graph, const Operation& restore_op);
 

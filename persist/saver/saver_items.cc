@@ -51,7 +51,7 @@ class Collector {
     add(key, std::get<Saveable>(saved.what()));
   }
 
-  // `key` empty: the name that they have.
+  // With an empty `key` the slices are saved under their own name.
   void add_slices(const std::string& key, const std::vector<Variable>& slices) {
     if (slices.empty()) fail(Code::kInvalidArgument, "Saver: a list of slices is empty");
     for (const Variable& variable : slices) {
@@ -94,7 +94,7 @@ class Collector {
   Graph& graph_;
 };
 
-// Items [begin, end) have one key.
+// Checks the items [begin, end), which have the same key.
 void check_same_key(const std::vector<SaverItem>& items, size_t begin, size_t end) {
   const std::string& key = items[begin].key;
   if (end - begin < 2) return;

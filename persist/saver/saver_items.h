@@ -1,4 +1,4 @@
-// What a saver's nodes are made for: the entries of a VarList, resolved and in order.
+// The items of a saver: the entries of a VarList, resolved and ordered.
 #pragma once
 
 #include <optional>
@@ -11,21 +11,21 @@ namespace cairn {
 
 // A variable, one slice of a partitioned one, or a Saveable.
 struct SaverItem {
-  std::string key;                        // in the checkpoint; of a Saveable what it is sorted by
-  std::string spec = {};                  // the slice, or ""
-  Variable variable = {};                 // either this
-  std::optional<Saveable> saveable = {};  // or this
+  std::string key;         // in the checkpoint; for a Saveable its position in the order
+  std::string spec = {};   // the slice, or ""
+  Variable variable = {};  // either a variable
+  std::optional<Saveable> saveable = {};  // or a Saveable
 
-  // Whether what is saved is a read that each use makes anew: a resource that is partitioned.
+  // True if each use reads the variable again: a slice of a resource.
   bool reads_anew() const { return variable && variable.is_resource() && !spec.empty(); }
 };
 
-// In the order in which every saver writes: by key, slices as they were given. Throws as Saver's
+// Ordered as every saver writes them: by key, slices in the given order. Throws as Saver's
 // constructor.
 std::vector<SaverItem> saver_items(Graph& graph, const VarList& list);
 
-// "/job:ps/task:0/device:GPU:1" however it is written ("/job:ps/task:0/gpu:1"), and the processor
-// of the same host.
+// canonical_device("/job:ps/task:0/gpu:1") is "/job:ps/task:0/device:GPU:1"; cpu_of() is the CPU of
+// the same host.
 std::string canonical_device(const std::string& device);
 std::string cpu_of(const std::string& device);
 

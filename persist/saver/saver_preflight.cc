@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-// The tensors that a saver's nodes write.
+// The tensors that are written by the nodes behind `save`.
 std::vector<Endpoint> saved_tensors(const Node& save) {
   std::vector<Endpoint> tensors;
   std::vector<const Node*> open = {&save};
@@ -36,7 +36,7 @@ std::vector<Endpoint> saved_tensors(const Node& save) {
   return tensors;
 }
 
-// Two sizes that a message compares, in one unit.
+// Formats two sizes in the same unit, for comparison in a message.
 std::pair<std::string, std::string> in_one_unit(uint64_t a, uint64_t b) {
   const bool large = std::max(a, b) >= 10'000'000;
   const auto text = [&](uint64_t bytes) {
@@ -51,7 +51,7 @@ std::pair<std::string, std::string> in_one_unit(uint64_t a, uint64_t b) {
 
 class Problems {
  public:
-  // The first one decides the code.
+  // The first problem determines the error's code.
   void add(Code code, const std::string& what) {
     if (texts_.empty()) code_ = code;
     texts_.push_back(what);
@@ -76,7 +76,7 @@ class Problems {
   std::vector<std::string> texts_;
 };
 
-// Does to a small file what a save does to its own.
+// Performs the operations of a save on a small file.
 void try_out(FileSystem& fs, const std::string& directory, std::vector<std::string>& warnings) {
   constexpr size_t kDigits = 8;
   const std::string first = join_path(directory, ".t-" + random_digits(kDigits)),
@@ -90,9 +90,10 @@ void try_out(FileSystem& fs, const std::string& directory, std::vector<std::stri
       fs.link(first, second);
       fs.remove(first);
     } catch (const Error& e) {
-      warnings.push_back(str_cat(
-          "a checkpoint that is saved over another of its name could not be made safe, for files ",
-          "cannot be linked here: ", e.what()));
+      warnings.push_back(
+          str_cat("saving over a checkpoint of the same name will not be safe, since files cannot "
+                  "be linked ",
+                  "here: ", e.what()));
       fs.rename(first, second);
     }
     fs.rename(second, first);
@@ -102,7 +103,7 @@ void try_out(FileSystem& fs, const std::string& directory, std::vector<std::stri
     try {
       remove(first);
       remove(second);
-    } catch (const Error&) {  // the error that brought us here says more
+    } catch (const Error&) {  // the original error matters more
     }
     throw;
   }
@@ -113,7 +114,7 @@ void try_out_directory(FileSystem& fs, const std::string& directory,
   if (const auto there = fs.stat(directory)) {
     if (!there->is_directory)
       fail(Code::kFailedPrecondition, directory, ": it is a file, not a directory");
-    fs.lock_dir(directory);  // of another writer: says so
+    fs.lock_dir(directory);  // throws if another writer holds it
     return try_out(fs, directory, warnings);
   }
   const auto above = fs.stat(directory_of(directory));
@@ -141,11 +142,11 @@ uint64_t Saver::size_of_values(std::vector<std::string>& warnings) const {
     }
   }
   if (!unknown.empty())
-    warnings.push_back(str_cat("how large these are is not known yet: ", join_for_people(unknown)));
+    warnings.push_back(str_cat("the sizes of these are not known yet: ", join_for_people(unknown)));
   return bytes;
 }
 
-// The longest name that a save makes in the directory.
+// The length of the longest name that a save creates in the directory.
 size_t Saver::longest_name(const std::string& path, const SaveOptions& options) const {
   const size_t step = options.global_step.given() ? std::string("-9999999999").size() : 0;
   const bool v1 = def_.version != CheckpointFormat::kV2;
@@ -178,7 +179,7 @@ Preflight Saver::preflight(Session& session, const std::string& path, const Save
     }
   });
   problems.collect([&] {
-    // the index, .cairn and the checkpoint file, in blocks of the disk
+    // an allowance for the index, .cairn and the checkpoint file, in disk blocks
     constexpr uint64_t kTables = 16384;
     result.checkpoint_bytes = size_of_values(result.warnings) + kTables;
     if (options.write_meta_graph)
@@ -189,7 +190,8 @@ Preflight Saver::preflight(Session& session, const std::string& path, const Save
       fail(Code::kResourceExhausted, existing, ": ", free, " are free, one checkpoint takes ",
            taken, "; free some or save elsewhere");
     }
-    // The newest are all there when one more is written; some of them are already.
+    // When a checkpoint is written, max_to_keep others may exist; those that exist now take no more
+    // space.
     const auto kept = options_.max_to_keep > 0 ? static_cast<uint64_t>(options_.max_to_keep) : 0;
     const uint64_t there = fs.exists(directory) ? kept_checkpoints(directory, &fs).size() : 0;
     const uint64_t to_come = kept + 1 - std::min(there, kept);

@@ -4,7 +4,7 @@
 #include "persist/checkpoint/checkpoint_reader.h"
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/checkpoint/retention.h"
-#include "persist/files/undisturbed.h"
+#include "persist/files/read_retry.h"
 #include "persist/saver/restore_fit.h"
 #include "persist/saver/save_restore.h"
 #include "persist/saver/saver.h"
@@ -13,7 +13,7 @@
 namespace cairn {
 namespace {
 
-// The graph's variables by the node that stands for each.
+// The graph's variables by their nodes.
 std::unordered_map<const Node*, Variable> variables_by_node(const Graph& graph) {
   std::unordered_map<const Node*, Variable> variables;
   for (const std::string& key : graph.collection_keys()) {
@@ -25,8 +25,8 @@ std::unordered_map<const Node*, Variable> variables_by_node(const Graph& graph) 
   return variables;
 }
 
-// Everything is there, under other names: gives the saver's own nodes what they would have read, as
-// they know best how each tensor gets to where it belongs.
+// For a restore that is complete but renames or converts: feeds the tensors to the outputs that
+// would have read them, so that the saver's own nodes assign them.
 void run_with_values(Session& session, const CheckpointReader& reader, const Operation& restore_op,
                      const RestoreFit& fit) {
   Feeds feeds;
@@ -38,8 +38,8 @@ void run_with_values(Session& session, const CheckpointReader& reader, const Ope
   session.run_or_undo({restore_op}, std::move(feeds));
 }
 
-// Some of it is left alone, but the nodes may wait for each other (a saver that restores one after
-// the other): sets the variables past them.
+// For a partial restore: sets the variables without running the saver's nodes, which may depend on
+// each other (restore_sequentially).
 void set_values(Session& session, const CheckpointReader& reader, const RestoreFit& fit) {
   const auto variables = variables_by_node(session.graph());
   std::vector<std::pair<Variable, Tensor>> values;
@@ -60,14 +60,14 @@ void set_values(Session& session, const CheckpointReader& reader, const RestoreF
 
 }  // namespace
 
-// What the nodes of a restore read: nodes never change once they are made.
+// The tensors that the restore nodes read. Cached, since nodes never change.
 struct Saver::RestorePlan {
   uint64_t epoch;
   int num_nodes;
   Operation op;
   RestoreNodes nodes;
 };
-// The last one made; of all copies of a saver, in any thread.
+// The most recent plan, shared by all copies of a saver and all threads.
 struct Saver::RestorePlans {
   std::mutex mutex;
   std::shared_ptr<const RestorePlan> last;
@@ -95,11 +95,11 @@ RestoreReport Saver::restore(Session& session, const std::string& path,
     fail(Code::kInvalidArgument, "Saver::restore: the session runs another graph than the saver's");
   if (saves_nothing()) return {};
   if (path.empty()) fail(Code::kInvalidArgument, "Can't load save_path when it is empty");
-  for (Undisturbed look(files_of(session), path);; look.again()) {
+  for (ReadRetry attempt(files_of(session), path);; attempt.again()) {
     try {
-      return restore_from(session, look.prefix(), options);
+      return restore_from(session, attempt.prefix(), options);
     } catch (const Error& e) {
-      if (!look.was_disturbed(e)) throw;
+      if (!attempt.should_retry(e)) throw;
     }
   }
 }
@@ -115,12 +115,13 @@ RestoreReport Saver::restore_from(Session& session, const std::string& prefix,
   RestoreFit fit = fit_to_checkpoint(*reader, nodes.items, options);
   require_fit(fit.report, options);
   if (fit.whole(nodes.items) && (!nodes.unknown || options.rename.empty())) {
-    RunState shared;  // the nodes find the checkpoint open
+    RunState shared;  // the nodes use the checkpoint opened here
     shared.get<OpenCheckpoints>().add(prefix, reader);
     session.run_or_undo({restore_op}, {{def_.filename_tensor_name, prefix}}, std::move(shared));
   } else if (nodes.unknown) {
     fail(Code::kInvalidArgument, nodes.unknown->str(),
-         ": what it reads is computed as it runs; a restore that renames or leaves out variables "
+         ": the names that it reads are computed when it runs; a restore that renames or leaves "
+         "out variables "
          "needs names that are "
          "constants in the graph");
   } else if (fit.restored.size() == nodes.items.size()) {

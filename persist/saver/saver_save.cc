@@ -47,8 +47,7 @@ internal::SaveJob Saver::begin_save(Session& session, const std::string& path,
 
 namespace {
 
-// The parts of a sharded save that did not come to its end; the error that ended it says more than
-// one of these.
+// Removes the parts of a failed sharded save. Ignores errors, since the original one matters more.
 void sweep_quietly(FileSystem& fs, const std::string& directory) {
   try {
     sweep_directory(fs, directory);
@@ -85,7 +84,7 @@ std::string Saver::finish_save(const internal::SaveJob& job,
                          fs);
   update_checkpoint_state(directory_of(saved), saved, named, options.latest_filename, &fs,
                           options_.save_relative_paths);
-  // What goes is not named any more when it goes.
+  // Removed only now, when the checkpoint file no longer names them.
   retention().remove_surplus(options.meta_graph_suffix, fs);
   return saved;
 }
@@ -104,7 +103,7 @@ std::string Saver::save(Session& session, const std::string& path, const SaveOpt
   });
 }
 
-// ---- what stays ---------------------------------------------------------------------------------
+// ---- retention ----------------------------------------------------------------------------------
 
 Retention& Saver::retention() const {
   require_some();

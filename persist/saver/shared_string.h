@@ -1,7 +1,13 @@
-// A string that does not change and that its copies share: what reports of many names are made of.
+// An immutable string that its copies share; reports with many names consist of these. Copying
+// costs a reference count, and copies may be used by different threads.
 //
 //   SharedString name("layer_1/kernel"), same = name;  // one string
-//   const std::string& text = same;
+//   const std::string& text = same;                    // valid as long as one of the copies
+//
+// There is no way to change the text; assign another SharedString:
+//
+//   name.str() += "x";                                 // does not compile
+//   name = SharedString("layer_1/bias");               // `same` is still "layer_1/kernel"
 #pragma once
 
 #include <memory>
@@ -14,20 +20,24 @@
 
 namespace CAIRN_API cairn {
 
+// The text is freed with the last copy. A default-constructed string is empty and allocates
+// nothing.
 class SharedString {
  public:
   SharedString() = default;  // empty
   explicit SharedString(std::string text)
       : text_(std::make_shared<const std::string>(std::move(text))) {}
 
+  // The text; valid until this object and all its copies are destroyed or assigned.
   const std::string& str() const {
-    // never destroyed: static objects may save
+    // never destroyed: static objects may still save when the program ends
     static const std::string& kEmpty = *new std::string();
     return text_ ? *text_ : kEmpty;
   }
   operator const std::string&() const { return str(); }  // NOLINT: implicit on purpose
   bool empty() const { return str().empty(); }
 
+  // Equal if the texts are equal, whether they are shared or not.
   friend bool operator==(const SharedString& a, const SharedString& b) {
     return a.text_ == b.text_ || a.str() == b.str();
   }

@@ -70,7 +70,7 @@ Kernel merge_summary_prepare(const KernelSetup&) {
       if (!parse_bytes(*c.input(i).data<std::string>(), one))
         c.fail(str_cat("input ", i, " is not a Summary message"));
       for (pb::Summary::Value& value : *one.mutable_value()) {
-        // Only what has no tag may occur more than once.
+        // Only values without a tag may occur more than once.
         if (!value.tag().empty() && !tags.insert(value.tag()).second) {
           c.fail(str_cat("duplicate tag ", value.tag(), " found in summary inputs"));
         }
@@ -93,7 +93,7 @@ void collect(const Output& summary, const std::vector<std::string>& collections)
   for (const std::string& key : collections) summary.graph().add_to_collection(key, summary);
 }
 
-// ScalarSummary named as `scope`, its tags beside it; collected.
+// Adds a ScalarSummary named like `scope`, with its tags in that scope, to the collections.
 Output add_scalar_summary(const Scope& scope, const Operand& tags, const Operand& values,
                           const std::vector<std::string>& collections, SourceLocation at) {
   Graph& graph = (values.is_output() ? values : tags).graph();
@@ -106,7 +106,7 @@ Output add_scalar_summary(const Scope& scope, const Operand& tags, const Operand
   return made;
 }
 
-// What tf.summary makes of a name: only characters that nodes may have, not rooted.
+// Converts a name as tf.summary does: only characters valid in node names, no slash in front.
 std::string clean_tag(std::string_view name) {
   std::string clean(name);
   for (char& c : clean) {

@@ -9,11 +9,15 @@
 //       .attrs = "T: {half, float, double, int32, int64}",
 //       .shape = unchanged_shape, .prepare = square_prepare, .gradient = square_gradient};
 //
-// A signature that does not parse throws when the first node of the op is added:
+// An OpDef's functions may be called from several threads.
+//
+// Definitions that fail:
 //
 //   constexpr OpDef kBad = {.name = "Bad", .inputs = "x: U", .outputs = "y: T",
 //                           .attrs = "T: type"};
 //   add_node(kBad, {x});   // op Bad: signature "x: U": at 4: 'U' is neither a type nor an attribute
+//   all_ops() + OpSet(my_ops());   // my_ops() has another MatMul: AlreadyExists: two ops are called
+//                                  // MatMul
 #pragma once
 
 #include <functional>
@@ -45,7 +49,7 @@ using Kernel = std::function<void(KernelContext&)>;
 // returns those with respect to its inputs. An empty Output (the default) means zero.
 using Grads = std::vector<Output>;
 
-// What an op does to the variables among its inputs (reference or resource inputs).
+// How an op accesses the variables among its inputs (reference or resource inputs).
 enum class Access : uint8_t {
   kRead,    // reads the values: they must be initialized
   kUpdate,  // reads and writes the values: they must be initialized
@@ -56,7 +60,7 @@ enum class Access : uint8_t {
 // The deadness rule of an op. A value is dead if it depends on the output of a Switch that the
 // Switch did not take.
 enum class Flow : uint8_t {
-  kPlain,   // dead if any input is
+  kPlain,   // its outputs are dead if any input is
   kSwitch,  // decides which outputs are dead
   kMerge,   // runs with the first input that is not dead
 };
@@ -70,9 +74,11 @@ enum class ByRows : uint8_t {
   kTakesAny,    // the same for every input: may follow on any (KernelContext::taken says which)
 };
 
+// The definition of an op. Only `name` is required; a null function has the meaning given with it.
 struct OpDef {
   std::string_view name;
-  // TensorFlow's signature grammar.
+  // In TensorFlow's grammar:
+  //
   //   inputs, outputs: "a: T, values: N * T, ref: Ref(T), tensors: dtypes, x: float"
   //   attrs: "T: {float, int32} = DT_FLOAT, N: int >= 1, keep_dims: bool = false,
   //           shape: shape, value: tensor,
@@ -122,8 +128,8 @@ struct OpDef {
   // gradients() throws, naming the op.
   Grads (*gradient)(const Operation&, const Grads& dy) = nullptr;
   // The value of output 0 if the graph alone determines it (Const, Shape of a known shape), else an
-  // invalid tensor. Null, as for most ops: the kernel is run while the graph is built if all inputs
-  // are known.
+  // invalid tensor; the kernel is then not tried. Null, as for most ops: the kernel is run while
+  // the graph is built if all inputs are known.
   Tensor (*static_value)(const Operation&) = nullptr;
 };
 
@@ -166,7 +172,7 @@ struct Op {
   const AttrDef* find_attr(std::string_view attr) const;
 };
 
-// Throws InvalidArgument naming the op and the place in its signature that does not parse.
+// Parses the signature. Throws InvalidArgument naming the op and the place that does not parse.
 Op parse_op(const OpDef& def);
 
 // Ops by name, in which imports look up the ops of a file. Refers to the OpDefs, which must outlive
@@ -182,7 +188,7 @@ class OpSet {
   explicit OpSet(std::span<const OpDef* const> defs);
 
   const OpDef* find(std::string_view name) const;
-  std::vector<const OpDef*> all() const;  // in order of name
+  std::vector<const OpDef*> all() const;  // ordered by name
   friend OpSet operator+(const OpSet& a, const OpSet& b);
 
  private:

@@ -21,7 +21,9 @@ int64_t arg_count(const Node& node, const ArgDef& arg) {
     if (!count)
       refuse(node, str_cat("attribute '", arg.number_attr, "' is not an int but ", n->str()));
     if (*count < 0 || *count > kMostOutputs)
-      refuse(node, str_cat("attribute '", arg.number_attr, "' is ", *count));
+      refuse(node,
+             str_cat("attribute '", arg.number_attr, "' is ", *count,
+                     "; it counts inputs or outputs, of which there can be 0 to ", kMostOutputs));
     return *count;
   }
   if (!arg.type_list_attr.empty()) {

@@ -293,7 +293,7 @@ TEST_CASE(
   for (const std::vector<std::string>& how : {std::vector<std::string>(), {"--fix"}}) {
     const Finished found = run.doctor(how);
     CHECK(found.status == 1);
-    CHECK(contains(found.out, "stays for what is in it and no save makes: notes.txt"));
+    CHECK(contains(found.out, "is kept for files in it that no save makes: notes.txt"));
     CHECK(contains(found.out, "put that elsewhere, and --fix will remove the rest"));
     CHECK(!contains(found.out, "  --fix will"));
   }

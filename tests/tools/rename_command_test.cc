@@ -127,6 +127,18 @@ TEST_CASE("The command cairn rename overwrites neither its source nor any other 
   CHECK(read_bytes(from + ".index") == before);
 }
 
+TEST_CASE("The command cairn rename --map renames names that hold a =", "[tools]") {
+  const TempDir dir;
+  BundleWriter writer(posix_file_system(), (dir / "m").string());
+  writer.add("a=b", kWeights);
+  writer.add("c\\d", kWeights);
+  writer.finish();
+  const Finished run = cairn_run({"rename", (dir / "m").string(), (dir / "n").string(), "--map",
+                                  R"(a\=b=x=y)", "--map", R"(c\d=z)"});
+  CHECK(run.err.empty());
+  CHECK(CheckpointReader((dir / "n").string()).names() == Strings{"x=y", "z"});
+}
+
 TEST_CASE("The command cairn rename tells wrong rules as wrong usage, and helps with an example",
           "[tools]") {
   CHECK(cairn_run({"rename", "a", "b"}).status == 2);

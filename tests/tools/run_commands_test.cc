@@ -221,6 +221,6 @@ TEST_CASE(
       cairn_run(t.train_args(t.dir.path().string()) + std::vector<std::string>{"--steps", "1"});
   CAPTURE(run.err);
   CHECK(run.status == 0);
-  CHECK(contains(run.err, "cairn train: earlier checkpoints stay where they are"));
+  CHECK(contains(run.err, "cairn train: earlier checkpoints are not removed"));
   CHECK(!contains(run.err, "recover_last_checkpoints"));
 }

@@ -145,6 +145,21 @@ TEST_CASE("SparseToDense takes scalar, vector and tuple indices", "[array]") {
         "string [2,2] [[b'-' b'a']\n [b'b' b'-']]");
 }
 
+TEST_CASE("SparseToDense refuses operands of too many dimensions when it is built", "[array]") {
+  Graph graph;
+  const auto message = [&](const Shape& indices, const Shape& values) {
+    const Output at = placeholder(graph, DType::kInt32, indices);
+    return std::string(error_of([&] {
+                         sparse_to_dense(at, {3}, placeholder(graph, DType::kFloat, values));
+                       }).what());
+  };
+  CHECK_THAT(message({1, 1, 1}, {1}),
+             Catch::Matchers::Contains("sparse_indices must be of rank 0, 1 or 2"));
+  CHECK_THAT(message({1}, {1, 1}),
+             Catch::Matchers::Contains("sparse_values must be a scalar or vector"));
+  CHECK_THAT(message({1, 1}, {1}), Catch::Matchers::Contains("nothing was thrown"));
+}
+
 TEST_CASE("SparseToDense names the index that is out of range, repeated or out of order",
           "[array]") {
   Lab lab;

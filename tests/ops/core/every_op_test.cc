@@ -1,5 +1,6 @@
 // What is true of every op there is.
 #include <algorithm>
+#include <functional>
 #include <set>
 
 #include "ops/catalog.h"
@@ -78,6 +79,37 @@ TEST_CASE("Ops on resources are stateful, and ops that write variables declare i
     if (def->allows_uninitialized_input)
       CHECK((def->access == Access::kAssign || def->access == Access::kQuery));
   }
+}
+
+// The names of the ops for which `holds`, in the order of the alphabet.
+std::string names_of_ops(const std::function<bool(const OpDef&)>& holds) {
+  std::set<std::string> names;
+  for (const OpDef* def : compute_ops().all()) {
+    if (holds(*def)) names.insert(std::string(def->name));
+  }
+  std::string text;
+  for (const std::string& name : names) text += (text.empty() ? "" : " ") + name;
+  return text;
+}
+
+TEST_CASE("Ops are commutative, aggregate or stateful where TensorFlow's are", "[every op]") {
+  CHECK(names_of_ops([](const OpDef& def) { return def.commutative; }) ==
+        "AddN AddV2 ApproximateEqual Equal LogicalAnd LogicalOr Maximum Minimum Mul NotEqual "
+        "SquaredDifference");
+  CHECK(names_of_ops([](const OpDef& def) { return def.aggregate; }) == "AddN AddV2");
+  const auto has_resource = [](const OpDef& def) {
+    return (str_cat(def.inputs, def.outputs)).find("resource") != std::string::npos;
+  };
+  CHECK(names_of_ops([&](const OpDef& def) { return def.stateful && !has_resource(def); }) ==
+        "Assert HashTable Print RandomShuffle RandomStandardNormal RandomUniform "
+        "RandomUniformInt TruncatedNormal Variable VariableV2");
+  CHECK(names_of_ops([&](const OpDef& def) { return has_resource(def) && !def.stateful; }) == "");
+}
+
+TEST_CASE("Ops that take a reference to a variable without a value are the known ones",
+          "[every op]") {
+  CHECK(names_of_ops([](const OpDef& def) { return def.allows_uninitialized_input; }) ==
+        "Assign IsVariableInitialized RefSwitch");
 }
 
 }  // namespace

@@ -227,6 +227,19 @@ TEST_CASE("Comparisons know order, equality and what is not a number", "[math]")
             .scalar<bool>());
 }
 
+TEST_CASE("ApproximateEqual wants equal shapes, and a difference below its tolerance", "[math]") {
+  const auto near = [](const Tensor& x, const Tensor& y) {
+    return evaluate(
+        [](const auto& v) { return approximate_equal(v[0], v[1], {.tolerance = 0.5f}); }, {x, y});
+  };
+  CHECK(bit_equal(
+      near(Tensor::vector<float>({1, 1, 1, 2}), Tensor::vector<float>({1, 1.25f, 1.5f, 1.5f})),
+      Tensor::vector<bool>({true, true, false, false})));
+  CHECK(error_of([&] {
+          near(Tensor::vector<float>({1, 2}), Tensor(1.0f));
+        }).code() == Code::kInvalidArgument);
+}
+
 TEST_CASE("Logic is that of truth tables", "[math]") {
   const Tensor x = Tensor::vector<bool>({false, false, true, true}),
                y = Tensor::vector<bool>({false, true, false, true});

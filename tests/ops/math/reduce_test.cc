@@ -5,6 +5,7 @@
 #include <random>
 
 #include "ops/core/gradients.h"
+#include "ops/math/math.h"
 #include "tests/support/catch.h"
 #include "tests/support/evaluate.h"
 #include "tests/support/fixtures.h"
@@ -286,8 +287,16 @@ TEST_CASE("ArgMax and ArgMin find the first of equals along any axis", "[reduce]
   CHECK(bit_equal(run(x, -1, false, DType::kInt64), Tensor::vector<int64_t>({0, 1})));
   CHECK(bit_equal(run(Tensor::vector<int32_t>({3, 9, 2}), 0, true, DType::kInt64),
                   Tensor(int64_t{1})));
-  CHECK(run(Tensor::zeros(DType::kFloat, {2, 3, 4}), 1, true, DType::kInt64).shape() ==
-        Shape{2, 4});
+  Tensor deep = Tensor::zeros(DType::kInt32, {5, 3, 7});
+  Tensor places = Tensor::zeros(DType::kInt64, {5, 7});
+  for (int64_t i = 0; i < 5; ++i) {
+    for (int64_t k = 0; k < 7; ++k) {
+      const int64_t place = (i + 2 * k) % 3;
+      for (int64_t j = 0; j < 3; ++j) deep.data<int32_t>()[(i * 3 + j) * 7 + k] = j == place;
+      places.data<int64_t>()[i * 7 + k] = place;
+    }
+  }
+  CHECK(bit_equal(run(deep, 1, true, DType::kInt64), places));
   CHECK(error_of([&] { run(x, 2, true, DType::kInt64); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] {
           run(Tensor::zeros(DType::kFloat, {2, 0}), 1, true, DType::kInt64);

@@ -5,7 +5,7 @@
 #include "cairn/checkpoint.pb.h"
 #include "persist/checkpoint/bundle.h"
 #include "persist/checkpoint/checkpoint_v1.h"
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 #include "persist/checkpoint/table.h"
 #include "persist/messages/message.h"
 #include "tests/support/bytes.h"
@@ -85,9 +85,9 @@ TEST_CASE("The page docs/formats.md shows a `checkpoint` file as it is written",
 TEST_CASE("The page docs/formats.md shows a .cairn file that is read and written unchanged",
           "[persist][docs]") {
   const std::string text = blocks().at("text .cairn");
-  const RetentionBook book = parse_retention_book("docs/formats.md", text);
-  CHECK(to_text(book) == text);
-  const auto kept = book.kept("run");
+  const RetentionState state = parse_retention_state("docs/formats.md", text);
+  CHECK(to_text(state) == text);
+  const auto kept = state.kept("run");
   REQUIRE(kept.size() == 3);
   CHECK(kept[0].reasons == std::vector<std::string>{"best accuracy"});
   CHECK(kept[1].reasons == std::vector<std::string>{"newest", "best accuracy", "pinned"});

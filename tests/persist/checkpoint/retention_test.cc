@@ -1,6 +1,6 @@
 // What a Saver keeps and deletes, in one run of a program and over several.
 #include "persist/checkpoint/bundle.h"
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 #include "persist/files/crc.h"
 #include "tests/support/catch.h"
 #include "tests/support/faulty_fs.h"
@@ -273,19 +273,19 @@ TEST_CASE("Hours in which nothing ran need no checkpoints of their own", "[reten
 
 TEST_CASE("The text of .cairn holds every kind of line and every character of a name",
           "[retention]") {
-  RetentionBook book;
-  book.hours["m \"x\\n\n"] = 1700000000.125;
-  book.best["m"] = {{"accuracy", 3, true}, {"loss", 1, false}};
-  book.records.push_back(
+  RetentionState state;
+  state.hours["m \"x\\n\n"] = 1700000000.125;
+  state.best["m"] = {{"accuracy", 3, true}, {"loss", 1, false}};
+  state.records.push_back(
       {.name = "m-1", .series = "m", .time = 1e9 + 0.1, .written = 3, .newest = true});
-  book.records.push_back(
+  state.records.push_back(
       {.name = "n \\\"ü", .series = "n", .hours = true, .pinned = true, .foreign = true});
-  book.records.back().finite = false;
-  book.records.back().metrics = {{"a b", -0.1}, {"inf", std::numeric_limits<double>::infinity()}};
-  const std::string text = to_text(book);
-  CHECK(to_text(parse_retention_book("x", text)) == text);
-  CHECK(parse_retention_book("x", text).records[1].name == "n \\\"ü");
-  CHECK(parse_retention_book("x", text).hours.begin()->first == "m \"x\\n\n");
+  state.records.back().finite = false;
+  state.records.back().metrics = {{"a b", -0.1}, {"inf", std::numeric_limits<double>::infinity()}};
+  const std::string text = to_text(state);
+  CHECK(to_text(parse_retention_state("x", text)) == text);
+  CHECK(parse_retention_state("x", text).records[1].name == "n \\\"ü");
+  CHECK(parse_retention_state("x", text).hours.begin()->first == "m \"x\\n\n");
 }
 
 TEST_CASE("Every cut and every changed byte of .cairn is refused", "[retention][corruption]") {

@@ -117,7 +117,7 @@ TEST_CASE(
   REQUIRE(report.problems.size() == 1);
   CHECK(report.problems[0].what.starts_with("m-2: run/m-2.index: opening: Permission denied"));
   CHECK(report.problems[0].remedy ==
-        "let it be read, or look again later: whether it is whole is not known");
+        "make it readable, or try again later: it is not known whether it is whole");
   CHECK(report.files[0].name == "away");
   CHECK(report.files[0].role == FileRole::kLink);
   const auto before = d.fs.contents();

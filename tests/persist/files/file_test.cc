@@ -334,6 +334,21 @@ TEST_CASE("An atomic write syncs the bytes, then renames, then syncs the directo
   CHECK_FALSE(is_temporary_name("model.index"));
 }
 
+TEST_CASE("A written file is synced, and a new directory's name is synced in the one above",
+          "[persist][file]") {
+  MemoryFileSystem memory;
+  RecordingFileSystem fs(memory);
+  write_file(fs, "f", "bytes");
+  fs.create_dirs("a/b");
+  fs.create_dirs("a/b");
+  NewDirectories(fs, "a/c").keep();
+  std::vector<std::string> done;
+  for (const FileOp& op : fs.changes()) done.push_back(op.str());
+  CHECK(done == std::vector<std::string>{"create f", "append f 5", "sync f", "close f",
+                                         "create_dir a", "sync_dir .", "create_dir a/b",
+                                         "sync_dir a", "create_dir a/c", "sync_dir a"});
+}
+
 TEST_CASE(
     "Wherever an atomic write fails, the file is the old or the new one and nothing else is left",
     "[persist][file]") {

@@ -10,6 +10,7 @@
 #include <map>
 
 #include "persist/checkpoint/bundle.h"
+#include "persist/checkpoint/checkpoint_reader.h"
 #include "persist/checkpoint/checkpoint_v1.h"
 #include "persist/extras/checkpoint_doctor.h"
 #include "persist/files/crc.h"
@@ -51,7 +52,7 @@ inline std::map<std::string, std::string> tree(const std::filesystem::path& root
 
 // ---- bytes that others could make ---------------------------------------------------------------
 
-inline std::string book(const std::vector<std::string>& lines) {
+inline std::string retention_text(const std::vector<std::string>& lines) {
   std::string text = "cairn 1\n";
   for (const std::string& line : lines) text += line + "\n";
   char end[32];

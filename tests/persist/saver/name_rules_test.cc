@@ -60,8 +60,8 @@ TEST_CASE("A rule that does not read as one is refused with the reason", "[renam
              Contains("only g and i may stand, not 'c' (in a name / is written \\/)"));
   CHECK_THAT(why("s/(a/b/"), Contains("the pattern '(a' is no regular expression"));
   CHECK_THAT(why("s/a/\\1/"), Contains("the replacement names group \\1, the pattern has 0"));
-  CHECK_THAT(why("s/a/\\n/"), Contains("\\n in the replacement stands for nothing here"));
-  CHECK_THAT(why("s/a/b\\U&/"), Contains("\\U in the replacement stands for nothing here"));
+  CHECK_THAT(why("s/a/\\n/"), Contains("\\n in the replacement has no meaning"));
+  CHECK_THAT(why("s/a/b\\U&/"), Contains("\\U in the replacement has no meaning"));
   CHECK(error_of([] { NameRules rules("s/a"); }).code() == Code::kInvalidArgument);
 }
 

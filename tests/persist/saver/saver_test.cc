@@ -234,7 +234,7 @@ TEST_CASE("A Saver that stands for none says so when it is used", "[saver]") {
   Model m(disk);
   Saver none;
   CHECK_FALSE(none);
-  CHECK_THROWS_WITH(none.save(m.session, "/run/m"), Contains("this Saver is none"));
+  CHECK_THROWS_WITH(none.save(m.session, "/run/m"), Contains("this Saver is empty"));
 }
 
 // ---- saving and restoring -----------------------------------------------------------------------

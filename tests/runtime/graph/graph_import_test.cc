@@ -249,7 +249,7 @@ TEST_CASE("A node that does not fit its op, and is not described, is reported",
                            node("untyped", "Placeholder")});
   CHECK(says(error, "TestNegate 'two': expected 1 inputs, got 2"));
   CHECK(says(error, "TestNegate 'type': input 0 ('x') is 'i:0' of dtype int32; expected float"));
-  CHECK(says(error, "Merge 'n': attribute 'N' is -1"));
+  CHECK(says(error, "Merge 'n': attribute 'N' is -1; it counts inputs or outputs, of which"));
   CHECK(says(error, "Placeholder 'untyped': attribute 'dtype' is missing"));
   CHECK(graph.num_nodes() == 0);
 }

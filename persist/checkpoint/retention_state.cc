@@ -1,4 +1,4 @@
-#include "persist/checkpoint/retention_book.h"
+#include "persist/checkpoint/retention_state.h"
 
 #include <algorithm>
 #include <charconv>
@@ -12,7 +12,7 @@
 namespace cairn {
 namespace {
 
-constexpr const char* kBookFirstLine = "cairn 1";
+constexpr const char* kFirstLine = "cairn 1";
 constexpr uint64_t kLargest = 64 << 20;
 
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
@@ -43,7 +43,7 @@ std::string checksum(std::string_view bytes) {
   return text;
 }
 
-// One line, word by word.
+// A line of the file, parsed word by word.
 class Line {
  public:
   Line(const std::string& path, int number, std::string_view text)
@@ -80,10 +80,10 @@ class Line {
     }
     corrupt("a quote is not closed");
   }
-  // What names a file of the directory: the rest of Cairn takes it for a name and not for a path.
+  // A string that is used as the name of a file: must not be a path.
   std::string name() {
     std::string text = string();
-    if (!is_plain_name(text)) corrupt("what should be the name of a checkpoint is none");
+    if (!is_plain_name(text)) corrupt("a name is not that of a checkpoint");
     return text;
   }
   double finite() {
@@ -155,14 +155,14 @@ KeptRecord parse_record(Line& line) {
   return record;
 }
 
-// Names of checkpoints, and series with metrics, that earlier lines had.
+// The names of checkpoints, and the pairs of series and metric, in the lines before.
 using Seen = std::set<std::pair<std::string, std::optional<std::string>>>;
 
-void parse_line(Line& line, RetentionBook& book, Seen& seen) {
+void parse_line(Line& line, RetentionState& state, Seen& seen) {
   const std::string kind = line.word();
   if (kind == "hours") {
     const std::string series = line.name();
-    if (!book.hours.emplace(series, line.finite()).second) line.corrupt("a series comes twice");
+    if (!state.hours.emplace(series, line.finite()).second) line.corrupt("a series comes twice");
   } else if (kind == "best") {
     const std::string series = line.name();
     BestRule rule{.metric = line.string()};
@@ -174,10 +174,10 @@ void parse_line(Line& line, RetentionBook& book, Seen& seen) {
     if (order != "higher" && order != "lower") line.corrupt("neither 'higher' nor 'lower'");
     rule.higher_is_better = order == "higher";
     if (!seen.insert({series, rule.metric}).second) line.corrupt("a metric comes twice");
-    book.best[series].push_back(rule);
+    state.best[series].push_back(rule);
   } else if (kind == "model") {
-    book.records.push_back(parse_record(line));
-    if (!seen.insert({book.records.back().name, std::nullopt}).second)
+    state.records.push_back(parse_record(line));
+    if (!seen.insert({state.records.back().name, std::nullopt}).second)
       line.corrupt("a checkpoint comes twice");
   } else {
     line.corrupt(str_cat("'", kind, "' is not known"));
@@ -187,15 +187,15 @@ void parse_line(Line& line, RetentionBook& book, Seen& seen) {
 
 }  // namespace
 
-KeptRecord* RetentionBook::find(const std::string& name) {
+KeptRecord* RetentionState::find(const std::string& name) {
   const auto at = std::find_if(records.begin(), records.end(),
                                [&](const KeptRecord& r) { return r.name == name; });
   return at == records.end() ? nullptr : &*at;
 }
 
-RetentionBook::Merits RetentionBook::merits() const {
+RetentionState::Merits RetentionState::merits() const {
   std::map<std::string, std::string> last_good;
-  // By series and metric, in the order of the records.
+  // The values of each metric by series, in the order of the records.
   std::map<std::pair<std::string, std::string>, std::vector<std::pair<double, const KeptRecord*>>>
       measured;
   for (const KeptRecord& record : records) {
@@ -211,7 +211,8 @@ RetentionBook::Merits RetentionBook::merits() const {
       const auto found = measured.find({series, rule.metric});
       if (found == measured.end()) continue;
       auto ranked = found->second;
-      // Of equals the older one stays, so that a metric that stands still moves nothing.
+      // Of equal values the older checkpoint ranks first, so that a constant metric changes
+      // nothing.
       std::stable_sort(ranked.begin(), ranked.end(), [&](const auto& a, const auto& b) {
         return rule.higher_is_better ? a.first > b.first : a.first < b.first;
       });
@@ -222,7 +223,7 @@ RetentionBook::Merits RetentionBook::merits() const {
   return merits;
 }
 
-std::vector<KeptCheckpoint> RetentionBook::kept(const std::string& directory) const {
+std::vector<KeptCheckpoint> RetentionState::kept(const std::string& directory) const {
   const Merits why = merits();
   std::vector<KeptCheckpoint> list;
   for (const KeptRecord& record : records) {
@@ -249,17 +250,17 @@ std::string series_of(const std::string& name) {
   return numbered ? prefix.substr(0, dash) : prefix;
 }
 
-std::string to_text(const RetentionBook& book) {
-  std::string text = str_cat(kBookFirstLine, "\n");
-  for (const auto& [series, since] : book.hours)
+std::string to_text(const RetentionState& state) {
+  std::string text = str_cat(kFirstLine, "\n");
+  for (const auto& [series, since] : state.hours)
     text += str_cat("hours ", escaped(series), " ", number_text(since), "\n");
-  for (const auto& [series, rules] : book.best) {
+  for (const auto& [series, rules] : state.best) {
     for (const BestRule& rule : rules) {
       text += str_cat("best ", escaped(series), " ", escaped(rule.metric), " ", rule.count,
                       rule.higher_is_better ? " higher" : " lower", "\n");
     }
   }
-  for (const KeptRecord& r : book.records) {
+  for (const KeptRecord& r : state.records) {
     text += str_cat("model ", escaped(r.name), " ", escaped(r.series), " ", number_text(r.time),
                     " ", number_text(r.written), r.newest ? " newest" : "", r.hours ? " hours" : "",
                     r.pinned ? " pinned" : "", r.foreign ? " foreign" : "");
@@ -271,16 +272,16 @@ std::string to_text(const RetentionBook& book) {
   return str_cat(text, "end ", checksum(text), "\n");
 }
 
-RetentionBook parse_retention_book(const std::string& path, const std::string& text) {
+RetentionState parse_retention_state(const std::string& path, const std::string& text) {
   const std::string_view all(text);
-  // The last line is the checksum of those before it, in every version.
+  // In every version of the format the last line is the checksum of those before it.
   const size_t end_at = all.rfind("end ");
   if (end_at == std::string_view::npos ||
       all.substr(end_at) != str_cat("end ", checksum(all.substr(0, end_at)), "\n")) {
     Line(path, static_cast<int>(std::count(all.begin(), all.end(), '\n')), "")
         .corrupt("the checksum is wrong or missing");
   }
-  RetentionBook book;
+  RetentionState state;
   Seen seen;
   int number = 0;
   for (size_t at = 0; at < end_at;) {
@@ -288,33 +289,33 @@ RetentionBook parse_retention_book(const std::string& path, const std::string& t
     Line line(path, ++number, all.substr(at, end - at));
     at = end + 1;
     if (number > 1) {
-      parse_line(line, book, seen);
-    } else if (all.substr(0, end) != kBookFirstLine) {
+      parse_line(line, state, seen);
+    } else if (all.substr(0, end) != kFirstLine) {
       fail(Code::kUnimplemented, path, ": line 1: '", all.substr(0, std::min(end, size_t{40})),
-           "': a newer Cairn wrote it; this one reads '", kBookFirstLine, "'");
+           "': a newer Cairn wrote it; this one reads '", kFirstLine, "'");
     }
   }
   if (number == 0) Line(path, 1, "").corrupt("it is empty");
-  return book;
+  return state;
 }
 
-std::optional<RetentionBook> read_retention_book(FileSystem& fs, const std::string& directory) {
+std::optional<RetentionState> read_retention_state(FileSystem& fs, const std::string& directory) {
   const std::string path = join_path(directory, kKeptFileName);
   const auto info = fs.stat(path);
   if (!info) return std::nullopt;
   if (!info->is_file() || info->size > kLargest) {
-    fail(Code::kDataLoss, path, ": ",
+    fail(Code::kDataLoss, path, ": this is ",
          info->is_directory ? "a directory"
-         : info->is_special ? "what is no file"
-                            : "so large a file",
-         " is no list of what is kept");
+         : info->is_special ? "a pipe, a device or a socket"
+                            : "a file of more than 64 MiB",
+         ", not a list of the checkpoints that are kept");
   }
-  return parse_retention_book(path, read_file(fs, path));
+  return parse_retention_state(path, read_file(fs, path));
 }
 
 std::vector<KeptCheckpoint> kept_checkpoints(const std::string& directory, FileSystem* fs) {
-  const auto book = read_retention_book(or_posix(fs), directory);
-  return book ? book->kept(directory) : std::vector<KeptCheckpoint>();
+  const auto state = read_retention_state(or_posix(fs), directory);
+  return state ? state->kept(directory) : std::vector<KeptCheckpoint>();
 }
 
 }  // namespace cairn

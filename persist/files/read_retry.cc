@@ -1,4 +1,4 @@
-#include "persist/files/undisturbed.h"
+#include "persist/files/read_retry.h"
 
 #include <algorithm>
 
@@ -9,14 +9,14 @@
 
 namespace cairn {
 
-Undisturbed::Undisturbed(FileSystem& fs, std::string path)
+ReadRetry::ReadRetry(FileSystem& fs, std::string path)
     : fs_(fs),
       path_(std::move(path)),
       prefix_(checkpoint_prefix(path_, &fs)),
       seen_(look()),
       journal_(journal()) {}
 
-std::string Undisturbed::journal() const {
+std::string ReadRetry::journal() const {
   const std::string path = journal_path(prefix_);
   const auto info = fs_.stat(path);
   if (!info || !info->is_file()) return "";
@@ -28,12 +28,12 @@ std::string Undisturbed::journal() const {
     return bytes;
   } catch (const Error& e) {
     if (e.code() != Code::kNotFound) throw;
-    return "";  // a writer has just removed it
+    return "";  // just removed by a writer
   }
 }
 
-// The files that are renamed last.
-std::vector<Undisturbed::Seen> Undisturbed::look() const {
+// Describes the files that a writer renames last.
+std::vector<ReadRetry::Seen> ReadRetry::look() const {
   std::vector<Seen> seen;
   const auto take = [&](const std::string& path) {
     if (const auto info = fs_.stat(path)) seen.push_back({path, info->size, info->modified});
@@ -44,7 +44,7 @@ std::vector<Undisturbed::Seen> Undisturbed::look() const {
   return seen;
 }
 
-bool Undisturbed::has_changed() const {
+bool ReadRetry::has_changed() const {
   try {
     return journal() != journal_ || look() != seen_ || checkpoint_prefix(path_, &fs_) != prefix_;
   } catch (const Error&) {
@@ -52,13 +52,13 @@ bool Undisturbed::has_changed() const {
   }
 }
 
-bool Undisturbed::was_disturbed(const Error& error) const {
+bool ReadRetry::should_retry(const Error& error) const {
   constexpr int kMostTimes = 100;
   const bool may_be = error.code() == Code::kNotFound || error.code() == Code::kDataLoss;
   return may_be && times_ < kMostTimes && has_changed();
 }
 
-void Undisturbed::again() {
+void ReadRetry::again() {
   prefix_ = checkpoint_prefix(path_, &fs_);
   seen_ = look();
   journal_ = journal();
