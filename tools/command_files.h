@@ -4,7 +4,7 @@
 //   CommandFiles& fs = command_files();
 //   fs.create_dirs(directory_of(destination));
 //   write_file_atomically(fs, destination, bytes);
-//   fs.keep();                                       // complete: it stays, whatever comes
+//   fs.keep();                                       // complete: not removed any more
 //
 // Existing files and directories are never removed or overwritten; if another program makes a file
 // under the same name meanwhile, the file is kept and the command fails. Commands that call

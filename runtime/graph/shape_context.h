@@ -54,15 +54,16 @@ class ShapeContext : public AttrReader {
   // InvalidArgument for an input that is no vector.
   Shape shape_from(int i) const;
 
-  // The shape of input i, which must have `rank`, or at least that. An input of unknown rank: that
-  // many unknown extents, or its shape as it is. Throw InvalidArgument; `what` names the input in
-  // the message.
+  // The shape of input i, which must have the rank `rank`, or at least that rank. For an input of
+  // unknown rank with_rank() returns `rank` unknown extents, with_rank_at_least() the unknown
+  // shape. Throw InvalidArgument; `what` names the input in the message.
   Shape with_rank(int i, int rank, std::string_view what) const;
   Shape with_rank_at_least(int i, int rank, std::string_view what) const;
   // Rows and columns of the matrix at input i, swapped if `transposed`. Throws as with_rank().
   std::pair<int64_t, int64_t> matrix(int i, std::string_view what, bool transposed = false) const;
-  // The extent that both are, where -1 is unknown and agrees with any. Throws InvalidArgument, with
-  // all inputs in the message: "inner dimensions differ: 784 and 128 ('x' is [?,784], ...)".
+  // The known one of two extents that must be equal; -1 is an unknown extent and equals any. Throws
+  // InvalidArgument, with all inputs in the message: "inner dimensions differ: 784 and 128 ('x' is
+  // [?,784], ...)".
   int64_t same(int64_t a, int64_t b, std::string_view what) const;
   void require(bool condition, const std::string& message) const {
     if (!condition) fail(message);

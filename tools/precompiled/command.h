@@ -1,4 +1,4 @@
-// What the `cairn` command's files include, precompiled.
+// Precompiled headers of the `cairn` command.
 #include <cairn/cairn.h>
 #include <CLI/CLI.hpp>
 
