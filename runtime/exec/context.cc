@@ -146,7 +146,7 @@ Tensor& KernelContext::allocate(int i, const Shape& shape) {
   Tensor& output = *outputs_[i];
   if (output.valid()) {
     if (!(in_place_ & bit) && output.shape() == shape) return output;
-    arena_->strayed = true;
+    arena_->binding_invalid = true;
   }
   allocated_ |= bit;
   in_place_ &= ~bit;

@@ -196,7 +196,7 @@ class Arena {
   BufferRef withdraw(const Buffer* block);
   // Set when an output that was bound to a block got another shape or another tensor: bindings must
   // be dropped (Frame::bind).
-  bool strayed = false;
+  bool binding_invalid = false;
   // The limit on the total size of blocks, in bytes.
   int64_t most_bytes = INT64_MAX;
   // Number and bytes of the blocks obtained from the system so far. Constant from the second run
@@ -369,7 +369,7 @@ class KernelContext {
   // Output i, to be replaced by another tensor; drops its binding to a block, if it has one.
   Tensor& replace(int i) {
     if (outputs_[i]->valid()) [[unlikely]]
-      arena_->strayed = true;
+      arena_->binding_invalid = true;
     if (i < 64) allocated_ &= ~(uint64_t{1} << i);
     return *outputs_[i];
   }

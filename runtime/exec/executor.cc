@@ -58,13 +58,13 @@ Frame::Frame(std::shared_ptr<const PreparedPlan> plan, int threads, FileSystem* 
     c.file_system_ = file_system;
     c.run_state_ = &run_state_;
     c.kernel_ = &plan_->kernels[i];
-    if (step.takes_rows >= 0) {
-      c.taken_ = step.takes_rows;
+    if (step.fused_input >= 0) {
+      c.taken_ = step.fused_input;
       contexts_[i - 1].follower_ = &c;
     }
-    if (!step.idle && !step.constant) turns_.push_back({i, step.derived || step.tells_shapes});
+    if (!step.idle && !step.constant) schedule_.push_back({i, step.derived || step.reads_shapes});
   }
-  told_.resize(p.steps.size());
+  last_shapes_.resize(p.steps.size());
   bound_.assign(slots_.size(), false);
   if (!p.has_switch && variable_fetches_ == 0) places_.resize(slots_.size());
   list_releases();
@@ -133,16 +133,16 @@ Kernel make_kernel(const KernelSetup& setup) {
 
 // True if shape-only step i must run again: an input shape changed, or a shape-only step before it
 // ran again.
-bool Frame::needs_turn(size_t i) {
+bool Frame::must_rerun(size_t i) {
   if (plan_->plan.steps[i].derived) return shapes_changed_;
   const KernelContext& c = contexts_[i];
-  std::vector<Shape>& told = told_[i];
-  bool same = told.size() == static_cast<size_t>(c.num_inputs_);
+  std::vector<Shape>& last = last_shapes_[i];
+  bool same = last.size() == static_cast<size_t>(c.num_inputs_);
   for (int k = 0; same && k < c.num_inputs_; ++k)
-    same = told[static_cast<size_t>(k)] == c.input(k).shape();
+    same = last[static_cast<size_t>(k)] == c.input(k).shape();
   if (same) return false;
-  told.clear();
-  for (int k = 0; k < c.num_inputs_; ++k) told.push_back(c.input(k).shape());
+  last.clear();
+  for (int k = 0; k < c.num_inputs_; ++k) last.push_back(c.input(k).shape());
   return shapes_changed_ = true;
 }
 
@@ -156,9 +156,9 @@ void Frame::run() {
       } else if (!places_.empty()) {
         run_watched(i);
       } else {
-        for (const Turn& turn : turns_) {
-          i = turn.step;
-          !turn.may_rest || needs_turn(i) ? run_step(i) : end_step(i);
+        for (const Scheduled& scheduled : schedule_) {
+          i = scheduled.step;
+          !scheduled.shape_only || must_rerun(i) ? run_step(i) : end_step(i);
         }
       }
     } else {
@@ -213,11 +213,11 @@ inline void Frame::end_step(size_t i) {
 // or a constant may refer to is not bound, and neither is any other output that used its block.
 
 void Frame::run_watched(size_t& i) {
-  for (const Turn& turn : turns_) {
-    i = turn.step;
+  for (const Scheduled& scheduled : schedule_) {
+    i = scheduled.step;
     KernelContext& c = contexts_[i];
     const int first = plan_->plan.steps[i].first_output;
-    if (turn.may_rest && !needs_turn(i)) {
+    if (scheduled.shape_only && !must_rerun(i)) {
       // The step allocated nothing in this run, and its block of an earlier run may be freed.
       for (int k = 0; k < c.num_outputs_; ++k) {
         Place& place = places_[static_cast<size_t>(first + k)];
@@ -246,49 +246,50 @@ void Frame::run_watched(size_t& i) {
 }
 
 void Frame::run_bound(size_t& i) {
-  const auto run_turn = [&](const Turn& turn) {
-    if (!turn.may_rest || needs_turn(i)) {
+  const auto run_scheduled = [&](const Scheduled& scheduled) {
+    if (!scheduled.shape_only || must_rerun(i)) {
       call_kernel(i);
-      keep_apart(i);
+      unshare_outputs(i);
     }
     end_step(i);
   };
   if (!recorded_) {
-    const std::vector<bool> stays = slots_that_stay();
-    for (Turn& turn : turns_) {
-      i = turn.step;
-      contexts_[i].repeat_ = may_repeat(turn, stays) ? &turn.repeat : nullptr;
-      run_turn(turn);
+    const std::vector<bool> stable = stable_slots();
+    for (Scheduled& scheduled : schedule_) {
+      i = scheduled.step;
+      contexts_[i].repeat_ = may_repeat(scheduled, stable) ? &scheduled.repeat : nullptr;
+      run_scheduled(scheduled);
       contexts_[i].repeat_ = nullptr;
     }
     recorded_ = true;
     return;
   }
-  for (const Turn& turn : turns_) {
-    if (turn.repeat && !arena_.strayed) {
-      turn.repeat();
+  for (const Scheduled& scheduled : schedule_) {
+    if (scheduled.repeat && !arena_.binding_invalid) {
+      scheduled.repeat();
       continue;
     }
-    i = turn.step;
-    run_turn(turn);
+    i = scheduled.step;
+    run_scheduled(scheduled);
   }
 }
 
 // The slots whose tensor is the same in every run: bound ones and constants.
-std::vector<bool> Frame::slots_that_stay() const {
-  std::vector<bool> stays = bound_;
+std::vector<bool> Frame::stable_slots() const {
+  std::vector<bool> stable = bound_;
   for (const Step& step : plan_->plan.steps) {
     for (int k = 0; step.constant && k < step.node->num_outputs(); ++k) {
-      stays[static_cast<size_t>(step.first_output + k)] = true;
+      stable[static_cast<size_t>(step.first_output + k)] = true;
     }
   }
-  return stays;
+  return stable;
 }
 
-bool Frame::may_repeat(const Turn& turn, const std::vector<bool>& stays) const {
-  const Step& step = plan_->plan.steps[turn.step];
-  bool all = !turn.may_rest && release_end_[turn.step] == release_end_[turn.step + 1];
-  for (int slot : step.inputs) all = all && slot >= 0 && stays[static_cast<size_t>(slot)];
+bool Frame::may_repeat(const Scheduled& scheduled, const std::vector<bool>& stable) const {
+  const Step& step = plan_->plan.steps[scheduled.step];
+  bool all =
+      !scheduled.shape_only && release_end_[scheduled.step] == release_end_[scheduled.step + 1];
+  for (int slot : step.inputs) all = all && slot >= 0 && stable[static_cast<size_t>(slot)];
   for (int k = 0; k < step.node->num_outputs(); ++k)
     all = all && bound_[static_cast<size_t>(step.first_output + k)];
   return all;
@@ -297,14 +298,14 @@ bool Frame::may_repeat(const Turn& turn, const std::vector<bool>& stays) const {
 // Sharing of bound blocks is safe for the outputs that shared them in the recorded runs. An output
 // that shares a bound block for the first time (its kernel forwarded an input) is copied into
 // memory of its own.
-inline void Frame::keep_apart(size_t i) {
+inline void Frame::unshare_outputs(size_t i) {
   const int first = plan_->plan.steps[i].first_output;
   for (int k = 0; k < contexts_[i].num_outputs_; ++k) {
     const auto s = static_cast<size_t>(first + k);
     const Buffer* held = slots_[s].buffer().get();
     if (held == last_places_[s].held || !held || held->home() != &bound_blocks_) continue;
     slots_[s] = own(slots_[s]);
-    arena_.strayed = true;
+    arena_.binding_invalid = true;
   }
 }
 
@@ -313,7 +314,7 @@ inline void Frame::keep_apart(size_t i) {
 void Frame::settle() {
   if (places_.empty()) return;
   if (!bound_blocks_.empty()) {
-    if (arena_.strayed) unbind();
+    if (arena_.binding_invalid) unbind();
     return;
   }
   constexpr int kMostChanges = 16;
@@ -322,25 +323,25 @@ void Frame::settle() {
     last_places_ = places_;
     return;
   }
-  std::vector<bool> stays(slots_.size());
-  bool shapes_stay = true;
+  std::vector<bool> stable(slots_.size());
+  bool same_shapes = true;
   for (size_t s = 0; s < slots_.size(); ++s) {
-    stays[s] = places_[s].block && places_[s] == last_places_[s];
-    shapes_stay &= places_[s].shape == last_places_[s].shape;
+    stable[s] = places_[s].block && places_[s] == last_places_[s];
+    same_shapes &= places_[s].shape == last_places_[s].shape;
   }
-  if (shapes_stay) {
-    bind(std::move(stays));
+  if (same_shapes) {
+    bind(std::move(stable));
   } else {
     ++changes_;
   }
   last_places_ = places_;
 }
 
-void Frame::bind(std::vector<bool> stays) {
-  for (int slot : plan_->plan.kept_slots) stays[static_cast<size_t>(slot)] = false;
+void Frame::bind(std::vector<bool> stable) {
+  for (int slot : plan_->plan.kept_slots) stable[static_cast<size_t>(slot)] = false;
   std::unordered_map<const Buffer*, BufferRef> blocks;
   for (size_t s = 0; s < slots_.size(); ++s) {
-    if (stays[s] && !blocks.contains(places_[s].block)) {
+    if (stable[s] && !blocks.contains(places_[s].block)) {
       blocks.emplace(places_[s].block, arena_.withdraw(places_[s].block));
     }
   }
@@ -351,10 +352,10 @@ void Frame::bind(std::vector<bool> stays) {
       if (at == blocks.end()) continue;
       // The block may have been freed in this run, and another one allocated at its address.
       const bool is_there = at->second && places_[s].bytes <= at->second->capacity();
-      if (stays[s] && !is_there) {
-        stays[s] = false;
+      if (stable[s] && !is_there) {
+        stable[s] = false;
         changed = true;
-      } else if (!stays[s] && at->second) {
+      } else if (!stable[s] && at->second) {
         arena_.give_back(std::move(at->second));
         at->second = BufferRef();
         changed = true;
@@ -364,7 +365,7 @@ void Frame::bind(std::vector<bool> stays) {
   for (const Step& step : plan_->plan.steps) {
     for (int k = 0; k < step.node->num_outputs(); ++k) {
       const auto s = static_cast<size_t>(step.first_output + k);
-      if (!stays[s]) continue;
+      if (!stable[s]) continue;
       blocks[places_[s].block]->set_home(&bound_blocks_);
       const DType dtype = base_dtype(step.node->output_dtypes[static_cast<size_t>(k)]);
       slots_[s] = Tensor(dtype, places_[s].shape, blocks[places_[s].block]);
@@ -373,8 +374,8 @@ void Frame::bind(std::vector<bool> stays) {
   for (auto& [block, ref] : blocks) {
     if (ref) bound_blocks_.push_back(std::move(ref));
   }
-  bound_ = std::move(stays);
-  arena_.strayed = recorded_ = false;
+  bound_ = std::move(stable);
+  arena_.binding_invalid = recorded_ = false;
   if (bound_blocks_.empty()) places_.clear();
   list_releases();
 }
@@ -390,7 +391,7 @@ void Frame::unbind() {
     arena_.give_back(std::move(block));
   }
   bound_blocks_.clear();
-  for (Turn& turn : turns_) turn.repeat.clear();
+  for (Scheduled& scheduled : schedule_) scheduled.repeat.clear();
   last_places_.clear();
   ++changes_;
   list_releases();
@@ -510,7 +511,7 @@ void Frame::clear() {
   }
   unbind();
   shapes_known_ = false;
-  for (auto& told : told_) told.clear();
+  for (auto& last : last_shapes_) last.clear();
 }
 
 std::vector<Tensor> evaluate(const Graph& graph, const Node& node,

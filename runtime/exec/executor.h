@@ -57,22 +57,22 @@ class Frame {
     size_t bytes = 0;
     friend bool operator==(const Place&, const Place&) = default;
   };
-  struct Turn {
+  struct Scheduled {
     size_t step;
-    bool may_rest;  // shape-only: see needs_turn()
+    bool shape_only;  // see must_rerun()
     Repeat repeat = {};
   };
-  bool needs_turn(size_t i);
+  bool must_rerun(size_t i);
   void call_kernel(size_t i);
   void run_step(size_t i);
   void end_step(size_t i);
   void run_watched(size_t& i);
   void run_bound(size_t& i);
-  std::vector<bool> slots_that_stay() const;
-  bool may_repeat(const Turn& turn, const std::vector<bool>& stays) const;
-  void keep_apart(size_t i);
+  std::vector<bool> stable_slots() const;
+  bool may_repeat(const Scheduled& scheduled, const std::vector<bool>& stable) const;
+  void unshare_outputs(size_t i);
   void settle();
-  void bind(std::vector<bool> stays);
+  void bind(std::vector<bool> stable);
   void unbind();
   void list_releases();
   void run_constants();
@@ -97,17 +97,17 @@ class Frame {
   std::vector<const bool*> dead_inputs_;
   std::vector<bool*> dead_outputs_;
   std::unique_ptr<bool[]> may_reuse_;
-  std::vector<Turn> turns_;  // the steps that have a kernel to run, in order
+  std::vector<Scheduled> schedule_;  // the steps that have a kernel to run, in order
   bool shapes_changed_ = true, shapes_known_ = false;
   // Per shape-only step: the shapes of its inputs when it ran last.
-  std::vector<std::vector<Shape>> told_;
+  std::vector<std::vector<Shape>> last_shapes_;
   std::vector<Tensor*> releases_;    // Step::releases; each step has a contiguous range
   std::vector<size_t> release_end_;  // element i: the end of the range of step i - 1
   int variable_fetches_ = 0;
   std::vector<Place> places_, last_places_;  // per slot; no places_: outputs are not bound any more
   std::vector<BufferRef> bound_blocks_;      // of bound slots; taken out of the arena
   std::vector<bool> bound_;                  // per slot
-  bool recorded_ = false;                    // Turn::repeat is set wherever it can be
+  bool recorded_ = false;                    // Scheduled::repeat is set wherever it can be
   int changes_ = 0;                          // runs whose shapes differed from the run before
 };
 

@@ -337,8 +337,8 @@ class Planner {
       plan_.kept_slots.push_back(slot);
     };
     for (const Step& step : plan_.steps) {
-      const bool stays = step.constant || step.tells_shapes || step.derived;
-      for (int k = 0; stays && k < step.node->num_outputs(); ++k)
+      const bool kept_between_runs = step.constant || step.reads_shapes || step.derived;
+      for (int k = 0; kept_between_runs && k < step.node->num_outputs(); ++k)
         kept[static_cast<size_t>(step.first_output + k)] =
             true;  // for all runs, so not among kept_slots
     }

@@ -47,11 +47,11 @@ struct Step {
   bool constant = false;
   // Fused with the step before (OpDef::by_rows), whose rows it reads as this input; -1: not fused.
   // The step before then calls this one's kernel if the work is large enough.
-  int takes_rows = -1;
-  // Shape-only steps, run again only when an input shape changed: tells_shapes depends on the
+  int fused_input = -1;
+  // Shape-only steps, run again only when an input shape changed: reads_shapes depends on the
   // shapes of its inputs, derived on the values of such steps and constants. Their slots are never
   // released.
-  bool tells_shapes = false, derived = false;
+  bool reads_shapes = false, derived = false;
 };
 
 struct Plan {

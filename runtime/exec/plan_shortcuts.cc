@@ -98,10 +98,10 @@ class Shortcuts {
         handed_out |= fetched[at(step.first_output + k)];
       if (handed_out) continue;
       for (int slot : step.inputs) follows &= slot >= 0 && derived[at(slot)];
-      step.tells_shapes = def.reads_shapes && !follows;
+      step.reads_shapes = def.reads_shapes && !follows;
       step.derived = follows;
       for (int k = 0; k < step.node->num_outputs(); ++k) {
-        derived[at(step.first_output + k)] = step.constant || step.tells_shapes || step.derived;
+        derived[at(step.first_output + k)] = step.constant || step.reads_shapes || step.derived;
       }
     }
   }
@@ -114,12 +114,12 @@ class Shortcuts {
     const auto steps = plan_.steps.begin();
     for (size_t i = 0; i < plan_.steps.size();) {
       size_t first = i, end = i + 1;
-      if (goes_by_rows(steps[offset(i)]) && steps[offset(i)].takes_rows < 0) {
-        for (Taker next; end - first < kLongest && (next = find_taker(first, end)).step != 0;
+      if (goes_by_rows(steps[offset(i)]) && steps[offset(i)].fused_input < 0) {
+        for (Follower next; end - first < kLongest && (next = find_follower(first, end)).step != 0;
              end = next.step + 1) {
           std::rotate(steps + offset(first), steps + offset(end), steps + offset(next.step));
           first += next.step - end;
-          steps[offset(next.step)].takes_rows = next.input;
+          steps[offset(next.step)].fused_input = next.input;
         }
       }
       if (first == i) i = end;  // else the steps in between have moved up to i
@@ -132,16 +132,16 @@ class Shortcuts {
   bool goes_by_rows(const Step& step) const {
     const OpDef& def = *step.node->op->def;
     return def.by_rows != ByRows::kNo && !has_effect(def) && !step.idle && !step.constant &&
-           !step.absorbed && !step.tells_shapes && !step.derived;
+           !step.absorbed && !step.reads_shapes && !step.derived;
   }
 
   // The step that can be fused with the last of steps [first, end), if all of them may be moved
   // down to directly before it; step 0 if there is none.
-  struct Taker {
+  struct Follower {
     size_t step = 0;
     int input = 0;
   };
-  Taker find_taker(size_t first, size_t end) const {
+  Follower find_follower(size_t first, size_t end) const {
     constexpr size_t kFarthest = 32;
     const std::span<const Step> makers(&plan_.steps[first], end - first);
     for (size_t i = end; i < std::min(end + kFarthest, plan_.steps.size()); ++i) {
@@ -155,7 +155,7 @@ class Shortcuts {
       };
       const auto reads =
           step.idle ? 0 : std::count_if(step.inputs.begin(), step.inputs.end(), made);
-      if (reads == 1 && step.takes_rows < 0 && goes_by_rows(step)) {
+      if (reads == 1 && step.fused_input < 0 && goes_by_rows(step)) {
         const auto at =
             std::find(step.inputs.begin(), step.inputs.end(), makers.back().first_output);
         const auto input = static_cast<int>(at - step.inputs.begin());

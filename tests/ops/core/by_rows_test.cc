@@ -25,7 +25,7 @@ std::string chains(const std::vector<Output>& fetches, const std::vector<Output>
   for (const Output& feed : feeds) key.feeds.push_back(feed.endpoint());
   std::string all, last;
   for (const internal::Step& step : internal::make_plan(key).steps) {
-    if (step.takes_rows >= 0) {
+    if (step.fused_input >= 0) {
       const bool goes_on = all.ends_with(last);
       all += str_cat(goes_on && !all.empty() ? "" : (all.empty() ? "" : " ") + last, ">",
                      step.node->op->name);
