@@ -106,7 +106,7 @@ std::string endpoint_name(const Node& node, int index, bool with_zero);
 //   AttrReader attrs(node);
 //   attrs.dtype("T");               // float
 //   attrs.integers("strides");      // {1, 2, 2, 1}
-//   attrs.integer("T");   // throws: attribute 'T': expected an int, got float
+//   attrs.integer("T");   // throws: attribute 'T': expected an int, got DT_FLOAT
 class AttrReader {
  public:
   explicit AttrReader(const Node& node) : reader_node_(&node) {}
