@@ -201,7 +201,10 @@ def build(*targets):
 
 
 def targets_of(program):
-    return ["tests/" + program] + (["tools/cairn"] if program == "tools_tests" else [])
+    """The program, and those that its tests run."""
+    others = {"tools_tests": ["tools/cairn"], "persist_tests": ["tests/static_saver"],
+              "samples_tests": [path[:-3] for path in tracked() if re.fullmatch(r"samples/\w+\.cc", path)]}
+    return ["tests/" + program] + others.get(program, [])
 
 
 def command_for(target):
