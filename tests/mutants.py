@@ -200,10 +200,18 @@ def build(*targets):
     return subprocess.run(["nice", "ninja", "-C", BUILD, *targets], capture_output=True, text=True)
 
 
+def is_sample(path):
+    if not re.fullmatch(r"samples/\w+\.cc", path):
+        return False
+    with open(os.path.join(TOP, path), encoding="utf-8") as file:
+        return "int main(" in file.read()
+
+
 def targets_of(program):
     """The program, and those that its tests run."""
-    others = {"tools_tests": ["tools/cairn"], "persist_tests": ["tests/static_saver"],
-              "samples_tests": [path[:-3] for path in tracked() if re.fullmatch(r"samples/\w+\.cc", path)]}
+    if program == "samples_tests":
+        return ["tests/" + program] + [path[:-3] for path in tracked() if is_sample(path)]
+    others = {"tools_tests": ["tools/cairn"], "persist_tests": ["tests/static_saver"]}
     return ["tests/" + program] + others.get(program, [])
 
 
