@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Plants small faults, one at a time, and says which of them no test notices.
 
-    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--programs A,B] [--seconds T] [--jobs J]
+    ./dev test --mutants N [ROOM] [--seed S] [--only GLOB] [--programs A,B] [--again LOG] [--seconds T] [--jobs J]
 
 ROOM is runtime, ops, train, persist or tools; without it places are drawn from all of them. Everything happens in
 build-mutants/: a copy of the tree, and one build of it without any mutant. A mutant is one line changed in one .cc
 file. The changed file is compiled beside the build, and the test programs of its room and of the rooms above are
 linked with it and run, one after the other, until one fails, crashes or takes five times as long as it does without a
 mutant; the tests whose file shares a word with the mutant's go first. Changes that do not compile do not count, others
-are drawn for them. The same seed draws the same places from the same tree.
+are drawn for them. The same seed draws the same places from the same tree; of these --again tries
+those alone that survived in an earlier run, whose output LOG is.
 
 The last line is `R of N noticed, S survived, seed X`; what survived stands above it, file and line, before and after.
 """
@@ -133,6 +134,10 @@ def mutants_of(path):
                 after = line[:begin] + new + line[end:]
                 if after != line:
                     yield Mutant(path, number, kind, line, after)
+
+
+def shown(mutant):
+    return f"{mutant.file}:{mutant.line}: {mutant.kind}"
 
 
 def draw(rooms, only, seed):
@@ -327,6 +332,7 @@ def main():
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1, 10000))
     parser.add_argument("--only", default="*", help="files, as a pattern: runtime/exec/*")
     parser.add_argument("--programs", help="run these test programs alone, in this order: runtime_tests,ops_tests")
+    parser.add_argument("--again", metavar="LOG", help="of the places drawn, those that survived in an earlier run")
     parser.add_argument("--seconds", type=float, default=float("inf"), help="begin no mutant after so long")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="mutants at a time")
     parser.add_argument("--list", action="store_true", help="show the places and change nothing")
@@ -338,9 +344,13 @@ def main():
 
     copy_tree()
     places = draw(rooms, arguments.only, arguments.seed)
+    if arguments.again:
+        with open(arguments.again, encoding="utf-8") as file:
+            survived = {line.strip() for line in file if line.endswith(": SURVIVED\n")}
+        places = (mutant for mutant in places if f"{shown(mutant)}: SURVIVED" in survived)
     if arguments.list:
         for mutant in itertools.islice(places, arguments.count):
-            print(f"{mutant.file}:{mutant.line}: {mutant.kind}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
+            print(f"{shown(mutant)}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
         return 0
     configure(["-D" + option for option in arguments.options])
     programs = sorted({program for room in rooms for program in PROGRAMS[room]})
@@ -377,10 +387,10 @@ def main():
                 else:
                     noticed += 1
                 says = "SURVIVED" if by is None else by or "does not compile"
-                print(f"{mutant.file}:{mutant.line}: {mutant.kind}: {says}", flush=True)
+                print(f"{shown(mutant)}: {says}", flush=True)
     print()
     for mutant in survivors:
-        print(f"{mutant.file}:{mutant.line}: {mutant.kind}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
+        print(f"{shown(mutant)}\n  - {mutant.before.strip()}\n  + {mutant.after.strip()}")
     print(f"\n{noticed} of {noticed + len(survivors)} noticed, {len(survivors)} survived, seed {arguments.seed}"
           f" ({', '.join(rooms)}; {others} more did not compile)")
     return 0
