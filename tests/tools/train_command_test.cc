@@ -227,7 +227,7 @@ TEST_CASE(
   const Finished run = cairn_run(args(prefix, to) + std::vector<std::string>{"--init-rest"});
   CAPTURE(run.err);
   REQUIRE(run.status == 0);
-  CHECK(contains(run.err, "has none: w/Momentum"));
+  CHECK(contains(run.err, "initial values: w/Momentum"));
   CHECK(run.lines()[0] == "step 1 (1 of 2)  loss 9.0");
   // All that the training needs is saved.
   Graph again;

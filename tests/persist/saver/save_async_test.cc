@@ -273,7 +273,7 @@ TEST_CASE("What save refuses at once, save_async refuses at once", "[save_async]
   Graph other;
   Session foreign(other);
   CHECK_THROWS_WITH(m.saver.save_async(foreign, "/run/m"), Contains("another graph"));
-  CHECK_THROWS_WITH(PendingSave().wait(), Contains("none"));
+  CHECK_THROWS_WITH(PendingSave().wait(), Contains("is empty"));
   m.session.load({});
   CHECK_THROWS_WITH(m.saver.save_async(m.session, "/run/m").wait(),
                     Contains("uninitialized variables: 'a' and 'b'"));
