@@ -51,6 +51,17 @@ TEST_CASE("Nodes are imported in their order, whatever order their inputs stand 
   CHECK(Session(graph).run("last:0").str() == "[-1. -2.]");
 }
 
+TEST_CASE("Imported nodes keep the attributes they have, without the defaults of their ops",
+          "[runtime][import]") {
+  Graph graph;
+  const auto ops = graph.import_nodes({constant_node("x", Tensor::zeros(DType::kFloat, {2, 2})),
+                                       node("y", "MatMul", {"x", "x"}, kFloat)},
+                                      known());
+  CHECK(ops[1].attrs().find("T"));
+  CHECK_FALSE(ops[1].attrs().find("transpose_a"));
+  CHECK(Session(graph).run("y:0").shape() == Shape{2, 2});
+}
+
 TEST_CASE("Imported nodes take the inputs from nodes that are there which they are told to take",
           "[runtime][import]") {
   Graph graph;

@@ -540,6 +540,9 @@ TEST_CASE("A node that takes a reference stands beside its variable", "[runtime]
   const Variable v = test::variable(graph, constant(graph, 1.0f), "v");
   CHECK(classes(v.initializer()) == Names{"loc:@v"});
   CHECK(classes(v.value().op()).empty());  // Identity takes a value
+  const Scope beside = graph.colocate_with(v.ref().op());
+  CHECK(classes(test::assign(v.ref(), constant(graph, 2.0f)).op()) ==
+        Names{"loc:@v"});  // once, for both reasons
 }
 
 TEST_CASE("Colocation with a node still to be made yields to what is in force",
