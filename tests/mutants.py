@@ -117,9 +117,9 @@ def masked(line):
 
 
 def is_code(code):
-    """Whether a change of the line could be noticed: not where only the estimated cost of work follows from it."""
+    """Whether a change of the line could be noticed: not where only memory or the estimated cost of work depends on it."""
     return bool(code.strip()) and not re.match(
-        r"\s*(?:#|using |template|namespace|static_assert|class |struct |enum )|.*\b(?:kCost|cost)\b", code)
+        r"\s*(?:#|using |template|namespace|static_assert|class |struct |enum )|.*\b(?:kCost|cost|reserve)\b", code)
 
 
 def mutants_of(path):
