@@ -167,6 +167,14 @@ TEST_CASE("A tensor fed twice is refused", "[runtime][session][feed]") {
                m.session.run(m.y, {{m.x, m.row}, {"x:0", m.row}});
              }),
              "'x:0' is fed twice"));
+  CHECK(says(error_of([&] {
+               (void)m.session.prepare({m.y}, {m.x, "x:0"});
+             }),
+             "'x:0' is fed twice"));
+  CHECK(says(error_of([&] {
+               m.session.run_or_undo({m.y}, {{m.x, m.row}, {"x:0", m.row}});
+             }),
+             "'x:0' is fed twice"));
 }
 
 TEST_CASE("An operation cannot be fed", "[runtime][session][feed]") {

@@ -80,6 +80,29 @@ TEST_CASE("A cleared collection is gone", "[runtime][collections]") {
   CHECK(graph.collection_keys().empty());
 }
 
+TEST_CASE("A builder that throws leaves collections as they were, those it cleared too",
+          "[runtime][collections]") {
+  Graph graph;
+  graph.add_to_collection("cleared", int64_t{1});
+  graph.add_to_collection("kept", int64_t{2});
+  CHECK_THROWS_AS(
+      [&] {
+        const Graph::Transaction whole(graph);
+        graph.add_to_collection("cleared", int64_t{3});
+        graph.clear_collection("cleared");
+        graph.add_to_collection("cleared", int64_t{4});
+        graph.add_to_collection("kept", int64_t{5});
+        graph.add_to_collection("new", int64_t{6});
+        graph.clear_collection("new");
+        throw Error(Code::kInternal, "thrown by the test");
+      }(),
+      Error);
+  CHECK(graph.collection_keys() == std::vector<std::string>{"cleared", "kept"});
+  CHECK(graph.items("cleared").size() == 1);
+  CHECK(std::get<int64_t>(graph.items("cleared")[0]) == 1);
+  CHECK(graph.items("kept").size() == 1);
+}
+
 TEST_CASE("An item of a collection that nobody has is refused, with its key and those like it",
           "[runtime][collections]") {
   Graph graph;

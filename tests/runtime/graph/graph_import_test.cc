@@ -124,9 +124,11 @@ TEST_CASE("Everything wrong with the names and inputs is reported at once, and n
   const Error inputs =
       import_error(graph, {node("a", "TestNegate", {"b"}), node("c", "NoOp", {"^d"}),
                            node("e", "TestNegate", {"a:x"}), node("f", "TestNegate", {"^a", "a"}),
-                           node("g", "Mystery", {"a:65536"})});
+                           node("g", "Mystery", {"a:65536"}), node("h", "Mystery", {"a:"}),
+                           node("i", "Mystery", {"a:99999999999999999999"})});
   for (const char* part :
        {"no node for its input 'b'", "no node for its control input '^d'", "'a:x' is not the name",
+        "'a:' is not the name", "'a:99999999999999999999' is not the name",
         "data input 'a' follows a control input", "no node has an output 'a:65536'"}) {
     CAPTURE(part);
     CHECK(says(inputs, part));

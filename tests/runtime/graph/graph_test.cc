@@ -519,6 +519,16 @@ Names classes(const Operation& op) {
 
 }  // namespace
 
+TEST_CASE("A graph owns its nodes from the first on, and none of another graph",
+          "[runtime][graph]") {
+  Graph graph, other;
+  const Output first = constant(graph, 1.0f), second = constant(graph, 2.0f);
+  CHECK(graph.owns(first));
+  CHECK(graph.owns(second));
+  CHECK_FALSE(other.owns(first));
+  CHECK_FALSE(graph.owns(Output()));
+}
+
 TEST_CASE("Nodes stand beside what they are colocated with, or with what that stands beside",
           "[runtime][graph]") {
   Graph graph;
