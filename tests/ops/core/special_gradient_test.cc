@@ -3,6 +3,7 @@
 
 #include "ops/array/gather.h"
 #include "ops/array/joining.h"
+#include "ops/array/rearranging.h"
 #include "ops/conv/conv.h"
 #include "ops/math/math.h"
 #include "ops/math/reduce.h"
@@ -45,6 +46,19 @@ TEST_CASE("The gradient of a running product agrees with differences whatever el
       check_gradient(along_rows, {Tensor::matrix<double>({{2, 0, 3}, {0, 0, 5}, {1, 2, 4}})});
     }
   }
+}
+
+TEST_CASE("The gradient of x to the power 0 is 0 at x = 0, whether the power is fed or constant",
+          "[special][gradient]") {
+  Graph graph;
+  const Tensor base = Tensor::vector<float>({0, 2, 0}), power = Tensor::vector<float>({0, 0, 1});
+  const Output x = placeholder(graph, DType::kFloat, {3}),
+               y = placeholder(graph, DType::kFloat, {3});
+  Session session(graph);
+  const Tensor expected = Tensor::vector<float>({0, 0, 1});
+  CHECK(bit_equal(session.run(gradients(pow(x, y), {x})[0], {{x, base}, {y, power}}), expected));
+  CHECK(bit_equal(session.run(gradients(pow(x, constant(graph, power)), {x})[0], {{x, base}}),
+                  expected));
 }
 
 TEST_CASE("Second derivatives of products agree with differences where there are zeros",

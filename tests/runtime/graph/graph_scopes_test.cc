@@ -223,8 +223,16 @@ TEST_CASE("Ten thousand open scopes close front to back in no time", "[runtime][
   CHECK(no_op(n.graph).node().device.empty());
 }
 
-// ---- moved graphs, finalized graphs, what is waited for
-// ---------------------------------------------------------------
+// ---- moved graphs, finalized graphs, what is waited for -----------------------------------------
+
+TEST_CASE("A graph is neither moved nor moved into while a builder is at work on it",
+          "[runtime][graph][move]") {
+  Graph graph, other;
+  const Graph::Transaction whole(graph);
+  CHECK(error_of([&] { Graph moved(std::move(graph)); }).code() == Code::kFailedPrecondition);
+  CHECK(error_of([&] { other = std::move(graph); }).code() == Code::kFailedPrecondition);
+  CHECK(error_of([&] { graph = std::move(other); }).code() == Code::kFailedPrecondition);
+}
 
 TEST_CASE("Handles, scopes and sessions follow a graph that is moved", "[runtime][graph][move]") {
   Graph first;
