@@ -119,6 +119,10 @@ TEST_CASE("Range refuses a delta of zero or of the wrong sign", "[array]") {
   Lab lab;
   CHECK(error_of([&] { range(lab.graph, 0, 3, 0); }).code() == Code::kInvalidArgument);
   CHECK(error_of([&] { range(lab.graph, 0, 3, -1); }).code() == Code::kInvalidArgument);
+  CHECK_THAT(error_of([&] {
+               range(lab.known(int64_t{INT64_MIN}), lab.known(int64_t{INT64_MAX}), int64_t{1});
+             }).what(),
+             Catch::Matchers::Contains("these are more values than 63 bits count (start "));
   CHECK(error_of([&] { lab.run(range(0.0, lab.fed(std::nanf("")), 1.0)); }).code() ==
         Code::kInvalidArgument);
   CHECK(error_of([&] { lab.run(range(0.0, lab.fed(INFINITY), 1.0)); }).code() ==
