@@ -7,6 +7,7 @@
 
 #include "ops/array/array.h"
 #include "ops/core/building.h"
+#include "ops/core/extents.h"
 #include "ops/math/math.h"
 #include "ops/random/philox.h"
 #include "runtime/exec/context.h"
@@ -156,14 +157,7 @@ Shape shape_input(const KernelContext& c) {
   const Tensor& extents = c.input(0);
   if (extents.rank() != 1)
     c.fail(str_cat("shape must be a vector, got a tensor of shape ", extents.shape()));
-  Shape shape;
-  for (int64_t i = 0; i < extents.num_elements(); ++i) {
-    const int64_t extent =
-        extents.dtype() == DType::kInt32 ? extents.data<int32_t>()[i] : extents.data<int64_t>()[i];
-    if (extent < 0) c.fail(str_cat("shape has the negative extent ", extent, " at index ", i));
-    shape.append(extent);
-  }
-  return shape;
+  return shape_of_vector(extents, "shape");
 }
 
 // The node's sequence in this session.
@@ -225,10 +219,7 @@ Philox scramble(const KernelContext& c) {
   const Tensor& seed = c.input(1);
   if (seed.shape() != Shape{2})
     c.fail(str_cat("seed must be of shape [2], is of shape ", seed.shape()));
-  const auto half = [&](int i) {
-    return static_cast<uint64_t>(seed.dtype() == DType::kInt32 ? seed.data<int32_t>()[i]
-                                                               : seed.data<int64_t>()[i]);
-  };
+  const auto half = [&](int i) { return static_cast<uint64_t>(IntReader(seed)[i]); };
   const auto word = [](uint64_t x, int i) { return static_cast<uint32_t>(x >> (32 * i)); };
   const Philox::Block mix =
       Philox({word(half(0), 0), word(half(0), 1), word(half(1), 0), word(half(1), 1)},
