@@ -43,6 +43,12 @@ template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a,
           const T* b, T* out, ByRows by_rows = ByRows::kNo, RowsMade made = {});
 
+// out [m,n] = A · B, or that is added to `out`, on the calling thread: for a part of larger work.
+// T: float, double.
+template <class T>
+void gemm_block(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out,
+                bool adds);
+
 // `count` independent products of matrices stored one after another, distributed over the threads.
 template <class T>
 void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, int64_t n, int64_t k,
