@@ -286,6 +286,24 @@ void gemm_block(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, c
   eigen_block(Product<T>{ta, tb, m, n, k, a, b, out}, 0, m, 0, n, adds ? Into::kAdds : Into::kSets);
 }
 
+template <class T>
+void subtract_greatest(T* rows, int64_t count, int64_t width, T* greatest) {
+  for (int64_t i = 0; i < count; ++i) {
+    Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64> row(rows + i * width, width);
+    greatest[i] = row.maxCoeff();
+    row -= greatest[i];
+  }
+}
+template <class T>
+void sum_each_row(const T* rows, int64_t count, int64_t width, T* sums) {
+  using Row = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64>;
+  for (int64_t i = 0; i < count; ++i) sums[i] = Row(rows + i * width, width).sum();
+}
+
+template void subtract_greatest(float*, int64_t, int64_t, float*);
+template void subtract_greatest(double*, int64_t, int64_t, double*);
+template void sum_each_row(const float*, int64_t, int64_t, float*);
+template void sum_each_row(const double*, int64_t, int64_t, double*);
 template void gemm_block(bool, bool, int64_t, int64_t, int64_t, const float*, const float*, float*,
                          bool);
 template void gemm_block(bool, bool, int64_t, int64_t, int64_t, const double*, const double*,
