@@ -293,10 +293,24 @@ void unsorted_segment_sum_shape(ShapeContext& c) {
 using Summed = TypeList<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t,
                         std::complex<float>, std::complex<double>>;
 
+// Adds columns [begin, end) of rows of n elements to those of their segments; negative ones skip.
+template <class T>
+void add_to_segments(const void* from, const IntReader& segments, int64_t n, int64_t begin,
+                     int64_t end, void* sums) {
+  for (int64_t i = 0; i < segments.size(); ++i) {
+    if (segments[i] < 0) continue;
+    each(end - begin, [to = static_cast<T*>(sums) + segments[i] * n + begin,
+                       row = static_cast<const T*>(from) + i * n + begin](int64_t k) {
+      to[k] = plus(to[k], row[k]);
+    });
+  }
+}
+
 Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
   const DType dtype = s.dtype("T");
-  by_types(Summed(), s, dtype, []<class T>() { return true; });  // throws for others
-  return [&adder = adder_of(s, dtype), &m = mover_of(s, dtype)](KernelContext& c) {
+  const auto add =
+      by_types(Summed(), s, dtype, []<class T>() { return add_to_segments<Added<T>>; });
+  return [add, &m = mover_of(s, dtype)](KernelContext& c) {
     const Tensor &data = c.input(0), &ids = c.input(1);
     const int64_t num = scalar_input(c, 2, "num_segments");
     if (num < 0) c.fail(str_cat("num_segments must not be negative, got ", num));
@@ -316,11 +330,7 @@ Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
     // Split by columns: one thread computes each sum, in the order of the rows, so that the bits do
     // not depend on the number of threads.
     c.parallel_for(row, static_cast<double>(segments.size()) / 8, [&](int64_t begin, int64_t end) {
-      for (int64_t i = 0; i < segments.size(); ++i) {
-        if (segments[i] < 0) continue;
-        void* const to = m.at(out, segments[i] * row + begin);
-        adder.add(to, m.at(data, i * row + begin), true, to, end - begin);
-      }
+      add(data.raw_data(), segments, row, begin, end, out.raw_data());
     });
   };
 }

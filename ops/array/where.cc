@@ -171,9 +171,10 @@ void where_kernel(KernelContext& c, const Finder& find) {
   if (rank == 0) return;
   find.list(condition, n, out, rank);
   for (int64_t i = 0; rank > 1 && i < count; ++i, out += rank) {
-    int64_t rest = *out;
-    for (int64_t k = rank; k-- > 0; rest /= shape[static_cast<int>(k)])
+    for (int64_t k = rank - 1, rest = *out; k > 0; --k) {
       out[k] = rest % shape[static_cast<int>(k)];
+      out[0] = rest /= shape[static_cast<int>(k)];
+    }
   }
 }
 using Conditions =

@@ -48,8 +48,8 @@ T minus(T a, T b) {
 // The type whose plus() and minus() give the same bits: signed integers wrap around as unsigned
 // ones do, so that one loop serves both.
 template <class T>
-using Added = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>,
-                                          std::type_identity<T>>::type;
+using Added = typename std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>,
+                                          std::make_unsigned<T>, std::type_identity<T>>::type;
 
 // Calls body(i) for 0 <= i < n. Iterations are independent, also in kernels that work in place, so
 // the compiler may vectorize them.
