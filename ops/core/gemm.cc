@@ -1,12 +1,15 @@
 #include "ops/core/gemm.h"
 
-#include "ops/core/eigen.h"
+#include "ops/core/eigen_core.h"
 #include "ops/core/elementwise.h"
 #include "ops/core/narrow.h"
 #include "ops/core/onednn.h"
 
 namespace cairn {
 namespace {
+
+template <class T>
+using EigenMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
 
 // What becomes of what is in the result: kSets and kZeroes differ in the sign of zeros.
 enum class Into { kSets, kZeroes, kAdds };
