@@ -140,13 +140,11 @@ void fill_shape(ShapeContext& c) {
   c.set_output(c.shape_from(0));
 }
 Kernel fill_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      if (c.input(1).rank() != 0)
-        c.fail(str_cat("value must be a scalar, got shape ", c.input(1).shape()));
-      fill_all(c, c.allocate(0, shape_of_vector(c, c.input(0), "dims")), *elements<T>(c.input(1)));
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    if (c.input(1).rank() != 0)
+      c.fail(str_cat("value must be a scalar, got shape ", c.input(1).shape()));
+    fill_all(c, m, c.allocate(0, shape_of_vector(c.input(0), "dims")), c.input(1).raw_data());
+  };
 }
 Grads fill_gradient(const Operation&, const Grads& dy) { return {Output(), reduce_sum(dy[0])}; }
 
@@ -159,10 +157,9 @@ constexpr OpDef kFill = {.name = "Fill",
                          .gradient = fill_gradient};
 
 Kernel zeros_like_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return
-        [](KernelContext& c) { fill_all(c, c.allocate_or_reuse(0, 0, c.input(0).shape()), T{}); };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    fill_all(c, m, c.allocate_or_reuse(0, 0, c.input(0).shape()), m.zero);
+  };
 }
 constexpr OpDef kZerosLike = {.name = "ZerosLike",
                               .inputs = "x: T",
@@ -172,14 +169,14 @@ constexpr OpDef kZerosLike = {.name = "ZerosLike",
                               .prepare = zeros_like_prepare,
                               .gradient = not_differentiable};
 
+using WithOnes = TypeList<BFloat16, Half, float, double, int8_t, uint8_t, int16_t, uint16_t,
+                          int32_t, int64_t, std::complex<float>, std::complex<double>, bool>;
 Kernel ones_like_prepare(const KernelSetup& s) {
-  return by_dtype<BFloat16, Half, float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t,
-                  int64_t, std::complex<float>, std::complex<double>, bool>(
-      s, s.dtype("T"), []<class T>() -> Kernel {
-        return [](KernelContext& c) {
-          fill_all(c, c.allocate_or_reuse(0, 0, c.input(0).shape()), T(1));
-        };
-      });
+  const DType dtype = s.dtype("T");
+  const Tensor one = by_types(WithOnes(), s, dtype, []<class T>() { return Tensor(T(1)); });
+  return [one, &m = mover_of(s, dtype)](KernelContext& c) {
+    fill_all(c, m, c.allocate_or_reuse(0, 0, c.input(0).shape()), one.raw_data());
+  };
 }
 constexpr OpDef kOnesLike = {
     .name = "OnesLike",
@@ -195,9 +192,9 @@ constexpr OpDef kOnesLike = {
 // ---- OneHot -------------------------------------------------------------------------------------
 
 // The position of the new extent.
-template <class Context>
-int one_hot_axis(const Context& c, int64_t axis, int rank) {
-  if (axis < -1 || axis > rank) c.fail(str_cat("axis ", axis, " is outside [-1, ", rank, "]"));
+int one_hot_axis(int64_t axis, int rank) {
+  if (axis < -1 || axis > rank)
+    fail(Code::kInvalidArgument, "axis ", axis, " is outside [-1, ", rank, "]");
   return axis == -1 ? rank : static_cast<int>(axis);
 }
 
@@ -207,7 +204,7 @@ void one_hot_shape(ShapeContext& c) {
   c.with_rank(3, 0, "off_value");
   const Shape& indices = c.input(0);
   if (!indices.has_rank()) return;
-  const int axis = one_hot_axis(c, c.integer("axis"), indices.rank());
+  const int axis = one_hot_axis(c.integer("axis"), indices.rank());
   const Tensor depth = c.constant(1);
   if (depth.valid()) c.require(depth.scalar<int32_t>() >= 0, "depth must not be negative");
   Shape shape = indices.slice(0, axis);
@@ -215,31 +212,36 @@ void one_hot_shape(ShapeContext& c) {
   c.set_output(concat(shape, indices.slice(axis)));
 }
 
+// Puts the value on_value at the places of a tensor [before, depth, after] that are told by
+// indices [before, after].
+template <class T>
+void mark_places(IntReader index, int64_t depth, int64_t after, const void* on_value, void* out) {
+  const T on = *static_cast<const T*>(on_value);
+  T* to = static_cast<T*>(out);
+  for (int64_t i = 0; i < index.size(); ++i) {
+    const int64_t k = index[i];
+    if (k >= 0 && k < depth) to[(i / after * depth + k) * after + i % after] = on;
+  }
+}
+
 Kernel one_hot_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), [axis = s.integer("axis")]<class T>() -> Kernel {
-    return [axis](KernelContext& c) {
-      const Tensor& indices = c.input(0);
-      if (c.input(2).rank() != 0 || c.input(3).rank() != 0)
-        c.fail(str_cat("on_value and off_value must be scalars, got shapes ", c.input(2).shape(),
-                       " and ", c.input(3).shape()));
-      const int at = one_hot_axis(c, axis, indices.rank());
-      const int64_t depth = c.input(1).scalar<int32_t>();
-      if (depth < 0) c.fail(str_cat("depth must not be negative, got ", depth));
-      Shape shape = indices.shape().slice(0, at);
-      shape.append(depth);
-      shape = concat(shape, indices.shape().slice(at));
-      Tensor& out = c.allocate(0, shape);
-      fill_all(c, out, *elements<T>(c.input(3)));
-      const T on = *elements<T>(c.input(2));
-      T* to = elements<T>(out);
-      const IntReader index(indices);
-      const int64_t after = extents_after(shape, at);
-      for (int64_t i = 0; i < index.size(); ++i) {
-        const int64_t k = index[i];
-        if (k >= 0 && k < depth) to[(i / after * depth + k) * after + i % after] = on;
-      }
-    };
-  });
+  const auto mark = by_width(s, s.dtype("T"), []<class T>() { return mark_places<T>; });
+  return [mark, &m = mover_of(s, s.dtype("T")), axis = s.integer("axis")](KernelContext& c) {
+    const Tensor& indices = c.input(0);
+    if (c.input(2).rank() != 0 || c.input(3).rank() != 0)
+      c.fail(str_cat("on_value and off_value must be scalars, got shapes ", c.input(2).shape(),
+                     " and ", c.input(3).shape()));
+    const int at = one_hot_axis(axis, indices.rank());
+    const int64_t depth = c.input(1).scalar<int32_t>();
+    if (depth < 0) c.fail(str_cat("depth must not be negative, got ", depth));
+    Shape shape = indices.shape().slice(0, at);
+    shape.append(depth);
+    shape = concat(shape, indices.shape().slice(at));
+    Tensor& out = c.allocate(0, shape);
+    fill_all(c, m, out, c.input(3).raw_data());
+    mark(IntReader(indices), depth, extents_after(shape, at), c.input(2).raw_data(),
+         out.raw_data());
+  };
 }
 
 constexpr OpDef kOneHot = {.name = "OneHot",
@@ -253,15 +255,15 @@ constexpr OpDef kOneHot = {.name = "OneHot",
 // ---- Range, LinSpace ----------------------------------------------------------------------------
 
 // The number of values from start towards limit. Throws through c.fail.
-template <class T, class Context>
-int64_t range_count(const Context& c, T start, T limit, T delta) {
+template <class T>
+int64_t range_count(T start, T limit, T delta) {
   const auto told = [&] {
     return str_cat(" (start ", start, ", limit ", limit, ", delta ", delta, ")");
   };
-  if (delta != delta) c.fail("delta must be a number" + told());
-  if (delta == 0) c.fail("delta must not be zero" + told());
+  if (delta != delta) fail(Code::kInvalidArgument, "delta must be a number", told());
+  if (delta == 0) fail(Code::kInvalidArgument, "delta must not be zero", told());
   if ((delta > 0 && start > limit) || (delta < 0 && start < limit))
-    c.fail("delta leads away from limit" + told());
+    fail(Code::kInvalidArgument, "delta leads away from limit", told());
   if constexpr (std::is_integral_v<T>) {
     // Unsigned: the distance of two integers may not fit in their type.
     const auto distance = [](T a, T b) {
@@ -271,11 +273,12 @@ int64_t range_count(const Context& c, T start, T limit, T delta) {
     const uint64_t step = distance(0, delta), whole = distance(start, limit);
     const uint64_t count = whole / step + (whole % step != 0);
     if (count > static_cast<uint64_t>(INT64_MAX))
-      c.fail("these are more values than 63 bits count" + told());
+      fail(Code::kInvalidArgument, "these are more values than 63 bits count", told());
     return static_cast<int64_t>(count);
   } else {
     const double count = std::ceil(std::abs((limit - start) / delta));
-    if (!(count < 9e18)) c.fail("this makes no finite number of values" + told());
+    if (!(count < 9e18))
+      fail(Code::kInvalidArgument, "this makes no finite number of values", told());
     return static_cast<int64_t>(count);
   }
 }
@@ -286,7 +289,7 @@ void range_shape(ShapeContext& c) {
   int64_t count = kUnknownDim;
   if (start.valid() && limit.valid() && delta.valid()) {
     for_dtype<float, double, int32_t, int64_t>(start.dtype(), [&]<class T> {
-      count = range_count(c, start.scalar<T>(), limit.scalar<T>(), delta.scalar<T>());
+      count = range_count(start.scalar<T>(), limit.scalar<T>(), delta.scalar<T>());
     });
   }
   c.set_output({count});
@@ -296,7 +299,7 @@ Kernel range_prepare(const KernelSetup& s) {
   return by_dtype<float, double, int32_t, int64_t>(s, s.dtype("Tidx"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const T start = c.input(0).scalar<T>(), delta = c.input(2).scalar<T>();
-      Tensor& out = c.allocate(0, {range_count(c, start, c.input(1).scalar<T>(), delta)});
+      Tensor& out = c.allocate(0, {range_count(start, c.input(1).scalar<T>(), delta)});
       T value = start;
       // Added up as in TensorFlow, not multiplied: the last bits of fractions differ.
       for (T& element : out.span<T>()) {
@@ -331,8 +334,7 @@ Kernel linspace_prepare(const KernelSetup& s) {
   return by_dtype<float, double>(s, s.dtype("T"), []<class T>() -> Kernel {
     return [](KernelContext& c) {
       const T start = c.input(0).scalar<T>(), stop = c.input(1).scalar<T>();
-      if (c.input(2).num_elements() != 1) c.fail("num must be a scalar");
-      const int64_t num = IntReader(c.input(2))[0];
+      const int64_t num = scalar_input(c, 2, "num");
       if (num <= 0) c.fail(str_cat("num must be positive, got ", num));
       T* out = c.allocate(0, {num}).data<T>();
       const T step = num > 1 ? (stop - start) / static_cast<T>(num - 1) : T(0);
@@ -377,38 +379,37 @@ int64_t sparse_offset(const KernelContext& c, const IntReader& indices, int64_t 
 }
 
 Kernel sparse_to_dense_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), [validate = s.flag("validate_indices")]<class T>() -> Kernel {
-    return [validate](KernelContext& c) {
-      const Tensor &indices = c.input(0), &values = c.input(2);
-      const Shape shape = shape_of_vector(c, c.input(1), "output_shape");
-      const int64_t count = indices.rank() > 0 ? indices.dim(0) : 1;
-      const int64_t width = indices.rank() > 1 ? indices.dim(1) : 1;
-      if (indices.rank() > 2 || width != shape.rank()) {
-        c.fail(str_cat("sparse_indices of shape ", indices.shape(),
-                       " do not point into a tensor of shape ", shape));
+  const bool validate = s.flag("validate_indices");
+  return [validate, &m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor &indices = c.input(0), &values = c.input(2);
+    const Shape shape = shape_of_vector(c.input(1), "output_shape");
+    const int64_t count = indices.rank() > 0 ? indices.dim(0) : 1;
+    const int64_t width = indices.rank() > 1 ? indices.dim(1) : 1;
+    if (indices.rank() > 2 || width != shape.rank()) {
+      c.fail(str_cat("sparse_indices of shape ", indices.shape(),
+                     " do not point into a tensor of shape ", shape));
+    }
+    if (values.rank() > 1 || (values.rank() == 1 && values.dim(0) != count)) {
+      c.fail(str_cat("there are ", count, " sparse_indices, but sparse_values are of shape ",
+                     values.shape()));
+    }
+    if (c.input(3).rank() != 0)
+      c.fail(str_cat("default_value must be a scalar, got ", c.input(3).shape()));
+    Tensor& out = c.allocate(0, shape);
+    fill_all(c, m, out, c.input(3).raw_data());
+    const IntReader reader(indices);
+    int64_t last = -1;
+    // Tuples without numbers all refer to the only element: two show a repetition as well as
+    // many.
+    for (int64_t i = width == 0 ? std::max<int64_t>(count - 2, 0) : 0; i < count; ++i) {
+      const int64_t at = sparse_offset(c, reader, i, shape);
+      if (validate && at <= last) {
+        c.fail(str_cat("sparse_indices[", i, "] is ", at == last ? "repeated" : "out of order"));
       }
-      if (values.rank() > 1 || (values.rank() == 1 && values.dim(0) != count)) {
-        c.fail(str_cat("there are ", count, " sparse_indices, but sparse_values are of shape ",
-                       values.shape()));
-      }
-      if (c.input(3).rank() != 0)
-        c.fail(str_cat("default_value must be a scalar, got ", c.input(3).shape()));
-      Tensor& out = c.allocate(0, shape);
-      fill_all(c, out, *elements<T>(c.input(3)));
-      const IntReader reader(indices);
-      int64_t last = -1;
-      // Tuples without numbers all refer to the only element: two show a repetition as well as
-      // many.
-      for (int64_t i = width == 0 ? std::max<int64_t>(count - 2, 0) : 0; i < count; ++i) {
-        const int64_t at = sparse_offset(c, reader, i, shape);
-        if (validate && at <= last) {
-          c.fail(str_cat("sparse_indices[", i, "] is ", at == last ? "repeated" : "out of order"));
-        }
-        elements<T>(out)[at] = elements<T>(values)[values.rank() == 1 ? i : 0];
-        last = at;
-      }
-    };
-  });
+      m.copy(m.at(out, at), m.at(values, values.rank() == 1 ? i : 0), 1);
+      last = at;
+    }
+  };
 }
 
 Grads sparse_to_dense_gradient(const Operation& op, const Grads& dy) {

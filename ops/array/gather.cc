@@ -47,43 +47,54 @@ void gather_shape(ShapeContext& c) {
     }
     asked = IntReader(axis)[0];
   }
-  if (params.has_rank())
-    c.set_output(gathered(params, axis_of(c, asked, params.rank()), c.input(1)));
+  if (params.has_rank()) c.set_output(gathered(params, axis_of(asked, params.rank()), c.input(1)));
+}
+
+// Tables of `extent` rows of `after` elements, one after the other, and the rows to take of each.
+struct Tables {
+  IntReader indices;
+  int64_t extent, after;
+  const void* from;
+  void* to;
+};
+
+// Rows [begin, end) of the result.
+template <class T>
+void take_rows(const Tables& t, int64_t begin, int64_t end) {
+  const int64_t count = t.indices.size(), after = t.after;
+  const T* table = static_cast<const T*>(t.from) + begin / count * t.extent * after;
+  T* const to = static_cast<T*>(t.to);
+  for (int64_t i = begin, k = begin % count; i < end; ++i) {
+    const T* row = table + t.indices[k] * after;
+    if (after == 1) {
+      to[i] = *row;
+    } else {
+      std::copy_n(row, after, to + i * after);
+    }
+    if (++k == count) {
+      k = 0;
+      table += t.extent * after;
+    }
+  }
 }
 
 Kernel gather_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("Tparams"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& params = c.input(0);
-      if (params.rank() < 1) c.fail("params must not be a scalar");
-      if (c.num_inputs() > 2 && c.input(2).num_elements() != 1) c.fail("axis must be a scalar");
-      const int axis = c.num_inputs() > 2 ? axis_of(c, IntReader(c.input(2))[0], params.rank()) : 0;
-      const IntReader indices(c.input(1));
-      const int64_t extent = params.dim(axis), after = extents_after(params.shape(), axis);
-      const int64_t before = extents_before(params.shape(), axis), count = indices.size();
-      check_indices(c, indices, extent, "indices");
-      Tensor& out = c.allocate(0, gathered(params.shape(), axis, c.input(1).shape()));
-      if (out.num_elements() == 0) return;
-      T* to = elements<T>(out);
-      const T* from = elements<T>(params);
-      const double cost = sizeof(T) * static_cast<double>(after) / 8 + 4;
-      c.parallel_for(before * count, cost, [&](int64_t begin, int64_t end) {
-        const T* table = from + begin / count * extent * after;
-        for (int64_t i = begin, k = begin % count; i < end; ++i) {
-          const T* row = table + indices[k] * after;
-          if (after == 1) {
-            to[i] = *row;
-          } else {
-            std::copy_n(row, after, to + i * after);
-          }
-          if (++k == count) {
-            k = 0;
-            table += extent * after;
-          }
-        }
-      });
-    };
-  });
+  const DType dtype = s.dtype("Tparams");
+  const auto take = by_width(s, dtype, []<class T>() { return take_rows<T>; });
+  return [take, size = mover_of(s, dtype).size](KernelContext& c) {
+    const Tensor& params = c.input(0);
+    if (params.rank() < 1) c.fail("params must not be a scalar");
+    const int axis = c.num_inputs() > 2 ? axis_of(scalar_input(c, 2, "axis"), params.rank()) : 0;
+    const IntReader indices(c.input(1));
+    const int64_t extent = params.dim(axis), after = extents_after(params.shape(), axis);
+    const int64_t rows = extents_before(params.shape(), axis) * indices.size();
+    check_indices(c, indices, extent, "indices");
+    Tensor& out = c.allocate(0, gathered(params.shape(), axis, c.input(1).shape()));
+    if (out.num_elements() == 0) return;
+    const Tables tables = {indices, extent, after, params.raw_data(), out.raw_data()};
+    c.parallel_for(rows, static_cast<double>(size * after) / 8 + 4,
+                   [&](int64_t begin, int64_t end) { take(tables, begin, end); });
+  };
 }
 
 // The gradient with respect to params, for indices along axis 0. TensorFlow makes IndexedSlices of
@@ -195,19 +206,17 @@ void gather_nd_shape(ShapeContext& c) {
 }
 
 Kernel gather_nd_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("Tparams"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& params = c.input(0);
-      const IntReader indices(c.input(1));
-      const IndexTuples p = index_tuples(c, c.input(1).shape(), params.shape());
-      Tensor& out =
-          c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
-      for (int64_t i = 0; i < p.looked_at(); ++i) {
-        const int64_t place = place_of(c, indices, i, p, params.shape());
-        std::copy_n(elements<T>(params) + place * p.row, p.row, elements<T>(out) + i * p.row);
-      }
-    };
-  });
+  return [&m = mover_of(s, s.dtype("Tparams"))](KernelContext& c) {
+    const Tensor& params = c.input(0);
+    const IntReader indices(c.input(1));
+    const IndexTuples p = index_tuples(c, c.input(1).shape(), params.shape());
+    Tensor& out =
+        c.allocate(0, concat(c.input(1).shape().slice(0, -1), params.shape().slice(p.depth)));
+    for (int64_t i = 0; i < p.looked_at(); ++i) {
+      const int64_t place = place_of(c, indices, i, p, params.shape());
+      m.copy(m.at(out, i * p.row), m.at(params, place * p.row), p.row);
+    }
+  };
 }
 
 Grads gather_nd_gradient(const Operation& op, const Grads& dy) {
@@ -237,24 +246,23 @@ void scatter_nd_shape(ShapeContext& c) {
 }
 
 Kernel scatter_nd_prepare(const KernelSetup& s) {
-  return by_number_type(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const IntReader indices(c.input(0));
-      const Tensor& updates = c.input(1);
-      const Shape shape = shape_of_vector(c, c.input(2), "shape");
-      const IndexTuples p = index_tuples(c, c.input(0).shape(), shape);
-      const Shape expected = concat(c.input(0).shape().slice(0, -1), shape.slice(p.depth));
-      if (!(updates.shape() == expected))
-        c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));
-      Tensor& out = c.allocate(0, shape);
-      fill_all(c, out, T{});
-      for (int64_t i = 0; i < p.looked_at(); ++i) {
-        T* to = elements<T>(out) + place_of(c, indices, i, p, shape) * p.row;
-        const T* from = elements<T>(updates) + i * p.row;
-        for (int64_t k = 0; k < p.row; ++k) to[k] = plus(to[k], from[k]);
-      }
-    };
-  });
+  const Adder& adder = adder_of(s, s.dtype("T"));
+  return [&adder, &m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const IntReader indices(c.input(0));
+    const Tensor& updates = c.input(1);
+    const Shape shape = shape_of_vector(c.input(2), "shape");
+    const IndexTuples p = index_tuples(c, c.input(0).shape(), shape);
+    const Shape expected = concat(c.input(0).shape().slice(0, -1), shape.slice(p.depth));
+    if (!(updates.shape() == expected))
+      c.fail(str_cat("updates must be ", expected, ", got ", updates.shape()));
+    Tensor& out = c.allocate(0, shape);
+    fill_all(c, m, out, m.zero);
+    for (int64_t i = 0; i < p.looked_at(); ++i) {
+      const int64_t place = place_of(c, indices, i, p, shape);
+      void* const to = m.at(out, place * p.row);
+      adder.add(to, m.at(updates, i * p.row), true, to, p.row);
+    }
+  };
 }
 Grads scatter_nd_gradient(const Operation& op, const Grads& dy) {
   return {Output(), gather_nd(dy[0], op.input(0)), Output()};
@@ -282,42 +290,49 @@ void unsorted_segment_sum_shape(ShapeContext& c) {
       concat(Shape{num.valid() ? IntReader(num)[0] : kUnknownDim}, data.slice(ids.rank())));
 }
 
+using Summed = TypeList<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t,
+                        std::complex<float>, std::complex<double>>;
+
+// Adds columns [begin, end) of rows of n elements to those of their segments; negative ones skip.
+template <class T>
+void add_to_segments(const void* from, const IntReader& segments, int64_t n, int64_t begin,
+                     int64_t end, void* sums) {
+  for (int64_t i = 0; i < segments.size(); ++i) {
+    if (segments[i] < 0) continue;
+    each(end - begin, [to = static_cast<T*>(sums) + segments[i] * n + begin,
+                       row = static_cast<const T*>(from) + i * n + begin](int64_t k) {
+      to[k] = plus(to[k], row[k]);
+    });
+  }
+}
+
 Kernel unsorted_segment_sum_prepare(const KernelSetup& s) {
-  return by_dtype<float, double, int32_t, int64_t, int8_t, int16_t, uint8_t, uint16_t,
-                  std::complex<float>, std::complex<double>>(
-      s, s.dtype("T"), []<class T>() -> Kernel {
-        return [](KernelContext& c) {
-          const Tensor &data = c.input(0), &ids = c.input(1);
-          if (c.input(2).num_elements() != 1) c.fail("num_segments must be a scalar");
-          const int64_t num = IntReader(c.input(2))[0];
-          if (num < 0) c.fail(str_cat("num_segments must not be negative, got ", num));
-          if (data.rank() < ids.rank() || !(data.shape().slice(0, ids.rank()) == ids.shape())) {
-            c.fail(str_cat("data of shape ", data.shape(),
-                           " does not begin with the extents of segment_ids, ", ids.shape()));
-          }
-          const Shape row_shape = data.shape().slice(ids.rank());
-          const int64_t row = row_shape.num_elements();
-          const IntReader segments(ids);
-          for (int64_t i = 0; i < segments.size(); ++i) {
-            if (segments[i] >= num)
-              c.fail(str_cat("segment_ids[", i, "] is ", segments[i], ", outside [0, ", num, ")"));
-          }
-          Tensor& out = c.allocate(0, concat(Shape{num}, row_shape));
-          fill_all(c, out, T{});
-          // Split by columns: one thread computes each sum, in the order of the rows, so that the
-          // bits do not depend on the number of threads.
-          c.parallel_for(row, static_cast<double>(segments.size()) / 8,
-                         [&](int64_t begin, int64_t end) {
-                           for (int64_t i = 0; i < segments.size(); ++i) {
-                             if (segments[i] < 0) continue;
-                             T* to = elements<T>(out) + segments[i] * row;
-                             const T* from = elements<T>(data) + i * row;
-                             for (int64_t k = begin; k < end; ++k)
-                               to[k] = static_cast<T>(to[k] + from[k]);
-                           }
-                         });
-        };
-      });
+  const DType dtype = s.dtype("T");
+  const auto add =
+      by_types(Summed(), s, dtype, []<class T>() { return add_to_segments<Added<T>>; });
+  return [add, &m = mover_of(s, dtype)](KernelContext& c) {
+    const Tensor &data = c.input(0), &ids = c.input(1);
+    const int64_t num = scalar_input(c, 2, "num_segments");
+    if (num < 0) c.fail(str_cat("num_segments must not be negative, got ", num));
+    if (data.rank() < ids.rank() || !(data.shape().slice(0, ids.rank()) == ids.shape())) {
+      c.fail(str_cat("data of shape ", data.shape(),
+                     " does not begin with the extents of segment_ids, ", ids.shape()));
+    }
+    const Shape row_shape = data.shape().slice(ids.rank());
+    const int64_t row = row_shape.num_elements();
+    const IntReader segments(ids);
+    for (int64_t i = 0; i < segments.size(); ++i) {
+      if (segments[i] >= num)
+        c.fail(str_cat("segment_ids[", i, "] is ", segments[i], ", outside [0, ", num, ")"));
+    }
+    Tensor& out = c.allocate(0, concat(Shape{num}, row_shape));
+    fill_all(c, m, out, m.zero);
+    // Split by columns: one thread computes each sum, in the order of the rows, so that the bits do
+    // not depend on the number of threads.
+    c.parallel_for(row, static_cast<double>(segments.size()) / 8, [&](int64_t begin, int64_t end) {
+      add(data.raw_data(), segments, row, begin, end, out.raw_data());
+    });
+  };
 }
 
 // The rows of dy by segment; zeros for ids that were skipped.
@@ -368,32 +383,30 @@ void dynamic_stitch_shape(ShapeContext& c) {
 }
 
 Kernel dynamic_stitch_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const int n = c.num_inputs() / 2;
-      const Shape row_shape = c.input(n).shape().slice(c.input(0).rank());
-      const int64_t row = row_shape.num_elements();
-      int64_t places = 0;
-      for (int i = 0; i < n; ++i) {
-        const Shape &indices = c.input(i).shape(), &data = c.input(n + i).shape();
-        if (!stitches(indices, data, row_shape)) {
-          c.fail(str_cat("data[", i, "] of shape ", data, " does not go with indices of shape ",
-                         indices));
-        }
-        const IntReader at(c.input(i));
-        check_indices(c, at, INT32_MAX, "indices");
-        for (int64_t k = 0; k < at.size(); ++k) places = std::max(places, at[k] + 1);
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const int n = c.num_inputs() / 2;
+    const Shape row_shape = c.input(n).shape().slice(c.input(0).rank());
+    const int64_t row = row_shape.num_elements();
+    int64_t places = 0;
+    for (int i = 0; i < n; ++i) {
+      const Shape &indices = c.input(i).shape(), &data = c.input(n + i).shape();
+      if (!stitches(indices, data, row_shape)) {
+        c.fail(str_cat("data[", i, "] of shape ", data, " does not go with indices of shape ",
+                       indices));
       }
-      Tensor& out = c.allocate(0, concat(Shape{places}, row_shape));
-      fill_all(c, out, T{});
-      for (int i = 0; i < n; ++i) {
-        const IntReader at(c.input(i));
-        const T* from = elements<T>(c.input(n + i));
-        for (int64_t k = 0; k < at.size(); ++k)
-          std::copy_n(from + k * row, row, elements<T>(out) + at[k] * row);
-      }
-    };
-  });
+      const IntReader at(c.input(i));
+      check_indices(c, at, INT32_MAX, "indices");
+      for (int64_t k = 0; k < at.size(); ++k) places = std::max(places, at[k] + 1);
+    }
+    Tensor& out = c.allocate(0, concat(Shape{places}, row_shape));
+    fill_all(c, m, out, m.zero);
+    for (int i = 0; i < n; ++i) {
+      const IntReader at(c.input(i));
+      const Tensor& data = c.input(n + i);
+      for (int64_t k = 0; k < at.size(); ++k)
+        m.copy(m.at(out, at[k] * row), m.at(data, k * row), row);
+    }
+  };
 }
 
 // True if a slice may be overwritten by a later one: unless all indices are known and different.
@@ -462,28 +475,26 @@ void dynamic_partition_shape(ShapeContext& c) {
 }
 
 Kernel dynamic_partition_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor &data = c.input(0), &partitions = c.input(1);
-      if (data.rank() < partitions.rank() ||
-          !(data.shape().slice(0, partitions.rank()) == partitions.shape())) {
-        c.fail(str_cat("data of shape ", data.shape(),
-                       " does not begin with the extents of partitions, ", partitions.shape()));
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor &data = c.input(0), &partitions = c.input(1);
+    if (data.rank() < partitions.rank() ||
+        !(data.shape().slice(0, partitions.rank()) == partitions.shape())) {
+      c.fail(str_cat("data of shape ", data.shape(),
+                     " does not begin with the extents of partitions, ", partitions.shape()));
+    }
+    const Shape row_shape = data.shape().slice(partitions.rank());
+    const int64_t row = row_shape.num_elements();
+    const IntReader part(partitions);
+    check_indices(c, part, c.num_outputs(), "partitions");
+    for (int p = 0; p < c.num_outputs(); ++p) {
+      int64_t count = 0;
+      for (int64_t i = 0; i < part.size(); ++i) count += part[i] == p;
+      Tensor& out = c.allocate(p, concat(Shape{count}, row_shape));
+      for (int64_t i = 0, at = 0; i < part.size(); ++i) {
+        if (part[i] == p) m.copy(m.at(out, at++ * row), m.at(data, i * row), row);
       }
-      const Shape row_shape = data.shape().slice(partitions.rank());
-      const int64_t row = row_shape.num_elements();
-      const IntReader part(partitions);
-      check_indices(c, part, c.num_outputs(), "partitions");
-      for (int p = 0; p < c.num_outputs(); ++p) {
-        int64_t count = 0;
-        for (int64_t i = 0; i < part.size(); ++i) count += part[i] == p;
-        T* to = elements<T>(c.allocate(p, concat(Shape{count}, row_shape)));
-        for (int64_t i = 0; i < part.size(); ++i) {
-          if (part[i] == p) to = std::copy_n(elements<T>(data) + i * row, row, to);
-        }
-      }
-    };
-  });
+    }
+  };
 }
 
 // The numbers of the slices are partitioned in the same way; they give the place of each slice of

@@ -34,12 +34,12 @@ void concat_shape(ShapeContext& c) {
   c.require(rank > 0, "scalars cannot be concatenated; stack them");
   const Tensor value = c.constant(in.axis);
   if (!value.valid()) return c.set_output(Shape::unknown(rank));
-  const int axis = axis_of(c, IntReader(value)[0], rank);
+  const int axis = axis_of(IntReader(value)[0], rank);
   Shape joined = Shape::unknown(rank);
   int64_t along = 0;
   for (int i = 0; i < in.count; ++i) {
     Shape part = c.with_rank(in.first + i, rank, "value");
-    along = along < 0 || part[axis] < 0 ? kUnknownDim : plus(c, along, part[axis]);
+    along = along < 0 || part[axis] < 0 ? kUnknownDim : plus_extent(along, part[axis]);
     part.set_dim(axis, kUnknownDim);
     c.require(part.is_compatible_with(joined), str_cat("values differ outside of axis ", axis, ": ",
                                                        joined, " and ", c.input(in.first + i)));
@@ -60,7 +60,7 @@ Shape joined_shape(const KernelContext& c, const ConcatInputs& in, int axis) {
     if (!fits)
       c.fail(str_cat("values 0 and ", i, " differ outside of axis ", axis, ": ", shape, " and ",
                      part));
-    along = plus(c, along, part[axis]);
+    along = plus_extent(along, part[axis]);
   }
   shape.set_dim(axis, along);
   return shape;
@@ -68,24 +68,21 @@ Shape joined_shape(const KernelContext& c, const ConcatInputs& in, int axis) {
 
 template <bool kV2>
 Kernel concat_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const ConcatInputs in(kV2, c.num_inputs());
-      if (c.input(in.axis).num_elements() != 1) c.fail("axis must be a scalar");
-      const int axis = axis_of(c, IntReader(c.input(in.axis))[0], c.input(in.first).rank());
-      Tensor& out = c.allocate(0, joined_shape(c, in, axis));
-      const int64_t before = extents_before(out.shape(), axis),
-                    after = extents_after(out.shape(), axis);
-      const int64_t row = out.dim(axis) * after;
-      T* to = elements<T>(out);
-      for (int i = 0; i < in.count; ++i) {
-        const Tensor& part = c.input(in.first + i);
-        const int64_t n = part.dim(axis) * after;
-        copy_runs(c, before, n, to, row, elements<T>(part), n);
-        to += n;
-      }
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const ConcatInputs in(kV2, c.num_inputs());
+    const int axis = axis_of(scalar_input(c, in.axis, "axis"), c.input(in.first).rank());
+    Tensor& out = c.allocate(0, joined_shape(c, in, axis));
+    const int64_t before = extents_before(out.shape(), axis),
+                  after = extents_after(out.shape(), axis);
+    const int64_t row = out.dim(axis) * after;
+    int64_t at = 0;
+    for (int i = 0; i < in.count; ++i) {
+      const Tensor& part = c.input(in.first + i);
+      const int64_t n = part.dim(axis) * after;
+      copy_runs(c, m, before, n, m.at(out, at), row, part.raw_data(), n);
+      at += n;
+    }
+  };
 }
 
 // The shapes of the parts: constants if all are known, else outputs of one ShapeN. (A part of
@@ -147,7 +144,7 @@ void concat_offset_shape(ShapeContext& c) {
 Kernel concat_offset_prepare(const KernelSetup& s) {
   return [n = s.num_outputs()](KernelContext& c) {
     const int64_t rank = c.input(1).num_elements();
-    const int axis = axis_of(c, c.input(0).scalar<int32_t>(), static_cast<int>(rank), "concat_dim");
+    const int axis = axis_of(c.input(0).scalar<int32_t>(), static_cast<int>(rank), "concat_dim");
     int64_t offset = 0;
     for (int i = 0; i < n; ++i) {
       const Tensor& shape = c.input(i + 1);
@@ -191,28 +188,24 @@ void pack_shape(ShapeContext& c) {
     shape = merge(shape, c.input(i));
   }
   if (shape.has_rank()) {
-    c.set_output(
-        with_extent(shape, axis_of(c, c.integer("axis"), shape.rank() + 1), c.num_inputs()));
+    c.set_output(with_extent(shape, axis_of(c.integer("axis"), shape.rank() + 1), c.num_inputs()));
   }
 }
 
 Kernel pack_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), [asked = s.integer("axis")]<class T>() -> Kernel {
-    return [asked](KernelContext& c) {
-      const Shape& shape = c.input(0).shape();
-      const int axis = axis_of(c, asked, shape.rank() + 1);
-      const int n = c.num_inputs();
-      Tensor& out = c.allocate(0, with_extent(shape, axis, n));
-      const int64_t before = extents_before(shape, axis), after = extents_after(out.shape(), axis);
-      for (int i = 0; i < n; ++i) {
-        const Tensor& part = c.input(i);
-        if (!(part.shape() == shape))
-          c.fail(str_cat("values must be of one shape, got ", shape, " and ", part.shape()));
-        copy_runs(c, before, after, elements<T>(out) + i * after, n * after, elements<T>(part),
-                  after);
-      }
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T")), asked = s.integer("axis")](KernelContext& c) {
+    const Shape& shape = c.input(0).shape();
+    const int axis = axis_of(asked, shape.rank() + 1);
+    const int n = c.num_inputs();
+    Tensor& out = c.allocate(0, with_extent(shape, axis, n));
+    const int64_t before = extents_before(shape, axis), after = extents_after(out.shape(), axis);
+    for (int i = 0; i < n; ++i) {
+      const Tensor& part = c.input(i);
+      if (!(part.shape() == shape))
+        c.fail(str_cat("values must be of one shape, got ", shape, " and ", part.shape()));
+      copy_runs(c, m, before, after, m.at(out, i * after), n * after, part.raw_data(), after);
+    }
+  };
 }
 Grads pack_gradient(const Operation& op, const Grads& dy) {
   return unstack(dy[0], op.num_inputs(), {.axis = op.integer("axis")});
@@ -228,29 +221,26 @@ constexpr OpDef kPack = {.name = "Pack",
 void unpack_shape(ShapeContext& c) {
   const Shape shape = c.with_rank_at_least(0, 1, "value");
   if (!shape.has_rank()) return;
-  const int axis = axis_of(c, c.integer("axis"), shape.rank());
+  const int axis = axis_of(c.integer("axis"), shape.rank());
   c.same(shape[axis], c.num_outputs(), "the extent and num");
   for (int i = 0; i < c.num_outputs(); ++i) c.set_output(i, without_extent(shape, axis));
 }
 
 Kernel unpack_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), [asked = s.integer("axis")]<class T>() -> Kernel {
-    return [asked](KernelContext& c) {
-      const Tensor& value = c.input(0);
-      const int axis = axis_of(c, asked, value.rank());
-      const int n = c.num_outputs();
-      if (value.dim(axis) != n)
-        c.fail(str_cat("extent ", axis, " of ", value.shape(), " is not num = ", n));
-      const Shape shape = without_extent(value.shape(), axis);
-      const int64_t before = extents_before(value.shape(), axis),
-                    after = extents_after(value.shape(), axis);
-      for (int i = 0; i < n; ++i) {
-        Tensor& out = c.allocate(i, shape);
-        copy_runs(c, before, after, elements<T>(out), after, elements<T>(value) + i * after,
-                  n * after);
-      }
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T")), asked = s.integer("axis")](KernelContext& c) {
+    const Tensor& value = c.input(0);
+    const int axis = axis_of(asked, value.rank());
+    const int n = c.num_outputs();
+    if (value.dim(axis) != n)
+      c.fail(str_cat("extent ", axis, " of ", value.shape(), " is not num = ", n));
+    const Shape shape = without_extent(value.shape(), axis);
+    const int64_t before = extents_before(value.shape(), axis),
+                  after = extents_after(value.shape(), axis);
+    for (int i = 0; i < n; ++i) {
+      Tensor& out = c.allocate(i, shape);
+      copy_runs(c, m, before, after, out.raw_data(), after, m.at(value, i * after), n * after);
+    }
+  };
 }
 
 // The gradients of all outputs of an op, zeros for those without one.
@@ -287,7 +277,7 @@ void split_shape(ShapeContext& c) {
   const int n = c.num_outputs();
   Shape piece = Shape::unknown(shape.rank());
   if (dim.valid()) {
-    const int axis = axis_of(c, dim.scalar<int32_t>(), shape.rank(), "split_dim");
+    const int axis = axis_of(dim.scalar<int32_t>(), shape.rank(), "split_dim");
     piece = shape;
     c.require(shape[axis] < 0 || shape[axis] % n == 0,
               str_cat("extent ", axis, " of ", shape, " does not split into ", n, " equal pieces"));
@@ -297,30 +287,27 @@ void split_shape(ShapeContext& c) {
 }
 
 // Copies the piece [begin, begin + size) along `axis` to output i.
-template <class T>
-void copy_piece(KernelContext& c, const Tensor& value, int axis, int64_t begin, int64_t size,
-                int i) {
+void copy_piece(KernelContext& c, const Mover& m, const Tensor& value, int axis, int64_t begin,
+                int64_t size, int i) {
   Shape shape = value.shape();
   shape.set_dim(axis, size);
   const int64_t before = extents_before(shape, axis), after = extents_after(shape, axis);
   Tensor& out = c.allocate(i, shape);
-  copy_runs(c, before, size * after, elements<T>(out), size * after,
-            elements<T>(value) + begin * after, value.dim(axis) * after);
+  copy_runs(c, m, before, size * after, out.raw_data(), size * after, m.at(value, begin * after),
+            value.dim(axis) * after);
 }
 
 Kernel split_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& value = c.input(1);
-      const int axis = axis_of(c, c.input(0).scalar<int32_t>(), value.rank(), "split_dim");
-      const int64_t n = c.num_outputs(), size = value.dim(axis) / n;
-      if (size * n != value.dim(axis)) {
-        c.fail(str_cat("extent ", axis, " of ", value.shape(), " does not split into ", n,
-                       " equal pieces"));
-      }
-      for (int i = 0; i < n; ++i) copy_piece<T>(c, value, axis, i * size, size, i);
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& value = c.input(1);
+    const int axis = axis_of(c.input(0).scalar<int32_t>(), value.rank(), "split_dim");
+    const int64_t n = c.num_outputs(), size = value.dim(axis) / n;
+    if (size * n != value.dim(axis)) {
+      c.fail(str_cat("extent ", axis, " of ", value.shape(), " does not split into ", n,
+                     " equal pieces"));
+    }
+    for (int i = 0; i < n; ++i) copy_piece(c, m, value, axis, i * size, size, i);
+  };
 }
 Grads split_gradient(const Operation& op, const Grads& dy) {
   return {Output(), concat(operands(all_of(op, dy)), op.input(0))};
@@ -335,16 +322,15 @@ constexpr OpDef kSplit = {.name = "Split",
 
 // The value of a size of -1: the rest of `extent`. Throws through c.fail unless the sizes add up to
 // the extent.
-template <class Context>
-int64_t size_left(const Context& c, const IntReader& sizes, int64_t extent) {
+int64_t size_left(const IntReader& sizes, int64_t extent) {
   int64_t sum = 0, open = 0;
   for (int64_t i = 0; i < sizes.size(); ++i) {
-    if (sizes[i] < -1) c.fail(str_cat("size_splits[", i, "] is ", sizes[i]));
-    sizes[i] < 0 ? ++open : (sum = plus(c, sum, sizes[i]));
+    if (sizes[i] < -1) fail(Code::kInvalidArgument, "size_splits[", i, "] is ", sizes[i]);
+    sizes[i] < 0 ? ++open : (sum = plus_extent(sum, sizes[i]));
   }
-  if (open > 1) c.fail("only one of size_splits may be -1");
+  if (open > 1) fail(Code::kInvalidArgument, "only one of size_splits may be -1");
   if (sum > extent || (open == 0 && sum != extent)) {
-    c.fail(str_cat("size_splits add up to ", sum, ", but the extent is ", extent));
+    fail(Code::kInvalidArgument, "size_splits add up to ", sum, ", but the extent is ", extent);
   }
   return extent - sum;
 }
@@ -359,9 +345,9 @@ void split_v_shape(ShapeContext& c) {
     for (int i = 0; i < c.num_outputs(); ++i) c.set_output(i, Shape::unknown(shape.rank()));
     return;
   }
-  const int axis = axis_of(c, dim.scalar<int32_t>(), shape.rank(), "split_dim");
+  const int axis = axis_of(dim.scalar<int32_t>(), shape.rank(), "split_dim");
   const int64_t left =
-      sizes.valid() && shape[axis] >= 0 ? size_left(c, IntReader(sizes), shape[axis]) : kUnknownDim;
+      sizes.valid() && shape[axis] >= 0 ? size_left(IntReader(sizes), shape[axis]) : kUnknownDim;
   for (int i = 0; i < c.num_outputs(); ++i) {
     Shape piece = shape;
     const int64_t size = sizes.valid() ? IntReader(sizes)[i] : kUnknownDim;
@@ -371,22 +357,20 @@ void split_v_shape(ShapeContext& c) {
 }
 
 Kernel split_v_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& value = c.input(0);
-      const int axis = axis_of(c, c.input(2).scalar<int32_t>(), value.rank(), "split_dim");
-      const IntReader sizes = vector_input(c, 1, "size_splits");
-      if (sizes.size() != c.num_outputs())
-        c.fail(str_cat("size_splits must be ", c.num_outputs(), " numbers"));
-      const int64_t left = size_left(c, sizes, value.dim(axis));
-      int64_t begin = 0;
-      for (int i = 0; i < c.num_outputs(); ++i) {
-        const int64_t size = sizes[i] < 0 ? left : sizes[i];
-        copy_piece<T>(c, value, axis, begin, size, i);
-        begin += size;
-      }
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& value = c.input(0);
+    const int axis = axis_of(c.input(2).scalar<int32_t>(), value.rank(), "split_dim");
+    const IntReader sizes = vector_input(c, 1, "size_splits");
+    if (sizes.size() != c.num_outputs())
+      c.fail(str_cat("size_splits must be ", c.num_outputs(), " numbers"));
+    const int64_t left = size_left(sizes, value.dim(axis));
+    int64_t begin = 0;
+    for (int i = 0; i < c.num_outputs(); ++i) {
+      const int64_t size = sizes[i] < 0 ? left : sizes[i];
+      copy_piece(c, m, value, axis, begin, size, i);
+      begin += size;
+    }
+  };
 }
 Grads split_v_gradient(const Operation& op, const Grads& dy) {
   return {concat(operands(all_of(op, dy)), op.input(2)), Output(), Output()};

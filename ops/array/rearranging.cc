@@ -19,15 +19,15 @@ void check_rank(const KernelContext& c, const Tensor& x) {
 // ---- Transpose ----------------------------------------------------------------------------------
 
 // Throws through c.fail unless `perm` contains each of 0 … rank - 1 once.
-template <class Context>
-void check_permutation(const Context& c, const IntReader& perm, int64_t rank) {
+void check_permutation(const IntReader& perm, int64_t rank) {
   if (perm.size() != rank)
-    c.fail(str_cat("perm has ", perm.size(), " elements, but the rank is ", rank));
+    fail(Code::kInvalidArgument, "perm has ", perm.size(), " elements, but the rank is ", rank);
   uint64_t seen = 0;
   for (int64_t i = 0; i < rank; ++i) {
     const bool inside = perm[i] >= 0 && perm[i] < rank && rank <= 64;
-    if (!inside) c.fail(str_cat("perm[", i, "] is ", perm[i], ", outside [0, ", rank, ")"));
-    if (seen >> perm[i] & 1) c.fail(str_cat("perm names ", perm[i], " twice"));
+    if (!inside)
+      fail(Code::kInvalidArgument, "perm[", i, "] is ", perm[i], ", outside [0, ", rank, ")");
+    if (seen >> perm[i] & 1) fail(Code::kInvalidArgument, "perm names ", perm[i], " twice");
     seen |= uint64_t{1} << perm[i];
   }
 }
@@ -40,40 +40,38 @@ void transpose_shape(ShapeContext& c) {
   c.same(x.rank(), length, "the rank and the length of perm");
   Shape result = Shape::unknown(x.rank());
   if (const Tensor perm = c.constant(1); perm.valid()) {
-    check_permutation(c, IntReader(perm), x.rank());
+    check_permutation(IntReader(perm), x.rank());
     for (int i = 0; i < x.rank(); ++i) result.set_dim(i, x[static_cast<int>(IntReader(perm)[i])]);
   }
   c.set_output(result);
 }
 
 Kernel transpose_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& x = c.input(0);
-      const IntReader perm = vector_input(c, 1, "perm");
-      check_rank(c, x);
-      check_permutation(c, perm, x.rank());
-      std::array<int64_t, kMaxRank> strides;
-      int64_t stride = 1;
-      for (int i = x.rank() - 1; i >= 0; --i) {
-        strides[static_cast<size_t>(i)] = stride;
-        stride *= x.dim(i);
-      }
-      StridedCopy copy(c);
-      Shape shape = x.shape();
-      int64_t to = 1;
-      bool same = true;
-      for (int i = x.rank() - 1; i >= 0; --i) {
-        const int from = static_cast<int>(perm[i]);
-        shape.set_dim(i, x.dim(from));
-        copy.add(shape[i], to, strides[static_cast<size_t>(from)]);
-        to *= shape[i];
-        same &= from == i;
-      }
-      if (same) return c.forward(0, 0);
-      copy.run(elements<T>(c.allocate(0, shape)), elements<T>(x));
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& x = c.input(0);
+    const IntReader perm = vector_input(c, 1, "perm");
+    check_rank(c, x);
+    check_permutation(perm, x.rank());
+    std::array<int64_t, kMaxRank> strides;
+    int64_t stride = 1;
+    for (int i = x.rank() - 1; i >= 0; --i) {
+      strides[static_cast<size_t>(i)] = stride;
+      stride *= x.dim(i);
+    }
+    StridedCopy copy(c, m);
+    Shape shape = x.shape();
+    int64_t to = 1;
+    bool same = true;
+    for (int i = x.rank() - 1; i >= 0; --i) {
+      const int from = static_cast<int>(perm[i]);
+      shape.set_dim(i, x.dim(from));
+      copy.add(shape[i], to, strides[static_cast<size_t>(from)]);
+      to *= shape[i];
+      same &= from == i;
+    }
+    if (same) return c.forward(0, 0);
+    copy.run(c.allocate(0, shape).raw_data(), x.raw_data());
+  };
 }
 Grads transpose_gradient(const Operation& op, const Grads& dy) {
   return {transpose(dy[0], invert_permutation(op.input(1))), Output()};
@@ -118,19 +116,18 @@ constexpr OpDef kInvertPermutation = {.name = "InvertPermutation",
 
 // The extents to reverse, as bits: from the axes of ReverseV2, or the flags of the older Reverse.
 // Throws through c.fail.
-template <class Context>
-uint64_t reversed_extents(const Context& c, const Tensor& told, int rank) {
+uint64_t reversed_extents(const Tensor& told, int rank) {
   uint64_t named = 0;
   if (told.dtype() == DType::kBool) {
     if (told.num_elements() != rank)
-      c.fail(str_cat("dims must have ", rank, " elements, got shape ", told.shape()));
+      fail(Code::kInvalidArgument, "dims must have ", rank, " elements, got shape ", told.shape());
     for (int i = 0; i < rank; ++i) named |= uint64_t{elements<bool>(told)[i]} << i;
     return named;
   }
   const IntReader axes(told);
   for (int64_t i = 0; i < axes.size(); ++i) {
-    const int axis = axis_of(c, axes[i], rank);
-    if (named >> axis & 1) c.fail(str_cat("axis ", axis, " is named twice"));
+    const int axis = axis_of(axes[i], rank);
+    if (named >> axis & 1) fail(Code::kInvalidArgument, "axis ", axis, " is named twice");
     named |= uint64_t{1} << axis;
   }
   return named;
@@ -139,30 +136,28 @@ uint64_t reversed_extents(const Context& c, const Tensor& told, int rank) {
 void reverse_shape(ShapeContext& c) {
   c.with_rank(1, 1, "axis");
   if (c.input(0).has_rank() && c.input(0).rank() <= kMaxRank && c.constant(1).valid()) {
-    reversed_extents(c, c.constant(1), c.input(0).rank());
+    reversed_extents(c.constant(1), c.input(0).rank());
   }
   c.set_output(c.input(0));
 }
 
 Kernel reverse_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& x = c.input(0);
-      check_rank(c, x);
-      if (c.input(1).rank() != 1)
-        c.fail(str_cat("axis must be a vector, got shape ", c.input(1).shape()));
-      const uint64_t named = reversed_extents(c, c.input(1), x.rank());
-      StridedCopy copy(c);
-      int64_t offset = 0, stride = 1;
-      for (int i = x.rank() - 1; i >= 0; --i) {
-        const bool reversed = named >> i & 1;
-        copy.add(x.dim(i), stride, reversed ? -stride : stride);
-        if (reversed && x.dim(i) > 0) offset += (x.dim(i) - 1) * stride;
-        stride *= x.dim(i);
-      }
-      copy.run(elements<T>(c.allocate(0, x.shape())), elements<T>(x) + offset);
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& x = c.input(0);
+    check_rank(c, x);
+    if (c.input(1).rank() != 1)
+      c.fail(str_cat("axis must be a vector, got shape ", c.input(1).shape()));
+    const uint64_t named = reversed_extents(c.input(1), x.rank());
+    StridedCopy copy(c, m);
+    int64_t offset = 0, stride = 1;
+    for (int i = x.rank() - 1; i >= 0; --i) {
+      const bool reversed = named >> i & 1;
+      copy.add(x.dim(i), stride, reversed ? -stride : stride);
+      if (reversed && x.dim(i) > 0) offset += (x.dim(i) - 1) * stride;
+      stride *= x.dim(i);
+    }
+    copy.run(c.allocate(0, x.shape()).raw_data(), m.at(x, offset));
+  };
 }
 Grads reverse_v2_gradient(const Operation& op, const Grads& dy) {
   return {reverse(dy[0], op.input(1)), Output()};
@@ -207,33 +202,31 @@ void tile_shape(ShapeContext& c) {
   for (int i = 0; multiples.valid() && i < x.rank(); ++i) {
     const int64_t n = IntReader(multiples)[i];
     c.require(n >= 0, str_cat("multiples[", i, "] is ", n));
-    if (x[i] >= 0) result.set_dim(i, times(c, x[i], n));
+    if (x[i] >= 0) result.set_dim(i, times_extent(x[i], n));
   }
   c.set_output(result);
 }
 
 Kernel tile_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& x = c.input(0);
-      const IntReader multiples = vector_input(c, 1, "multiples");
-      if (multiples.size() != x.rank())
-        c.fail(str_cat("multiples must have ", x.rank(), " elements"));
-      Shape shape = x.shape();
-      StridedCopy copy(c);
-      int64_t to = 1, from = 1;
-      for (int i = x.rank() - 1; i >= 0; --i) {
-        if (multiples[i] < 0) c.fail(str_cat("multiples[", i, "] is ", multiples[i]));
-        shape.set_dim(i, times(c, x.dim(i), multiples[i]));
-        copy.add(x.dim(i), to, from);
-        copy.add(multiples[i], to * x.dim(i), 0);
-        to *= shape[i];
-        from *= x.dim(i);
-      }
-      if (shape == x.shape()) return c.forward(0, 0);
-      copy.run(elements<T>(c.allocate(0, shape)), elements<T>(x));
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& x = c.input(0);
+    const IntReader multiples = vector_input(c, 1, "multiples");
+    if (multiples.size() != x.rank())
+      c.fail(str_cat("multiples must have ", x.rank(), " elements"));
+    Shape shape = x.shape();
+    StridedCopy copy(c, m);
+    int64_t to = 1, from = 1;
+    for (int i = x.rank() - 1; i >= 0; --i) {
+      if (multiples[i] < 0) c.fail(str_cat("multiples[", i, "] is ", multiples[i]));
+      shape.set_dim(i, times_extent(x.dim(i), multiples[i]));
+      copy.add(x.dim(i), to, from);
+      copy.add(multiples[i], to * x.dim(i), 0);
+      to *= shape[i];
+      from *= x.dim(i);
+    }
+    if (shape == x.shape()) return c.forward(0, 0);
+    copy.run(c.allocate(0, shape).raw_data(), x.raw_data());
+  };
 }
 
 // dy, seen as [multiples[0], extent 0, multiples[1], extent 1, …], summed over the multiples.
@@ -270,40 +263,38 @@ void pad_shape(ShapeContext& c) {
     const int64_t before = IntReader(paddings)[2 * i], after = IntReader(paddings)[2 * i + 1];
     c.require(before >= 0 && after >= 0,
               str_cat("paddings[", i, "] is [", before, ",", after, "]"));
-    if (x[i] >= 0) result.set_dim(i, plus(c, plus(c, before, x[i]), after));
+    if (x[i] >= 0) result.set_dim(i, plus_extent(plus_extent(before, x[i]), after));
   }
   c.set_output(result);
 }
 
 Kernel pad_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& x = c.input(0);
-      const IntReader paddings(c.input(1));
-      if (c.input(1).shape() != Shape{x.rank(), 2}) {
-        c.fail(str_cat("paddings must be of shape [", x.rank(), ",2], got ", c.input(1).shape()));
-      }
-      if (c.num_inputs() > 2 && c.input(2).rank() != 0)
-        c.fail(str_cat("constant_values must be a scalar, got shape ", c.input(2).shape()));
-      Shape shape = x.shape();
-      StridedCopy copy(c);
-      int64_t offset = 0, to = 1, from = 1;
-      for (int i = x.rank() - 1; i >= 0; --i) {
-        const int64_t before = paddings[2 * i], after = paddings[2 * i + 1];
-        if (before < 0 || after < 0)
-          c.fail(str_cat("paddings[", i, "] is [", before, ",", after, "]"));
-        shape.set_dim(i, plus(c, plus(c, before, x.dim(i)), after));
-        copy.add(x.dim(i), to, from);
-        offset += before * to;
-        to *= shape[i];
-        from *= x.dim(i);
-      }
-      if (shape == x.shape()) return c.forward(0, 0);
-      Tensor& out = c.allocate(0, shape);
-      fill_all(c, out, c.num_inputs() > 2 ? *elements<T>(c.input(2)) : T{});
-      if (x.num_elements() > 0) copy.run(elements<T>(out) + offset, elements<T>(x));
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& x = c.input(0);
+    const IntReader paddings(c.input(1));
+    if (c.input(1).shape() != Shape{x.rank(), 2}) {
+      c.fail(str_cat("paddings must be of shape [", x.rank(), ",2], got ", c.input(1).shape()));
+    }
+    if (c.num_inputs() > 2 && c.input(2).rank() != 0)
+      c.fail(str_cat("constant_values must be a scalar, got shape ", c.input(2).shape()));
+    Shape shape = x.shape();
+    StridedCopy copy(c, m);
+    int64_t offset = 0, to = 1, from = 1;
+    for (int i = x.rank() - 1; i >= 0; --i) {
+      const int64_t before = paddings[2 * i], after = paddings[2 * i + 1];
+      if (before < 0 || after < 0)
+        c.fail(str_cat("paddings[", i, "] is [", before, ",", after, "]"));
+      shape.set_dim(i, plus_extent(plus_extent(before, x.dim(i)), after));
+      copy.add(x.dim(i), to, from);
+      offset += before * to;
+      to *= shape[i];
+      from *= x.dim(i);
+    }
+    if (shape == x.shape()) return c.forward(0, 0);
+    Tensor& out = c.allocate(0, shape);
+    fill_all(c, m, out, c.num_inputs() > 2 ? c.input(2).raw_data() : m.zero);
+    if (x.num_elements() > 0) copy.run(m.at(out, offset), x.raw_data());
+  };
 }
 
 // The part of dy inside the border.

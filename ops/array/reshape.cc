@@ -9,19 +9,6 @@ namespace {
 
 // ---- Shape, ShapeN, Size, Rank ------------------------------------------------------------------
 
-// `values` as a tensor of out_type: int32 or int64.
-void put_integers(KernelContext& c, Tensor& out, std::span<const int64_t> values) {
-  for (size_t i = 0; i < values.size(); ++i) {
-    if (out.dtype() == DType::kInt64) {
-      elements<int64_t>(out)[i] = values[i];
-    } else if (values[i] <= INT32_MAX) {
-      elements<int32_t>(out)[i] = static_cast<int32_t>(values[i]);
-    } else {
-      c.fail(str_cat(values[i], " does not fit out_type int32; ask for int64"));
-    }
-  }
-}
-
 void shape_n_shape(ShapeContext& c) {
   for (int i = 0; i < c.num_inputs(); ++i) {
     c.set_output(i, {c.input(i).has_rank() ? c.input(i).rank() : kUnknownDim});
@@ -110,15 +97,14 @@ constexpr OpDef kRank = {.name = "Rank",
 
 // `asked` with its one -1, if any, replaced by the extent that `count` elements leave; it stays -1
 // if the count is unknown (-1). Throws through c.fail.
-template <class Context>
-Shape resolved(const Context& c, const Shape& asked, int64_t count) {
+Shape resolved(const Shape& asked, int64_t count) {
   int free = -1;
   int64_t product = 1;
   for (int i = 0; i < asked.rank(); ++i) {
     if (asked[i] >= 0) {
       product *= asked[i];
     } else if (free >= 0) {
-      c.fail(str_cat("only one extent may be -1, got ", asked));
+      fail(Code::kInvalidArgument, "only one extent may be -1, got ", asked);
     } else {
       free = i;
     }
@@ -128,10 +114,10 @@ Shape resolved(const Context& c, const Shape& asked, int64_t count) {
   if (free >= 0 && product > 0 && count % product == 0) {
     shape.set_dim(free, count / product);
   } else if (free >= 0 && product == 0 && count == 0) {
-    c.fail(str_cat("the extent left open in ", asked,
-                   " cannot be told for a tensor without elements"));
+    fail(Code::kInvalidArgument, "the extent left open in ", asked,
+         " cannot be told for a tensor without elements");
   } else if (free >= 0 || product != count) {
-    c.fail(str_cat("a tensor of ", count, " elements cannot have the shape ", asked));
+    fail(Code::kInvalidArgument, "a tensor of ", count, " elements cannot have the shape ", asked);
   }
   return shape;
 }
@@ -140,13 +126,13 @@ void reshape_shape(ShapeContext& c) {
   const Tensor value = c.constant(1);
   c.require(c.input(1).rank() <= 1, str_cat("shape must be a vector, got shape ", c.input(1)));
   if (value.valid())
-    return c.set_output(resolved(c, Shape(value.to_int64s()), c.input(0).num_elements()));
+    return c.set_output(resolved(Shape(value.to_int64s()), c.input(0).num_elements()));
   Shape shape = c.shape_from(1);
   // At most one of the unknown extents is -1 in the run. A single unknown one is therefore the rest
   // of the elements, whether it is -1 or a number.
   const int64_t count = c.input(0).num_elements();
   if (std::count(shape.begin(), shape.end(), kUnknownDim) == 1 && count > 0)
-    shape = resolved(c, shape, count);
+    shape = resolved(shape, count);
   c.set_output(shape);
 }
 
@@ -157,7 +143,7 @@ Kernel reshape_prepare(const KernelSetup&) {
     const IntReader extents(c.input(1));
     Shape asked;
     for (int64_t i = 0; i < extents.size(); ++i) asked.append(extents[i]);
-    c.forward(0, 0, resolved(c, asked, c.input(0).num_elements()));
+    c.forward(0, 0, resolved(asked, c.input(0).num_elements()));
   };
 }
 
@@ -178,10 +164,10 @@ constexpr OpDef kReshape = {.name = "Reshape",
 
 // ---- ExpandDims, Squeeze ------------------------------------------------------------------------
 
-template <class Context>
-Shape expanded(const Context& c, const Shape& shape, const Tensor& dim) {
-  if (dim.num_elements() != 1) c.fail(str_cat("dim must be a scalar, got shape ", dim.shape()));
-  const int axis = axis_of(c, IntReader(dim)[0], shape.rank() + 1, "dim");
+Shape expanded(const Shape& shape, const Tensor& dim) {
+  if (dim.num_elements() != 1)
+    fail(Code::kInvalidArgument, "dim must be a scalar, got shape ", dim.shape());
+  const int axis = axis_of(IntReader(dim)[0], shape.rank() + 1, "dim");
   Shape result = shape.slice(0, axis);
   result.append(1);
   return concat(result, shape.slice(axis));
@@ -191,10 +177,10 @@ void expand_dims_shape(ShapeContext& c) {
   const Shape& shape = c.input(0);
   if (!shape.has_rank()) return;
   const Tensor dim = c.constant(1);
-  c.set_output(dim.valid() ? expanded(c, shape, dim) : Shape::unknown(shape.rank() + 1));
+  c.set_output(dim.valid() ? expanded(shape, dim) : Shape::unknown(shape.rank() + 1));
 }
 Kernel expand_dims_prepare(const KernelSetup&) {
-  return [](KernelContext& c) { c.forward(0, 0, expanded(c, c.input(0).shape(), c.input(1))); };
+  return [](KernelContext& c) { c.forward(0, 0, expanded(c.input(0).shape(), c.input(1))); };
 }
 constexpr OpDef kExpandDims = {.name = "ExpandDims",
                                .inputs = "input: T, dim: Tdim",
@@ -206,28 +192,29 @@ constexpr OpDef kExpandDims = {.name = "ExpandDims",
 
 // `shape` without the extents at `dims`, or without all extents of 1 if `dims` is empty. Unknown if
 // that depends on an unknown extent.
-template <class Context>
-Shape squeezed(const Context& c, const Shape& shape, const std::vector<int64_t>& dims) {
+Shape squeezed(const Shape& shape, const std::vector<int64_t>& dims) {
   Shape result;
   for (int i = 0; i < shape.rank(); ++i) {
     bool named = dims.empty() && shape[i] == 1;
-    for (int64_t d : dims) named |= axis_of(c, d, shape.rank(), "squeeze_dims") == i;
+    for (int64_t d : dims) named |= axis_of(d, shape.rank(), "squeeze_dims") == i;
     if (dims.empty() && shape[i] < 0) return Shape::unknown();
     if (!named) result.append(shape[i]);
     if (named && shape[i] > 1)
-      c.fail(str_cat("extent ", i, " of shape ", shape, " is not 1, and cannot be left out"));
+      fail(Code::kInvalidArgument, "extent ", i, " of shape ", shape,
+           " is not 1, and cannot be left out");
     if (named && shape[i] == 0)
-      c.fail(str_cat("extent ", i, " of shape ", shape, " is 0, and cannot be left out"));
+      fail(Code::kInvalidArgument, "extent ", i, " of shape ", shape,
+           " is 0, and cannot be left out");
   }
   return result;
 }
 
 void squeeze_shape(ShapeContext& c) {
-  if (c.input(0).has_rank()) c.set_output(squeezed(c, c.input(0), c.integers("squeeze_dims")));
+  if (c.input(0).has_rank()) c.set_output(squeezed(c.input(0), c.integers("squeeze_dims")));
 }
 Kernel squeeze_prepare(const KernelSetup& s) {
   return [dims = s.integers("squeeze_dims")](KernelContext& c) {
-    c.forward(0, 0, squeezed(c, c.input(0).shape(), dims));
+    c.forward(0, 0, squeezed(c.input(0).shape(), dims));
   };
 }
 constexpr OpDef kSqueeze = {.name = "Squeeze",

@@ -36,36 +36,34 @@ void slice_shape(ShapeContext& c) {
 }
 
 Kernel slice_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& x = c.input(0);
-      const IntReader begin = vector_input(c, 1, "begin"), size = vector_input(c, 2, "size");
-      if (begin.size() != x.rank() || size.size() != x.rank()) {
-        c.fail(str_cat("begin and size must have ", x.rank(), " elements, as x is of shape ",
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor& x = c.input(0);
+    const IntReader begin = vector_input(c, 1, "begin"), size = vector_input(c, 2, "size");
+    if (begin.size() != x.rank() || size.size() != x.rank()) {
+      c.fail(str_cat("begin and size must have ", x.rank(), " elements, as x is of shape ",
+                     x.shape()));
+    }
+    Shape shape = x.shape();
+    for (int i = 0; i < x.rank(); ++i) {
+      const int64_t n = size[i] == -1 ? x.dim(i) - begin[i] : size[i];
+      if (begin[i] < 0 || n < 0 || begin[i] > x.dim(i) || n > x.dim(i) - begin[i]) {
+        c.fail(str_cat("begin ", begin[i], " and size ", size[i], " do not fit extent ", i, " of ",
                        x.shape()));
       }
-      Shape shape = x.shape();
-      for (int i = 0; i < x.rank(); ++i) {
-        const int64_t n = size[i] == -1 ? x.dim(i) - begin[i] : size[i];
-        if (begin[i] < 0 || n < 0 || begin[i] > x.dim(i) || n > x.dim(i) - begin[i]) {
-          c.fail(str_cat("begin ", begin[i], " and size ", size[i], " do not fit extent ", i,
-                         " of ", x.shape()));
-        }
-        shape.set_dim(i, n);
-      }
-      if (shape == x.shape()) return c.forward(0, 0);
-      Tensor& out = c.allocate(0, shape);
-      StridedCopy copy(c);
-      int64_t offset = 0, to = 1, from = 1;
-      for (int i = x.rank() - 1; i >= 0; --i) {
-        copy.add(shape[i], to, from);
-        offset += begin[i] * from;
-        to *= shape[i];
-        from *= x.dim(i);
-      }
-      copy.run(elements<T>(out), elements<T>(x) + offset);
-    };
-  });
+      shape.set_dim(i, n);
+    }
+    if (shape == x.shape()) return c.forward(0, 0);
+    Tensor& out = c.allocate(0, shape);
+    StridedCopy copy(c, m);
+    int64_t offset = 0, to = 1, from = 1;
+    for (int i = x.rank() - 1; i >= 0; --i) {
+      copy.add(shape[i], to, from);
+      offset += begin[i] * from;
+      to *= shape[i];
+      from *= x.dim(i);
+    }
+    copy.run(out.raw_data(), m.at(x, offset));
+  };
 }
 
 // The dtype of extents in a gradient: that of `begin`, or int64 if the extents of the input need
@@ -120,20 +118,20 @@ struct Box {
 };
 
 // One extent of length n (-1: unknown). Throws through c.fail.
-template <class Context>
-Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, bool from_start,
-                           bool to_end, std::optional<int64_t> begin, std::optional<int64_t> end,
+Box::Extent strided_extent(int axis, int64_t n, bool shrink, bool from_start, bool to_end,
+                           std::optional<int64_t> begin, std::optional<int64_t> end,
                            int64_t stride) {
-  if (stride == 0) c.fail(str_cat("the stride of extent ", axis, " is 0"));
+  if (stride == 0) fail(Code::kInvalidArgument, "the stride of extent ", axis, " is 0");
   if (shrink && stride < 0)
-    c.fail(str_cat("the stride of extent ", axis, ", of which one place is taken, is negative"));
+    fail(Code::kInvalidArgument, "the stride of extent ", axis,
+         ", of which one place is taken, is negative");
   if (n < 0 || (!begin && !(from_start && !shrink)) || (!end && !to_end && !shrink)) {
     return {0, shrink ? 1 : kUnknownDim, stride};
   }
   if (shrink) {
     const int64_t at = *begin < 0 ? *begin + n : *begin;
     if (at < 0 || at >= n)
-      c.fail(str_cat("index ", *begin, " is outside extent ", axis, ", which is ", n));
+      fail(Code::kInvalidArgument, "index ", *begin, " is outside extent ", axis, ", which is ", n);
     return {at, 1, 1};
   }
   const int64_t lowest = stride > 0 ? 0 : -1, highest = stride > 0 ? n : n - 1;
@@ -150,15 +148,14 @@ Box::Extent strided_extent(const Context& c, int axis, int64_t n, bool shrink, b
 
 // The box of a tensor of `shape`; begin and end may be invalid if only the rank of the result is
 // needed. Throws through c.fail.
-template <class Context>
-Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const Tensor& end,
-                const Tensor& strides, const Masks& masks) {
+Box strided_box(const Shape& shape, const Tensor& begin, const Tensor& end, const Tensor& strides,
+                const Masks& masks) {
   if (shape.rank() > kMaxRank)
-    c.fail(str_cat("there is no kernel for tensors of rank ", shape.rank()));
+    fail(Code::kInvalidArgument, "there is no kernel for tensors of rank ", shape.rank());
   const int64_t told = strides.num_elements();
   if ((begin.valid() && begin.num_elements() != told) ||
       (end.valid() && end.num_elements() != told)) {
-    c.fail("begin, end and strides must be of one length");
+    fail(Code::kInvalidArgument, "begin, end and strides must be of one length");
   }
   Box box;
   const auto take = [&](const Box::Extent& extent, bool shrink) {
@@ -169,11 +166,11 @@ Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const
   bool ellipsis = false;
   for (int64_t i = 0; i < told; ++i) {
     if (bit(masks.ellipsis, i) && std::exchange(ellipsis, true))
-      c.fail("there may be one ellipsis only");
+      fail(Code::kInvalidArgument, "there may be one ellipsis only");
     left += !bit(masks.ellipsis, i) && !bit(masks.new_axis, i);
   }
   if (left > shape.rank())
-    c.fail(str_cat(left, " extents are told, but the tensor is of shape ", shape));
+    fail(Code::kInvalidArgument, left, " extents are told, but the tensor is of shape ", shape);
   const auto take_whole = [&](int64_t up_to) {
     while (box.rank < up_to) take({0, shape[box.rank], 1}, false);
   };
@@ -187,8 +184,8 @@ Box strided_box(const Context& c, const Shape& shape, const Tensor& begin, const
         return t.valid() ? std::optional<int64_t>(IntReader(t)[i]) : std::nullopt;
       };
       const bool shrink = bit(masks.shrink_axis, i);
-      take(strided_extent(c, box.rank, shape[box.rank], shrink, bit(masks.begin, i),
-                          bit(masks.end, i), value(begin), value(end), IntReader(strides)[i]),
+      take(strided_extent(box.rank, shape[box.rank], shrink, bit(masks.begin, i), bit(masks.end, i),
+                          value(begin), value(end), IntReader(strides)[i]),
            shrink);
       --left;
     }
@@ -201,7 +198,7 @@ void strided_slice_shape(ShapeContext& c) {
   for (int i = 1; i < 4; ++i) c.with_rank(i, 1, i == 1 ? "begin" : i == 2 ? "end" : "strides");
   const Tensor strides = c.constant(3);
   if (!strides.valid() || !c.input(0).has_rank()) return;
-  c.set_output(strided_box(c, c.input(0), c.constant(1), c.constant(2), strides, Masks(c)).result);
+  c.set_output(strided_box(c.input(0), c.constant(1), c.constant(2), strides, Masks(c)).result);
 }
 
 // Sets up a copy between the box in a tensor of `shape` and a contiguous tensor; returns the offset
@@ -220,16 +217,14 @@ int64_t box_copy(const Box& box, const Shape& shape, bool into_box, StridedCopy&
 }
 
 Kernel strided_slice_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), [masks = Masks(s)]<class T>() -> Kernel {
-    return [masks](KernelContext& c) {
-      const Tensor& x = c.input(0);
-      for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
-      const Box box = strided_box(c, x.shape(), c.input(1), c.input(2), c.input(3), masks);
-      StridedCopy copy(c);
-      const int64_t offset = box_copy(box, x.shape(), false, copy);
-      copy.run(elements<T>(c.allocate(0, box.result)), elements<T>(x) + offset);
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T")), masks = Masks(s)](KernelContext& c) {
+    const Tensor& x = c.input(0);
+    for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
+    const Box box = strided_box(x.shape(), c.input(1), c.input(2), c.input(3), masks);
+    StridedCopy copy(c, m);
+    const int64_t offset = box_copy(box, x.shape(), false, copy);
+    copy.run(c.allocate(0, box.result).raw_data(), m.at(x, offset));
+  };
 }
 
 StridedSliceOptions masks_of(const Operation& op) {
@@ -261,23 +256,21 @@ constexpr OpDef kStridedSlice = {
 void strided_slice_grad_shape(ShapeContext& c) { c.set_output(c.shape_from(0)); }
 
 Kernel strided_slice_grad_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), [masks = Masks(s)]<class T>() -> Kernel {
-    return [masks](KernelContext& c) {
-      const Shape shape = shape_of_vector(c, c.input(0), "shape");
-      const Tensor& dy = c.input(4);
-      for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
-      const Box box = strided_box(c, shape, c.input(1), c.input(2), c.input(3), masks);
-      if (!(box.result == dy.shape())) {
-        c.fail(str_cat("dy is of shape ", dy.shape(), ", but the slice of ", shape, " is of shape ",
-                       box.result));
-      }
-      Tensor& out = c.allocate(0, shape);
-      fill_all(c, out, T{});
-      StridedCopy copy(c);
-      const int64_t offset = box_copy(box, shape, true, copy);
-      copy.run(elements<T>(out) + offset, elements<T>(dy));
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T")), masks = Masks(s)](KernelContext& c) {
+    const Shape shape = shape_of_vector(c.input(0), "shape");
+    const Tensor& dy = c.input(4);
+    for (int i = 1; i < 4; ++i) vector_input(c, i, i == 1 ? "begin" : i == 2 ? "end" : "strides");
+    const Box box = strided_box(shape, c.input(1), c.input(2), c.input(3), masks);
+    if (!(box.result == dy.shape())) {
+      c.fail(str_cat("dy is of shape ", dy.shape(), ", but the slice of ", shape, " is of shape ",
+                     box.result));
+    }
+    Tensor& out = c.allocate(0, shape);
+    fill_all(c, m, out, m.zero);
+    StridedCopy copy(c, m);
+    const int64_t offset = box_copy(box, shape, true, copy);
+    copy.run(m.at(out, offset), dy.raw_data());
+  };
 }
 
 Grads strided_slice_grad_gradient(const Operation& op, const Grads& dy) {

@@ -32,34 +32,33 @@ Output sum_of_copies(const Output& dy, const Output& shape, const Output& stretc
 
 // ---- BroadcastTo --------------------------------------------------------------------------------
 
-void check_stretches(const auto& c, const Shape& from, const Shape& to) {
+void check_stretches(const Shape& from, const Shape& to) {
   bool fits = from.rank() <= to.rank();
   for (int i = 1; fits && i <= from.rank(); ++i) {
     const int64_t have = from[from.rank() - i], want = to[to.rank() - i];
     fits = have == want || have == 1 || have < 0 || want < 0;
   }
-  if (!fits) c.fail(str_cat("a tensor of shape ", from, " cannot be stretched to ", to));
+  if (!fits)
+    fail(Code::kInvalidArgument, "a tensor of shape ", from, " cannot be stretched to ", to);
 }
 
 void broadcast_to_shape(ShapeContext& c) {
   const Shape to = c.shape_from(1);
-  if (c.input(0).has_rank() && to.has_rank()) check_stretches(c, c.input(0), to);
+  if (c.input(0).has_rank() && to.has_rank()) check_stretches(c.input(0), to);
   c.set_output(to);
 }
 Kernel broadcast_to_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Shape from = c.input(0).shape(), to = shape_of_vector(c, c.input(1), "shape");
-      check_stretches(c, from, to);
-      const auto steps = steps_to(c, from, to);
-      Tensor& out = c.allocate(0, to);
-      StridedCopy copy(c);
-      int64_t step = 1;
-      for (int i = to.rank(); i-- > 0; step *= to[i])
-        copy.add(to[i], step, steps[static_cast<size_t>(i)]);
-      copy.run(elements<T>(out), elements<T>(c.input(0)));
-    };
-  });
+  return [&m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Shape from = c.input(0).shape(), to = shape_of_vector(c.input(1), "shape");
+    check_stretches(from, to);
+    const auto steps = steps_to(c, from, to);
+    Tensor& out = c.allocate(0, to);
+    StridedCopy copy(c, m);
+    int64_t step = 1;
+    for (int i = to.rank(); i-- > 0; step *= to[i])
+      copy.add(to[i], step, steps[static_cast<size_t>(i)]);
+    copy.run(out.raw_data(), c.input(0).raw_data());
+  };
 }
 Grads broadcast_to_gradient(const Operation& op, const Grads& dy) {
   const Output from = shape(op.input(0), {.out_type = base_dtype(op.input(1).dtype())});
@@ -79,29 +78,47 @@ void select_v2_shape(ShapeContext& c) {
   c.set_output(broadcast(c.input(0), broadcast(c.input(1), c.input(2))));
 }
 
-template <class T>
-void select_v2_kernel(KernelContext& c) {
-  const Shape shape =
-      broadcast(c.input(0).shape(), broadcast(c.input(1).shape(), c.input(2).shape()));
-  const auto of_condition = steps_to(c, c.input(0).shape(), shape),
-             of_x = steps_to(c, c.input(1).shape(), shape),
-             of_y = steps_to(c, c.input(2).shape(), shape);
-  const bool* condition = c.in<bool>(0);
-  const T *x = elements<T>(c.input(1)), *y = elements<T>(c.input(2));
-  T* out = elements<T>(c.allocate(0, shape));
-  const auto at = [&](int64_t index, const std::array<int64_t, kMaxRank>& steps) {
+// Of an operand the strides along the extents of the result.
+using Strides = std::array<int64_t, kMaxRank>;
+struct Selection {
+  const Shape& shape;
+  const bool* condition;
+  const void *x, *y;
+  void* out;
+  Strides of_condition, of_x, of_y;
+  int64_t at(int64_t index, const Strides& steps) const {
     int64_t offset = 0;
     for (int i = shape.rank(); i-- > 0; index /= shape[i])
       offset += index % shape[i] * steps[static_cast<size_t>(i)];
     return offset;
-  };
-  c.parallel_for(shape.num_elements(), 4.0 + 6.0 * shape.rank(), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i)
-      out[i] = condition[at(i, of_condition)] ? x[at(i, of_x)] : y[at(i, of_y)];
-  });
+  }
+};
+template <class T>
+void select_run(const Selection& s, int64_t begin, int64_t end) {
+  const T *x = static_cast<const T*>(s.x), *y = static_cast<const T*>(s.y);
+  for (int64_t i = begin; i < end; ++i) {
+    static_cast<T*>(s.out)[i] =
+        s.condition[s.at(i, s.of_condition)] ? x[s.at(i, s.of_x)] : y[s.at(i, s.of_y)];
+  }
+}
+
+void select_v2(KernelContext& c, void run(const Selection&, int64_t, int64_t)) {
+  const Shape shape =
+      broadcast(c.input(0).shape(), broadcast(c.input(1).shape(), c.input(2).shape()));
+  const Selection all = {shape,
+                         c.in<bool>(0),
+                         c.input(1).raw_data(),
+                         c.input(2).raw_data(),
+                         c.allocate(0, shape).raw_data(),
+                         steps_to(c, c.input(0).shape(), shape),
+                         steps_to(c, c.input(1).shape(), shape),
+                         steps_to(c, c.input(2).shape(), shape)};
+  c.parallel_for(shape.num_elements(), 4.0 + 6.0 * shape.rank(),
+                 [&](int64_t begin, int64_t end) { run(all, begin, end); });
 }
 Kernel select_v2_prepare(const KernelSetup& s) {
-  return by_width(s, s.dtype("T"), []<class T>() -> Kernel { return select_v2_kernel<T>; });
+  const auto run = by_width(s, s.dtype("T"), []<class T>() { return select_run<T>; });
+  return [run](KernelContext& c) { select_v2(c, run); };
 }
 Grads select_v2_gradient(const Operation& op, const Grads& dy) {
   const Output none = constant(dy[0].graph(), Tensor::zeros(base_dtype(dy[0].dtype()), {}));
@@ -126,25 +143,47 @@ void where_shape(ShapeContext& c) {
   const Shape& condition = c.input(0);
   c.set_output(condition.has_rank() ? Shape{kUnknownDim, condition.rank()} : Shape::unknown(2));
 }
+// The number of elements that are not zero, and their places, `step` apart in `places`.
 template <class T>
-void where_kernel(KernelContext& c) {
-  const Shape shape = c.input(0).shape();
-  const T* condition = c.in<T>(0);
-  const int64_t n = shape.num_elements(), rank = shape.rank();
-  const int64_t count =
-      std::count_if(condition, condition + n, [](const T& v) { return v != T(); });
-  int64_t* out = elements<int64_t>(c.allocate(0, {count, rank}));
+int64_t count_set(const void* from, int64_t n) {
+  const T* x = static_cast<const T*>(from);
+  return std::count_if(x, x + n, [](const T& v) { return v != T(); });
+}
+template <class T>
+void list_set(const void* from, int64_t n, int64_t* places, int64_t step) {
+  const T* x = static_cast<const T*>(from);
   for (int64_t i = 0; i < n; ++i) {
-    if (condition[i] == T()) continue;
-    int64_t rest = i;
-    for (int64_t k = rank; k-- > 0; rest /= shape[static_cast<int>(k)])
-      out[k] = rest % shape[static_cast<int>(k)];
-    out += rank;
+    if (x[i] == T()) continue;
+    *places = i;
+    places += step;
   }
 }
+struct Finder {
+  int64_t (*count)(const void* x, int64_t n);
+  void (*list)(const void* x, int64_t n, int64_t* places, int64_t step);
+};
+
+void where_kernel(KernelContext& c, const Finder& find) {
+  const Shape shape = c.input(0).shape();
+  const void* condition = c.input(0).raw_data();
+  const int64_t n = shape.num_elements(), rank = shape.rank(), count = find.count(condition, n);
+  int64_t* out = elements<int64_t>(c.allocate(0, {count, rank}));
+  if (rank == 0) return;
+  find.list(condition, n, out, rank);
+  for (int64_t i = 0; rank > 1 && i < count; ++i, out += rank) {
+    for (int64_t k = rank - 1, rest = *out; k > 0; --k) {
+      out[k] = rest % shape[static_cast<int>(k)];
+      out[0] = rest /= shape[static_cast<int>(k)];
+    }
+  }
+}
+using Conditions =
+    TypeList<bool, float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, int64_t>;
 Kernel where_prepare(const KernelSetup& s) {
-  return by_dtype<bool, float, double, int8_t, uint8_t, int16_t, uint16_t, int32_t, int64_t>(
-      s, s.dtype("T"), []<class T>() -> Kernel { return where_kernel<T>; });
+  const Finder find = by_types(Conditions(), s, s.dtype("T"), []<class T>() {
+    return Finder{count_set<T>, list_set<T>};
+  });
+  return [find](KernelContext& c) { where_kernel(c, find); };
 }
 constexpr OpDef kWhere = {.name = "Where",
                           .inputs = "input: T",

@@ -4,8 +4,8 @@
 
 #include "ops/array/array.h"
 #include "ops/conv/windows.h"
-#include "ops/core/eigen.h"
 #include "ops/core/elementwise.h"
+#include "ops/core/gemm.h"
 
 namespace cairn {
 namespace {
@@ -56,7 +56,9 @@ void window_lines(const Images& m, int64_t oh, int64_t ow, const Inside& inside,
 
 // The windows of row oh of one image, one per row: [row_width, k].
 template <class T>
-void lay_out(const Conv& conv, const T* image, int64_t oh, T* rows) {
+void lay_out(const Conv& conv, const void* from, int64_t oh, void* to) {
+  const T* image = static_cast<const T*>(from);
+  T* rows = static_cast<T*>(to);
   for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
     window_lines(
         conv.images, oh, ow,
@@ -69,7 +71,9 @@ void lay_out(const Conv& conv, const T* image, int64_t oh, T* rows) {
 
 // Adds rows of windows back to their places in the image.
 template <class T>
-void add_back(const Conv& conv, const T* rows, int64_t oh, T* image) {
+void add_back(const Conv& conv, const void* from, int64_t oh, void* to) {
+  const T* rows = static_cast<const T*>(from);
+  T* image = static_cast<T*>(to);
   for (int64_t ow = 0; ow < conv.row_width(); ++ow, rows += conv.k) {
     window_lines(
         conv.images, oh, ow,
@@ -79,6 +83,34 @@ void add_back(const Conv& conv, const T* rows, int64_t oh, T* image) {
         [](int64_t, int64_t) {});
   }
 }
+
+// The sum of `parts` filters of n elements.
+template <class T>
+void add_parts(const void* from, int64_t parts, int64_t n, void* to) {
+  const T* sums = static_cast<const T*>(from);
+  T* out = static_cast<T*>(to);
+  std::copy_n(sums, n, out);
+  for (int64_t part = 1; part < parts; ++part)
+    each(n, [out, sum = sums + part * n](int64_t i) { out[i] += sum[i]; });
+}
+
+template <class T>
+void multiply(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a, const void* b,
+              void* out, bool adds) {
+  gemm_block(ta, tb, m, n, k, static_cast<const T*>(a), static_cast<const T*>(b),
+             static_cast<T*>(out), adds);
+}
+
+// What is compiled for each dtype.
+struct ConvLoops {
+  int64_t size;  // bytes of an element
+  DType dtype;
+  void (*multiply)(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const void* a, const void* b,
+                   void* out, bool adds);
+  void (*lay_out)(const Conv& conv, const void* image, int64_t oh, void* rows);
+  void (*add_back)(const Conv& conv, const void* rows, int64_t oh, void* image);
+  void (*add_parts)(const void* sums, int64_t parts, int64_t n, void* out);
+};
 
 // Calls body(part, begin, end) over [0, n) in at most `most` parts, whose number depends on sizes
 // only: sums over parts are then the same for every number of threads.
@@ -97,33 +129,29 @@ double product_cost(const Conv& conv) {
   return 0.1 * static_cast<double>(conv.row_width() * conv.k * conv.out_channels) + 20;
 }
 
-template <class T>
-using ConstMatrix = Eigen::Map<const EigenMatrix<T>>;
-template <class T>
-using Matrix = Eigen::Map<EigenMatrix<T>>;
+const char* bytes(const Tensor& t) { return static_cast<const char*>(t.raw_data()); }
+char* bytes(Tensor& t) { return static_cast<char*>(t.raw_data()); }
 
-template <class T>
-void conv2d_kernel(KernelContext& c, const WindowAttrs& attrs) {
+void conv2d_kernel(KernelContext& c, const WindowAttrs& attrs, const ConvLoops& f) {
   const Conv conv = conv_of(attrs, c.input(0).shape(), c.input(1).shape());
   const Images& m = conv.images;
-  const T *input = c.in<T>(0), *filter_data = c.in<T>(1);
   Tensor& result = c.allocate(0, {m.count, m.height.out, m.width.out, conv.out_channels});
-  T* out = result.data<T>();
+  const char *input = bytes(c.input(0)), *filter = bytes(c.input(1));
+  char* out = bytes(result);
   if (result.num_elements() == 0 || conv.k == 0) {
-    std::fill_n(out, result.num_elements(), T(0));
+    std::memset(out, 0, size_t(result.num_elements() * f.size));
     return;
   }
   const int64_t lines = m.count * m.height.out, width = conv.row_width();
-  const ConstMatrix<T> filter(filter_data, conv.k, conv.out_channels);
-  Tensor rows_tensor =
-      c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(lines, 1)), width * conv.k});
-  T* const scratch = rows_tensor.data<T>();
+  Tensor memory =
+      c.scratch(f.dtype, {std::min(kParts, std::max<int64_t>(lines, 1)), width * conv.k});
   in_parts(c, lines, kParts, product_cost(conv), [&](int64_t part, int64_t begin, int64_t end) {
-    T* const rows = scratch + part * width * conv.k;
+    char* const rows = bytes(memory) + part * width * conv.k * f.size;
     for (int64_t line = begin; line < end; ++line) {
-      lay_out(conv, input + line / m.height.out * m.in_size(), line % m.height.out, rows);
-      Matrix<T>(out + line * width * conv.out_channels, width, conv.out_channels).noalias() =
-          ConstMatrix<T>(rows, width, conv.k) * filter;
+      f.lay_out(conv, input + line / m.height.out * m.in_size() * f.size, line % m.height.out,
+                rows);
+      f.multiply(false, false, width, conv.out_channels, conv.k, rows, filter,
+                 out + line * width * conv.out_channels * f.size, false);
     }
   });
 }
@@ -146,86 +174,67 @@ void check_backprop(const KernelContext& c, const Conv& conv, const Shape& dy) {
   if (dy != expected) c.fail(str_cat("expected out_backprop of shape ", expected, ", got ", dy));
 }
 
-template <class T>
-void conv2d_backprop_input_kernel(KernelContext& c, const WindowAttrs& attrs) {
+void conv2d_backprop_input_kernel(KernelContext& c, const WindowAttrs& attrs, const ConvLoops& f) {
   const Shape shape = sizes_input(c, 0);
   const Conv conv = conv_of(attrs, shape, c.input(1).shape());
   check_backprop(c, conv, c.input(2).shape());
   const Images& m = conv.images;
-  const T* dy = c.in<T>(2);
-  T* dx = c.allocate(0, shape).template data<T>();
-  std::fill_n(dx, shape.num_elements(), T(0));
+  char* dx = bytes(c.allocate(0, shape));
+  std::memset(dx, 0, size_t(shape.num_elements() * f.size));
   if (shape.num_elements() == 0 || c.input(2).num_elements() == 0 || conv.k == 0) return;
+  const char *filter = bytes(c.input(1)), *dy = bytes(c.input(2));
   const int64_t width = conv.row_width();
-  const ConstMatrix<T> filter(c.in<T>(1), conv.k, conv.out_channels);
-  Tensor rows_tensor =
-      c.scratch(dtype_of<T>, {std::min(kParts, std::max<int64_t>(m.count, 1)), width * conv.k});
-  T* const scratch = rows_tensor.data<T>();
+  Tensor memory =
+      c.scratch(f.dtype, {std::min(kParts, std::max<int64_t>(m.count, 1)), width * conv.k});
   const double cost = product_cost(conv) * static_cast<double>(m.height.out);
   in_parts(c, m.count, kParts, cost, [&](int64_t part, int64_t begin, int64_t end) {
-    T* const rows = scratch + part * width * conv.k;
+    char* const rows = bytes(memory) + part * width * conv.k * f.size;
     for (int64_t line = begin * m.height.out; line < end * m.height.out; ++line) {
-      Matrix<T>(rows, width, conv.k).noalias() =
-          ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels) *
-          filter.transpose();
-      add_back(conv, rows, line % m.height.out, dx + line / m.height.out * m.in_size());
+      f.multiply(false, true, width, conv.k, conv.out_channels,
+                 dy + line * width * conv.out_channels * f.size, filter, rows, false);
+      f.add_back(conv, rows, line % m.height.out, dx + line / m.height.out * m.in_size() * f.size);
     }
   });
 }
 
-template <class T>
-void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs) {
+void conv2d_backprop_filter_kernel(KernelContext& c, const WindowAttrs& attrs, const ConvLoops& f) {
   const Shape shape = sizes_input(c, 1);
   const Conv conv = conv_of(attrs, c.input(0).shape(), shape);
   check_backprop(c, conv, c.input(2).shape());
   const Images& m = conv.images;
-  const T *input = c.in<T>(0), *dy = c.in<T>(2);
-  T* out = c.allocate(0, shape).template data<T>();
-  if (shape.num_elements() == 0 || c.input(0).num_elements() == 0 ||
-      c.input(2).num_elements() == 0) {
-    std::fill_n(out, shape.num_elements(), T(0));
+  const char *input = bytes(c.input(0)), *dy = bytes(c.input(2));
+  char* out = bytes(c.allocate(0, shape));
+  const int64_t filter_size = shape.num_elements();
+  if (filter_size == 0 || c.input(0).num_elements() == 0 || c.input(2).num_elements() == 0) {
+    std::memset(out, 0, size_t(filter_size * f.size));
     return;
   }
-  const int64_t lines = m.count * m.height.out, width = conv.row_width(),
-                filter_size = shape.num_elements();
+  const int64_t lines = m.count * m.height.out, width = conv.row_width();
   // Each part sums into a filter of its own; large filters get few parts.
-  const int64_t parts =
-      std::clamp<int64_t>((1 << 22) / std::max<int64_t>(1, filter_size), 1, kParts);
-  Tensor sums_tensor = c.scratch(dtype_of<T>, {parts, filter_size});
-  Tensor rows_tensor = c.scratch(dtype_of<T>, {parts, width * conv.k});
-  T *const sums = sums_tensor.data<T>(), *const scratch = rows_tensor.data<T>();
-  std::fill_n(sums, parts * filter_size, T(0));
+  const int64_t parts = std::clamp<int64_t>((1 << 22) / filter_size, 1, kParts);
+  Tensor sums = c.scratch(f.dtype, {parts, filter_size});
+  Tensor memory = c.scratch(f.dtype, {parts, width * conv.k});
+  std::memset(bytes(sums), 0, size_t(parts * filter_size * f.size));
   in_parts(c, lines, parts, product_cost(conv), [&](int64_t part, int64_t begin, int64_t end) {
-    T* const rows = scratch + part * width * conv.k;
-    Matrix<T> sum(sums + part * filter_size, conv.k, conv.out_channels);
+    char* const rows = bytes(memory) + part * width * conv.k * f.size;
     for (int64_t line = begin; line < end; ++line) {
-      lay_out(conv, input + line / m.height.out * m.in_size(), line % m.height.out, rows);
-      sum.noalias() +=
-          ConstMatrix<T>(rows, width, conv.k).transpose() *
-          ConstMatrix<T>(dy + line * width * conv.out_channels, width, conv.out_channels);
+      f.lay_out(conv, input + line / m.height.out * m.in_size() * f.size, line % m.height.out,
+                rows);
+      f.multiply(true, false, conv.k, conv.out_channels, width, rows,
+                 dy + line * width * conv.out_channels * f.size,
+                 bytes(sums) + part * filter_size * f.size, true);
     }
   });
-  each(filter_size, [=](int64_t i) {
-    T total = sums[i];
-    for (int64_t part = 1; part < parts; ++part) total += sums[part * filter_size + i];
-    out[i] = total;
-  });
+  f.add_parts(bytes(sums), parts, filter_size, out);
 }
 
-enum class ConvKernel { kForward, kInput, kFilter };
-template <ConvKernel kKind>
+template <void kKernel(KernelContext&, const WindowAttrs&, const ConvLoops&)>
 Kernel conv_prepare(const KernelSetup& s) {
-  return by_dtype<float, double>(s, s.dtype("T"),
-                                 [attrs = runnable_windows(s)]<class T>() -> Kernel {
-                                   return [attrs](KernelContext& c) {
-                                     if constexpr (kKind == ConvKernel::kForward)
-                                       conv2d_kernel<T>(c, attrs);
-                                     if constexpr (kKind == ConvKernel::kInput)
-                                       conv2d_backprop_input_kernel<T>(c, attrs);
-                                     if constexpr (kKind == ConvKernel::kFilter)
-                                       conv2d_backprop_filter_kernel<T>(c, attrs);
-                                   };
-                                 });
+  const WindowAttrs attrs = runnable_windows(s);
+  const ConvLoops loops = by_types(TypeList<float, double>(), s, s.dtype("T"), []<class T>() {
+    return ConvLoops{sizeof(T), dtype_of<T>, multiply<T>, lay_out<T>, add_back<T>, add_parts<T>};
+  });
+  return [attrs, loops](KernelContext& c) { kKernel(c, attrs, loops); };
 }
 
 void conv2d_shape(ShapeContext& c) {
@@ -284,21 +293,21 @@ constexpr OpDef kConv2D = {.name = "Conv2D",
                            .outputs = "output: T",
                            .attrs = kConvAttrs,
                            .shape = conv2d_shape,
-                           .prepare = conv_prepare<ConvKernel::kForward>,
+                           .prepare = conv_prepare<conv2d_kernel>,
                            .gradient = conv2d_gradient};
 constexpr OpDef kBackpropInput = {.name = "Conv2DBackpropInput",
                                   .inputs = "input_sizes: int32, filter: T, out_backprop: T",
                                   .outputs = "output: T",
                                   .attrs = kConvAttrs,
                                   .shape = conv2d_backprop_input_shape,
-                                  .prepare = conv_prepare<ConvKernel::kInput>,
+                                  .prepare = conv_prepare<conv2d_backprop_input_kernel>,
                                   .gradient = backprop_input_gradient};
 constexpr OpDef kBackpropFilter = {.name = "Conv2DBackpropFilter",
                                    .inputs = "input: T, filter_sizes: int32, out_backprop: T",
                                    .outputs = "output: T",
                                    .attrs = kConvAttrs,
                                    .shape = conv2d_backprop_filter_shape,
-                                   .prepare = conv_prepare<ConvKernel::kFilter>,
+                                   .prepare = conv_prepare<conv2d_backprop_filter_kernel>,
                                    .gradient = backprop_filter_gradient};
 
 // ---- MaxPool, AvgPool and their gradients -------------------------------------------------------
@@ -309,21 +318,12 @@ Images pool_images(const WindowAttrs& attrs, const Shape& shape) {
 }
 Shape pooled_shape(const Images& m) { return {m.count, m.height.out, m.width.out, m.channels}; }
 
-// Calls body(image, oh, ow) for all windows. Threads split the images, not the windows: windows
-// overlap, and gradients add to the pixels they share.
+// Calls body(oh, ow) for all windows of an image.
 template <class Body>
-void for_windows(KernelContext& c, const Images& m, const Body& body) {
-  if (pooled_shape(m).num_elements() == 0) return;  // a file can claim any number of empty images
-  const double cost =
-      0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
-      static_cast<double>(m.channels);
-  c.parallel_for(m.count, cost + 20, [&](int64_t begin, int64_t end) {
-    for (int64_t image = begin; image < end; ++image) {
-      for (int64_t oh = 0; oh < m.height.out; ++oh) {
-        for (int64_t ow = 0; ow < m.width.out; ++ow) body(image, oh, ow);
-      }
-    }
-  });
+void for_windows(const Images& m, const Body& body) {
+  for (int64_t oh = 0; oh < m.height.out; ++oh) {
+    for (int64_t ow = 0; ow < m.width.out; ++ow) body(oh, ow);
+  }
 }
 // Calls body(offset of the first channel) for all pixels of a window inside its image.
 template <class Body>
@@ -340,13 +340,36 @@ int64_t cells_in(const Images& m, int64_t oh, int64_t ow) {
   return (m.height.end(oh) - m.height.begin(oh)) * (m.width.end(ow) - m.width.begin(ow));
 }
 
+// Output 0, of zeros.
+void* zeros(KernelContext& c, const Shape& shape) {
+  Tensor& out = c.allocate(0, shape);
+  return std::memset(out.raw_data(), 0, out.num_elements() * dtype_size(out.dtype()));
+}
+
+// What is compiled for each dtype: the windows of one image. x and y are the input and the output
+// of the pooling.
+using PoolLoop = void (*)(const Images& m, int64_t image, const void* x, const void* y,
+                          const void* d, void* out);
+
+// Threads split the images, not the windows: windows overlap, and gradients add to the pixels they
+// share.
+void for_images(KernelContext& c, const Images& m, PoolLoop loop, const void* x, const void* y,
+                const void* d, void* out) {
+  if (pooled_shape(m).num_elements() == 0) return;  // a file can claim any number of empty images
+  const double cost =
+      0.5 * static_cast<double>(m.height.out * m.width.out * m.height.window * m.width.window) *
+      static_cast<double>(m.channels);
+  c.parallel_for(m.count, cost + 20, [&](int64_t begin, int64_t end) {
+    for (int64_t image = begin; image < end; ++image) loop(m, image, x, y, d, out);
+  });
+}
+
 template <class T>
-void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
-  const Images m = pool_images(attrs, c.input(0).shape());
-  const T* x = c.in<T>(0);
-  T* y = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
-  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
-    T* const out = y + window_offset(m, image, oh, ow);
+void max_pool_image(const Images& m, int64_t image, const void* from, const void*, const void*,
+                    void* to) {
+  const T* x = static_cast<const T*>(from);
+  for_windows(m, [&](int64_t oh, int64_t ow) {
+    T* const out = static_cast<T*>(to) + window_offset(m, image, oh, ow);
     bool first = true;
     for_cells(m, image, oh, ow, [&](int64_t cell) {
       if (first) std::copy_n(x + cell, m.channels, out);
@@ -356,6 +379,12 @@ void max_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
       first = false;
     });
   });
+}
+
+void pool_kernel(KernelContext& c, const WindowAttrs& attrs, PoolLoop loop) {
+  const Images m = pool_images(attrs, c.input(0).shape());
+  const void* x = c.input(0).raw_data();
+  for_images(c, m, loop, x, nullptr, nullptr, c.allocate(0, pooled_shape(m)).raw_data());
 }
 
 // The offset in x of the first maximum y of a window; of the first NaN if there is one. -1: none.
@@ -370,51 +399,63 @@ int64_t place_of_maximum(const Images& m, int64_t image, int64_t oh, int64_t ow,
   return first;
 }
 
+// Adds d, the gradients of windows, to the places of their maxima in out.
 template <class T>
-void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
+void max_pool_grad_image(const Images& m, int64_t image, const void* input, const void* output,
+                         const void* grad, void* to) {
+  const T *x = static_cast<const T*>(input), *y = static_cast<const T*>(output),
+          *d = static_cast<const T*>(grad);
+  T* out = static_cast<T*>(to);
+  for_windows(m, [&](int64_t oh, int64_t ow) {
+    const int64_t window = window_offset(m, image, oh, ow);
+    for (int64_t channel = 0; channel < m.channels; ++channel) {
+      const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
+      if (place >= 0) out[place] = plus(out[place], d[window + channel]);
+    }
+  });
+}
+
+void max_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs, PoolLoop loop) {
   const Shape shape = c.input(0).shape();
   const Images m = pool_images(attrs, shape);
   if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != pooled_shape(m))
     c.fail(str_cat("expected orig_output and grad of shape ", pooled_shape(m), ", got ",
                    c.input(1).shape(), " and ", c.input(2).shape()));
-  const T *x = c.in<T>(0), *y = c.in<T>(1), *dy = c.in<T>(2);
-  T* dx = static_cast<T*>(c.allocate(0, shape).raw_data());
-  std::fill_n(dx, shape.num_elements(), T(0));
-  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
+  const void *x = c.input(0).raw_data(), *y = c.input(1).raw_data(), *dy = c.input(2).raw_data();
+  for_images(c, m, loop, x, y, dy, zeros(c, shape));
+}
+
+// The elements of d, of the shape of the input, at the maxima of the windows.
+template <class T>
+void max_pool_grad_grad_image(const Images& m, int64_t image, const void* input, const void* output,
+                              const void* grad, void* to) {
+  const T *x = static_cast<const T*>(input), *y = static_cast<const T*>(output),
+          *d = static_cast<const T*>(grad);
+  for_windows(m, [&](int64_t oh, int64_t ow) {
     const int64_t window = window_offset(m, image, oh, ow);
     for (int64_t channel = 0; channel < m.channels; ++channel) {
       const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
-      if (place >= 0) dx[place] = T(widen(dx[place]) + widen(dy[window + channel]));
+      static_cast<T*>(to)[window + channel] = place < 0 ? T(0) : d[place];
     }
   });
 }
 
-// The elements of `grad`, of the shape of the input, at the maxima of the windows.
-template <class T>
-void max_pool_grad_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
+void max_pool_grad_grad_kernel(KernelContext& c, const WindowAttrs& attrs, PoolLoop loop) {
   const Shape shape = c.input(0).shape();
   const Images m = pool_images(attrs, shape);
   if (c.input(1).shape() != pooled_shape(m) || c.input(2).shape() != shape)
     c.fail(str_cat("expected orig_output of shape ", pooled_shape(m), " and grad of shape ", shape,
                    ", got ", c.input(1).shape(), " and ", c.input(2).shape()));
-  const T *x = c.in<T>(0), *y = c.in<T>(1), *d = c.in<T>(2);
-  T* out = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
-  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
-    const int64_t window = window_offset(m, image, oh, ow);
-    for (int64_t channel = 0; channel < m.channels; ++channel) {
-      const int64_t place = place_of_maximum(m, image, oh, ow, channel, x, y[window + channel]);
-      out[window + channel] = place < 0 ? T(0) : d[place];
-    }
-  });
+  const void *x = c.input(0).raw_data(), *y = c.input(1).raw_data(), *d = c.input(2).raw_data();
+  for_images(c, m, loop, x, y, d, c.allocate(0, pooled_shape(m)).raw_data());
 }
 
 template <class T>
-void avg_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
-  const Images m = pool_images(attrs, c.input(0).shape());
-  const T* x = c.in<T>(0);
-  T* y = static_cast<T*>(c.allocate(0, pooled_shape(m)).raw_data());
-  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
-    T* const out = y + window_offset(m, image, oh, ow);
+void avg_pool_image(const Images& m, int64_t image, const void* from, const void*, const void*,
+                    void* to) {
+  const T* x = static_cast<const T*>(from);
+  for_windows(m, [&](int64_t oh, int64_t ow) {
+    T* const out = static_cast<T*>(to) + window_offset(m, image, oh, ow);
     for (int64_t i = 0; i < m.channels; ++i) {
       Wide<T> sum = 0;
       for_cells(m, image, oh, ow, [&](int64_t cell) { sum += widen(x[cell + i]); });
@@ -424,41 +465,57 @@ void avg_pool_kernel(KernelContext& c, const WindowAttrs& attrs) {
 }
 
 template <class T>
-void avg_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs) {
-  const Shape shape = sizes_input(c, 0);
-  const Images m = pool_images(attrs, shape);
-  if (c.input(1).shape() != pooled_shape(m))
-    c.fail(str_cat("expected grad of shape ", pooled_shape(m), ", got ", c.input(1).shape()));
-  const T* dy = c.in<T>(1);
-  T* dx = static_cast<T*>(c.allocate(0, shape).raw_data());
-  std::fill_n(dx, shape.num_elements(), T(0));
-  for_windows(c, m, [&](int64_t image, int64_t oh, int64_t ow) {
-    const T* const from = dy + window_offset(m, image, oh, ow);
+void avg_pool_grad_image(const Images& m, int64_t image, const void*, const void*, const void* dy,
+                         void* dx) {
+  for_windows(m, [&](int64_t oh, int64_t ow) {
+    const T* const from = static_cast<const T*>(dy) + window_offset(m, image, oh, ow);
     const auto share = Wide<T>(1) / static_cast<Wide<T>>(cells_in(m, oh, ow));
     for_cells(m, image, oh, ow, [&](int64_t cell) {
-      each(m.channels,
-           [=, to = dx + cell](int64_t i) { to[i] = T(widen(to[i]) + widen(from[i]) * share); });
+      each(m.channels, [=, to = static_cast<T*>(dx) + cell](int64_t i) {
+        to[i] = T(widen(to[i]) + widen(from[i]) * share);
+      });
     });
   });
 }
 
-enum class PoolKernel { kMax, kMaxGrad, kMaxGradGrad, kAvg, kAvgGrad };
-template <PoolKernel kKind>
-Kernel pool_prepare(const KernelSetup& s) {
-  const auto make = [attrs = runnable_windows(s)]<class T>() -> Kernel {
-    return [attrs](KernelContext& c) {
-      if constexpr (kKind == PoolKernel::kMax) max_pool_kernel<T>(c, attrs);
-      if constexpr (kKind == PoolKernel::kMaxGrad) max_pool_grad_kernel<T>(c, attrs);
-      if constexpr (kKind == PoolKernel::kMaxGradGrad) max_pool_grad_grad_kernel<T>(c, attrs);
-      if constexpr (kKind == PoolKernel::kAvg) avg_pool_kernel<T>(c, attrs);
-      if constexpr (kKind == PoolKernel::kAvgGrad) avg_pool_grad_kernel<T>(c, attrs);
-    };
-  };
-  if constexpr (kKind != PoolKernel::kAvg && kKind != PoolKernel::kAvgGrad) {
-    return by_types(Reals(), s, s.dtype("T"), make);
-  } else {
-    return by_types(Floats(), s, s.dtype("T"), make);
-  }
+void avg_pool_grad_kernel(KernelContext& c, const WindowAttrs& attrs, PoolLoop loop) {
+  const Shape shape = sizes_input(c, 0);
+  const Images m = pool_images(attrs, shape);
+  if (c.input(1).shape() != pooled_shape(m))
+    c.fail(str_cat("expected grad of shape ", pooled_shape(m), ", got ", c.input(1).shape()));
+  for_images(c, m, loop, nullptr, nullptr, c.input(1).raw_data(), zeros(c, shape));
+}
+
+Kernel pooling(const KernelSetup& s, PoolLoop loop,
+               void kernel(KernelContext&, const WindowAttrs&, PoolLoop)) {
+  return [attrs = runnable_windows(s), loop, kernel](KernelContext& c) { kernel(c, attrs, loop); };
+}
+Kernel max_pool_prepare(const KernelSetup& s) {
+  return pooling(s, by_types(Reals(), s, s.dtype("T"), []<class T>() { return max_pool_image<T>; }),
+                 pool_kernel);
+}
+// Maxima are found by their bits, sums wrap around: one loop serves integers with and without sign.
+Kernel max_pool_grad_prepare(const KernelSetup& s) {
+  return pooling(
+      s,
+      by_types(Reals(), s, s.dtype("T"), []<class T>() { return max_pool_grad_image<Added<T>>; }),
+      max_pool_grad_kernel);
+}
+Kernel max_pool_grad_grad_prepare(const KernelSetup& s) {
+  return pooling(s,
+                 by_types(Reals(), s, s.dtype("T"),
+                          []<class T>() { return max_pool_grad_grad_image<Added<T>>; }),
+                 max_pool_grad_grad_kernel);
+}
+Kernel avg_pool_prepare(const KernelSetup& s) {
+  return pooling(s,
+                 by_types(Floats(), s, s.dtype("T"), []<class T>() { return avg_pool_image<T>; }),
+                 pool_kernel);
+}
+Kernel avg_pool_grad_prepare(const KernelSetup& s) {
+  return pooling(
+      s, by_types(Floats(), s, s.dtype("T"), []<class T>() { return avg_pool_grad_image<T>; }),
+      avg_pool_grad_kernel);
 }
 
 void pool_shape(ShapeContext& c) {
@@ -515,35 +572,35 @@ constexpr OpDef kMaxPool = {.name = "MaxPool",
                             .outputs = "output: T",
                             .attrs = kMaxPoolTypes,
                             .shape = pool_shape,
-                            .prepare = pool_prepare<PoolKernel::kMax>,
+                            .prepare = max_pool_prepare,
                             .gradient = max_pool_gradient};
 constexpr OpDef kMaxPoolGrad = {.name = "MaxPoolGrad",
                                 .inputs = "orig_input: T, orig_output: T, grad: T",
                                 .outputs = "output: T",
                                 .attrs = kMaxPoolGradAttrs,
                                 .shape = max_pool_grad_shape,
-                                .prepare = pool_prepare<PoolKernel::kMaxGrad>,
+                                .prepare = max_pool_grad_prepare,
                                 .gradient = max_pool_grad_gradient<kMaxPoolGradGrad>};
 constexpr OpDef kMaxPoolGradGrad = {.name = "MaxPoolGradGrad",
                                     .inputs = "orig_input: T, orig_output: T, grad: T",
                                     .outputs = "output: T",
                                     .attrs = kMaxPoolGradGradAttrs,
                                     .shape = max_pool_grad_grad_shape,
-                                    .prepare = pool_prepare<PoolKernel::kMaxGradGrad>,
+                                    .prepare = max_pool_grad_grad_prepare,
                                     .gradient = max_pool_grad_gradient<kMaxPoolGrad>};
 constexpr OpDef kAvgPool = {.name = "AvgPool",
                             .inputs = "value: T",
                             .outputs = "output: T",
                             .attrs = kAvgPoolAttrs,
                             .shape = pool_shape,
-                            .prepare = pool_prepare<PoolKernel::kAvg>,
+                            .prepare = avg_pool_prepare,
                             .gradient = avg_pool_gradient};
 constexpr OpDef kAvgPoolGrad = {.name = "AvgPoolGrad",
                                 .inputs = "orig_input_shape: int32, grad: T",
                                 .outputs = "output: T",
                                 .attrs = kAvgPoolAttrs,
                                 .shape = conv2d_backprop_input_shape,
-                                .prepare = pool_prepare<PoolKernel::kAvgGrad>,
+                                .prepare = avg_pool_grad_prepare,
                                 .gradient = avg_pool_grad_gradient};
 
 Output pool(const OpDef& op, const Operand& value, const PoolOptions& o) {

@@ -4,41 +4,72 @@
 
 #include <type_traits>
 
-#include "runtime/exec/context.h"
+#include "ops/core/dispatch.h"
 
 namespace cairn {
 
 template <class T>
-inline constexpr bool is_small_float = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
+// The type in which arithmetic on T is done.
+template <class T>
+using Wide = std::conditional_t<is_half<T>, float, T>;
+
+template <class T>
+const Wide<T>& widen(const T& x) requires(!is_half<T>) {
+  return x;
+}
+template <class T>
+float widen(T x) requires is_half<T> {
+  return static_cast<float>(x);
+}
+
+// An unsigned type in which sums and products of T wrap around without undefined behaviour.
+template <class T>
+using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;
 
 template <class T>
 T plus(T a, T b) {
-  if constexpr (is_small_float<T>) {
-    return T(float(a) + float(b));
-  } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
   } else {
-    return a + b;
+    return T(widen(a) + widen(b));
   }
 }
 
 template <class T>
 T minus(T a, T b) {
-  if constexpr (is_small_float<T>) {
-    return T(float(a) - float(b));
-  } else if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<uint64_t>(a) - static_cast<uint64_t>(b));
+  if constexpr (std::is_integral_v<T>) {
+    return static_cast<T>(static_cast<Wrapping<T>>(a) - static_cast<Wrapping<T>>(b));
   } else {
-    return a - b;
+    return T(widen(a) - widen(b));
   }
 }
 
-// by_dtype over all types that plus() adds.
-template <class Make>
-Kernel by_number_type(const KernelSetup& s, DType dtype, Make&& make) {
-  return by_dtype<float, double, int32_t, int64_t, Half, BFloat16, int8_t, int16_t, uint8_t,
-                  uint16_t, uint32_t, uint64_t, std::complex<float>, std::complex<double>>(
-      s, dtype, std::forward<Make>(make));
+// The type whose plus() and minus() give the same bits: signed integers wrap around as unsigned
+// ones do, so that one loop serves both.
+template <class T>
+using Added = typename std::conditional_t<std::is_integral_v<T> && !std::is_same_v<T, bool>,
+                                          std::make_unsigned<T>, std::type_identity<T>>::type;
+
+// Calls body(i) for 0 <= i < n. Iterations are independent, also in kernels that work in place, so
+// the compiler may vectorize them.
+template <class Body>
+void each(int64_t n, const Body& body) {
+#if defined(__clang__)
+#pragma clang loop vectorize(assume_safety)
+#else
+#pragma GCC ivdep
+#endif
+  for (int64_t i = 0; i < n; ++i) body(i);
 }
+
+// Loops over plus() and minus(): out[i] = x[i] + y[i] for i < n, where out may be x; a y that does
+// not move repeats its first element.
+struct Adder {
+  void (*add)(const void* x, const void* y, bool y_moves, void* out, int64_t n);
+  void (*subtract)(const void* x, const void* y, bool y_moves, void* out, int64_t n);
+};
+// For elements of `dtype`, one of Numbers.
+const Adder& adder_of(const KernelSetup& s, DType dtype);
 
 }  // namespace cairn

@@ -14,52 +14,16 @@
 #pragma once
 
 #include <algorithm>
-#include <cstring>
-#include <string_view>
-#include <type_traits>
 
 #include "ops/core/broadcast.h"
-#include "runtime/exec/context.h"
+#include "ops/core/elements.h"
 
 namespace cairn {
-
-template <class... Ts>
-struct TypeList {};
-using Floats = TypeList<float, double, Half, BFloat16>;
-// The dtypes of arithmetic: all floats, and int32 and int64.
-using FloatsAndInts = TypeList<float, double, int32_t, int64_t, Half, BFloat16>;
-// Floats, and integers other than uint32 and uint64.
-using Reals =
-    TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t, int16_t>;
-
-// Attributes of ops on floating-point numbers.
-inline constexpr std::string_view kFloatAttrs = "T: {half, bfloat16, float, double}";
 
 // Base of functors that take a few instructions.
 struct Light {
   static constexpr double kCost = 0.3;
 };
-
-// by_dtype over a TypeList.
-template <class... Ts, class Make>
-Kernel by_types(TypeList<Ts...>, const KernelSetup& s, DType dtype, Make&& make) {
-  return by_dtype<Ts...>(s, dtype, std::forward<Make>(make));
-}
-
-template <class T>
-inline constexpr bool is_half = std::is_same_v<T, Half> || std::is_same_v<T, BFloat16>;
-// The type in which arithmetic on T is done.
-template <class T>
-using Wide = std::conditional_t<is_half<T>, float, T>;
-
-template <class T>
-const Wide<T>& widen(const T& x) requires(!is_half<T>) {
-  return x;
-}
-template <class T>
-float widen(T x) requires is_half<T> {
-  return static_cast<float>(x);
-}
 
 // The order used by maxima, minima, top k and their indices: true if y replaces x. NaN wins over
 // every number, in both directions; of equal elements (and of NaNs) the first is kept.
@@ -76,22 +40,6 @@ bool is_below(const T& y, const T& x) {
     return !(y >= x) & (x == x);
   else
     return y < x;
-}
-
-// An unsigned type in which sums and products of T wrap around without undefined behaviour.
-template <class T>
-using Wrapping = std::common_type_t<unsigned, std::make_unsigned_t<T>>;
-
-// Calls body(i) for 0 <= i < n. Iterations are independent, also in kernels that work in place, so
-// the compiler may vectorize them.
-template <class Body>
-void each(int64_t n, const Body& body) {
-#if defined(__clang__)
-#pragma clang loop vectorize(assume_safety)
-#else
-#pragma GCC ivdep
-#endif
-  for (int64_t i = 0; i < n; ++i) body(i);
 }
 
 // A kernel consists of a loop, compiled for each functor and dtype, and the code around it (shapes,
@@ -119,11 +67,11 @@ void unary_run(const void* from, void* to, int64_t n) {
 
 template <class F, class Types>
 Kernel unary_prepare(const KernelSetup& s) {
-  return by_types(Types(), s, s.input_dtype(0), []<class T>() {
+  return unary_kernel(by_types(Types(), s, s.input_dtype(0), []<class T>() {
     using Result = std::invoke_result_t<F, Wide<T>>;
     using R = std::conditional_t<std::is_same_v<Result, Wide<T>>, T, Result>;
-    return unary_kernel({unary_run<F, T, R>, F::kCost, sizeof(T), sizeof(R), std::is_same_v<R, T>});
-  });
+    return UnaryLoop{unary_run<F, T, R>, F::kCost, sizeof(T), sizeof(R), std::is_same_v<R, T>};
+  }));
 }
 
 // out[i] = f(x[i], y[i]) for i < n; an operand that does not move repeats its first element. A
@@ -161,6 +109,15 @@ void binary_run(double parameter, const void* left, bool x_moves, const void* ri
   }
 }
 
+template <class F, class T, class R>
+void alike_run(double parameter, const void* left, bool, const void* right, bool, void* to,
+               int64_t n) {
+  F f;
+  if constexpr (requires { f.parameter; }) f.parameter = parameter;
+  each(n, [=, x = static_cast<const T*>(left), y = static_cast<const T*>(right),
+           out = static_cast<R*>(to)](int64_t i) { out[i] = R(f(widen(x[i]), widen(y[i]))); });
+}
+
 template <class F, class T>
 bool any_refused(const void* from, int64_t n) {
   const T* y = static_cast<const T*>(from);
@@ -169,12 +126,19 @@ bool any_refused(const void* from, int64_t n) {
   return refused;
 }
 
-template <class F, class T>
+// kAlike: for operands of one shape only.
+template <class F, class T, bool kAlike = false>
 BinaryLoop binary_loop() {
   using Result = std::invoke_result_t<F, Wide<T>, Wide<T>>;
   using R = std::conditional_t<std::is_same_v<Result, Wide<T>>, T, Result>;
-  BinaryLoop loop = {binary_run<F, T, R>,  F::kCost, sizeof(T), sizeof(R),
-                     std::is_same_v<R, T>, nullptr,  nullptr};
+  BinaryLoop loop = {kAlike ? alike_run<F, T, R> : binary_run<F, T, R>,
+                     F::kCost,
+                     sizeof(T),
+                     sizeof(R),
+                     std::is_same_v<R, T>,
+                     nullptr,
+                     nullptr};
+  loop.same_shape = kAlike;
   if constexpr (requires(T v) { F::refuses(v); }) {
     loop.refuses = any_refused<F, T>;
     loop.refusal = F::kRefusal;
@@ -184,8 +148,14 @@ BinaryLoop binary_loop() {
 
 template <class F, class Types>
 Kernel binary_prepare(const KernelSetup& s) {
-  return by_types(Types(), s, s.input_dtype(0),
-                  []<class T>() { return binary_kernel(binary_loop<F, T>()); });
+  return binary_kernel(
+      by_types(Types(), s, s.input_dtype(0), []<class T>() { return binary_loop<F, T>(); }));
+}
+// For operands of one shape.
+template <class F, class Types>
+Kernel alike_prepare(const KernelSetup& s) {
+  return binary_kernel(
+      by_types(Types(), s, s.dtype("T"), []<class T>() { return binary_loop<F, T, true>(); }));
 }
 
 }  // namespace cairn

@@ -1,6 +1,6 @@
 #include "ops/core/gemm.h"
 
-#include "ops/core/eigen.h"
+#include "ops/core/eigen_core.h"
 #include "ops/core/elementwise.h"
 #include "ops/core/narrow.h"
 #include "ops/core/onednn.h"
@@ -8,24 +8,45 @@
 namespace cairn {
 namespace {
 
-// Rows [i, i+rows) and columns [j, j+cols) of the result, by Eigen; `adds`: to what is there.
 template <class T>
-void eigen_block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols, bool adds) {
+using EigenMatrix = Eigen::Matrix<T, Eigen::Dynamic, Eigen::Dynamic, Eigen::RowMajor>;
+
+// What becomes of what is in the result: kSets and kZeroes differ in the sign of zeros.
+enum class Into { kSets, kZeroes, kAdds };
+
+template <class Out, class A, class B>
+void eigen_product(Out& out, const A& a, const B& b, Into into) {
+  // Here Eigen has another way, which makes no zeros first. Else the zeros are made here: it
+  // would make them row by row.
+  const bool small = b.rows() + out.rows() + out.cols() < 20;
+  if (into == Into::kSets && small) {
+    out.noalias() = a * b;
+  } else {
+    if (into != Into::kAdds && out.cols() == out.outerStride())
+      std::fill_n(out.data(), out.size(), 0);
+    else if (into != Into::kAdds)
+      out.setZero();
+    out.noalias() += a * b;
+  }
+}
+
+// Rows [i, i+rows) and columns [j, j+cols) of the result, by Eigen.
+template <class T>
+void eigen_block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols, Into into) {
   using Stride = Eigen::OuterStride<>;
   using In = Eigen::Map<const EigenMatrix<T>, Eigen::Unaligned, Stride>;
   const In a(p.a + (p.ta ? i : i * p.lda), p.ta ? p.k : rows, p.ta ? rows : p.k, Stride(p.lda));
   const In b(p.b + (p.tb ? j * p.ldb : j), p.tb ? cols : p.k, p.tb ? p.k : cols, Stride(p.ldb));
   Eigen::Map<EigenMatrix<T>, Eigen::Unaligned, Stride> out(p.out + i * p.n + j, rows, cols,
                                                            Stride(p.n));
-  if (!adds) out.setZero();
   if (p.ta && p.tb) {
-    out.noalias() += a.transpose() * b.transpose();
+    eigen_product(out, a.transpose(), b.transpose(), into);
   } else if (p.ta) {
-    out.noalias() += a.transpose() * b;
+    eigen_product(out, a.transpose(), b, into);
   } else if (p.tb) {
-    out.noalias() += a * b.transpose();
+    eigen_product(out, a, b.transpose(), into);
   } else {
-    out.noalias() += a * b;
+    eigen_product(out, a, b, into);
   }
 }
 
@@ -70,7 +91,8 @@ void block(const Product<T>& p, int64_t i, int64_t rows, int64_t j, int64_t cols
       return;
     }
   }
-  if constexpr (!std::is_integral_v<T>) eigen_block(p, i, rows, j, cols, adds);
+  if constexpr (!std::is_integral_v<T>)
+    eigen_block(p, i, rows, j, cols, adds ? Into::kAdds : Into::kZeroes);
 }
 
 // ---- few columns, one row -----------------------------------------------------------------------
@@ -261,6 +283,34 @@ void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, in
   }
 }
 
+template <class T>
+void gemm_block(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out,
+                bool adds) {
+  eigen_block(Product<T>{ta, tb, m, n, k, a, b, out}, 0, m, 0, n, adds ? Into::kAdds : Into::kSets);
+}
+
+template <class T>
+void subtract_greatest(T* rows, int64_t count, int64_t width, T* greatest) {
+  for (int64_t i = 0; i < count; ++i) {
+    Eigen::Map<Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64> row(rows + i * width, width);
+    greatest[i] = row.maxCoeff();
+    row -= greatest[i];
+  }
+}
+template <class T>
+void sum_each_row(const T* rows, int64_t count, int64_t width, T* sums) {
+  using Row = Eigen::Map<const Eigen::Array<T, Eigen::Dynamic, 1>, Eigen::Aligned64>;
+  for (int64_t i = 0; i < count; ++i) sums[i] = Row(rows + i * width, width).sum();
+}
+
+template void subtract_greatest(float*, int64_t, int64_t, float*);
+template void subtract_greatest(double*, int64_t, int64_t, double*);
+template void sum_each_row(const float*, int64_t, int64_t, float*);
+template void sum_each_row(const double*, int64_t, int64_t, double*);
+template void gemm_block(bool, bool, int64_t, int64_t, int64_t, const float*, const float*, float*,
+                         bool);
+template void gemm_block(bool, bool, int64_t, int64_t, int64_t, const double*, const double*,
+                         double*, bool);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const float*,
                    const float*, float*, ByRows, RowsMade);
 template void gemm(KernelContext&, bool, bool, int64_t, int64_t, int64_t, const double*,

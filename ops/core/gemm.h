@@ -43,6 +43,20 @@ template <class T>
 void gemm(KernelContext& c, bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a,
           const T* b, T* out, ByRows by_rows = ByRows::kNo, RowsMade made = {});
 
+// out [m,n] = A · B, or that is added to `out`, on the calling thread: for a part of larger work.
+// T: float, double.
+template <class T>
+void gemm_block(bool ta, bool tb, int64_t m, int64_t n, int64_t k, const T* a, const T* b, T* out,
+                bool adds);
+
+// What else is left to Eigen, for `count` rows of whole registers: `width` elements, a multiple of
+// kPacket (packet_math.h), from a multiple of 64 bytes on. T: float, double. Each row minus its
+// greatest element; the sum of each row, in the order of the registers.
+template <class T>
+void subtract_greatest(T* rows, int64_t count, int64_t width, T* greatest);
+template <class T>
+void sum_each_row(const T* rows, int64_t count, int64_t width, T* sums);
+
 // `count` independent products of matrices stored one after another, distributed over the threads.
 template <class T>
 void batch_gemm(KernelContext& c, bool ta, bool tb, int64_t count, int64_t m, int64_t n, int64_t k,

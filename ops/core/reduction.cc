@@ -1,22 +1,16 @@
 #include "ops/core/reduction.h"
 
-namespace cairn {
+#include "ops/core/extents.h"
 
-namespace {
-void mark_axis(int64_t axis, int rank, std::vector<bool>& reduced) {
-  const int64_t at = axis < 0 ? axis + rank : axis;
-  if (at < 0 || at >= rank)
-    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank,
-         "), the axes of a tensor of rank ", rank);
-  if (reduced[static_cast<size_t>(at)])
-    fail(Code::kInvalidArgument, "axis ", axis, " is named twice");
-  reduced[static_cast<size_t>(at)] = true;
-}
-}  // namespace
+namespace cairn {
 
 std::vector<bool> reduced_axes(std::span<const int64_t> values, int rank) {
   std::vector<bool> reduced(static_cast<size_t>(rank));
-  for (int64_t axis : values) mark_axis(axis, rank, reduced);
+  for (int64_t axis : values) {
+    const auto at = static_cast<size_t>(axis_of(axis, rank));
+    if (reduced[at]) fail(Code::kInvalidArgument, "axis ", axis, " is named twice");
+    reduced[at] = true;
+  }
   return reduced;
 }
 
@@ -36,18 +30,11 @@ Reduction::Reduction(const Shape& from, const Tensor& axes, bool keep_dims) {
   const int rank = from.rank();
   uint64_t reduced_bits = 0;  // bits and not a vector: steps must not allocate
   if (rank > 64) fail(Code::kUnimplemented, "a reduction of a tensor of rank ", rank);
-  for (int64_t i = 0, n = axes.num_elements(); i < n; ++i) {
-    const int64_t axis =
-        axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[i] : axes.data<int64_t>()[i];
-    const int64_t at = axis < 0 ? axis + rank : axis;
-    if (at < 0 || at >= rank || (reduced_bits >> at & 1)) {
-      // Throws the error of reduced_axes(), which only this path pays for.
-      std::vector<bool> reduced(static_cast<size_t>(rank));
-      for (int64_t j = 0; j <= i; ++j)
-        mark_axis(axes.dtype() == DType::kInt32 ? axes.data<int32_t>()[j] : axes.data<int64_t>()[j],
-                  rank, reduced);
-    }
-    reduced_bits |= uint64_t{1} << at;
+  const IntReader given(axes);
+  for (int64_t i = 0; i < given.size(); ++i) {
+    const uint64_t bit = uint64_t{1} << axis_of(given[i], rank);
+    if (reduced_bits & bit) fail(Code::kInvalidArgument, "axis ", given[i], " is named twice");
+    reduced_bits |= bit;
   }
   struct Extent {
     int64_t size;

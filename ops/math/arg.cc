@@ -1,8 +1,9 @@
 // Ops along one axis: indices of extremes, running sums and products.
-#include <limits>
+#include <string_view>
 #include <unordered_set>
 
 #include "ops/core/elementwise.h"
+#include "ops/core/move.h"
 #include "ops/core/reduction.h"
 #include "ops/math/reduce.h"
 #include "ops/math/reduce_gradients.h"
@@ -16,22 +17,11 @@ struct Along {
   int axis = 0;
 };
 
-int checked_axis(int64_t axis, int rank) {
-  if (axis < -rank || axis >= rank)
-    fail(Code::kInvalidArgument, "axis ", axis, " is not in [", -rank, ", ", rank,
-         "), the axes of a tensor of rank ", rank);
-  return static_cast<int>(axis < 0 ? axis + rank : axis);
-}
-
-Along along(const Shape& shape, const Tensor& axis) {
-  const int64_t value =
-      axis.dtype() == DType::kInt32 ? axis.scalar<int32_t>() : axis.scalar<int64_t>();
-  Along a;
-  a.axis = checked_axis(value, shape.rank());
-  a.n = shape[a.axis];
-  for (int i = 0; i < a.axis; ++i) a.outer *= shape[i];
-  for (int i = a.axis + 1; i < shape.rank(); ++i) a.inner *= shape[i];
-  return a;
+// By the axis at input 1.
+Along along(const KernelContext& c) {
+  const Shape& shape = c.input(0).shape();
+  const int axis = axis_of(scalar_input(c, 1, "axis"), shape.rank());
+  return {extents_before(shape, axis), shape[axis], extents_after(shape, axis), axis};
 }
 
 // ---- ArgMax, ArgMin -----------------------------------------------------------------------------
@@ -44,7 +34,7 @@ void arg_shape(ShapeContext& c) {
   const Tensor axis = c.constant(1);
   if (!axis.valid()) return c.set_output(Shape::unknown(input.rank() - 1));
   std::vector<bool> reduced(static_cast<size_t>(input.rank()));
-  reduced[static_cast<size_t>(checked_axis(axis.to_int64s()[0], input.rank()))] = true;
+  reduced[static_cast<size_t>(axis_of(IntReader(axis)[0], input.rank()))] = true;
   c.set_output(reduce_shape(input, reduced, false));
 }
 
@@ -61,42 +51,49 @@ struct Smaller {
   }
 };
 
-template <class F, class T, class I>
-void arg_kernel(KernelContext& c) {
+// The places of the extremes of lines [begin, end), as int64 or int32.
+template <class F, class T>
+void find_extremes(const void* from, const Along& a, int64_t begin, int64_t end, bool wide,
+                   void* out) {
+  for (int64_t at = begin; at < end; ++at) {
+    const T* line = static_cast<const T*>(from) + at / a.inner * a.n * a.inner + at % a.inner;
+    int64_t best = 0;
+    auto value = widen(*line);
+    for (int64_t i = 1; i < a.n; ++i) {
+      const auto other = widen(line[i * a.inner]);
+      if (F::better(other, value)) {
+        best = i;
+        value = other;
+      }
+    }
+    if (wide)
+      static_cast<int64_t*>(out)[at] = best;
+    else
+      static_cast<int32_t*>(out)[at] = static_cast<int32_t>(best);
+  }
+}
+
+void arg_kernel(KernelContext& c, bool wide, decltype(&find_extremes<Greater, float>) find) {
   const Shape shape = c.input(0).shape();
-  const Along a = along(shape, c.input(1));
-  Shape left = concat(shape.slice(0, a.axis), shape.slice(a.axis + 1));
-  I* out = static_cast<I*>(c.allocate(0, left).raw_data());
+  const Along a = along(c);
+  void* out = c.allocate(0, concat(shape.slice(0, a.axis), shape.slice(a.axis + 1))).raw_data();
   if (a.outer * a.inner == 0) return;
   if (a.n == 0)
     c.fail(str_cat("axis ", a.axis, " of shape ", shape, " is empty: it has no extreme"));
-  if (a.n - 1 > std::numeric_limits<I>::max())
+  if (!wide && a.n - 1 > INT32_MAX)
     c.fail(str_cat("places along axis ", a.axis, " of shape ", shape,
                    " do not fit output_type int32; ask for int64"));
-  const T* x = c.in<T>(0);
-  c.parallel_for(a.outer * a.inner, static_cast<double>(a.n), [=](int64_t begin, int64_t end) {
-    for (int64_t at = begin; at < end; ++at) {
-      const T* from = x + at / a.inner * a.n * a.inner + at % a.inner;
-      int64_t best = 0;
-      auto value = widen(*from);
-      for (int64_t i = 1; i < a.n; ++i) {
-        const auto other = widen(from[i * a.inner]);
-        if (F::better(other, value)) {
-          best = i;
-          value = other;
-        }
-      }
-      out[at] = static_cast<I>(best);
-    }
-  });
+  const void* x = c.input(0).raw_data();
+  c.parallel_for(a.outer * a.inner, static_cast<double>(a.n),
+                 [&](int64_t begin, int64_t end) { find(x, a, begin, end, wide, out); });
 }
 
 template <class F>
 Kernel arg_prepare(const KernelSetup& s) {
   const bool wide = s.dtype("output_type") == DType::kInt64;
-  return by_types(Reals(), s, s.dtype("T"), [=]<class T>() -> Kernel {
-    return wide ? arg_kernel<F, T, int64_t> : arg_kernel<F, T, int32_t>;
-  });
+  const auto find =
+      by_types(Reals(), s, s.dtype("T"), []<class T>() { return find_extremes<F, T>; });
+  return [wide, find](KernelContext& c) { arg_kernel(c, wide, find); };
 }
 
 template <class F>
@@ -117,7 +114,7 @@ constexpr OpDef arg(std::string_view name) {
 void cumulate_shape(ShapeContext& c) {
   c.with_rank(1, 0, "axis");
   const Tensor axis = c.constant(1);
-  if (axis.valid() && c.input(0).has_rank()) checked_axis(axis.to_int64s()[0], c.input(0).rank());
+  if (axis.valid() && c.input(0).has_rank()) axis_of(IntReader(axis)[0], c.input(0).rank());
   c.set_output(c.input(0));
 }
 
@@ -125,10 +122,7 @@ struct Plus {
   static constexpr int kIdentity = 0;
   template <class A>
   static A combine(A x, A y) {
-    if constexpr (std::is_integral_v<A>)
-      return static_cast<A>(Wrapping<A>(x) + Wrapping<A>(y));
-    else
-      return x + y;
+    return plus(x, y);
   }
 };
 struct Times {
@@ -142,34 +136,39 @@ struct Times {
   }
 };
 
+// Lines [begin, end).
 template <class F, class T>
-void cumulate_kernel(KernelContext& c, bool exclusive, bool reverse) {
+void cumulate_run(const void* from, const Along& along, int64_t begin, int64_t end, bool exclusive,
+                  bool reverse, void* to) {
   using A = Wide<T>;
-  const Shape shape = c.input(0).shape();
-  const Along a = along(shape, c.input(1));
-  const T* x = c.in<T>(0);
-  T* out = static_cast<T*>(c.allocate(0, shape).raw_data());
-  if (shape.num_elements() == 0) return;
-  c.parallel_for(a.outer * a.inner, static_cast<double>(a.n), [=](int64_t begin, int64_t end) {
-    for (int64_t line = begin; line < end; ++line) {
-      const int64_t first = line / a.inner * a.n * a.inner + line % a.inner;
-      A value = A(F::kIdentity);
-      for (int64_t i = 0; i < a.n; ++i) {
-        const int64_t at = first + (reverse ? a.n - 1 - i : i) * a.inner;
-        const A next = F::combine(value, widen(x[at]));
-        out[at] = T(exclusive ? value : next);
-        value = next;
-      }
+  const Along a = along;
+  const T* x = static_cast<const T*>(from);
+  T* out = static_cast<T*>(to);
+  for (int64_t line = begin; line < end; ++line) {
+    const int64_t first = line / a.inner * a.n * a.inner + line % a.inner;
+    A value = A(F::kIdentity);
+    for (int64_t i = 0; i < a.n; ++i) {
+      const int64_t at = first + (reverse ? a.n - 1 - i : i) * a.inner;
+      const A next = F::combine(value, widen(x[at]));
+      out[at] = T(exclusive ? value : next);
+      value = next;
     }
-  });
+  }
 }
 
 template <class F>
 Kernel cumulate_prepare(const KernelSetup& s) {
-  const bool exclusive = s.flag("exclusive"), reverse = s.flag("reverse");
-  return by_types(Reals(), s, s.dtype("T"), [=]<class T>() -> Kernel {
-    return [=](KernelContext& c) { cumulate_kernel<F, T>(c, exclusive, reverse); };
-  });
+  const auto run =
+      by_types(Reals(), s, s.dtype("T"), []<class T>() { return cumulate_run<F, Added<T>>; });
+  return [run, exclusive = s.flag("exclusive"), reverse = s.flag("reverse")](KernelContext& c) {
+    const Along a = along(c);
+    const void* x = c.input(0).raw_data();
+    void* out = c.allocate(0, c.input(0).shape()).raw_data();
+    if (c.input(0).num_elements() == 0) return;
+    c.parallel_for(a.outer * a.inner, static_cast<double>(a.n), [&](int64_t begin, int64_t end) {
+      run(x, a, begin, end, exclusive, reverse, out);
+    });
+  };
 }
 
 template <class F>
@@ -195,33 +194,42 @@ void list_diff_shape(ShapeContext& c) {
 }
 
 using Listed = TypeList<float, double, int32_t, int64_t, std::string>;
+// Where T is looked up: numbers as the widest of their kind.
+template <class T>
+using Key =
+    std::conditional_t<std::is_floating_point_v<T>, double,
+                       std::conditional_t<std::is_integral_v<T>, int64_t, std::string_view>>;
+
+// The places in x of what is not in y.
+template <class T>
+std::vector<int64_t> places_left(const Tensor& x, const Tensor& y) {
+  std::unordered_set<Key<T>> listed;
+  listed.reserve(static_cast<size_t>(y.num_elements()));
+  for (const T& v : y.span<T>()) listed.insert(Key<T>(v));
+  std::vector<int64_t> places;
+  for (const T& v : x.span<T>()) {
+    if (listed.count(Key<T>(v)) == 0) places.push_back(&v - x.data<T>());
+  }
+  return places;
+}
+
 Kernel list_diff_prepare(const KernelSetup& s) {
-  const bool wide = s.dtype("out_idx") == DType::kInt64;
-  return by_types(Listed(), s, s.dtype("T"), [=]<class T>() -> Kernel {
-    return [=](KernelContext& c) {
-      if (c.input(0).rank() != 1 || c.input(1).rank() != 1)
-        c.fail(str_cat("x and y must be vectors, got shapes ", c.input(0).shape(), " and ",
-                       c.input(1).shape()));
-      const auto x = c.input(0).template span<T>(), y = c.input(1).template span<T>();
-      if (!wide && c.input(0).num_elements() - 1 > INT32_MAX)
-        c.fail(str_cat("places in x, of shape ", c.input(0).shape(),
-                       ", do not fit out_idx int32; ask for int64"));
-      const std::unordered_set<T> listed(y.begin(), y.end());
-      const auto is_left = [&](const T& v) { return listed.count(v) == 0; };
-      const int64_t count = std::count_if(x.begin(), x.end(), is_left);
-      T* out = static_cast<T*>(c.allocate(0, {count}).raw_data());
-      void* where = c.allocate(1, {count}).raw_data();
-      for (int64_t i = 0, n = 0; i < static_cast<int64_t>(x.size()); ++i) {
-        if (!is_left(x[static_cast<size_t>(i)])) continue;
-        out[n] = x[static_cast<size_t>(i)];
-        if (wide)
-          static_cast<int64_t*>(where)[n] = i;
-        else
-          static_cast<int32_t*>(where)[n] = static_cast<int32_t>(i);
-        ++n;
-      }
-    };
-  });
+  const auto left = by_types(Listed(), s, s.dtype("T"), []<class T>() { return places_left<T>; });
+  return [left, &m = mover_of(s, s.dtype("T"))](KernelContext& c) {
+    const Tensor &x = c.input(0), &y = c.input(1);
+    if (x.rank() != 1 || y.rank() != 1)
+      c.fail(str_cat("x and y must be vectors, got shapes ", x.shape(), " and ", y.shape()));
+    const std::vector<int64_t> places = left(x, y);
+    const auto count = static_cast<int64_t>(places.size());
+    Tensor& out = c.allocate(0, {count});
+    for (int64_t i = 0; i < count; ++i)
+      m.copy(m.at(out, i), m.at(x, places[static_cast<size_t>(i)]), 1);
+    Tensor& where = c.allocate(1, {count});
+    if (where.dtype() == DType::kInt32 && x.num_elements() - 1 > INT32_MAX)
+      c.fail(str_cat("places in x, of shape ", x.shape(),
+                     ", do not fit out_idx int32; ask for int64"));
+    put_integers(c, where, places);
+  };
 }
 
 constexpr OpDef kListDiff = {.name = "ListDiff",

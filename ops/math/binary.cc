@@ -168,23 +168,22 @@ void add_n(KernelContext& c, const BinaryLoop& loop) {
   });
 }
 Kernel add_n_prepare(const KernelSetup& s) {
-  return by_types(Reals(), s, s.dtype("T"), []<class T>() -> Kernel {
-    return [loop = binary_loop<Add, T>()](KernelContext& c) { add_n(c, loop); };
-  });
+  const BinaryLoop loop =
+      by_types(Reals(), s, s.dtype("T"), []<class T>() { return binary_loop<Add, T>(); });
+  return [loop](KernelContext& c) { add_n(c, loop); };
 }
 
 // ---- Mul of two tensors that must be alike ------------------------------------------------------
 
 Kernel mul_prepare(const KernelSetup& s) {
-  return by_types(Reals(), s, s.input_dtype(0), [&]<class T>() {
-    BinaryLoop loop = binary_loop<Mul, T>();
-    const Attr* alike = s.find(kSameShape);
-    if (const auto* what = alike ? alike->get<std::string>() : nullptr) {
-      loop.same_shape = true;
-      loop.alike = what->c_str();
-    }
-    return binary_kernel(loop);
-  });
+  BinaryLoop loop =
+      by_types(Reals(), s, s.input_dtype(0), []<class T>() { return binary_loop<Mul, T>(); });
+  const Attr* alike = s.find(kSameShape);
+  if (const auto* what = alike ? alike->get<std::string>() : nullptr) {
+    loop.same_shape = true;
+    loop.alike = what->c_str();
+  }
+  return binary_kernel(loop);
 }
 
 // ---- the ops ------------------------------------------------------------------------------------

@@ -92,6 +92,12 @@ void cast_run(const void* from, void* to, int64_t n) {
   });
 }
 
+// Integers become signed ones with the bits of unsigned ones, and small ones are cut from int32.
+template <class S, class D>
+using CastTo = typename std::conditional_t<std::is_integral_v<D> && !std::is_same_v<D, bool> &&
+                                               (std::is_integral_v<S> || sizeof(D) < 4),
+                                           std::make_signed<D>, std::type_identity<D>>::type;
+
 using AllTypes =
     TypeList<float, double, int32_t, int64_t, bool, uint8_t, int8_t, uint16_t, int16_t, uint32_t,
              uint64_t, Half, BFloat16, std::complex<float>, std::complex<double>>;
@@ -102,15 +108,15 @@ Kernel cast_prepare(const KernelSetup& s) {
     return [](KernelContext& c) { c.forward(0, 0); };
   }
   const bool truncate = s.flag("Truncate");
-  return by_types(AllTypes(), s, from, [&]<class S>() {
+  return unary_kernel(by_types(AllTypes(), s, from, [&]<class S>() {
     return by_types(AllTypes(), s, to, [&]<class D>() {
-      UnaryLoop loop = {cast_run<S, D, false>, 0.5, sizeof(S), sizeof(D), false};
+      UnaryLoop loop = {cast_run<S, CastTo<S, D>, false>, 0.5, sizeof(S), sizeof(D), false};
       if constexpr (kFractionBits<D> >= 0 && kFractionBits < S >> kFractionBits<D>) {
         if (truncate) loop.run = cast_run<S, D, true>;
       }
-      return unary_kernel(loop);
+      return loop;
     });
-  });
+  }));
 }
 
 constexpr OpDef kCast = {.name = "Cast",

@@ -3,6 +3,7 @@
 #include <complex>
 
 #include "ops/core/elementwise.h"
+#include "ops/core/move.h"
 #include "ops/math/math.h"
 #include "ops/math/math_gradients.h"
 
@@ -54,12 +55,10 @@ struct ApproximateEqual : Light {
 void same_shape(ShapeContext& c) { c.set_output(merge(c.input(0), c.input(1))); }
 
 Kernel approximate_equal_prepare(const KernelSetup& s) {
-  return by_types(Floats(), s, s.dtype("T"), [&]<class T>() {
-    BinaryLoop loop = binary_loop<ApproximateEqual, T>();
-    loop.same_shape = true;
-    loop.parameter = s.real("tolerance");
-    return binary_kernel(loop);
-  });
+  BinaryLoop loop = by_types(Floats(), s, s.dtype("T"),
+                             []<class T>() { return binary_loop<ApproximateEqual, T, true>(); });
+  loop.parameter = s.real("tolerance");
+  return binary_kernel(loop);
 }
 
 // ---- Select -------------------------------------------------------------------------------------
@@ -77,20 +76,25 @@ void select_shape(ShapeContext& c) {
   c.set_output(data);
 }
 
+// out[i] = condition[i] ? t[i] : e[i] for i < n; out may be t.
 template <class T>
-void select_kernel(KernelContext& c) {
+void select_run(const bool* condition, const void* if_true, const void* if_false, void* to,
+                int64_t n) {
+  const T *t = static_cast<const T*>(if_true), *e = static_cast<const T*>(if_false);
+  each(n, [=, out = static_cast<T*>(to)](int64_t i) { out[i] = condition[i] ? t[i] : e[i]; });
+}
+
+void select(KernelContext& c, const Mover& m, decltype(&select_run<std::string>) run) {
   const Shape chosen = c.input(0).shape(), shape = c.input(1).shape();
   if (shape != c.input(2).shape())
     c.fail(str_cat("t and e must be of one shape, got ", shape, " and ", c.input(2).shape()));
   const bool* condition = c.in<bool>(0);
   if (chosen.is_scalar()) return c.forward(*condition ? 1 : 2, 0);
-  const T *t = static_cast<const T*>(c.input(1).raw_data()),
-          *e = static_cast<const T*>(c.input(2).raw_data());
+  const void *t = c.input(1).raw_data(), *e = c.input(2).raw_data();
   if (chosen == shape) {
-    T* out = static_cast<T*>(c.allocate_or_reuse(0, 1, shape).raw_data());
-    c.parallel_for(shape.num_elements(), 0.4, [=](int64_t begin, int64_t end) {
-      each(end - begin,
-           [=, i0 = begin](int64_t i) { out[i0 + i] = condition[i0 + i] ? t[i0 + i] : e[i0 + i]; });
+    void* out = c.allocate_or_reuse(0, 1, shape).raw_data();
+    c.parallel_for(shape.num_elements(), 0.4, [&](int64_t begin, int64_t end) {
+      run(condition + begin, m.at(t, begin), m.at(e, begin), m.at(out, begin), end - begin);
     });
     return;
   }
@@ -98,33 +102,19 @@ void select_kernel(KernelContext& c) {
     c.fail(str_cat("the condition must be a scalar, of t's shape ", shape,
                    ", or a vector as long as t has rows; got ", chosen));
   const int64_t row = shape[0] == 0 ? 0 : shape.num_elements() / shape[0];
-  T* out = static_cast<T*>(c.allocate_or_reuse(0, 1, shape).raw_data());
-  c.parallel_for(shape[0], 0.3 * static_cast<double>(row) + 2, [=](int64_t begin, int64_t end) {
+  void* out = c.allocate_or_reuse(0, 1, shape).raw_data();
+  c.parallel_for(shape[0], 0.3 * static_cast<double>(row) + 2, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
-      const T* from = (condition[i] ? t : e) + i * row;
-      if (from != out + i * row) std::copy(from, from + row, out + i * row);
+      const void* from = m.at(condition[i] ? t : e, i * row);
+      if (from != m.at(out, i * row)) m.copy(m.at(out, i * row), from, row);
     }
   });
 }
 
-// Elements are only copied: of their dtype only the size matters.
 Kernel select_prepare(const KernelSetup& s) {
   const DType dtype = s.dtype("T");
-  if (dtype == DType::kString) return select_kernel<std::string>;
-  switch (dtype_size(dtype)) {
-    case 1:
-      return select_kernel<uint8_t>;
-    case 2:
-      return select_kernel<uint16_t>;
-    case 4:
-      return select_kernel<uint32_t>;
-    case 8:
-      return select_kernel<uint64_t>;
-    case 16:
-      return select_kernel<std::complex<double>>;
-    default:
-      s.unimplemented(str_cat("no kernel for dtype ", dtype));
-  }
+  const auto run = by_width(s, dtype, []<class T>() { return select_run<T>; });
+  return [run, &m = mover_of(s, dtype)](KernelContext& c) { select(c, m, run); };
 }
 
 // ---- the ops ------------------------------------------------------------------------------------
@@ -143,19 +133,17 @@ constexpr std::string_view kEquatableTypes =
 
 template <bool kNegated>
 Kernel equal_prepare(const KernelSetup& s) {
-  return by_types(Equatable(), s, s.dtype("T"), []<class T>() {
-    BinaryLoop loop = binary_loop<Equal, T>();
-    loop.parameter = kNegated;
-    return binary_kernel(loop);
-  });
+  BinaryLoop loop =
+      by_types(Equatable(), s, s.dtype("T"), []<class T>() { return binary_loop<Equal, T>(); });
+  loop.parameter = kNegated;
+  return binary_kernel(loop);
 }
 template <class F, bool kExchanged>
 Kernel ordered_prepare(const KernelSetup& s) {
-  return by_types(Ordered(), s, s.dtype("T"), []<class T>() {
-    BinaryLoop loop = binary_loop<F, T>();
-    loop.exchanged = kExchanged;
-    return binary_kernel(loop);
-  });
+  BinaryLoop loop =
+      by_types(Ordered(), s, s.dtype("T"), []<class T>() { return binary_loop<F, T>(); });
+  loop.exchanged = kExchanged;
+  return binary_kernel(loop);
 }
 
 constexpr OpDef comparison(std::string_view name, std::string_view types,

@@ -17,10 +17,7 @@ struct Sum {
   static constexpr A identity = A(0);
   template <class A>
   static A combine(A x, A y) {
-    if constexpr (std::is_integral_v<A>)
-      return static_cast<A>(Wrapping<A>(x) + Wrapping<A>(y));
-    else
-      return x + y;
+    return plus(x, y);
   }
 };
 struct Mean : Sum {};
@@ -166,10 +163,16 @@ struct Loops {
 template <class F, class T>
 Loops loops_of() {
   using A = Accumulator<F, T>;
-  return {run<F, T>,  run<F, A>,    rows<F, T>,
-          fold<F, A>, finish<F, T>, sizeof(T),
-          sizeof(A),  dtype_of<A>,  std::is_same_v<F, Mean> && std::is_integral_v<T>};
+  constexpr bool kMean = std::is_same_v<F, Mean>, kIntMean = kMean && std::is_integral_v<T>;
+  // Means of floats are sums until they are finished, and only means are finished by themselves.
+  using Combine = std::conditional_t<kMean && !kIntMean, Sum, F>;
+  using Finish = std::conditional_t<kMean, Mean, Sum>;
+  return {run<Combine, T>, run<Combine, A>, rows<Combine, T>, fold<Combine, A>, finish<Finish, T>,
+          sizeof(T),       sizeof(A),       dtype_of<A>,      kIntMean};
 }
+// Sums and products of signed integers have the bits of unsigned ones.
+template <class F, class T>
+using Combined = std::conditional_t<std::is_same_v<F, Sum> || std::is_same_v<F, Prod>, Added<T>, T>;
 
 // ---- the kernel ---------------------------------------------------------------------------------
 
@@ -259,9 +262,9 @@ void reduce_kernel(KernelContext& c, const Loops& f, bool keep_dims) {
 template <class F, class Types>
 Kernel reduce_prepare(const KernelSetup& s) {
   const bool keep_dims = s.flag("keep_dims");
-  return by_types(Types(), s, s.input_dtype(0), [=]<class T>() -> Kernel {
-    return [f = loops_of<F, T>(), keep_dims](KernelContext& c) { reduce_kernel(c, f, keep_dims); };
-  });
+  const Loops loops = by_types(Types(), s, s.input_dtype(0),
+                               []<class T>() { return loops_of<F, Combined<F, T>>(); });
+  return [loops, keep_dims](KernelContext& c) { reduce_kernel(c, loops, keep_dims); };
 }
 
 // ---- the ops ------------------------------------------------------------------------------------

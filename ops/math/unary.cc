@@ -202,14 +202,6 @@ constexpr OpDef predicate(std::string_view name) {
 void grad_shape(ShapeContext& c) { c.set_output(merge(c.input(0), c.input(1))); }
 
 template <class F>
-Kernel grad_prepare(const KernelSetup& s) {
-  return by_types(Floats(), s, s.dtype("T"), []<class T>() {
-    BinaryLoop loop = binary_loop<F, T>();
-    loop.same_shape = true;
-    return binary_kernel(loop);
-  });
-}
-template <class F>
 constexpr OpDef grad(std::string_view name, Gradient* gradient) {
   return {.name = name,
           .inputs = "y: T, dy: T",
@@ -217,7 +209,7 @@ constexpr OpDef grad(std::string_view name, Gradient* gradient) {
           .attrs = kComplex,
           .by_rows = ByRows::kTakesAny,
           .shape = grad_shape,
-          .prepare = grad_prepare<F>,
+          .prepare = alike_prepare<F, Floats>,
           .gradient = gradient};
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #include "ops/array/array.h"
@@ -11,6 +12,7 @@
 #include "ops/array/slicing.h"
 #include "ops/core/building.h"
 #include "ops/core/elementwise.h"
+#include "ops/core/move.h"
 #include "ops/core/packets.h"
 #include "ops/core/sums.h"
 #include "ops/math/math.h"
@@ -21,9 +23,6 @@ namespace cairn {
 namespace {
 
 // ---- BiasAdd, BiasAddV1, BiasAddGrad ------------------------------------------------------------
-
-using Numbers = TypeList<float, double, int32_t, int64_t, Half, BFloat16, uint8_t, int8_t, uint16_t,
-                         int16_t, uint32_t, uint64_t, std::complex<float>, std::complex<double>>;
 
 bool channels_second(const AttrReader& attrs) {
   return attrs.find("data_format") && attrs.str("data_format") == "NCHW";
@@ -60,68 +59,122 @@ struct Channels {
 };
 
 template <class T>
-T add_elements(T a, T b) {
-  return T(plus<Wide<T>>(widen(a), widen(b)));
+void add_to_rows(const void* value, const void* bias, void* out, int64_t rows, int64_t n) {
+  for (int64_t row = 0; row < rows; ++row) {
+    each(n, [x = static_cast<const T*>(value) + row * n, b = static_cast<const T*>(bias),
+             to = static_cast<T*>(out) + row * n](int64_t i) { to[i] = plus(x[i], b[i]); });
+  }
 }
 
 Kernel bias_add_prepare(const KernelSetup& s) {
-  return by_types(Numbers(), s, s.dtype("T"), [second = channels_second(s)]<class T>() -> Kernel {
-    return [second](KernelContext& c) {
-      const Shape shape = c.input(0).shape();
-      const Channels n(c, shape, second);
-      if (c.input(1).rank() != 1 || c.input(1).dim(0) != n.count)
-        c.fail(str_cat("expected a bias of shape [", n.count, "] for a value of shape ", shape,
-                       ", got ", c.input(1).shape()));
-      const T *value = c.in<T>(0), *bias = c.in<T>(1);
-      T* out = static_cast<T*>(c.allocate_or_reuse(0, 0, shape).raw_data());
-      if (shape.num_elements() == 0) return;
-      if (n.inner == 1) {
-        c.parallel_rows(
-            n.outer, 0.2 * static_cast<double>(n.count) + 2, [&](int64_t begin, int64_t end) {
-              for (int64_t row = begin * n.count; row < end * n.count; row += n.count)
-                each(n.count,
-                     [=](int64_t i) { out[row + i] = add_elements(value[row + i], bias[i]); });
+  const DType dtype = s.dtype("T");
+  const auto add_rows =
+      by_types(Numbers(), s, dtype, []<class T>() { return add_to_rows<Added<T>>; });
+  return [second = channels_second(s), add_rows, &adder = adder_of(s, dtype),
+          &m = mover_of(s, dtype)](KernelContext& c) {
+    const Shape shape = c.input(0).shape();
+    const Channels n(c, shape, second);
+    if (c.input(1).rank() != 1 || c.input(1).dim(0) != n.count)
+      c.fail(str_cat("expected a bias of shape [", n.count, "] for a value of shape ", shape,
+                     ", got ", c.input(1).shape()));
+    const void *value = c.input(0).raw_data(), *bias = c.input(1).raw_data();
+    void* out = c.allocate_or_reuse(0, 0, shape).raw_data();
+    if (shape.num_elements() == 0) return;
+    if (n.inner == 1) {
+      c.parallel_rows(n.outer, 0.2 * static_cast<double>(n.count) + 2,
+                      [&](int64_t begin, int64_t end) {
+                        add_rows(m.at(value, begin * n.count), bias, m.at(out, begin * n.count),
+                                 end - begin, n.count);
+                      });
+    } else {
+      c.parallel_for(n.outer * n.count, 0.2 * static_cast<double>(n.inner) + 2,
+                     [&](int64_t begin, int64_t end) {
+                       for (int64_t plane = begin; plane < end; ++plane)
+                         adder.add(m.at(value, plane * n.inner), m.at(bias, plane % n.count), false,
+                                   m.at(out, plane * n.inner), n.inner);
+                     });
+    }
+  };
+}
+
+// Loops over T in memory, summed as Wide<T>.
+struct ChannelSums {
+  int64_t size, sum_size;  // bytes of T and of a sum
+  DType sum;
+  // sums[j] += x[i, j] for all rows i.
+  void (*add_rows)(const void* x, int64_t rows, int64_t n, void* sums);
+  void (*fold)(void* sums, const void* others, int64_t n);
+  void (*store)(const void* sums, int64_t n, void* out);
+  // The sum of `planes` of n elements, `step` elements from one to the next.
+  void (*add_planes)(const void* x, int64_t planes, int64_t step, int64_t n, void* out);
+};
+
+template <class T>
+ChannelSums channel_sums() {
+  using W = Wide<T>;
+  return {sizeof(T),
+          sizeof(W),
+          dtype_of<W>,
+          [](const void* x, int64_t rows, int64_t n, void* sums) {
+            W* const sum = static_cast<W*>(sums);
+            for (int64_t row = 0; row < rows; ++row)
+              each(n, [sum, from = static_cast<const T*>(x) + row * n](int64_t j) {
+                sum[j] = plus<W>(sum[j], widen(from[j]));
+              });
+          },
+          [](void* sums, const void* others, int64_t n) {
+            each(n, [sum = static_cast<W*>(sums), from = static_cast<const W*>(others)](int64_t j) {
+              sum[j] = plus<W>(sum[j], from[j]);
             });
-      } else {
-        c.parallel_for(n.outer * n.count, 0.2 * static_cast<double>(n.inner) + 2,
-                       [&](int64_t begin, int64_t end) {
-                         for (int64_t plane = begin; plane < end; ++plane)
-                           each(n.inner,
-                                [=, b = bias[plane % n.count], at = plane * n.inner](int64_t i) {
-                                  out[at + i] = add_elements(value[at + i], b);
-                                });
-                       });
-      }
-    };
+          },
+          [](const void* sums, int64_t n, void* out) {
+            each(n, [sum = static_cast<const W*>(sums), to = static_cast<T*>(out)](int64_t j) {
+              to[j] = T(sum[j]);
+            });
+          },
+          [](const void* x, int64_t planes, int64_t step, int64_t n, void* out) {
+            W sum{};
+            for (int64_t i = 0; i < planes; ++i) {
+              const T* plane = static_cast<const T*>(x) + i * step;
+              sum = plus(sum, steady_sum<W>(n, [=](int64_t j) -> W { return widen(plane[j]); }));
+            }
+            *static_cast<T*>(out) = T(sum);
+          }};
+}
+
+// out[j] = the sum of x[i, j] over all rows i: a row of sums per piece, then these in order.
+void sum_rows(KernelContext& c, const ChannelSums& f, const char* x, int64_t rows, int64_t n,
+              void* out) {
+  const double cost = 0.2 * static_cast<double>(n) + 2;
+  const int64_t pieces = std::max<int64_t>(1, piece_count(rows, cost));
+  const int64_t piece = std::max<int64_t>(1, KernelContext::piece_size(rows, cost));
+  Tensor memory = c.scratch(f.sum, {pieces, n});
+  char* const sums = static_cast<char*>(memory.raw_data());
+  std::memset(sums, 0, static_cast<size_t>(pieces * n * f.sum_size));
+  c.parallel_for(rows, cost, [&](int64_t begin, int64_t end) {
+    f.add_rows(x + begin * n * f.size, end - begin, n, sums + begin / piece * n * f.sum_size);
   });
+  for (int64_t p = 1; p < pieces; ++p) f.fold(sums, sums + p * n * f.sum_size, n);
+  f.store(sums, n, out);
 }
 
 Kernel bias_add_grad_prepare(const KernelSetup& s) {
-  return by_types(Numbers(), s, s.dtype("T"), [second = channels_second(s)]<class T>() -> Kernel {
-    return [second](KernelContext& c) {
-      const Channels n(c, c.input(0).shape(), second);
-      const T* dy = c.in<T>(0);
-      T* out = static_cast<T*>(c.allocate(0, {n.count}).raw_data());
-      if (c.input(0).num_elements() == 0) {
-        std::fill_n(out, n.count, T{});
-        return;
-      }
-      if (n.inner == 1) return sum_rows(c, dy, n.outer, n.count, out);
-      c.parallel_for(n.count, static_cast<double>(n.outer * n.inner),
-                     [&](int64_t begin, int64_t end) {
-                       for (int64_t channel = begin; channel < end; ++channel) {
-                         Wide<T> sum{};
-                         for (int64_t i = 0; i < n.outer; ++i) {
-                           const T* plane = dy + (i * n.count + channel) * n.inner;
-                           sum = plus(sum, steady_sum<Wide<T>>(n.inner, [=](int64_t j) -> Wide<T> {
-                                        return widen(plane[j]);
-                                      }));
-                         }
-                         out[channel] = T(sum);
-                       }
-                     });
-    };
-  });
+  const ChannelSums sums =
+      by_types(Numbers(), s, s.dtype("T"), []<class T>() { return channel_sums<Added<T>>(); });
+  return [second = channels_second(s), f = sums](KernelContext& c) {
+    const Channels n(c, c.input(0).shape(), second);
+    const char* dy = static_cast<const char*>(c.input(0).raw_data());
+    char* out = static_cast<char*>(c.allocate(0, {n.count}).raw_data());
+    if (c.input(0).num_elements() == 0)
+      return static_cast<void>(std::memset(out, 0, static_cast<size_t>(n.count * f.size)));
+    if (n.inner == 1) return sum_rows(c, f, dy, n.outer, n.count, out);
+    c.parallel_for(n.count, static_cast<double>(n.outer * n.inner),
+                   [&](int64_t begin, int64_t end) {
+                     for (int64_t channel = begin; channel < end; ++channel)
+                       f.add_planes(dy + channel * n.inner * f.size, n.outer, n.count * n.inner,
+                                    n.inner, out + channel * f.size);
+                   });
+  };
 }
 
 extern const OpDef kBiasAddGrad;
@@ -252,15 +305,6 @@ struct SoftsignGradOf : Light {
 
 void same_shape(ShapeContext& c) { c.set_output(merge(c.input(0), c.input(1))); }
 
-template <class F, class Types>
-Kernel grad_prepare(const KernelSetup& s) {
-  return by_types(Types(), s, s.dtype("T"), []<class T>() {
-    BinaryLoop loop = binary_loop<F, T>();
-    loop.same_shape = true;
-    return binary_kernel(loop);
-  });
-}
-
 extern const OpDef kReluGrad, kRelu6Grad, kEluGrad, kSeluGrad, kSoftplusGrad, kSoftsignGrad;
 
 // Gradients with an op of their own, of dy and the output or the input.
@@ -344,38 +388,65 @@ constexpr OpDef kSoftsign = activation("Softsign", kFloatAttrs, unary_prepare<So
                                        gradient_by_input<kSoftsignGrad>);
 
 constexpr OpDef kReluGrad =
-    activation_grad("ReluGrad", kFeatures, kRealAttrs, grad_prepare<ReluGradOf, Reals>,
+    activation_grad("ReluGrad", kFeatures, kRealAttrs, alike_prepare<ReluGradOf, Reals>,
                     flat_grad_gradient<kReluGrad>);
 constexpr OpDef kRelu6Grad =
-    activation_grad("Relu6Grad", kFeatures, kRealAttrs, grad_prepare<Relu6GradOf, Reals>,
+    activation_grad("Relu6Grad", kFeatures, kRealAttrs, alike_prepare<Relu6GradOf, Reals>,
                     flat_grad_gradient<kRelu6Grad>);
 constexpr OpDef kEluGrad = activation_grad("EluGrad", kOutputs, kFloatAttrs,
-                                           grad_prepare<EluGradOf, Floats>, elu_grad_gradient);
+                                           alike_prepare<EluGradOf, Floats>, elu_grad_gradient);
 constexpr OpDef kSeluGrad = activation_grad("SeluGrad", kOutputs, kFloatAttrs,
-                                            grad_prepare<SeluGradOf, Floats>, selu_grad_gradient);
+                                            alike_prepare<SeluGradOf, Floats>, selu_grad_gradient);
 constexpr OpDef kSoftplusGrad =
-    activation_grad("SoftplusGrad", kFeatures, kFloatAttrs, grad_prepare<SoftplusGradOf, Floats>,
+    activation_grad("SoftplusGrad", kFeatures, kFloatAttrs, alike_prepare<SoftplusGradOf, Floats>,
                     softplus_grad_gradient);
 constexpr OpDef kSoftsignGrad =
-    activation_grad("SoftsignGrad", kFeatures, kFloatAttrs, grad_prepare<SoftsignGradOf, Floats>,
+    activation_grad("SoftsignGrad", kFeatures, kFloatAttrs, alike_prepare<SoftsignGradOf, Floats>,
                     softsign_grad_gradient);
 
 // ---- L2Loss -------------------------------------------------------------------------------------
 
+// Half the sum of squares: sums of pieces, then these in order.
+struct SquareSums {
+  int64_t size, sum_size;
+  DType sum;
+  void (*add)(const void* x, int64_t n, void* sum);
+  void (*finish)(const void* sums, int64_t pieces, void* out);
+};
+
+template <class T>
+SquareSums square_sums() {
+  using W = Wide<T>;
+  return {sizeof(T), sizeof(W), dtype_of<W>,
+          [](const void* from, int64_t n, void* sum) {
+            *static_cast<W*>(sum) =
+                steady_sum<W>(n, [x = static_cast<const T*>(from)](int64_t i) -> W {
+                  return widen(x[i]) * widen(x[i]);
+                });
+          },
+          [](const void* sums, int64_t pieces, void* out) {
+            const W sum = steady_sum<W>(
+                pieces, [x = static_cast<const W*>(sums)](int64_t i) { return x[i]; });
+            *static_cast<T*>(out) = T(sum / 2);
+          }};
+}
+
 Kernel l2_loss_prepare(const KernelSetup& s) {
-  return by_types(Floats(), s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      using W = Wide<T>;
-      const T* x = c.in<T>(0);
-      const W sum =
-          sum_pieces<W>(c, c.input(0).num_elements(), 0.2, [x](int64_t begin, int64_t end) {
-            return steady_sum<W>(
-                end - begin, [x = x + begin](int64_t i) -> W { return widen(x[i]) * widen(x[i]); });
-          });
-      c.allocate(0, {});
-      *c.out<T>(0) = T(sum / 2);
-    };
-  });
+  const SquareSums sums =
+      by_types(Floats(), s, s.dtype("T"), []<class T>() { return square_sums<T>(); });
+  return [f = sums](KernelContext& c) {
+    constexpr double kCost = 0.2;
+    const int64_t n = c.input(0).num_elements(), pieces = piece_count(n, kCost);
+    const int64_t piece = KernelContext::piece_size(n, kCost);
+    const char* x = static_cast<const char*>(c.input(0).raw_data());
+    alignas(double) char single[sizeof(double)];
+    char* const sum =
+        pieces <= 1 ? single : static_cast<char*>(c.scratch(f.sum, {pieces}).raw_data());
+    c.parallel_for(n, kCost, [&](int64_t begin, int64_t end) {
+      f.add(x + begin * f.size, end - begin, sum + begin / piece * f.sum_size);
+    });
+    f.finish(sum, pieces, c.allocate(0, {}).raw_data());
+  };
 }
 
 Grads l2_loss_gradient(const Operation& op, const Grads& dy) { return {op.input(0) * dy[0]}; }
@@ -411,23 +482,21 @@ bool is_in_top(const float* row, int64_t classes, int64_t target, int64_t k) {
 Kernel in_top_k_prepare(const KernelSetup& s) {
   const std::optional<int64_t> fixed_k =
       s.num_inputs() == 2 ? std::optional<int64_t>(s.integer("k")) : std::optional<int64_t>();
-  return by_dtype<int32_t, int64_t>(s, s.dtype("T"), [=]<class T>() -> Kernel {
-    return [=](KernelContext& c) {
-      const Tensor &predictions = c.input(0), &targets = c.input(1);
-      if (predictions.rank() != 2 || targets.rank() != 1 || predictions.dim(0) != targets.dim(0))
-        c.fail(str_cat("expected predictions [batch, classes] and targets [batch], got ",
-                       predictions.shape(), " and ", targets.shape()));
-      const int64_t k = fixed_k ? *fixed_k : static_cast<int64_t>(c.input(2).scalar<T>());
-      const int64_t rows = predictions.dim(0), classes = predictions.dim(1);
-      const auto* p = c.in<float>(0);
-      const T* target = c.in<T>(1);
-      bool* out = c.allocate(0, {rows}).data<bool>();
-      c.parallel_for(rows, static_cast<double>(classes), [=](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i)
-          out[i] = is_in_top(p + i * classes, classes, static_cast<int64_t>(target[i]), k);
-      });
-    };
-  });
+  return [=](KernelContext& c) {
+    const Tensor &predictions = c.input(0), &targets = c.input(1);
+    if (predictions.rank() != 2 || targets.rank() != 1 || predictions.dim(0) != targets.dim(0))
+      c.fail(str_cat("expected predictions [batch, classes] and targets [batch], got ",
+                     predictions.shape(), " and ", targets.shape()));
+    const int64_t k = fixed_k ? *fixed_k : scalar_input(c, 2, "k");
+    const int64_t rows = predictions.dim(0), classes = predictions.dim(1);
+    const auto* p = c.in<float>(0);
+    const IntReader target(targets);
+    bool* out = c.allocate(0, {rows}).data<bool>();
+    c.parallel_for(rows, static_cast<double>(classes), [=](int64_t begin, int64_t end) {
+      for (int64_t i = begin; i < end; ++i)
+        out[i] = is_in_top(p + i * classes, classes, target[i], k);
+    });
+  };
 }
 
 constexpr OpDef kInTopK = {.name = "InTopK",
@@ -461,36 +530,56 @@ void top_k_shape(ShapeContext& c) {
   c.set_output(1, shape);
 }
 
-Kernel top_k_prepare(const KernelSetup& s) {
-  return by_types(Reals(), s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      Shape shape = c.input(0).shape();
-      if (shape.rank() < 1) c.fail("expected at least a vector, got a scalar");
-      const int64_t k = c.input(1).scalar<int32_t>(), row = shape.dim(-1);
-      if (k < 0 || k > row) c.fail(str_cat("k is ", k, ", but a row has ", row, " values"));
-      shape.set_dim(shape.rank() - 1, k);
-      T* values = static_cast<T*>(c.allocate(0, shape).raw_data());
-      if (row - 1 > INT32_MAX)
-        c.fail(str_cat("indices of rows of ", row, " values do not fit int32"));
-      auto* indices = c.allocate(1, shape).data<int32_t>();
-      const int64_t rows = k == 0 ? 0 : shape.num_elements() / k;
-      if (rows == 0) return;
-      Tensor order_tensor = c.scratch(DType::kInt32, {row});
-      auto* order = order_tensor.data<int32_t>();
-      for (int64_t r = 0; r < rows; ++r) {
-        const T* x = c.in<T>(0) + r * row;
-        std::iota(order, order + row, 0);
-        std::partial_sort(order, order + k, order + row, [x](int32_t a, int32_t b) {
-          return is_above(widen(x[a]), widen(x[b])) ||
-                 (!is_above(widen(x[b]), widen(x[a])) && a < b);
-        });
-        for (int64_t i = 0; i < k; ++i) {
-          indices[r * k + i] = order[i];
-          values[r * k + i] = x[order[i]];
-        }
-      }
-    };
+// The type in which values of T are compared: few, as sorting is much code.
+template <class T>
+using Sorted = std::conditional_t<std::is_integral_v<T> && (sizeof(T) < 4), int32_t, Wide<T>>;
+
+// The places of the k greatest of n values, in `order`, which has room for n.
+template <class W>
+void find_top(const W* x, int64_t n, int64_t k, int32_t* order) {
+  std::iota(order, order + n, 0);
+  std::partial_sort(order, order + k, order + n, [x](int32_t a, int32_t b) {
+    return is_above(x[a], x[b]) || (!is_above(x[b], x[a]) && a < b);
   });
+}
+template <class T>
+void top_of_row(const void* row, int64_t n, int64_t k, void* memory, int32_t* order) {
+  using W = Sorted<T>;
+  const T* x = static_cast<const T*>(row);
+  if constexpr (std::is_same_v<T, W>) {
+    find_top(x, n, k, order);
+  } else {
+    W* const wide = static_cast<W*>(memory);
+    each(n, [=](int64_t i) { wide[i] = static_cast<W>(x[i]); });
+    find_top(static_cast<const W*>(wide), n, k, order);
+  }
+}
+
+Kernel top_k_prepare(const KernelSetup& s) {
+  const DType dtype = s.dtype("T");
+  const auto top = by_types(Reals(), s, dtype, []<class T>() { return top_of_row<T>; });
+  return [top, &m = mover_of(s, dtype)](KernelContext& c) {
+    Shape shape = c.input(0).shape();
+    if (shape.rank() < 1) c.fail("expected at least a vector, got a scalar");
+    const int64_t k = c.input(1).scalar<int32_t>(), row = shape.dim(-1);
+    if (k < 0 || k > row) c.fail(str_cat("k is ", k, ", but a row has ", row, " values"));
+    shape.set_dim(shape.rank() - 1, k);
+    Tensor& values = c.allocate(0, shape);
+    if (row - 1 > INT32_MAX)
+      c.fail(str_cat("indices of rows of ", row, " values do not fit int32"));
+    auto* indices = c.allocate(1, shape).data<int32_t>();
+    const int64_t rows = k == 0 ? 0 : shape.num_elements() / k;
+    if (rows == 0) return;
+    Tensor memory = c.scratch(DType::kInt32, {2, row});
+    auto *wide = memory.data<int32_t>(), *order = wide + row;
+    for (int64_t r = 0; r < rows; ++r) {
+      top(m.at(c.input(0), r * row), row, k, wide, order);
+      for (int64_t i = 0; i < k; ++i) {
+        indices[r * k + i] = order[i];
+        m.copy(m.at(values, r * k + i), m.at(c.input(0), r * row + order[i]), 1);
+      }
+    }
+  };
 }
 
 // The gradient of each value goes to its index in the flattened input.

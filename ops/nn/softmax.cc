@@ -1,13 +1,15 @@
 #include "ops/nn/softmax.h"
 
 #include <cmath>
+#include <cstring>
 #include <limits>
 
 #include "ops/array/array.h"
 #include "ops/array/joining.h"
 #include "ops/array/slicing.h"
 #include "ops/core/building.h"
-#include "ops/core/eigen.h"
+#include "ops/core/extents.h"
+#include "ops/core/gemm.h"
 #include "ops/core/packets.h"
 #include "ops/core/sums.h"
 #include "ops/math/math.h"
@@ -17,7 +19,8 @@
 namespace cairn {
 namespace {
 
-// ---- what all kernels here do to a row ----------------------------------------------------------
+// ---- what all kernels here do to rows -----------------------------------------------------------
+// Computed in W, float or double: 16-bit operands are made floats before, results 16-bit after.
 
 // A tensor as rows of its last extent.
 struct Rows {
@@ -29,43 +32,65 @@ struct Rows {
   }
 };
 
-template <class T>
-Wide<T> greatest(const T* x, int64_t n) {
-  using W = Wide<T>;
+// What a kernel works on, all of W.
+struct Task {
+  const void* x;
+  void* out;  // for what comes of x; where they are one, finish finds nothing in Row::in
+  int64_t cols;
+  // Of the losses.
+  const void* labels = nullptr;
+  const IntReader* classes = nullptr;
+  void* loss = nullptr;
+};
+
+// One row on its way: exps[j] = exp(in[j] - greatest), whose sum is `sum`. What is to become of it
+// goes to `out`, which may be where the exps are.
+template <class W>
+struct Row {
+  int64_t index;
+  const W* in;
+  W greatest, sum;
+  const W* exps;
+  W* out;
+};
+// Rows that are finished together.
+template <class W>
+struct Block {
+  int64_t first, count, cols;
+  const W* in;
+  const W *greatest, *sums, *exps;
+  int64_t stride;  // from the exps of a row to those of the next
+  W* out;
+  Row<W> row(int64_t i) const {
+    return {first + i, in + i * cols, greatest[i], sums[i], exps + i * stride, out + i * cols};
+  }
+};
+using Finish = void (*)(const void* block, const Task& task);  // of a Block<W>
+
+template <class W>
+W greatest(const W* x, int64_t n) {
   W lanes[kPacket];
   std::fill_n(lanes, kPacket, -std::numeric_limits<W>::infinity());
   for (int64_t i = 0; i < n; i += kPacket) {
     const int64_t m = std::min(kPacket, n - i);
-    each(m, [&lanes, from = x + i](int64_t j) {
-      lanes[j] = lanes[j] < widen(from[j]) ? W(widen(from[j])) : lanes[j];
-    });
+    each(m,
+         [&lanes, from = x + i](int64_t j) { lanes[j] = lanes[j] < from[j] ? from[j] : lanes[j]; });
   }
   return *std::max_element(lanes, lanes + kPacket);
 }
 
-// One row on its way: exps[j] = exp(in[j] - greatest), whose sum is `sum`. What is to become of it
-// goes to `out`, which may be where the exps are.
-template <class T>
-struct Row {
-  int64_t index;
-  const T* in;
-  Wide<T> greatest, sum;
-  const Wide<T>* exps;
-  Wide<T>* out;
-};
-
-// Calls finish(Row) for each row of x that a piece of work has, long rows one at a time.
-template <class T, class Finish>
-void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end,
-               const Finish& finish) {
-  using W = Wide<T>;
+// Long rows, one at a time.
+template <class W>
+void long_rows(const Task& t, int64_t begin, int64_t end, Finish finish) {
   for (int64_t row = begin; row < end; ++row) {
-    const T* const in = x + row * cols;
-    W* const e = out + row * cols;
-    const W most = greatest(in, cols);
-    each(cols, [=](int64_t j) { e[j] = widen(in[j]) - most; });
-    by_packets(e, e, cols, packet_functions<W>().exp, [](W, W y) { return y; });
-    finish(Row<T>{row, in, most, steady_sum<W>(cols, [e](int64_t j) { return e[j]; }), e, e});
+    const W* const in = static_cast<const W*>(t.x) + row * t.cols;
+    W* const e = static_cast<W*>(t.out) + row * t.cols;
+    const W most = greatest(in, t.cols);
+    each(t.cols, [=](int64_t j) { e[j] = in[j] - most; });
+    by_packets(e, e, t.cols, packet_functions<W>().exp, [](W, W y) { return y; });
+    const W sum = steady_sum<W>(t.cols, [e](int64_t j) { return e[j]; });
+    const Block<W> block = {row, 1, t.cols, in, &most, &sum, e, 0, e};
+    finish(&block, t);
   }
 }
 
@@ -75,117 +100,155 @@ void long_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t en
 template <class W>
 constexpr W kFaint = sizeof(W) == 4 ? W(-87) : W(-708);
 constexpr int64_t kShort = 64;
-template <class T, class Finish>
-void short_rows(const T* x, Wide<T>* out, int64_t cols, int64_t begin, int64_t end,
-                const Finish& finish) {
-  using W = Wide<T>;
-  using Array = Eigen::Map<Eigen::Array<W, Eigen::Dynamic, 1>, Eigen::Aligned64>;
+template <class W>
+void short_rows(const Task& t, int64_t begin, int64_t end, Finish finish) {
   constexpr int64_t kBlock = 1024;
-  alignas(64) W block[kBlock];
-  W most[kBlock / kPacket];
-  const int64_t width = (cols + kPacket - 1) / kPacket * kPacket, at_once = kBlock / width;
+  alignas(64) W memory[kBlock];
+  W most[kBlock / kPacket], sums[kBlock / kPacket];
+  const int64_t cols = t.cols, width = (cols + kPacket - 1) / kPacket * kPacket,
+                at_once = kBlock / width;
   W floor[kPacket];  // under the last register of a row
   std::fill_n(floor, kPacket, kFaint<W>);
   std::fill_n(floor, cols - (width - kPacket), -std::numeric_limits<W>::infinity());
   for (int64_t first = begin; first < end; first += at_once) {
     const int64_t n = std::min(at_once, end - first);
+    const W* const in = static_cast<const W*>(t.x) + first * cols;
     for (int64_t i = 0; i < n; ++i) {
-      W* const row = block + i * width;
-      each(cols, [row, in = x + (first + i) * cols](int64_t j) { row[j] = widen(in[j]); });
+      W* const row = memory + i * width;
+      std::copy_n(in + i * cols, cols, row);
       std::fill(row + cols, row + width, -std::numeric_limits<W>::infinity());
-      Array d(row, width);
-      most[i] = d.maxCoeff();
-      d -= most[i];
-      each(kPacket, [&floor, last = row + width - kPacket](int64_t j) {
+    }
+    subtract_greatest(memory, n, width, most);
+    for (int64_t i = 0; i < n; ++i) {
+      each(kPacket, [&floor, last = memory + (i + 1) * width - kPacket](int64_t j) {
         last[j] = last[j] < floor[j] ? floor[j] : last[j];
       });
     }
-    packet_functions<W>().exp(block, block, n * width);
-    for (int64_t i = 0; i < n; ++i) {
-      W* const row = block + i * width;
-      const int64_t at = (first + i) * cols;
-      finish(Row<T>{first + i, x + at, most[i], Array(row, width).sum(), row, out + at});
-    }
+    packet_functions<W>().exp(memory, memory, n * width);
+    sum_each_row(memory, n, width, sums);
+    const Block<W> block = {
+        first, n, cols, in, most, sums, memory, width, static_cast<W*>(t.out) + first * cols};
+    finish(&block, t);
   }
 }
 
-// Calls finish(Row) for all rows of x, with `out` for what comes of it. Where x and `out` are one,
-// finish finds nothing in Row::in.
-template <class T, class Finish>
-void for_rows(KernelContext& c, const T* x, Wide<T>* out, const Rows& rows, const Finish& finish) {
-  const int64_t cols = rows.cols;
-  const double cost = 2 * static_cast<double>(cols) + 10;
-  const auto piece = [=, &finish](int64_t begin, int64_t end) {
-    (cols <= kShort ? short_rows<T, Finish> : long_rows<T, Finish>)(x, out, cols, begin, end,
-                                                                    finish);
-  };
-  // 16-bit rows are not whole before Work::done().
-  is_half<T> ? c.parallel_for(rows.count, cost, piece) : c.parallel_rows(rows.count, cost, piece);
+// What depends on the dtype.
+struct Loops {
+  DType wide;   // of W
+  bool narrow;  // 16-bit elements
+  void (*widen)(const void* x, int64_t n, void* out);
+  void (*round)(const void* x, int64_t n, void* out);
+  void (*long_rows)(const Task& t, int64_t begin, int64_t end, Finish finish);
+  void (*short_rows)(const Task& t, int64_t begin, int64_t end, Finish finish);
+  Finish finish;
+};
+
+// F::finish(Row<W>, Task) is what becomes of a row.
+template <class F, class T>
+Loops loops_of() {
+  using W = Wide<T>;
+  return {dtype_of<W>,
+          is_half<T>,
+          [](const void* x, int64_t n, void* out) {
+            each(n, [from = static_cast<const T*>(x), to = static_cast<W*>(out)](int64_t i) {
+              to[i] = widen(from[i]);
+            });
+          },
+          [](const void* x, int64_t n, void* out) {
+            each(n, [from = static_cast<const W*>(x), to = static_cast<T*>(out)](int64_t i) {
+              to[i] = T(from[i]);
+            });
+          },
+          long_rows<W>,
+          short_rows<W>,
+          [](const void* of, const Task& t) {
+            const auto& block = *static_cast<const Block<W>*>(of);
+            for (int64_t i = 0; i < block.count; ++i) F::finish(block.row(i), t);
+          }};
+}
+template <class F>
+Kernel rows_prepare(const KernelSetup& s, void kernel(KernelContext&, const Loops&)) {
+  const Loops loops =
+      by_types(Floats(), s, s.dtype("T"), []<class T>() { return loops_of<F, T>(); });
+  return [kernel, loops](KernelContext& c) { kernel(c, loops); };
+}
+
+// The elements of input i as W.
+const void* wide_input(KernelContext& c, const Loops& f, int i) {
+  const void* x = c.input(i).raw_data();
+  if (!f.narrow) return x;
+  void* wide = c.scratch(f.wide, c.input(i).shape()).raw_data();
+  constexpr int64_t kFrom = sizeof(Half), kTo = sizeof(float);
+  c.parallel_for(c.input(i).num_elements(), 0.5, [&](int64_t begin, int64_t end) {
+    f.widen(static_cast<const char*>(x) + begin * kFrom, end - begin,
+            static_cast<char*>(wide) + begin * kTo);
+  });
+  return wide;
 }
 
 // Memory to work in for an output: its own, or floats beside it when it holds 16-bit values; done()
 // brings them over.
-template <class T>
 class Work {
  public:
-  using W = Wide<T>;
-  Work(KernelContext& c, Tensor& out)
-      : out_(static_cast<T*>(out.raw_data())), n_(out.num_elements()) {
-    if constexpr (is_half<T>) {
-      scratch_ = c.scratch(DType::kFloat, out.shape());
-      data_ = scratch_.data<float>();
-    } else {
-      data_ = out_;
-    }
-  }
-  W* data() { return data_; }
+  Work(KernelContext& c, const Loops& f, Tensor& out)
+      : f_(f),
+        out_(out.raw_data()),
+        n_(out.num_elements()),
+        data_(f.narrow ? c.scratch(f.wide, out.shape()).raw_data() : out_) {}
+  void* data() { return data_; }
   void done() {
-    if constexpr (is_half<T>)
-      each(n_, [out = out_, from = data_](int64_t i) { out[i] = T(from[i]); });
+    if (f_.narrow) f_.round(data_, n_, out_);
   }
 
  private:
-  T* out_;
+  const Loops& f_;
+  void* out_;
   int64_t n_;
-  Tensor scratch_;
-  W* data_;
+  void* data_;
 };
+
+void for_rows(KernelContext& c, const Loops& f, const Task& task, int64_t rows) {
+  const double cost = 2 * static_cast<double>(task.cols) + 10;
+  const auto piece = [&](int64_t begin, int64_t end) {
+    (task.cols <= kShort ? f.short_rows : f.long_rows)(task, begin, end, f.finish);
+  };
+  // 16-bit rows are not whole before Work::done().
+  f.narrow ? c.parallel_for(rows, cost, piece) : c.parallel_rows(rows, cost, piece);
+}
 
 // ---- Softmax, LogSoftmax ------------------------------------------------------------------------
 
 void rows_shape(ShapeContext& c) { c.set_output(c.with_rank_at_least(0, 1, "logits")); }
 
-Kernel softmax_prepare(const KernelSetup& s) {
-  return by_types(Floats(), s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Shape shape = c.input(0).shape();
-      const Rows rows(c, shape);
-      const T* x = c.in<T>(0);
-      Work<T> work(c, c.allocate_or_reuse(0, 0, shape));
-      for_rows(c, x, work.data(), rows, [cols = rows.cols](const Row<T>& row) {
-        each(cols, [out = row.out, e = row.exps, scale = 1 / row.sum](int64_t j) {
-          out[j] = e[j] * scale;
-        });
-      });
-      work.done();
-    };
-  });
-}
+struct SoftmaxOf {
+  static constexpr bool kInPlace = true;
+  template <class W>
+  static void finish(const Row<W>& row, const Task& t) {
+    each(t.cols,
+         [out = row.out, e = row.exps, scale = 1 / row.sum](int64_t j) { out[j] = e[j] * scale; });
+  }
+};
+struct LogSoftmaxOf {
+  static constexpr bool kInPlace = false;
+  template <class W>
+  static void finish(const Row<W>& row, const Task& t) {
+    each(t.cols, [out = row.out, in = row.in, most = row.greatest,
+                  log_sum = std::log(row.sum)](int64_t j) { out[j] = (in[j] - most) - log_sum; });
+  }
+};
 
-Kernel log_softmax_prepare(const KernelSetup& s) {
-  return by_types(Floats(), s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Shape shape = c.input(0).shape();
-      const Rows rows(c, shape);
-      const T* x = c.in<T>(0);
-      Work<T> work(c, c.allocate(0, shape));
-      for_rows(c, x, work.data(), rows, [cols = rows.cols](const Row<T>& row) {
-        each(cols, [out = row.out, in = row.in, most = row.greatest, log_sum = std::log(row.sum)](
-                       int64_t j) { out[j] = (widen(in[j]) - most) - log_sum; });
-      });
-      work.done();
-    };
-  });
+template <bool kInPlace>
+void softmax_kernel(KernelContext& c, const Loops& f) {
+  const Shape shape = c.input(0).shape();
+  const Rows rows(c, shape);
+  const void* x = wide_input(c, f, 0);
+  Work work(c, f, kInPlace ? c.allocate_or_reuse(0, 0, shape) : c.allocate(0, shape));
+  for_rows(c, f, {x, work.data(), rows.cols}, rows.count);
+  work.done();
+}
+template <class F>
+Kernel softmax_prepare(const KernelSetup& s) {
+  return rows_prepare<F>(s, softmax_kernel<F::kInPlace>);
 }
 
 Grads softmax_gradient(const Operation& op, const Grads& dy) {
@@ -204,7 +267,7 @@ constexpr OpDef kSoftmax = {.name = "Softmax",
                             .attrs = kFloatAttrs,
                             .by_rows = ByRows::kTakesFirst,
                             .shape = rows_shape,
-                            .prepare = softmax_prepare,
+                            .prepare = softmax_prepare<SoftmaxOf>,
                             .gradient = softmax_gradient};
 constexpr OpDef kLogSoftmax = {.name = "LogSoftmax",
                                .inputs = "logits: T",
@@ -212,7 +275,7 @@ constexpr OpDef kLogSoftmax = {.name = "LogSoftmax",
                                .attrs = kFloatAttrs,
                                .by_rows = ByRows::kTakesFirst,
                                .shape = rows_shape,
-                               .prepare = log_softmax_prepare,
+                               .prepare = softmax_prepare<LogSoftmaxOf>,
                                .gradient = log_softmax_gradient};
 
 // ---- SoftmaxCrossEntropyWithLogits --------------------------------------------------------------
@@ -242,35 +305,37 @@ void cross_entropy_shape(ShapeContext& c) {
   c.set_output(1, shape);
 }
 
+struct CrossEntropyOf {
+  template <class W>
+  static void finish(const Row<W>& row, const Task& t) {
+    const W* const p = static_cast<const W*>(t.labels) + row.index * t.cols;
+    const W log_sum = std::log(row.sum);
+    static_cast<W*>(t.loss)[row.index] =
+        steady_sum<W>(t.cols, [=, in = row.in, most = row.greatest](int64_t j) -> W {
+          return p[j] * (log_sum - (in[j] - most));
+        });
+    each(t.cols,
+         [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) { to[j] = e[j] / sum - p[j]; });
+  }
+};
+
+void cross_entropy_kernel(KernelContext& c, const Loops& f) {
+  const Shape shape = c.input(0).shape();
+  const Given given(c);
+  if (given.labels != given.logits) c.fail(different_shapes(given.labels, given.logits));
+  if (shape.rank() != 2 || c.input(1).shape() != shape)
+    c.fail(different_shapes(c.input(1).shape(), shape));
+  const Rows rows(c, shape);
+  const void *x = wide_input(c, f, 0), *y = wide_input(c, f, 1);
+  Work loss(c, f, c.allocate(0, {shape[0]})), backprop(c, f, c.allocate(1, shape));
+  if (rows.cols == 0)
+    std::memset(loss.data(), 0, static_cast<size_t>(shape[0]) * dtype_size(f.wide));
+  for_rows(c, f, {x, backprop.data(), rows.cols, y, nullptr, loss.data()}, rows.count);
+  loss.done();
+  backprop.done();
+}
 Kernel cross_entropy_prepare(const KernelSetup& s) {
-  return by_types(Floats(), s, s.dtype("T"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      using W = Wide<T>;
-      const Shape shape = c.input(0).shape();
-      const Given given(c);
-      if (given.labels != given.logits) c.fail(different_shapes(given.labels, given.logits));
-      if (shape.rank() != 2 || c.input(1).shape() != shape)
-        c.fail(different_shapes(c.input(1).shape(), shape));
-      const Rows rows(c, shape);
-      const T *x = c.in<T>(0), *y = c.in<T>(1);
-      Work<T> loss(c, c.allocate(0, {shape[0]})), backprop(c, c.allocate(1, shape));
-      if (rows.cols == 0) std::fill_n(loss.data(), shape[0], W(0));
-      for_rows(c, x, backprop.data(), rows,
-               [out = loss.data(), y, cols = rows.cols](const Row<T>& row) {
-                 const T* const p = y + row.index * cols;
-                 const W log_sum = std::log(row.sum);
-                 out[row.index] =
-                     steady_sum<W>(cols, [=, in = row.in, most = row.greatest](int64_t j) -> W {
-                       return widen(p[j]) * (log_sum - (widen(in[j]) - most));
-                     });
-                 each(cols, [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) {
-                   to[j] = e[j] / sum - widen(p[j]);
-                 });
-               });
-      loss.done();
-      backprop.done();
-    };
-  });
+  return rows_prepare<CrossEntropyOf>(s, cross_entropy_kernel);
 }
 
 // A row's loss times each element of its row.
@@ -320,40 +385,39 @@ std::string no_class_for_each_row(const Shape& labels, const Shape& logits) {
                                     : "[...], a class for each row of logits [..., classes]");
 }
 
+struct SparseCrossEntropyOf {
+  template <class W>
+  static void finish(const Row<W>& row, const Task& t) {
+    const int64_t own = (*t.classes)[row.index];
+    static_cast<W*>(t.loss)[row.index] = std::log(row.sum) - (row.in[own] - row.greatest);
+    each(t.cols, [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) { to[j] = e[j] / sum; });
+    row.out[own] -= 1;
+  }
+};
+
+void sparse_cross_entropy_kernel(KernelContext& c, const Loops& f) {
+  const Tensor &logits = c.input(0), &labels = c.input(1);
+  if (logits.rank() != 2 || labels.rank() != 1)
+    c.fail(no_class_for_each_row(labels.shape(), logits.shape()));
+  const Given given(c);
+  if (given.labels != given.logits.slice(0, -1))
+    c.fail(no_class_for_each_row(given.labels, given.logits));
+  const Shape shape = logits.shape();
+  const Rows rows(c, shape);
+  const IntReader label(labels);
+  for (int64_t row = 0; row < shape[0]; ++row) {
+    if (label[row] < 0 || label[row] >= rows.cols)
+      c.fail(str_cat("label ", label[row], " at row ", row, " is outside the valid range [0, ",
+                     rows.cols, ")"));
+  }
+  const void* x = wide_input(c, f, 0);
+  Work loss(c, f, c.allocate(0, {shape[0]})), backprop(c, f, c.allocate(1, shape));
+  for_rows(c, f, {x, backprop.data(), rows.cols, nullptr, &label, loss.data()}, rows.count);
+  loss.done();
+  backprop.done();
+}
 Kernel sparse_cross_entropy_prepare(const KernelSetup& s) {
-  const bool narrow = s.dtype("Tlabels") == DType::kInt32;
-  return by_types(Floats(), s, s.dtype("T"), [narrow]<class T>() -> Kernel {
-    return [narrow](KernelContext& c) {
-      const Tensor &logits = c.input(0), &labels = c.input(1);
-      if (logits.rank() != 2 || labels.rank() != 1)
-        c.fail(no_class_for_each_row(labels.shape(), logits.shape()));
-      const Given given(c);
-      if (given.labels != given.logits.slice(0, -1))
-        c.fail(no_class_for_each_row(given.labels, given.logits));
-      const Shape shape = logits.shape();
-      const Rows rows(c, shape);
-      const auto label = [narrow, data = labels.raw_data()](int64_t row) -> int64_t {
-        return narrow ? static_cast<const int32_t*>(data)[row]
-                      : static_cast<const int64_t*>(data)[row];
-      };
-      for (int64_t row = 0; row < shape[0]; ++row) {
-        if (label(row) < 0 || label(row) >= rows.cols)
-          c.fail(str_cat("label ", label(row), " at row ", row, " is outside the valid range [0, ",
-                         rows.cols, ")"));
-      }
-      const T* x = c.in<T>(0);
-      Work<T> loss(c, c.allocate(0, {shape[0]})), backprop(c, c.allocate(1, shape));
-      for_rows(c, x, backprop.data(), rows, [&, out = loss.data()](const Row<T>& row) {
-        const int64_t own = label(row.index);
-        out[row.index] = std::log(row.sum) - (widen(row.in[own]) - row.greatest);
-        each(rows.cols,
-             [=, to = row.out, e = row.exps, sum = row.sum](int64_t j) { to[j] = e[j] / sum; });
-        row.out[own] -= 1;
-      });
-      loss.done();
-      backprop.done();
-    };
-  });
+  return rows_prepare<SparseCrossEntropyOf>(s, sparse_cross_entropy_kernel);
 }
 
 Grads sparse_cross_entropy_gradient(const Operation& op, const Grads& dy) {

@@ -7,6 +7,8 @@
 
 #include "ops/array/array.h"
 #include "ops/core/building.h"
+#include "ops/core/elements.h"
+#include "ops/core/move.h"
 #include "ops/math/math.h"
 #include "ops/random/philox.h"
 #include "runtime/exec/context.h"
@@ -126,25 +128,46 @@ struct TruncatedNormal {
   }
 };
 
+// Groups [begin, end) of n values.
 template <class D>
-void fill(KernelContext& c, Tensor& tensor, const Philox& start, const D& distribution) {
+void fill_groups(const void* of, Philox at, int64_t begin, int64_t end, int64_t n, void* to) {
   using T = typename D::Value;
   constexpr int64_t kGroup = kPerBlock<T>;
-  T* const out = tensor.data<T>();
-  const int64_t n = tensor.num_elements();
-  c.parallel_for((n + kGroup - 1) / kGroup, D::kCost, [&](int64_t begin, int64_t end) {
-    Philox at = start;
-    at.skip(static_cast<uint64_t>(begin * D::kBlocks));
-    for (int64_t group = begin; group < end; ++group, at.skip(D::kBlocks)) {
-      if ((group + 1) * kGroup <= n) {
-        distribution(at, out + group * kGroup);
-      } else {
-        T last[kGroup];
-        distribution(at, last);
-        std::copy_n(last, n - group * kGroup, out + group * kGroup);
-      }
+  const D distribution = *static_cast<const D*>(of);
+  T* const out = static_cast<T*>(to);
+  at.skip(static_cast<uint64_t>(begin * D::kBlocks));
+  for (int64_t group = begin; group < end; ++group, at.skip(D::kBlocks)) {
+    if ((group + 1) * kGroup <= n) {
+      distribution(at, out + group * kGroup);
+    } else {
+      T last[kGroup];
+      distribution(at, last);
+      std::copy_n(last, n - group * kGroup, out + group * kGroup);
     }
+  }
+}
+struct Filler {
+  int64_t group;
+  double cost;
+  void (*run)(const void* distribution, Philox start, int64_t begin, int64_t end, int64_t n,
+              void* out);
+  const void* distribution;
+};
+// For distributions without parameters.
+template <template <class> class D>
+Filler filler_of(const KernelSetup& s) {
+  return by_types(Floats(), s, s.dtype("dtype"), []<class T>() {
+    static constexpr D<T> kPlain{};
+    return Filler{kPerBlock<T>, D<T>::kCost, fill_groups<D<T>>, &kPlain};
   });
+}
+
+void fill(KernelContext& c, const Filler& filler, Tensor& tensor, const Philox& start) {
+  const int64_t n = tensor.num_elements();
+  c.parallel_for((n + filler.group - 1) / filler.group, filler.cost,
+                 [&](int64_t begin, int64_t end) {
+                   filler.run(filler.distribution, start, begin, end, n, tensor.raw_data());
+                 });
 }
 
 // ---- common to the kernels ----------------------------------------------------------------------
@@ -156,14 +179,7 @@ Shape shape_input(const KernelContext& c) {
   const Tensor& extents = c.input(0);
   if (extents.rank() != 1)
     c.fail(str_cat("shape must be a vector, got a tensor of shape ", extents.shape()));
-  Shape shape;
-  for (int64_t i = 0; i < extents.num_elements(); ++i) {
-    const int64_t extent =
-        extents.dtype() == DType::kInt32 ? extents.data<int32_t>()[i] : extents.data<int64_t>()[i];
-    if (extent < 0) c.fail(str_cat("shape has the negative extent ", extent, " at index ", i));
-    shape.append(extent);
-  }
-  return shape;
+  return shape_of_vector(extents, "shape");
 }
 
 // The node's sequence in this session.
@@ -184,34 +200,34 @@ constexpr uint64_t kReserved = 256;
 
 template <template <class> class D>
 Kernel random_prepare(const KernelSetup& s) {
-  return by_dtype<float, double, Half, BFloat16>(s, s.dtype("dtype"), [&]<class T>() -> Kernel {
-    return [sequence = sequence_of(s)](KernelContext& c) {
-      Tensor& out = c.allocate(0, shape_input(c));
-      fill(c, out, sequence->reserve(static_cast<uint64_t>(out.num_elements()) * kReserved),
-           D<T>{});
-    };
-  });
+  return [filler = filler_of<D>(s), sequence = sequence_of(s)](KernelContext& c) {
+    Tensor& out = c.allocate(0, shape_input(c));
+    fill(c, filler, out, sequence->reserve(static_cast<uint64_t>(out.num_elements()) * kReserved));
+  };
 }
 
+template <class T>
+void fill_uniform_int(KernelContext& c, PhiloxSequence& sequence) {
+  Tensor& out = c.allocate(0, shape_input(c));
+  for (int i : {1, 2}) {
+    if (c.input(i).num_elements() != 1)
+      c.fail(str_cat(i == 1 ? "minval" : "maxval", " must be a scalar, is of shape ",
+                     c.input(i).shape()));
+  }
+  const T lowest = *c.in<T>(1), limit = *c.in<T>(2);
+  if (out.num_elements() == 0) return;
+  if (lowest >= limit)
+    c.fail(str_cat("minval must be less than maxval, got ", lowest, " and ", limit));
+  using D = UniformInt<T>;
+  using Unsigned = typename D::Unsigned;
+  const D distribution = {lowest, static_cast<Unsigned>(limit) - static_cast<Unsigned>(lowest)};
+  fill(c, {kPerBlock<T>, D::kCost, fill_groups<D>, &distribution}, out,
+       sequence.reserve(static_cast<uint64_t>(out.num_elements()) * kReserved));
+}
 Kernel random_uniform_int_prepare(const KernelSetup& s) {
-  return by_dtype<int32_t, int64_t>(s, s.dtype("Tout"), [&]<class T>() -> Kernel {
-    return [sequence = sequence_of(s)](KernelContext& c) {
-      Tensor& out = c.allocate(0, shape_input(c));
-      for (int i : {1, 2}) {
-        if (c.input(i).num_elements() != 1)
-          c.fail(str_cat(i == 1 ? "minval" : "maxval", " must be a scalar, is of shape ",
-                         c.input(i).shape()));
-      }
-      const T lowest = *c.in<T>(1), limit = *c.in<T>(2);
-      if (out.num_elements() == 0) return;
-      if (lowest >= limit)
-        c.fail(str_cat("minval must be less than maxval, got ", lowest, " and ", limit));
-      using Unsigned = std::make_unsigned_t<T>;
-      const Unsigned range = static_cast<Unsigned>(limit) - static_cast<Unsigned>(lowest);
-      fill(c, out, sequence->reserve(static_cast<uint64_t>(out.num_elements()) * kReserved),
-           UniformInt<T>{lowest, range});
-    };
-  });
+  const auto fill = by_types(TypeList<int32_t, int64_t>(), s, s.dtype("Tout"),
+                             []<class T>() { return fill_uniform_int<T>; });
+  return [fill, sequence = sequence_of(s)](KernelContext& c) { fill(c, *sequence); };
 }
 
 void check_seed_shape(ShapeContext& c) {
@@ -225,10 +241,7 @@ Philox scramble(const KernelContext& c) {
   const Tensor& seed = c.input(1);
   if (seed.shape() != Shape{2})
     c.fail(str_cat("seed must be of shape [2], is of shape ", seed.shape()));
-  const auto half = [&](int i) {
-    return static_cast<uint64_t>(seed.dtype() == DType::kInt32 ? seed.data<int32_t>()[i]
-                                                               : seed.data<int64_t>()[i]);
-  };
+  const auto half = [&](int i) { return static_cast<uint64_t>(IntReader(seed)[i]); };
   const auto word = [](uint64_t x, int i) { return static_cast<uint32_t>(x >> (32 * i)); };
   const Philox::Block mix =
       Philox({word(half(0), 0), word(half(0), 1), word(half(1), 0), word(half(1), 1)},
@@ -238,34 +251,18 @@ Philox scramble(const KernelContext& c) {
 
 template <template <class> class D>
 Kernel stateless_prepare(const KernelSetup& s) {
-  return by_dtype<float, double, Half, BFloat16>(s, s.dtype("dtype"), [&]<class T>() -> Kernel {
-    return [](KernelContext& c) { fill(c, c.allocate(0, shape_input(c)), scramble(c), D<T>{}); };
-  });
+  return [filler = filler_of<D>(s)](KernelContext& c) {
+    fill(c, filler, c.allocate(0, shape_input(c)), scramble(c));
+  };
 }
 
 // ---- RandomShuffle ------------------------------------------------------------------------------
-
-void copy_rows(const Tensor& from, const int64_t* order, Tensor& to) {
-  const int64_t rows = from.dim(0), row = from.num_elements() / rows;
-  if (from.dtype() == DType::kString) {
-    const auto* in = from.data<std::string>();
-    auto* out = to.data<std::string>();
-    for (int64_t i = 0; i < rows; ++i) std::copy_n(in + order[i] * row, row, out + i * row);
-    return;
-  }
-  const size_t bytes = static_cast<size_t>(row) * dtype_size(from.dtype());
-  const auto* in = static_cast<const char*>(from.raw_data());
-  auto* out = static_cast<char*>(to.raw_data());
-  for (int64_t i = 0; i < rows; ++i)
-    std::memcpy(out + static_cast<size_t>(i) * bytes, in + static_cast<size_t>(order[i]) * bytes,
-                bytes);
-}
 
 Kernel random_shuffle_prepare(const KernelSetup& s) {
   const DType dtype = s.dtype("T");
   if (dtype != DType::kString && dtype_size(dtype) == 0)
     s.unimplemented(str_cat("tensors of dtype ", dtype, " cannot be shuffled"));
-  return [sequence = sequence_of(s)](KernelContext& c) {
+  return [&m = mover_of(s, dtype), sequence = sequence_of(s)](KernelContext& c) {
     const Tensor& value = c.input(0);
     if (value.num_elements() <= 1 || value.dim(0) <= 1) return c.forward(0, 0);
     const int64_t rows = value.dim(0);
@@ -277,7 +274,9 @@ Kernel random_shuffle_prepare(const KernelSetup& s) {
     for (int64_t i = 0; i < rows; ++i) order[i] = i;
     for (int64_t i = 0; i + 1 < rows; ++i)
       std::swap(order[i], order[i + words() % static_cast<uint32_t>(rows - i)]);
-    copy_rows(value, order, c.allocate(0, value.shape()));
+    Tensor& out = c.allocate(0, value.shape());
+    const int64_t row = value.num_elements() / rows;
+    for (int64_t i = 0; i < rows; ++i) m.copy(m.at(out, i * row), m.at(value, order[i] * row), row);
   };
 }
 

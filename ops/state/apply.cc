@@ -5,7 +5,7 @@
 
 #include "ops/core/elements.h"
 #include "ops/core/gemm.h"
-#include "runtime/exec/context.h"
+#include "ops/core/move.h"
 
 namespace cairn {
 namespace {
@@ -149,23 +149,32 @@ using FtrlV2 = FtrlRule<T, true>;
 
 // ---- the op -------------------------------------------------------------------------------------
 
+// How an op's inputs lie: the variable and its slots, kVariables, the gradient, and scalars.
+struct Layout {
+  int variables, grad;
+};
 template <template <class> class Rule>
-void apply_shape(ShapeContext& c) {
-  using R = Rule<float>;
+constexpr Layout layout_of = {Rule<float>::kVariables, Rule<float>::kGrad};
+
+void check_shapes(ShapeContext& c, Layout in) {
   const bool resource = c.input_dtype(0) == DType::kResource;
-  Shape shape = c.input(R::kGrad);
+  Shape shape = c.input(in.grad);
   for (int i = 0; i < c.num_inputs(); ++i) {
-    if (i < R::kVariables) {
+    if (i < in.variables) {
       if (resource) continue;
       c.require(shape.is_compatible_with(c.input(i)),
                 str_cat("variable '", c.node().inputs[static_cast<size_t>(i)].node->name,
                         "' is of shape ", c.input(i), ", the gradient of shape ", shape));
       shape = merge(shape, c.input(i));
-    } else if (i != R::kGrad) {
+    } else if (i != in.grad) {
       c.with_rank(i, 0, c.node().op->inputs[static_cast<size_t>(i)].name);
     }
   }
   if (!resource) c.set_output(shape);
+}
+template <template <class> class Rule>
+void apply_shape(ShapeContext& c) {
+  check_shapes(c, layout_of<Rule>);
 }
 
 // Elements [begin, end) of the variable and its slots, by one rule on T in memory, computed in W.
@@ -186,35 +195,68 @@ template <template <class> class Rule, class T, class W>
   }
 }
 
-template <template <class> class Rule, class T, class W>
-void apply(KernelContext& c, bool flag) {
+// What is compiled for each rule and dtype. A rule is kept as its bytes.
+using RuleMemory = std::array<double, 6>;
+constexpr size_t kMostVariables = 4, kMostScalars = 6;
+using Memory = std::array<void*, kMostVariables>;  // of the variable and its slots
+struct RuleLoops {
+  DType dtype;
+  // Makes the rule of the scalars, in `rule`. What is wrong with them, or "".
+  std::string (*make)(const std::array<const void*, kMostScalars>& scalars, bool flag, void* rule);
+  void (*update)(const void* rule, const Memory& variables, const void* grad, int64_t begin,
+                 int64_t end);
+};
+
+template <template <class> class Rule, class T>
+RuleLoops loops_of() {
+  using W = Wide<T>;
   using R = Rule<W>;
-  std::array<W, R::kScalars> scalars{};
-  for (int i = R::kVariables, k = 0; i < c.num_inputs(); ++i) {
-    if (i == R::kGrad) continue;
+  static_assert(sizeof(R) <= sizeof(RuleMemory) && alignof(R) <= alignof(RuleMemory));
+  return {
+      dtype_of<T>,
+      [](const std::array<const void*, kMostScalars>& scalars, bool flag, void* rule) {
+        std::array<W, R::kScalars> values;
+        for (size_t i = 0; i < values.size(); ++i)
+          values[i] = static_cast<W>(*static_cast<const T*>(scalars[i]));
+        return (new (rule) R(values.data(), flag))->refusal();
+      },
+      [](const void* rule, const Memory& variables, const void* grad, int64_t begin, int64_t end) {
+        std::array<T*, R::kVariables> typed;
+        for (size_t i = 0; i < typed.size(); ++i) typed[i] = static_cast<T*>(variables[i]);
+        update<Rule, T, W>(*static_cast<const R*>(rule), typed, static_cast<const T*>(grad), begin,
+                           end);
+      }};
+}
+
+void apply(KernelContext& c, Layout in, const RuleLoops& f, bool flag) {
+  std::array<const void*, kMostScalars> scalars{};
+  for (int i = in.variables, k = 0; i < c.num_inputs(); ++i) {
+    if (i == in.grad) continue;
     if (c.input(i).rank() != 0)
       c.fail(str_cat(c.node().op->inputs[static_cast<size_t>(i)].name, " is of shape ",
                      c.input(i).shape(), ", expected a scalar"));
-    scalars[static_cast<size_t>(k++)] = static_cast<W>(*c.in<T>(i));
+    scalars[static_cast<size_t>(k++)] = c.input(i).raw_data();
   }
-  const R rule(scalars.data(), flag);
-  if (const std::string refusal = rule.refusal(); !refusal.empty()) c.fail(refusal);
-  for (int i = 0; i < R::kVariables; ++i) {
+  RuleMemory rule;
+  if (const std::string refusal = f.make(scalars, flag, &rule); !refusal.empty()) c.fail(refusal);
+  for (int i = 0; i < in.variables; ++i) {
     const VariableState& variable = c.variable(i);
-    if (variable.initialized() && variable.value.shape() != c.input(R::kGrad).shape()) {
+    if (variable.initialized() && variable.value.shape() != c.input(in.grad).shape()) {
       c.fail(str_cat("variable '", variable.name, "' is of shape ", variable.value.shape(),
-                     ", the gradient of shape ", c.input(R::kGrad).shape()));
+                     ", the gradient of shape ", c.input(in.grad).shape()));
     }
   }
-  std::array<T*, R::kVariables> variables{};
-  for (int i = 0; i < R::kVariables; ++i) {
-    variables[static_cast<size_t>(i)] = c.variable(i).writable().template data<T>();
-  }
+  Memory variables{};
+  for (int i = 0; i < in.variables; ++i)
+    variables[static_cast<size_t>(i)] = writable_value(c, i, f.dtype).raw_data();
   // Only now: the gradient may be the variable itself, which may just have moved.
-  const T* grad = c.in<T>(R::kGrad);
-  c.parallel_for(
-      c.input(R::kGrad).num_elements(), 0.5 * R::kVariables,
-      [&](int64_t begin, int64_t end) { update<Rule, T, W>(rule, variables, grad, begin, end); });
+  const void* grad = c.input(in.grad).raw_data();
+  c.parallel_for(c.input(in.grad).num_elements(), 0.5 * in.variables,
+                 [&](int64_t begin, int64_t end) { f.update(&rule, variables, grad, begin, end); });
+}
+
+Kernel applying(Layout in, const RuleLoops& loops, bool flag) {
+  return [=](KernelContext& c) { apply(c, in, loops, flag); };
 }
 
 // ---- a product for a gradient: straight into the variable ---------------------------------------
@@ -247,21 +289,23 @@ void descend_by_product(KernelContext& c, const Node& product, bool ta, bool tb)
   gemm<T>(c, ta, tb, m, n, k, c.in<T>(3), c.in<T>(4), grad, ByRows::kNo, RowsMade(descend));
 }
 
+Kernel descend_prepare(const KernelSetup& s) {
+  const Node* product = s.absorbed();
+  const AttrReader attrs(*product);
+  const bool ta = attrs.flag("transpose_a"), tb = attrs.flag("transpose_b");
+  const auto descend = by_types(TypeList<float, double>(), s, s.dtype("T"),
+                                []<class T>() { return descend_by_product<T>; });
+  return [=](KernelContext& c) { descend(c, *product, ta, tb); };
+}
+
 template <template <class> class Rule>
 Kernel apply_prepare(const KernelSetup& s) {
-  if (const Node* product = s.absorbed()) {
-    const AttrReader attrs(*product);
-    const bool ta = attrs.flag("transpose_a"), tb = attrs.flag("transpose_b");
-    return by_dtype<float, double>(s, s.dtype("T"), [=]<class T>() -> Kernel {
-      return [=](KernelContext& c) { descend_by_product<T>(c, *product, ta, tb); };
-    });
-  }
+  if (s.absorbed()) return descend_prepare(s);
   constexpr std::string_view name = Rule<float>::kFlag;
   const bool flag = !name.empty() && s.flag(name);
-  return by_dtype<float, double, Half, BFloat16>(s, s.dtype("T"), [=]<class T>() -> Kernel {
-    using W = std::conditional_t<is_small_float<T>, float, T>;
-    return [=](KernelContext& c) { apply<Rule, T, W>(c, flag); };
-  });
+  return applying(
+      layout_of<Rule>,
+      by_types(Floats(), s, s.dtype("T"), []<class T>() { return loops_of<Rule, T>(); }), flag);
 }
 
 constexpr std::string_view kPlain = "T: numbertype, use_locking: bool = false";

@@ -28,11 +28,7 @@ struct Table {
   }
 };
 
-// Picks the kernel by the type of keys.
-template <class Make>
-Kernel by_key(const KernelSetup& s, DType dtype, Make&& make) {
-  return by_dtype<std::string, int64_t, int32_t>(s, dtype, std::forward<Make>(make));
-}
+using Keys = TypeList<std::string, int64_t, int32_t>;
 
 const Table& table_at(KernelContext& c, int i) {
   const VariableState& state = c.variable(i);
@@ -69,31 +65,28 @@ constexpr OpDef kHashTableV2 = table_op("HashTableV2", "table_handle: resource")
 // ---- InitializeTable, LookupTableImport ---------------------------------------------------------
 
 template <class T>
-bool same(const T& a, const T& b) {
-  if constexpr (std::is_same_v<T, std::string>) {
-    return a == b;
-  } else {
-    return a.bits == b.bits;
-  }
+bool same(const void* a, const void* b) {
+  return *static_cast<const T*>(a) == *static_cast<const T*>(b);
 }
+using Same = bool (*)(const void* a, const void* b);
 
 void import_shape(ShapeContext& c) {
   c.require(c.input(1).is_compatible_with(c.input(2)),
             str_cat("keys are of shape ", c.input(1), ", values of shape ", c.input(2)));
 }
 
-template <class Key, class Value>
-void import(KernelContext& c) {
+template <class Key>
+void import(KernelContext& c, const Mover& m, Same same) {
   if (c.input(1).shape() != c.input(2).shape())
     c.fail(str_cat("keys are of shape ", c.input(1).shape(), ", values of shape ",
                    c.input(2).shape()));
   auto table = std::make_shared<Table>(Table{c.input(1).clone(), c.input(2).clone(), 0, nullptr});
   auto places = std::make_shared<Table::Places<Key>>();
   const Key* keys = table->keys.data<Key>();
-  const Value* values = elements<Value>(std::as_const(table->values));
+  const Tensor& values = table->values;
   for (int64_t i = 0; i < table->keys.num_elements(); ++i) {
     const auto [known, is_new] = places->emplace(keys[i], i);
-    if (!is_new && !same(values[known->second], values[i]))
+    if (!is_new && !same(m.at(values, known->second), m.at(values, i)))
       c.fail(str_cat("key ", keys[i], " stands at ", known->second, " and ", i,
                      ", with different values"));
   }
@@ -107,7 +100,7 @@ void import(KernelContext& c) {
     for (auto entry = places->begin(); equal && entry != places->end(); ++entry) {
       const auto at = old.places_of<Key>().find(entry->first);
       equal = at != old.places_of<Key>().end() &&
-              same(elements<Value>(old.values)[at->second], values[entry->second]);
+              same(m.at(old.values, at->second), m.at(values, entry->second));
     }
     if (!equal) {
       c.fail(str_cat("the table '", state.name, "' was already initialized, with other entries"),
@@ -129,10 +122,10 @@ void require_made_for(const KernelSetup& s, const char* attr, DType dtype) {
 Kernel import_prepare(const KernelSetup& s) {
   require_made_for(s, "key_dtype", s.input_dtype(1));
   require_made_for(s, "value_dtype", s.input_dtype(2));
-  return by_key(s, s.input_dtype(1), [&]<class Key>() -> Kernel {
-    return by_width(s, s.input_dtype(2),
-                    []<class Value>() -> Kernel { return import <Key, Value>; });
-  });
+  const DType values = s.input_dtype(2);
+  const auto put = by_types(Keys(), s, s.input_dtype(1), []<class Key>() { return import <Key>; });
+  const Same same_value = by_width(s, values, []<class Value>() { return same<Value>; });
+  return [=, &m = mover_of(s, values)](KernelContext& c) { put(c, m, same_value); };
 }
 
 // As TensorFlow declares the ops of tables: those whose handle is a string are not stateful.
@@ -170,8 +163,8 @@ void find_shape(ShapeContext& c) {
   c.with_rank(2, 0, "default_value");
   c.set_output(c.input(1));
 }
-template <class Key, class Value>
-void find(KernelContext& c) {
+template <class Key>
+void find(KernelContext& c, const Mover& m) {
   const Table& table = table_at(c, 0);
   require_dtype(c, "keys", c.input(1).dtype(), table.keys.dtype());
   require_dtype(c, "default_value", c.input(2).dtype(), table.values.dtype());
@@ -179,18 +172,16 @@ void find(KernelContext& c) {
     c.fail(str_cat("default_value is of shape ", c.input(2).shape(), ", no scalar"));
   const auto& places = table.places_of<Key>();
   const Key* keys = c.in<Key>(1);
-  const Value* values = elements<Value>(table.values);
-  const Value& otherwise = *elements<Value>(c.input(2));
-  Value* out = elements<Value>(c.allocate(0, c.input(1).shape()));
+  const void* otherwise = c.input(2).raw_data();
+  Tensor& out = c.allocate(0, c.input(1).shape());
   for (int64_t i = 0; i < c.input(1).num_elements(); ++i) {
     const auto place = places.find(keys[i]);
-    out[i] = place == places.end() ? otherwise : values[place->second];
+    m.copy(m.at(out, i), place == places.end() ? otherwise : m.at(table.values, place->second), 1);
   }
 }
 Kernel find_prepare(const KernelSetup& s) {
-  return by_key(s, s.dtype("Tin"), [&]<class Key>() -> Kernel {
-    return by_width(s, s.dtype("Tout"), []<class Value>() -> Kernel { return find<Key, Value>; });
-  });
+  const auto look = by_types(Keys(), s, s.dtype("Tin"), []<class Key>() { return find<Key>; });
+  return [look, &m = mover_of(s, s.dtype("Tout"))](KernelContext& c) { look(c, m); };
 }
 constexpr OpDef find_op(std::string_view name, std::string_view inputs) {
   return {.name = name,

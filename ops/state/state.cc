@@ -1,11 +1,10 @@
 #include "ops/state/state.h"
 
 #include <limits>
-#include <type_traits>
 
 #include "ops/array/array.h"
 #include "ops/core/elements.h"
-#include "runtime/exec/context.h"
+#include "ops/core/move.h"
 
 namespace cairn {
 namespace {
@@ -112,18 +111,11 @@ void variable_shape_shape(ShapeContext& c) {
   const int rank = resource_shape(c, 0).rank();
   c.set_output({rank < 0 ? kUnknownDim : rank});
 }
-Kernel variable_shape_prepare(const KernelSetup& s) {
-  return by_dtype<int32_t, int64_t>(s, s.dtype("out_type"), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Shape& shape = c.variable(0).value.shape();
-      T* out = c.allocate(0, {shape.rank()}).template data<T>();
-      for (int i = 0; i < shape.rank(); ++i) {
-        if (shape[i] > std::numeric_limits<T>::max())
-          c.fail(str_cat(shape[i], " does not fit out_type int32; ask for int64"));
-        out[i] = static_cast<T>(shape[i]);
-      }
-    };
-  });
+Kernel variable_shape_prepare(const KernelSetup&) {
+  return [](KernelContext& c) {
+    const auto dims = c.variable(0).value.shape().dims();
+    put_integers(c, c.allocate(0, {static_cast<int64_t>(dims.size())}), dims);
+  };
 }
 constexpr OpDef kVariableShape = {.name = "VariableShape",
                                   .inputs = "input: resource",
@@ -190,21 +182,21 @@ void update_shape(ShapeContext& c) { c.set_output(same_shape(c, c.input(0), c.in
 
 template <bool kAdd>
 Kernel update_prepare(const KernelSetup& s) {
-  return by_number_type(s, s.input_dtype(1), []<class T>() -> Kernel {
-    return [](KernelContext& c) {
-      const Tensor& value = c.input(1);
-      Tensor& variable = c.variable(0).writable();
-      if (variable.shape() != value.shape()) {
-        c.fail(str_cat("variable '", c.variable(0).name, "' is of shape ", variable.shape(),
-                       ", the value of shape ", value.shape()));
-      }
-      T* v = variable.template data<T>();
-      const T* x = value.template data<T>();
-      c.parallel_for(variable.num_elements(), 0.5, [=](int64_t begin, int64_t end) {
-        for (int64_t i = begin; i < end; ++i) v[i] = kAdd ? plus(v[i], x[i]) : minus(v[i], x[i]);
-      });
-    };
-  });
+  const DType dtype = s.input_dtype(1);
+  const Adder& adder = adder_of(s, dtype);
+  return [dtype, update = kAdd ? adder.add : adder.subtract,
+          &m = mover_of(s, dtype)](KernelContext& c) {
+    const Tensor& value = of_dtype(c, c.input(1), dtype);
+    Tensor& variable = writable_value(c, 0, dtype);
+    if (variable.shape() != value.shape()) {
+      c.fail(str_cat("variable '", c.variable(0).name, "' is of shape ", variable.shape(),
+                     ", the value of shape ", value.shape()));
+    }
+    c.parallel_for(variable.num_elements(), 0.5, [&](int64_t begin, int64_t end) {
+      void* const to = m.at(variable, begin);
+      update(to, m.at(value, begin), true, to, end - begin);
+    });
+  };
 }
 
 constexpr OpDef ref_update_op(std::string_view name, Kernel (*prepare)(const KernelSetup&)) {
@@ -252,47 +244,40 @@ void scatter_shape(ShapeContext& c) {
   c.set_output(variable);
 }
 
-template <Scatter kHow, class T, class Index>
-void scatter(KernelContext& c) {
-  const Tensor indices = c.input(1),
-               updates = c.input(2);  // copies of the handles: the variable may be one of them
-  Tensor& variable = c.variable(0).writable();
+// Null for `combine`: rows are replaced.
+void scatter(KernelContext& c, DType dtype, const Mover& m, decltype(Adder::add) combine) {
+  // Copies of the handles: the variable may be one of them.
+  const Tensor indices = c.input(1), updates = of_dtype(c, c.input(2), dtype);
+  Tensor& variable = writable_value(c, 0, dtype);
   const Shape wanted = updates_shape(variable.shape(), indices.shape());
   const bool one_for_all = updates.rank() == 0;
   if (!one_for_all && updates.shape() != wanted)
     c.fail(str_cat("updates are of shape ", updates.shape(), ", expected ", wanted));
-  const int64_t rows = variable.dim(0), count = indices.num_elements();
-  const Index* index = indices.template data<Index>();
-  for (int64_t i = 0; i < count; ++i) {
+  const int64_t rows = variable.dim(0);
+  const IntReader index(indices);
+  for (int64_t i = 0; i < index.size(); ++i) {
     if (index[i] < 0 || index[i] >= rows)
       c.fail(str_cat("indices[", i, "] = ", index[i], " is not in [0, ", rows, ")"));
   }
   const int64_t width = rows == 0 ? 0 : variable.num_elements() / rows;
-  for (int64_t i = 0; i < count; ++i) {
-    T* row = variable.template data<T>() + static_cast<int64_t>(index[i]) * width;
-    const T* with = updates.template data<T>() + (one_for_all ? 0 : i * width);
-    for (int64_t j = 0; j < width; ++j) {
-      const T& x = with[one_for_all ? 0 : j];
-      if constexpr (kHow == Scatter::kUpdate) {
-        row[j] = x;
-      } else {
-        row[j] = kHow == Scatter::kAdd ? plus(row[j], x) : minus(row[j], x);
-      }
+  for (int64_t i = 0; i < index.size(); ++i) {
+    void* const row = m.at(variable, index[i] * width);
+    const void* from = m.at(updates, one_for_all ? 0 : i * width);
+    if (combine) {
+      combine(row, from, !one_for_all, row, width);
+    } else {
+      (one_for_all ? m.fill : m.copy)(row, from, width);
     }
   }
 }
 
 template <Scatter kHow>
 Kernel scatter_prepare(const KernelSetup& s) {
-  const bool wide = s.dtype("Tindices") == DType::kInt64;
-  const auto make = [wide]<class T>() -> Kernel {
-    return wide ? Kernel(scatter<kHow, T, int64_t>) : Kernel(scatter<kHow, T, int32_t>);
-  };
-  if constexpr (kHow == Scatter::kUpdate) {
-    if (s.dtype("T") == DType::kBool) return make.template operator()<bool>();
-    if (s.dtype("T") == DType::kString) return make.template operator()<std::string>();
-  }
-  return by_number_type(s, s.dtype("T"), make);
+  const DType dtype = s.dtype("T");
+  const auto combine = kHow == Scatter::kUpdate ? nullptr
+                       : kHow == Scatter::kAdd  ? adder_of(s, dtype).add
+                                                : adder_of(s, dtype).subtract;
+  return [=, &m = mover_of(s, dtype)](KernelContext& c) { scatter(c, dtype, m, combine); };
 }
 
 constexpr OpDef scatter_op(std::string_view name, std::string_view attrs,
