@@ -149,7 +149,8 @@ TEST_CASE("SparseToDense takes scalar, vector and tuple indices", "[array]") {
         "string [2,2] [[b'-' b'a']\n [b'b' b'-']]");
 }
 
-TEST_CASE("SparseToDense refuses operands of too many dimensions when it is built", "[array]") {
+TEST_CASE("SparseToDense refuses operands of too many dimensions, when built and when run",
+          "[array]") {
   Graph graph;
   const auto message = [&](const Shape& indices, const Shape& values) {
     const Output at = placeholder(graph, DType::kInt32, indices);
@@ -162,6 +163,13 @@ TEST_CASE("SparseToDense refuses operands of too many dimensions when it is buil
   CHECK_THAT(message({1}, {1, 1}),
              Catch::Matchers::Contains("sparse_values must be a scalar or vector"));
   CHECK_THAT(message({1, 1}, {1}), Catch::Matchers::Contains("nothing was thrown"));
+  const Output rest = placeholder(graph, DType::kFloat);
+  const Output dense =
+      sparse_to_dense(constant(graph, 1), {3}, constant(graph, 1.0f), {.default_value = rest});
+  const Error error = error_of([&] {
+    Session(graph).run(dense, {{rest, Tensor::vector<float>({1, 2})}});
+  });
+  CHECK_THAT(error.what(), Catch::Matchers::Contains("default_value must be a scalar, got [2]"));
 }
 
 TEST_CASE("SparseToDense names the index that is out of range, repeated or out of order",

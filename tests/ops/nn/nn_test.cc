@@ -171,6 +171,22 @@ TEST_CASE("Second gradients of activations agree with differences", "[nn][gradie
                    {doubles({9}, -3.02, 8)}, {.tolerance = 1e-5});
 }
 
+TEST_CASE("Gradients of activations are refused where they have another shape than the activation",
+          "[nn][gradient]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat), dy = placeholder(graph, DType::kFloat);
+  Session session(graph);
+  for (const auto activation : {relu, relu6, elu, selu, softplus, softsign, sigmoid, tanh}) {
+    const Output dx = gradients(activation(x, {}), {x}, {.grad_ys = {dy}})[0];
+    INFO(dx.name());
+    const Tensor two = Tensor::vector<float>({1, 2});
+    CHECK(session.run(dx, {{x, two}, {dy, two}}).shape() == Shape{2});
+    CHECK(error_of([&] {
+            session.run(dx, {{x, two}, {dy, Tensor(1.0f)}});
+          }).code() == Code::kInvalidArgument);
+  }
+}
+
 TEST_CASE("BiasAdd adds one number to each channel, last or second", "[nn]") {
   const Tensor x = doubles({2, 3, 4, 5}), last = doubles({5}), second = doubles({3});
   Tensor expected = x.clone(), expected_second = x.clone();
