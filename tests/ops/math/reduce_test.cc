@@ -302,6 +302,10 @@ TEST_CASE("ArgMax and ArgMin find the first of equals along any axis", "[reduce]
           run(Tensor::zeros(DType::kFloat, {2, 0}), 1, true, DType::kInt64);
         }).code() == Code::kInvalidArgument);
   Graph graph;
+  const Output scalar = placeholder(graph, DType::kFloat, {}),
+               axis = placeholder(graph, DType::kInt32, {});
+  CHECK_THAT(error_of([&] { argmax(scalar, axis); }).what(),
+             Catch::Matchers::Contains("a scalar has no axis to go along"));
   const Output y = argmax(placeholder(graph, DType::kFloat, {-1, 10}), 1);
   CHECK(y.op().input(1).name() == "ArgMax/dimension:0");
   CHECK(y.dtype() == DType::kInt64);
