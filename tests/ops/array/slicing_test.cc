@@ -125,6 +125,7 @@ TEST_CASE("A slice by lists has the names of Python's brackets", "[slicing]") {
   CHECK(row.op().name() == "strided_slice");
   CHECK(row.op().input(1).name() == "strided_slice/stack:0");
   CHECK(row.op().input(3).name() == "strided_slice/stack_2:0");
+  CHECK(lab.graph.static_value(element(x, 2).op().input(2)).span<int32_t>()[0] == 3);  // x[2:3]
   CHECK(row.shape() == Shape{3});
   CHECK(lab.told(row) == "float [3] [ 9. 10. 11.]");
   CHECK(lab.told(tail(shape(x), 1)) == "int32 [1] [3]");

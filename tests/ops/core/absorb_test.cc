@@ -220,6 +220,14 @@ TEST_CASE("What is wrong with an absorbed product is said in its name, and the v
   CHECK(says(run({2, 4}, {5, 3}), "MatMul 'g'"));
   CHECK(says(run({2, 4}, {5, 3}), "inner dimensions differ: a is [2,4], b is [5,3]"));
   CHECK(says(run({3, 4}, {4, 3}), "variable 'w' is of shape [2,3], the gradient of shape [3,3]"));
+  const Output rate = placeholder(descent.graph, DType::kFloat);
+  const Output step = add_node(*apply_gradient_descent().ref, {descent.w.ref(), rate, descent.g});
+  const Error error = error_of([&] {
+    descent.session.run(step.op(), {{descent.a, pattern({2, 4}, 1)},
+                                    {descent.b, pattern({4, 3}, 1)},
+                                    {rate, Tensor::vector<float>({1, 2})}});
+  });
+  CHECK(says(error, "alpha is of shape [2], expected a scalar"));
   CHECK(bit_equal(descent.session.value(descent.w), start));
 }
 

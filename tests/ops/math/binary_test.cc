@@ -183,6 +183,18 @@ TEST_CASE("Clipping by value makes a minimum and a maximum in one scope", "[math
                   Tensor::vector<float>({-1, 0.5f, 1})));
 }
 
+TEST_CASE("Operands that take turns in more extents than the loops have are refused",
+          "[math][broadcast]") {
+  const auto alternating = [](int rank, int odd) {
+    Shape shape = {};
+    for (int i = 0; i < rank; ++i) shape.append(i % 2 == odd ? 2 : 1);
+    return Tensor::zeros(DType::kFloat, shape);
+  };
+  CHECK(apply(add, alternating(16, 0), alternating(16, 1)).num_elements() == 1 << 16);
+  CHECK(error_of([&] { apply(add, alternating(17, 0), alternating(17, 1)); }).code() ==
+        Code::kUnimplemented);
+}
+
 TEST_CASE("Shapes that do not broadcast are refused when the node is made, and when it runs",
           "[math][broadcast]") {
   Graph graph;

@@ -335,4 +335,11 @@ TEST_CASE("ListDiff gives what is in one vector and not in the other", "[reduce]
   Session session(graph);
   CHECK(bit_equal(session.run(left), Tensor::vector<int32_t>({5, 4})));
   CHECK(bit_equal(session.run(where), Tensor::vector<int32_t>({0, 2})));
+  const Output x = placeholder(graph, DType::kInt32), y = placeholder(graph, DType::kInt32);
+  const Tensor list = Tensor::vector<int32_t>({1}), matrix = Tensor::matrix<int32_t>({{1}});
+  const auto refused = [&](const Tensor& a, const Tensor& b) {
+    return error_of([&] { session.run(list_diff(x, y).first, {{x, a}, {y, b}}); }).code();
+  };
+  CHECK(refused(list, matrix) == Code::kInvalidArgument);
+  CHECK(refused(matrix, list) == Code::kInvalidArgument);
 }
