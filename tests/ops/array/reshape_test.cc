@@ -73,9 +73,10 @@ TEST_CASE("Reshape refuses shapes with another number of elements", "[reshape]")
     CHECK(error_of([&] { lab.run(reshape(fed, lab.fed(IntList(dims).tensor()))); }).code() ==
           Code::kInvalidArgument);
   }
-  CHECK(error_of([&] {
-          lab.run(reshape(lab.fed(Tensor::zeros(DType::kFloat, {0, 3})), {0, -1}));
-        }).code() == Code::kInvalidArgument);
+  CHECK_THAT(error_of([&] {
+               lab.run(reshape(lab.fed(Tensor::zeros(DType::kFloat, {0, 3})), {0, -1}));
+             }).what(),
+             Catch::Matchers::Contains("cannot be told for a tensor without elements"));
 }
 
 TEST_CASE("ExpandDims counts a negative axis from the end of the result", "[reshape]") {

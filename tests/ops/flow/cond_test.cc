@@ -188,6 +188,12 @@ TEST_CASE("The gradient of a Merge that no single Switch decides is refused", "[
   const Error error = error_of([&] { gradients(merge({x, x}).value, {x}); });
   CHECK(error.code() == Code::kInvalidArgument);
   CHECK_THAT(error.what(), Contains("no one Switch decides"));
+  const auto [when_false, when_true] = switch_by(x, placeholder(graph, DType::kBool, {}));
+  for (const auto& inputs :
+       {std::vector<Output>{when_true}, std::vector<Output>{when_false, when_true, when_true}}) {
+    CHECK_THAT(error_of([&] { gradients(merge(inputs).value, {x}); }).what(),
+               Contains("no one Switch decides"));
+  }
 }
 
 TEST_CASE(

@@ -166,6 +166,21 @@ TEST_CASE("The gradient of a sum along an axis has TensorFlow's nodes",
   CHECK(graph.find_op("gradients/Log_grad/Reciprocal").control_inputs().size() == 1);
 }
 
+TEST_CASE(
+    "The gradient of a sum along all axes has TensorFlow's short form where they are in order",
+    "[reduce][gradient][names]") {
+  for (const bool in_order : {true, false}) {
+    Graph graph;
+    const Output x = placeholder(graph, DType::kFloat, {-1, 10}, {.name = "x"});
+    gradients(reduce_sum(x, in_order ? std::vector<int>{0, 1} : std::vector<int>{1, 0}), {x});
+    const auto nodes = nodes_in(graph, "gradients/Sum_grad/");
+    const bool stitches = std::any_of(nodes.begin(), nodes.end(), [](const std::string& node) {
+      return node.starts_with("DynamicStitch ");
+    });
+    CHECK(stitches == !in_order);
+  }
+}
+
 TEST_CASE("Where shapes are known and equal, the gradient of a sum adds no nodes",
           "[math][gradient][names]") {
   Graph graph;
