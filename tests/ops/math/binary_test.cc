@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <random>
@@ -118,6 +119,27 @@ TEST_CASE("An integer division by zero is an error", "[math]") {
     CHECK(std::string(error.what()).find("division by zero") != std::string::npos);
   }
   CHECK(std::isinf(apply(realdiv, Tensor(1.0f), Tensor(0.0f)).scalar<float>()));
+}
+
+TEST_CASE("A divisor that other kernels compute is looked at when all of it is there", "[math]") {
+  constexpr int64_t kCount = 300'000;
+  Graph graph;
+  const Output u = placeholder(graph, DType::kInt32, {kCount}),
+               quotient = floor_div(constant(graph, 12), negative(u + 1));
+  Session session(graph, {.threads = 2});
+  const auto divided = [&](int32_t by, int32_t last) {
+    Tensor value = Tensor::zeros(DType::kInt32, {kCount});
+    std::fill_n(value.data<int32_t>(), kCount, by - 1);
+    value.data<int32_t>()[kCount - 1] = last - 1;
+    return session.run(quotient, {{u, value}});
+  };
+  for (int round = 0; round < 3; ++round) {
+    const Tensor result = divided(3, 4);
+    CHECK(std::count(result.data<int32_t>(), result.data<int32_t>() + kCount, -4) == kCount - 1);
+    CHECK(result.data<int32_t>()[kCount - 1] == -3);
+    CHECK_THAT(error_of([&] { divided(2, 0); }).what(),
+               Catch::Matchers::Contains("division by zero"));
+  }
 }
 
 TEST_CASE("The lowest integer divided by -1 wraps around, in every dtype that is divided",
