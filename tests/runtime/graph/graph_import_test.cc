@@ -57,8 +57,8 @@ TEST_CASE("Imported nodes keep the attributes they have, without the defaults of
   const auto ops = graph.import_nodes({constant_node("x", Tensor::zeros(DType::kFloat, {2, 2})),
                                        node("y", "MatMul", {"x", "x"}, kFloat)},
                                       known());
-  CHECK(ops[1].attrs().find("T"));
-  CHECK_FALSE(ops[1].attrs().find("transpose_a"));
+  CHECK(ops[1].node().attrs.find("T"));
+  CHECK_FALSE(ops[1].node().attrs.find("transpose_a"));
   CHECK(Session(graph).run("y:0").shape() == Shape{2, 2});
 }
 
