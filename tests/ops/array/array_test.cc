@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ops/catalog.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/lab.h"
@@ -69,6 +70,10 @@ TEST_CASE("Zeros and ones like a tensor follow a shape that is known only at run
   CHECK(zeros_like(lab.known(kTwoThree)).op().type() == "Const");
   CHECK(lab.told(zeros_like(x)) == "float [2,3] [[0. 0. 0.]\n [0. 0. 0.]]");
   CHECK(lab.told(ones_like(x, {.dtype = DType::kInt32})) == "int32 [2,3] [[1 1 1]\n [1 1 1]]");
+  const OpDef& op = *compute_ops().find("OnesLike");  // as files have it
+  const Output alike = add_node(op, {lab.fed(Tensor::vector<bool>({true, false}))});
+  CHECK(lab.told(alike) == "bool [2] [ True  True]");
+  CHECK(lab.told(identity(add_node(op, {x}))) == "float [2,3] [[1. 1. 1.]\n [1. 1. 1.]]");
   CHECK(lab.told(zeros_like(lab.fed(Tensor::vector<std::string>({"a", "b"})))) ==
         "string [2] [b'' b'']");
   CHECK(lab.told(add_node(*x.graph().find_op("zeros_like").node().op->def,
