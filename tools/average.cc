@@ -14,7 +14,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct AverageArguments {
   std::vector<std::string> paths;  // the checkpoints, then the destination
   bool json = false;
 };
@@ -125,7 +125,7 @@ void write_means(const Readers& readers, const std::string& destination) {
   writer.finish();
 }
 
-void print(const Options& o, const Readers& readers) {
+void print(const AverageArguments& o, const Readers& readers) {
   const CheckpointReader& last = *readers.back();
   std::vector<std::string> averaged, taken;
   for (const std::string& name : last.names())
@@ -144,7 +144,7 @@ void print(const Options& o, const Readers& readers) {
   std::cout << "\n";
 }
 
-int average(const Options& o) {
+int average(const AverageArguments& o) {
   if (o.paths.size() < 3)
     throw UsageError("give two or more checkpoints, and after them the prefix of the new one");
   const std::string& destination = o.paths.back();
@@ -168,7 +168,7 @@ int average(const Options& o) {
 }  // namespace
 
 Work make_average(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<AverageArguments>();
   app.add_option("CKPT", o->paths,
                  "two or more checkpoints, then DST: the prefix of the new checkpoint")
       ->required();

@@ -67,6 +67,10 @@ bool holds_graph(const std::string& path);
 void write_checkpoint(const std::string& source, const std::string& destination,
                       const std::function<void()>& write);
 
+inline const char* format_name(CheckpointFormat format) {
+  return format == CheckpointFormat::kV2 ? "V2" : "V1";
+}
+
 // SessionOptions::seed for --seed. 0 is a seed for users, but means a random one in the options.
 inline uint64_t session_seed(const std::optional<uint64_t>& given) {
   constexpr uint64_t kForZero = 0x9e3779b97f4a7c15u;

@@ -35,13 +35,9 @@ void write_checkpoint(const std::string& source, const std::string& destination,
 
 namespace {
 
-struct Options {
+struct CopyArguments {
   std::string source, destination, format;
 };
-
-const char* format_name(CheckpointFormat format) {
-  return format == CheckpointFormat::kV1 ? "V1" : "V2";
-}
 
 // Prints a line about the written checkpoint and its source.
 void print(const std::string& destination, const char* format, size_t tensors,
@@ -51,7 +47,7 @@ void print(const std::string& destination, const char* format, size_t tensors,
             << format_name(of_source) << "\n";
 }
 
-int copy(const Options& o) {
+int copy(const CopyArguments& o) {
   FileSystem& fs = command_files();
   const std::string source = check_copy_paths(fs, o.source, o.destination);
   const auto [tensors, format] = [&] {
@@ -91,7 +87,7 @@ void write_all(const CheckpointReader& reader, const std::string& destination) {
   writer.finish();
 }
 
-int convert(const Options& o) {
+int convert(const CopyArguments& o) {
   check_is_whole(o.destination);
   check_copy_paths(command_files(), o.source, o.destination);
   const CheckpointReader reader(o.source);
@@ -105,8 +101,8 @@ int convert(const Options& o) {
   return kFine;
 }
 
-std::shared_ptr<Options> add_paths(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+std::shared_ptr<CopyArguments> add_paths(CLI::App& app) {
+  auto o = std::make_shared<CopyArguments>();
   app.add_option("SRC", o->source, "a checkpoint: its prefix, one of its files, or its directory")
       ->required();
   app.add_option("DST", o->destination, "the prefix of the new checkpoint, which must not exist")

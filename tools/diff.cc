@@ -11,7 +11,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct DiffArguments {
   std::string a, b;
   double tolerance = 0;
   bool json = false;
@@ -62,7 +62,7 @@ int print(const std::string& a, const std::string& b, const std::vector<Differen
   return differences.empty() ? kFine : kProblem;
 }
 
-int diff_graphs(const Options& o) {
+int diff_graphs(const DiffArguments& o) {
   return print(o.a, o.b, diff_meta_graphs(MetaGraph::read(o.a), MetaGraph::read(o.b)), "", o.json);
 }
 
@@ -71,7 +71,7 @@ bool is_saved_model(const std::string& path) {
   return info && info->is_directory && !saved_model_graph_path(path).empty();
 }
 
-int diff_checkpoints(const Options& o) {
+int diff_checkpoints(const DiffArguments& o) {
   const CheckpointReader a(o.a), b(o.b);
   for (const CheckpointReader* reader : {&a, &b}) reader->check_no_file_is_missing();
   const CheckpointDiff diff = diff_checkpoints(a, b, {.tolerance = o.tolerance});
@@ -81,7 +81,7 @@ int diff_checkpoints(const Options& o) {
 }
 
 // Two SavedModels are compared by graph and values; a SavedModel and a file by what the file holds.
-int diff_saved_models(const Options& o) {
+int diff_saved_models(const DiffArguments& o) {
   const bool both = is_saved_model(o.a) && is_saved_model(o.b);
   const bool graph = both || holds_graph(o.a) || holds_graph(o.b);
   const auto has_values = [](const std::string& path) {
@@ -96,7 +96,7 @@ int diff_saved_models(const Options& o) {
   return std::max(of_graphs, of_values);
 }
 
-int diff(const Options& o) {
+int diff(const DiffArguments& o) {
   if (is_saved_model(o.a) || is_saved_model(o.b)) return diff_saved_models(o);
   const bool graphs = holds_graph(o.a);
   if (graphs != holds_graph(o.b)) {
@@ -109,7 +109,7 @@ int diff(const Options& o) {
 }  // namespace
 
 Work make_diff(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DiffArguments>();
   app.add_option("A", o->a,
                  "a checkpoint (prefix, .index, .data-..., directory), a .meta, .pb or .pbtxt "
                  "file, or a SavedModel's "

@@ -9,14 +9,10 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct DoctorArguments {
   std::string directory;
   bool fix = false, json = false;
 };
-
-const char* format_name(CheckpointFormat format) {
-  return format == CheckpointFormat::kV2 ? "V2" : "V1";
-}
 
 void print_json(const DirectoryReport& report, const std::vector<std::string>& done) {
   Json j;
@@ -97,7 +93,7 @@ void print_text(const DirectoryReport& report, const std::vector<std::string>& d
   }
 }
 
-int doctor(const Options& o) {
+int doctor(const DoctorArguments& o) {
   command_files().let_replace();
   const std::vector<std::string> done =
       o.fix ? repair_directory(o.directory, &command_files()) : std::vector<std::string>();
@@ -109,7 +105,7 @@ int doctor(const Options& o) {
 }  // namespace
 
 Work make_doctor(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<DoctorArguments>();
   app.add_option("DIR", o->directory, "a directory with checkpoints")->required();
   app.add_flag("--fix", o->fix,
                "repair: restore checkpoints that a dead writer was replacing, remove its temporary "

@@ -13,7 +13,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct ExportArguments {
   std::string checkpoint, destination;
   std::vector<std::string> tensors;
   bool json = false;
@@ -144,7 +144,7 @@ void write_safetensors(const CheckpointReader& reader, std::vector<std::string> 
   }
 }
 
-int export_tensors(const Options& o) {
+int export_tensors(const ExportArguments& o) {
   const bool npz = o.destination.ends_with(".npz");
   if (!npz && !o.destination.ends_with(".safetensors")) {
     throw UsageError(str_cat("DST ends in .npz or .safetensors, which says what is written, not ",
@@ -175,7 +175,7 @@ int export_tensors(const Options& o) {
 }  // namespace
 
 Work make_export(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ExportArguments>();
   app.add_option("CKPT", o->checkpoint,
                  "a checkpoint: its prefix, one of its files, or its directory")
       ->required();

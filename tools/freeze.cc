@@ -12,7 +12,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct FreezeArguments {
   std::string meta, checkpoint, destination;
   std::vector<std::string> outputs, variables, tags;
   FeedArguments constants;
@@ -35,7 +35,7 @@ void check_variables(const Graph& graph, const std::vector<std::string>& names) 
   if (!unknown.empty()) fail(Code::kNotFound, join_lines(unknown));
 }
 
-int freeze(const Options& o) {
+int freeze(const FreezeArguments& o) {
   CommandFiles& fs = command_files();
   check_is_new_file(fs, o.destination);
   Graph graph;
@@ -84,7 +84,7 @@ int freeze(const Options& o) {
 }  // namespace
 
 Work make_freeze(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<FreezeArguments>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
   app.add_option("CKPT", o->checkpoint, "the checkpoint with the values of the variables")

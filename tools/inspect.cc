@@ -13,7 +13,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct InspectArguments {
   std::string checkpoint, tensor;
   bool values = false, stats = false, verify = false, json = false;
 };
@@ -66,7 +66,7 @@ uint64_t bytes_of(const CheckpointReader& reader, const std::string& name,
 }
 
 void print_json(Json& j, const std::string& name, const CheckpointReader::Entry& entry,
-                uint64_t bytes, const Tensor& values, const Options& o) {
+                uint64_t bytes, const Tensor& values, const InspectArguments& o) {
   j.object()
       .key("name")
       .value(name)
@@ -106,7 +106,7 @@ Columns lines_of(const CheckpointReader& reader, const std::vector<std::string>&
   return lines;
 }
 
-void print_text(const std::string& line, const Tensor& values, const Options& o) {
+void print_text(const std::string& line, const Tensor& values, const InspectArguments& o) {
   std::cout << line;
   if (const auto stats = o.stats ? stats_of(values) : std::nullopt) {
     if (stats->finite > 0) {
@@ -131,7 +131,7 @@ std::vector<std::string> chosen_names(const CheckpointReader& reader, const std:
        near.empty() ? "" : str_cat("; did you mean ", join_for_people(near), "?"));
 }
 
-int inspect(const Options& o) {
+int inspect(const InspectArguments& o) {
   const CheckpointReader reader(o.checkpoint);
   if (const auto note = interrupted_overwriting(reader.prefix()))
     std::cerr << "note: " << printable(*note) << "\n";
@@ -174,7 +174,7 @@ int inspect(const Options& o) {
 }  // namespace
 
 Work make_inspect(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<InspectArguments>();
   app.add_option("CKPT", o->checkpoint,
                  "a checkpoint: its prefix, one of its files, or its directory")
       ->required();

@@ -15,7 +15,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct MetaArguments {
   std::string meta;
   std::vector<std::string> tags;
   bool text = false, collections = false, ops = false, json = false;
@@ -86,10 +86,6 @@ bool touches_files(std::string_view op) {
                                               "WholeFileReaderV2",
                                               "WriteFile"};
   return std::find(std::begin(kOps), std::end(kOps), op) != std::end(kOps);
-}
-
-const char* format_name(CheckpointFormat format) {
-  return format == CheckpointFormat::kV2 ? "V2" : "V1";
 }
 
 // Short text in quotes; for other strings, such as serialized messages, their length.
@@ -224,7 +220,7 @@ void put_variables(Json& j, const Graph& graph) {
   j.end();
 }
 
-void print_json(const Summary& s, const std::string& file, const Options& o) {
+void print_json(const Summary& s, const std::string& file, const MetaArguments& o) {
   const bool all = !o.collections && !o.ops;
   Json j;
   j.object().key("file").value(file).key("kind").value(kind_of(s.meta));
@@ -351,7 +347,7 @@ void print_variables(const Graph& graph) {
   table.print(std::cout, "  ");
 }
 
-void print_text(const Summary& s, const std::string& file, const Options& o) {
+void print_text(const Summary& s, const std::string& file, const MetaArguments& o) {
   const bool all = !o.collections && !o.ops;
   std::cout << file << ": " << kind_of(s.meta) << ", " << s.meta.num_nodes()
             << " nodes, written by " << writer_of(s) << ", producer " << s.graph.versions.producer
@@ -384,7 +380,7 @@ void print_text(const Summary& s, const std::string& file, const Options& o) {
   if (all) print_variables(s.graph);
 }
 
-int show_meta(const Options& o) {
+int show_meta(const MetaArguments& o) {
   if (o.text && (o.collections || o.ops))
     throw UsageError("--text prints the whole file; give it without --collections and --ops");
   const std::string file = find_meta_graph(o.meta);
@@ -434,7 +430,7 @@ void add_tag_argument(CLI::App& app, std::vector<std::string>& tags) {
 }
 
 Work make_meta(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<MetaArguments>();
   app.add_option("META", o->meta, kMetaHelp)->required();
   add_tag_argument(app, o->tags);
   app.add_flag("--text", o->text, "the whole file as protobuf text; with --json as protobuf JSON");

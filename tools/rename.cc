@@ -10,7 +10,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct RenameArguments {
   std::string source, destination;
   std::vector<std::string> rules, exact;
   bool dry_run = false, json = false;
@@ -27,7 +27,7 @@ std::pair<std::string, std::string> names_of(const std::string& pair) {
   throw UsageError(str_cat("--map ", pair, ": there is no = between two names"));
 }
 
-NameRules rules_of(const Options& o) {
+NameRules rules_of(const RenameArguments& o) {
   if (o.rules.empty() && o.exact.empty())
     throw UsageError("give --re 's/OLD/NEW/' or --map OLD=NEW");
   try {
@@ -42,7 +42,8 @@ NameRules rules_of(const Options& o) {
   }
 }
 
-void print_json(const Options& o, const std::vector<std::pair<std::string, std::string>>& names) {
+void print_json(const RenameArguments& o,
+                const std::vector<std::pair<std::string, std::string>>& names) {
   Json j;
   j.object()
       .key("source")
@@ -63,7 +64,8 @@ void print_json(const Options& o, const std::vector<std::pair<std::string, std::
   std::cout << j.text() << "\n";
 }
 
-void print_text(const Options& o, const std::vector<std::pair<std::string, std::string>>& names) {
+void print_text(const RenameArguments& o,
+                const std::vector<std::pair<std::string, std::string>>& names) {
   size_t renamed = 0, width = 0;
   for (const auto& [from, to] : names) {
     if (from != to) width = std::max(width, std::min<size_t>(from.size(), 60));
@@ -78,7 +80,7 @@ void print_text(const Options& o, const std::vector<std::pair<std::string, std::
             << " of " << names.size() << (names.size() == 1 ? " name" : " names") << " changed\n";
 }
 
-int rename(const Options& o) {
+int rename(const RenameArguments& o) {
   const auto names = rename_checkpoint(o.source, o.destination, rules_of(o),
                                        {.dry_run = o.dry_run, .file_system = &command_files()});
   command_files().keep();
@@ -89,7 +91,7 @@ int rename(const Options& o) {
 }  // namespace
 
 Work make_rename(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<RenameArguments>();
   app.add_option("SRC", o->source, "a checkpoint: its prefix, one of its files, or its directory")
       ->required();
   app.add_option("DST", o->destination, "the prefix of the new checkpoint, which must not exist")

@@ -16,7 +16,7 @@
 namespace cairn {
 namespace {
 
-struct Options {
+struct ShowArguments {
   std::string file;
   bool json = false;
 };
@@ -152,7 +152,7 @@ void check_is_there(const std::string& path) {
   fail(Code::kNotFound, path, ": there is no such file", did_you_mean(fs, path));
 }
 
-Shown shown(const std::string& path) {
+Shown read_shown(const std::string& path) {
   check_is_there(path);
   const auto info = posix_file_system().stat(path);
   if (info && info->is_directory) {
@@ -176,8 +176,8 @@ Shown shown(const std::string& path) {
   return {"graph", meta_graph_listing(MetaGraph::read(path))};
 }
 
-int show(const Options& o) {
-  const Shown file = shown(o.file);
+int show(const ShowArguments& o) {
+  const Shown file = read_shown(o.file);
   if (!o.json) {
     std::cout << file.text;
     return kFine;
@@ -203,7 +203,7 @@ bool holds_graph(const std::string& path) {
 }
 
 Work make_show(CLI::App& app) {
-  auto o = std::make_shared<Options>();
+  auto o = std::make_shared<ShowArguments>();
   app.add_option("FILE", o->file,
                  "a .meta, .pb, .pbtxt, .index, .data-... or checkpoint file, a V1 checkpoint, or "
                  "a SavedModel's directory")
