@@ -328,6 +328,14 @@ TEST_CASE("Running sums and products go both ways, with the element or without",
                   Tensor::matrix<float>({{1, 3}, {3, 7}})));
 }
 
+TEST_CASE("Axes that are a matrix are refused when a reduction is built", "[reduce]") {
+  Graph graph;
+  const Output x = placeholder(graph, DType::kFloat, {2, 3}),
+               axes = placeholder(graph, DType::kInt32, {1, 1});
+  CHECK_THAT(error_of([&] { reduce_sum(x, axes); }).what(),
+             Catch::Matchers::Contains("got shape [1,1]"));
+}
+
 TEST_CASE("ListDiff gives what is in one vector and not in the other", "[reduce]") {
   Graph graph;
   const auto [left, where] = list_diff(constant(graph, Tensor::vector<int32_t>({5, 1, 4, 1})),
