@@ -15,12 +15,10 @@ namespace {
 // Runs a cleanup and ignores its errors: the original error matters more, and the next save removes
 // what is left.
 template <class Action>
-bool quietly(Action action) {
+void quietly(Action action) {
   try {
     action();
-    return true;
   } catch (const Error&) {
-    return false;
   }
 }
 

@@ -8,6 +8,7 @@
 #include "persist/checkpoint/checkpoint_state.h"
 #include "persist/files/overwrite_journal.h"
 #include "persist/files/publication.h"
+#include "persist/graph/meta_graph.h"
 #include "tests/support/catch.h"
 #include "tests/support/fixtures.h"
 #include "tests/support/hooked_fs.h"
@@ -43,6 +44,19 @@ struct Directory {
 };
 
 }  // namespace
+
+TEST_CASE("The doctor adds up the sizes of a checkpoint's files, graphs included", "[doctor]") {
+  Directory d;
+  const uint64_t values =
+      d.fs.stat("run/m.index")->size + d.fs.stat("run/m.data-00000-of-00001")->size;
+  DirectoryReport report = examine_directory("run", &d.fs);
+  REQUIRE(report.checkpoints.size() == 1);
+  CHECK(report.checkpoints[0].size == values);
+  Graph graph;
+  export_meta_graph(graph, {.filename = "run/m.meta", .file_system = &d.fs});
+  report = examine_directory("run", &d.fs);
+  CHECK(report.checkpoints[0].size == values + d.fs.stat("run/m.meta")->size);
+}
 
 TEST_CASE(
     "The doctor tells of an interrupted overwriting without ending it, and puts the older "

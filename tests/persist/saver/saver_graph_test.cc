@@ -7,6 +7,7 @@
 #include "ops/array/array.h"
 #include "ops/array/joining.h"
 #include "ops/flow/flow.h"
+#include "persist/catalog.h"
 #include "persist/checkpoint/bundle.h"
 #include "persist/saver/saver_items.h"
 #include "tests/support/catch.h"
@@ -58,6 +59,16 @@ Variable slice_at(Graph& graph, const std::string& name, int64_t offset, int64_t
 }
 
 }  // namespace
+
+TEST_CASE("Ops that read or write checkpoints are stateful, as TensorFlow's are",
+          "[saver][saver_graph]") {
+  for (const char* name : {"MergeV2Checkpoints", "Restore", "RestoreSlice", "RestoreV2", "Save",
+                           "SaveSlices", "SaveV2"}) {
+    CAPTURE(name);
+    CHECK(all_ops().find(name)->stateful);
+  }
+  CHECK_FALSE(all_ops().find("ShardedFilename")->stateful);
+}
 
 TEST_CASE("A sharded saver's nodes stand on the processors beside the variables",
           "[saver][saver_graph]") {
