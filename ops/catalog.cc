@@ -26,10 +26,10 @@ const OpSet& compute_ops() {
   static const OpSet& kOps = *new OpSet([] {
     OpSet ops;
     for (const auto family :
-         {apply_ops,   arg_ops,    array_ops,       binary_ops,  cast_ops,    compare_ops,
-          conv_ops,    flow_ops,   gather_ops,      joining_ops, lookup_ops,  matmul_ops,
-          nn_ops,      random_ops, rearranging_ops, reduce_ops,  reshape_ops, slicing_ops,
-          softmax_ops, state_ops,  unary_ops,       where_ops})
+         {apply_ops,   arg_ops,     array_ops,  binary_ops,      cast_ops,   compare_ops,
+          conv_ops,    flow_ops,    gather_ops, joining_ops,     lookup_ops, matmul_ops,
+          nn_ops,      pool_ops,    random_ops, rearranging_ops, reduce_ops, reshape_ops,
+          slicing_ops, softmax_ops, state_ops,  top_k_ops,       unary_ops,  where_ops})
       ops = ops + OpSet(family());
     return ops;
   }());

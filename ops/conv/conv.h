@@ -52,5 +52,6 @@ Output avg_pool(const Operand& value, const PoolOptions& options = {});
 
 // For the catalog (ops/catalog.h).
 std::span<const OpDef* const> conv_ops();
+std::span<const OpDef* const> pool_ops();
 
 }  // namespace cairn

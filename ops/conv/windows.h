@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <initializer_list>
 #include <string>
 #include <string_view>
 #include <tuple>
@@ -11,7 +12,7 @@
 namespace cairn {
 
 // The windows along one extent of an image.
-struct Extent {
+struct WindowExtent {
   int64_t in = 0, window = 1, stride = 1, out = 0;
   int64_t before = 0;  // padding in front of the image
 
@@ -22,8 +23,8 @@ struct Extent {
 
 // Unknown extents stay unknown. Throws InvalidArgument if the window is larger than the extent
 // (without padding).
-inline Extent slide(int64_t in, int64_t window, int64_t stride, bool same) {
-  Extent e{.in = in, .window = window, .stride = stride};
+inline WindowExtent slide(int64_t in, int64_t window, int64_t stride, bool same) {
+  WindowExtent e{.in = in, .window = window, .stride = stride};
   if (in < 0 || window < 0) {
     e.out = kUnknownDim;
   } else if (same) {
@@ -40,7 +41,7 @@ inline Extent slide(int64_t in, int64_t window, int64_t stride, bool same) {
 
 struct Images {
   int64_t count = 0, channels = 0;
-  Extent height, width;
+  WindowExtent height, width;
   int64_t in_size() const { return height.in * width.in * channels; }
 };
 
@@ -107,6 +108,34 @@ inline WindowAttrs runnable_windows(const KernelSetup& s) {
   const WindowAttrs attrs(s);
   if (!attrs.unusual.empty()) s.unimplemented(attrs.unusual);
   if (attrs.nchw) s.unimplemented("data format NCHW");
+  return attrs;
+}
+
+// The shape of images given by the four numbers of an int32 vector at input i. Throws through
+// c.fail.
+inline Shape sizes_input(const KernelContext& c, int i) {
+  const Tensor& sizes = c.input(i);
+  if (sizes.rank() != 1 || sizes.dim(0) != 4)
+    c.fail(str_cat("expected 4 sizes, got a tensor of shape ", sizes.shape()));
+  const auto* s = sizes.data<int32_t>();
+  for (int k = 0; k < 4; ++k) {
+    if (s[k] < 0) c.fail(str_cat("a size is negative: ", s[k]));
+  }
+  return {s[0], s[1], s[2], s[3]};
+}
+
+// Shape function: the output is of the shape that input i gives as four numbers.
+template <int i>
+void shape_by_sizes(ShapeContext& c) {
+  c.set_output(merge(c.shape_from(i), Shape::unknown(4)));
+}
+
+// These attributes of `op`, those that it has, for the node of its gradient.
+inline Attrs copied(const Operation& op, std::initializer_list<const char*> names) {
+  Attrs attrs;
+  for (const char* name : names) {
+    if (const Attr* attr = op.attrs().find(name)) attrs.set(name, *attr);
+  }
   return attrs;
 }
 

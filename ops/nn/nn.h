@@ -86,5 +86,6 @@ Output dropout(const Operand& x, const Operand& keep_prob, const DropoutOptions&
 
 // For the catalog (ops/catalog.h).
 std::span<const OpDef* const> nn_ops();
+std::span<const OpDef* const> top_k_ops();
 
 }  // namespace cairn
