@@ -285,7 +285,7 @@ class Lab:
         with open(source, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
         command = command_for(self.objects[mutant.file.replace("/", "_")])
-        command = [part for part in command if part not in ("-Werror",)]
+        command = [part for part in command if part != "-Werror"]
         for flag in ("-o", "-MF", "-MQ"):
             command[command.index(flag) + 1] = os.path.join(where, "mutant.o" if flag == "-o" else "mutant.d")
         command[command.index("-c") + 1] = source

@@ -33,8 +33,9 @@ using Numbers = TypeList<float, double, int32_t, int64_t, Half, BFloat16, int8_t
 // Attributes of ops on floating-point numbers.
 inline constexpr std::string_view kFloatAttrs = "T: {half, bfloat16, float, double}";
 
-// What make.template operator()<T>() gives for the C++ type T, of the list, that `dtype` is: a
-// kernel, a loop, a table of loops. Throws Unimplemented naming op, node and the dtypes there are.
+// Returns make.template operator()<T>() (a kernel, a loop, a table of loops) for the type T of the
+// list that stores elements of `dtype`. Throws Unimplemented, naming op, node and the dtypes of the
+// list, if there is none.
 template <class First, class... Rest, class Make>
 auto by_types(TypeList<First, Rest...>, const KernelSetup& s, DType dtype, const Make& make) {
   decltype(make.template operator()<First>()) made{};
@@ -56,8 +57,9 @@ struct [[gnu::may_alias]] Cell {
   bool operator==(const Cell&) const = default;
 };
 
-// The same by the width of elements: T is a Cell or std::string, so that six loops serve all
-// dtypes. Throws Unimplemented for dtypes that tensors cannot hold.
+// Returns make.template operator()<T>() for a T as wide as elements of `dtype`: a Cell, or
+// std::string. Six loops serve all dtypes. Throws Unimplemented for dtypes that tensors cannot
+// hold.
 template <class Make>
 auto by_width(const KernelSetup& s, DType dtype, const Make& make) {
   if (dtype == DType::kString) return make.template operator()<std::string>();

@@ -14,7 +14,8 @@
 
 namespace cairn {
 
-// `extent` elements, and from one to the next so many elements further.
+// `extent` places in two tensors; `to` and `from` are the distances between neighbours, in
+// elements.
 struct Steps {
   int64_t extent, to, from;
 };
@@ -22,11 +23,11 @@ struct Steps {
 struct Mover {
   int64_t size;      // bytes of an element
   const void* zero;  // an element: the number, or the empty string
-  // n adjacent elements.
+  // Copies n adjacent elements.
   void (*copy)(void* to, const void* from, int64_t n);
-  // n times one element.
+  // Writes the element *value n times.
   void (*fill)(void* to, const void* value, int64_t n);
-  // Some rows of elements.
+  // Copies rows.extent rows of row.extent elements each.
   void (*copy_rows)(void* to, const void* from, const Steps& row, const Steps& rows);
 
   // The address of element i.
@@ -40,8 +41,8 @@ struct Mover {
 // For elements of `dtype`. Throws Unimplemented for dtypes that tensors cannot hold.
 const Mover& mover_of(const KernelSetup& s, DType dtype);
 
-// `t`, which must be of `dtype`: that of a variable's value a file may say wrongly. Throws through
-// c.fail.
+// Returns `t`. Throws through c.fail unless it is of `dtype`: the dtype of a variable's value may
+// differ from the one that a file gives its readers.
 const Tensor& of_dtype(const KernelContext& c, const Tensor& t, DType dtype);
 // The value of the variable at input i, to be changed in place. Throws as of_dtype.
 Tensor& writable_value(KernelContext& c, int i, DType dtype);
